@@ -1,0 +1,46 @@
+"""The skeletons that every package speaks: SMPL's 24 joints and BlazePose's 33 landmarks.
+
+Joint order and parents are SMPL's (Loper et al. 2015); landmark order is BlazePose's (MediaPipe Pose).
+Only names and indices live here; geometry belongs to a body file.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+JOINT_NAMES: tuple[str, ...] = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
+    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+    "left_hand", "right_hand",
+)  # fmt: skip
+PARENTS = np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
+NUM_JOINTS = 24
+NUM_BODY_JOINTS = 21  # joints 1..21: what a pose token sequence describes; 0 is the root, 22 and 23 are the hands
+
+LANDMARK_NAMES: tuple[str, ...] = (
+    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
+    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
+    "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
+)  # fmt: skip
+NUM_LANDMARKS = 33
+
+
+def _mirrored(names: tuple[str, ...]) -> np.ndarray:
+    """Index of each name's left/right counterpart (itself where it has none)."""
+    def other(name: str) -> str:
+        if "left" in name:
+            return name.replace("left", "right")
+        return name.replace("right", "left")
+
+    return np.array([names.index(other(name)) for name in names])
+
+
+MIRROR_JOINTS = _mirrored(JOINT_NAMES)
+MIRROR_LANDMARKS = _mirrored(LANDMARK_NAMES)
+
+# The twelve landmarks that sit (nearly) on joints, and those joints: shoulders, elbows, wrists, hips, knees, ankles.
+LIMB_LANDMARKS = np.array([11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
+LIMB_JOINTS = np.array([16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8])

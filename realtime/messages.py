@@ -1,0 +1,110 @@
+"""What flows from stage to stage while the camera is on: small frozen records, in the order in which they arise.
+
+Frames: image pixels have x right and y down from the top left corner; the camera frame has x right, y down and
+z forward; the world is right-handed with Y up, on the floor. `T_cam_x` is the position of x in the camera frame.
+Lengths are metres, angles radians, times seconds on the monotonic clock (`time.monotonic`), unless a name says else.
+Rotations are local, parent to child, in SMPL's 24-joint order. Arrays are never written to after a record is made.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One picture from a source."""
+
+    image_bgr: NDArray[np.uint8]  # (H, W, 3)
+    seq: int  # counts from 0 within a session, over reconnects too
+    t_capture: float  # when the grab returned; for a file read offline, the time of the frame in the file
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        return self.image_bgr.shape[1], self.image_bgr.shape[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Landmarks:
+    """BlazePose's view of one person: 33 points in `engine.skeleton.LANDMARK_NAMES` order."""
+
+    image_px: Array  # (33, 2) in full-image pixels; may lie outside of the picture
+    world_m: Array  # (33, 3) metres, camera axes, origin between the hips, as the detector estimates them
+    visibility: Array  # (33,) in 0..1
+    presence: float  # how sure the landmark model is that it looks at a person, in 0..1
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedPerson:
+    """A person found in one frame; `id` stays the same while the track lives."""
+
+    id: int
+    landmarks: Landmarks
+    box_xyxy: Array  # (4,) pixels, around the visible landmarks, unpadded
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What perception makes of a frame."""
+
+    frame: Frame
+    people: tuple[TrackedPerson, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CameraPose:
+    """A body in the camera frame."""
+
+    rotmats: Array  # (24, 3, 3) local; [0] turns the body's root frame into the camera frame
+    T_cam_root: Array  # (3,) the pelvis joint
+    betas: Array  # (10,)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What an estimator makes of one person in one frame."""
+
+    person: TrackedPerson
+    confidence: float  # 0..1
+    tokens: NDArray[np.int16]  # (T,) each frame's own most likely codes
+    raw: CameraPose  # this frame alone
+    steady: CameraPose  # after token smoothing; the same object as `raw` when that is off
+
+
+@dataclass(frozen=True, slots=True)
+class WorldPose:
+    """A body in the world: what leaves the program."""
+
+    rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] turns the body's root frame into the world
+    trans: Array  # (3,) the pelvis joint
+    joints: Array  # (24, 3)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """One person of a solved frame."""
+
+    id: int
+    confidence: float
+    valid: bool  # False while a track is coasting through missing frames, or where a number was not finite
+    betas: Array  # (10,)
+    tokens: NDArray[np.int16]  # (T,)
+    raw: WorldPose  # this frame alone
+    pose: WorldPose  # smoothed: what is shown, streamed and recorded as `poses`
+    tracked: TrackedPerson
+
+
+@dataclass(frozen=True, slots=True)
+class SolvedFrame:
+    """The pose path's result for one frame, fanned out to viewer, streams and recorder."""
+
+    frame: Frame
+    people: tuple[Person, ...]
+    t_solved: float
+    stage_ms: dict[str, float] = field(default_factory=dict)  # time spent on this frame, by stage
