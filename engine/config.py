@@ -67,4 +67,4 @@ def _refuse_unknown(cls: type, data: dict[str, Any], where: str, prefix: str) ->
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
             raise ConfigError(f"{where}: unknown key '{prefix}{key}'; the nearest known one is '{prefix}{near[0]}'")
         if isinstance(value, dict) and dataclasses.is_dataclass(hints[key]):
-            _refuse_unknown(hints[key], value, where, f"{prefix}{key}.")  # type: ignore[arg-type]
+            _refuse_unknown(hints[key], value, where, f"{prefix}{key}.")
