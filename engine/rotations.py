@@ -1,0 +1,49 @@
+"""Rotation representations in torch: matrices, the 6D form and axis-angle, batched over any leading dimensions.
+
+6D is the first two ROWS of the rotation matrix, (r00, r01, r02, r10, r11, r12), as TokenHMR's tokenizer has it
+(Zhou et al. 2019, "On the Continuity of Rotation Representations"; rows as in pytorch3d, columns in HMR2).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def rotmat_from_6d(d6: Tensor) -> Tensor:
+    """Gram-Schmidt of two rows, any scale: (..., 6) -> rotation matrices (..., 3, 3)."""
+    a1, a2 = d6[..., :3], d6[..., 3:]
+    b1 = F.normalize(a1, dim=-1, eps=1e-12)
+    b2 = F.normalize(a2 - (b1 * a2).sum(-1, keepdim=True) * b1, dim=-1, eps=1e-12)
+    b3 = torch.linalg.cross(b1, b2, dim=-1)
+    return torch.stack((b1, b2, b3), dim=-2)
+
+
+def sixd_from_rotmat(rotmats: Tensor) -> Tensor:
+    """The first two rows: (..., 3, 3) -> (..., 6)."""
+    return rotmats[..., :2, :].flatten(-2)
+
+
+def rotmat_from_axis_angle(axis_angle: Tensor) -> Tensor:
+    """Rodrigues' formula: (..., 3) in radians -> (..., 3, 3); value and gradient are finite at zero."""
+    squared = (axis_angle * axis_angle).sum(-1)[..., None, None]
+    small = squared < 1e-8
+    safe = torch.where(small, torch.ones_like(squared), squared)
+    angle = safe.sqrt()
+    # sin(a)/a and (1 - cos a)/a^2; the half angle keeps the second exact in float32 for small angles.
+    first = torch.where(small, 1 - squared / 6, torch.sin(angle) / angle)
+    second = torch.where(small, 0.5 - squared / 24, 2 * torch.sin(angle / 2).square() / safe)
+    x, y, z = axis_angle.unbind(-1)
+    zero = torch.zeros_like(x)
+    cross = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
+    return torch.eye(3, dtype=cross.dtype, device=cross.device) + first * cross + second * (cross @ cross)
+
+
+def angle_between(a: Tensor, b: Tensor) -> Tensor:
+    """Geodesic distance in radians, 0..pi, of rotation matrices (..., 3, 3) -> (...).
+
+    From the chord |A - B| = 2 sqrt(2) sin(angle / 2), which unlike the trace's arc cosine is accurate near zero.
+    """
+    half_sine = torch.linalg.matrix_norm(a - b) / 8**0.5
+    return 2 * torch.asin(half_sine.clamp(max=1.0))
