@@ -1,0 +1,101 @@
+"""Write the landmark estimator and the tokenizer's decoder as one ONNX graph that OpenVINO runs without torch.
+
+    python -m engine.export_landmarks --weights assets/landmarks.safetensors --tokenizer assets/tokenizer.safetensors \
+        --out assets/landmarks.onnx
+
+Weights are stored in fp16 and cast in the graph, arithmetic is f32. Inputs and outputs: `INPUTS` and
+`engine.landmark_net.Estimate`, all with a free batch dimension.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from engine.landmark_net import Estimate, LandmarkEstimator, LandmarkNet, LandmarkNetConfig
+from engine.skeleton import NUM_LANDMARKS
+from engine.tokenizer import Tokenizer, load_tokenizer
+from engine.weights import load_weights
+
+logger = logging.getLogger(__name__)
+
+INPUTS = {"image_px": (NUM_LANDMARKS, 2), "world_m": (NUM_LANDMARKS, 3), "visibility": (NUM_LANDMARKS,)}
+_OPSET = 20
+_HALVE_FROM = 1024  # smaller tensors stay f32: they cost nothing and may hold constants
+
+
+def export(estimator: LandmarkEstimator, path: Path, metadata: dict[str, str]) -> None:
+    """Write the graph to `path`, with `metadata` among the model's properties."""
+    estimator = estimator.eval()
+    example = tuple(torch.rand(2, *shape) for shape in INPUTS.values())
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    program = torch.onnx.export(
+        estimator,
+        example,
+        input_names=list(INPUTS),
+        output_names=list(Estimate._fields),
+        dynamic_shapes={name: {0: batch} for name in INPUTS},
+        opset_version=_OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    model = program.model_proto
+    _halve_weights(model)
+    for key, value in metadata.items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+    onnx.checker.check_model(model)
+    partial = path.with_suffix(".part")
+    onnx.save(model, partial)
+    os.replace(partial, path)
+
+
+def _halve_weights(model: onnx.ModelProto) -> None:
+    """Store large f32 initializers as fp16, each with a cast to f32 behind it."""
+    casts = []
+    for initializer in model.graph.initializer:
+        array = numpy_helper.to_array(initializer)
+        if initializer.data_type != TensorProto.FLOAT or array.size < _HALVE_FROM:
+            continue
+        name = initializer.name
+        initializer.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{name}_fp16"))
+        casts.append(helper.make_node("Cast", [f"{name}_fp16"], [name], to=TensorProto.FLOAT))
+    for node in reversed(casts):
+        model.graph.node.insert(0, node)
+    # Shapes noted for what are now casts would contradict nothing, but initializers may not be listed twice.
+    renamed = {cast.output[0] for cast in casts}
+    kept = [value for value in model.graph.value_info if value.name not in renamed]
+    del model.graph.value_info[:]
+    model.graph.value_info.extend(kept)
+
+
+def load_estimator(weights: Path, tokenizer: Tokenizer) -> tuple[LandmarkEstimator, dict[str, str]]:
+    """The shipped (or a newly trained) estimator and its metadata; errors as of `engine.weights.load_weights`."""
+    config, state, metadata = load_weights(weights, LandmarkNetConfig)
+    net = LandmarkNet(config)
+    net.load_state_dict(state)
+    return LandmarkEstimator(net, tokenizer).eval(), metadata
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Export the landmark estimator to ONNX.")
+    parser.add_argument("--weights", type=Path, required=True, help="landmarks.safetensors")
+    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer.safetensors")
+    parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    estimator, metadata = load_estimator(options.weights, load_tokenizer(options.tokenizer))
+    export(estimator, options.out, metadata)
+    logger.info("%s: %.1f MB", options.out, options.out.stat().st_size / 1e6)
+
+
+if __name__ == "__main__":
+    main()

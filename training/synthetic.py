@@ -1,0 +1,411 @@
+"""A synthetic BlazePose: bodies before random cameras, seen through the errors that the real detector makes.
+
+The errors are modelled on BlazePose full against a four-view triangulation of a walking man. In short: 2D is good (1.1
+to 1.4 % of body height), depth is not (0.12 m, slow, arms and torso flattened, a limb's depth turned round in one of
+ten), arms come out 12 to 16 % short, hidden limbs are invented 0.3 to 0.7 m off, and left and right are confused. A
+walking man's joints hide each other all the time, so what is hidden is more wrong, and `visibility` says so only in part.
+
+Each effect is one function of a batch, with its parameters in one dataclass. Everything is drawn from one seeded
+generator. Lengths are metres, image coordinates are in focal lengths (pixels with focal length 1), axes are the
+camera's: x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.landmark_net import normalise
+from engine.rotations import rotmat_from_axis_angle
+from engine.skeleton import MIRROR_LANDMARKS, NUM_BODY_JOINTS, NUM_LANDMARKS
+from training.torch_body import TorchBody
+
+SHOULDERS, HIPS = [11, 12], [23, 24]
+HEAD = list(range(11))
+LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG = (
+    [13, 15, 17, 19, 21],
+    [14, 16, 18, 20, 22],
+    [25, 27, 29, 31],
+    [26, 28, 30, 32],
+)
+# What is hidden, turned round or invented together, and the landmark it hangs on.
+ARMS, LEGS = [(11, LEFT_ARM), (12, RIGHT_ARM)], [(23, LEFT_LEG), (24, RIGHT_LEG)]
+FOREARMS, SHINS = [(13, LEFT_ARM[1:]), (14, RIGHT_ARM[1:])], [(25, LEFT_LEG[1:]), (26, RIGHT_LEG[1:])]
+LIMBS = ARMS + LEGS + FOREARMS + SHINS
+EXTREMITIES = [(15, [17, 19, 21]), (16, [18, 20, 22]), (27, [29, 31]), (28, [30, 32]), (0, HEAD[1:])]
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """Where the camera stands: a webcam, laptop or phone, most often level with the chest and looking slightly down."""
+
+    distance_m: tuple[float, float] = (1.2, 7.0)  # log-uniform, to the middle of the body
+    pitch_deg: tuple[float, float] = (8.0, 12.0)  # mean and deviation; positive looks down on the person
+    roll_deg: float = 4.0
+    any_tilt: float = 0.05  # share of views from anywhere: lying people, overhead cameras
+    off_axis_deg: tuple[float, float] = (25.0, 20.0)  # largest, across and along the picture
+
+
+@dataclass(frozen=True)
+class HidingConfig:
+    """What is not seen, and what `visibility` says of it."""
+
+    limb: float = 0.06  # chance of a limb (whole or from the middle joint) to be hidden
+    both_legs: float = 0.03  # a table, a sofa
+    point: float = 0.03
+    cut_below: float = 0.25  # share of people cut by the lower edge of the picture: webcams see half a person
+    cut_side: float = 0.06
+    invented: float = 0.5  # share of hidden limbs in whose place the detector invents one
+
+
+@dataclass(frozen=True)
+class ImageErrorConfig:
+    """Errors of the 2D landmarks, in metres at the person's distance."""
+
+    point_m: float = 0.015
+    hip_m: float = 0.021  # nothing marks a hip
+    head_m: float = 0.013
+    head_shift_m: float = 0.015  # the face moves as one
+    hidden_growth: float = 2.5  # a wholly hidden landmark errs 3.5 times as much
+    outside_m: float = 0.12  # outside of the picture the detector guesses
+    outside_shrink: float = 0.25  # and guesses too near
+
+
+@dataclass(frozen=True)
+class WorldErrorConfig:
+    """Errors of the 3D landmarks."""
+
+    pose_rad: float = 1.6  # scales the wrong pose whose depth is taken instead of the right one
+    flip: float = 0.05  # chance of a limb's depth to be turned round
+    arm_depth: tuple[float, float] = (0.55, 1.05)  # flattening of the arms
+    leg_depth: tuple[float, float] = (0.85, 1.15)
+    body_depth: tuple[float, float] = (0.55, 1.10)  # flattening of everything
+    point_m: tuple[float, float, float] = (0.020, 0.020, 0.039)
+    hidden_growth: float = 2.5
+    outside_m: float = 0.12
+    arm_length: tuple[float, float] = (0.82, 1.02)
+    extremity_length: tuple[float, float] = (0.55, 1.05)  # hands, feet and face are drawn small
+    tilt_deg: tuple[float, float, float] = (7.2, 8.2, 3.0)  # about x, y, z
+    log_size: float = 0.07
+
+
+@dataclass(frozen=True)
+class ConfusionConfig:
+    """Chance of left and right to be taken for each other, a frame."""
+
+    body: float = 0.02  # then the person is also seen from the wrong side
+    legs: float = 0.012
+    arms: float = 0.008
+
+
+@dataclass(frozen=True)
+class SyntheticConfig:
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    hiding: HidingConfig = field(default_factory=HidingConfig)
+    image: ImageErrorConfig = field(default_factory=ImageErrorConfig)
+    world: WorldErrorConfig = field(default_factory=WorldErrorConfig)
+    confusion: ConfusionConfig = field(default_factory=ConfusionConfig)
+
+
+class Observation(NamedTuple):
+    """What a detector says of B people."""
+
+    image: Tensor  # (B, 33, 2) focal lengths
+    world_m: Tensor  # (B, 33, 3) camera axes, origin between the hips
+    visibility: Tensor  # (B, 33) in 0..1
+
+
+class View(NamedTuple):
+    """B bodies before their cameras, exactly."""
+
+    R_cam_root: Tensor  # (B, 3, 3)
+    joints_m: Tensor  # (B, 24, 3) from the pelvis, camera axes
+    landmarks_m: Tensor  # (B, 33, 3) from the pelvis, camera axes
+    T_cam_root: Tensor  # (B, 3)
+    distance_m: Tensor  # (B,)
+
+
+class Targets(NamedTuple):
+    """What the network is to say, in ray axes (see engine.landmark_net)."""
+
+    rotmats: Tensor  # (B, 22, 3, 3)
+    betas: Tensor  # (B, 10)
+    joints_m: Tensor  # (B, 24, 3) from the pelvis
+    landmarks_m: Tensor  # (B, 33, 3) from the pelvis
+    image: Tensor  # (B, 33, 2) the exact 2D, normalised as the observation was
+    visibility: Tensor  # (B, 33)
+
+
+class Draw:
+    """Random numbers from one generator."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def uniform(self, bounds: tuple[float, float], *shape: int) -> Tensor:
+        return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=self.generator)
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.generator)
+
+    def chance(self, p: float, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator) < p
+
+
+class SyntheticBlazePose:
+    """Bodies in, what BlazePose would say of them out."""
+
+    def __init__(self, body: TorchBody, config: SyntheticConfig, generator: torch.Generator) -> None:
+        self.body = body
+        self.config = config
+        self.draw = Draw(generator)
+
+    @torch.no_grad()
+    def __call__(self, rotmats: Tensor, gate: Tensor | float = 0.0) -> tuple[Observation, Targets]:
+        """World poses (B, 22, 3, 3), Y up -> what is seen of them by random cameras, and what is true.
+
+        `gate` as in `normalise`, since the truth is told about the centre that the network finds.
+        """
+        draw, config = self.draw, self.config
+        betas = draw.normal(len(rotmats), 10)
+        view = place(draw, config.camera, self.body, rotmats, betas)
+        exact = observe(view)
+        hidden = hide(draw, config.hiding, exact.image)
+        world_m = flatten_depth(draw, config.world, self.body, rotmats, betas, view, exact.world_m)
+        world_m = distort_world(draw, config.world, hidden, world_m)
+        image = disturb_image(draw, config.image, hidden, view, exact.image)
+        seen = invent_limbs(hidden, view, Observation(image, world_m, hidden.visibility))
+        seen = confuse_sides(draw, config.confusion, seen)
+        return seen, targets(view, exact, seen, rotmats, betas, gate)
+
+
+def place(draw: Draw, config: CameraConfig, body: TorchBody, rotmats: Tensor, betas: Tensor) -> View:
+    """Turn each body to a random side, put it at a random place before the camera."""
+    batch = len(rotmats)
+    pitch_deg = (config.pitch_deg[0] + config.pitch_deg[1] * draw.normal(batch)).clamp(-35, 50)
+    roll_deg = config.roll_deg * draw.normal(batch)
+    anyhow = draw.chance(config.any_tilt, batch)
+    pitch_deg = torch.where(anyhow, draw.uniform((-86, 86), batch), pitch_deg)
+    roll_deg = torch.where(anyhow, draw.uniform((-86, 86), batch), roll_deg)
+    facing = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # Y up, +Z forward: a body at identity faces the camera
+    R_ray_world = about("z", roll_deg) @ about("x", pitch_deg) @ facing @ about("y", draw.uniform((0, 360), batch))
+    R_ray_root = R_ray_world @ rotmats[:, 0]
+    joints_m, landmarks_m = body.points(torch.cat((R_ray_root[:, None], rotmats[:, 1:]), 1), betas)
+
+    near, far = config.distance_m
+    distance_m = near * (far / near) ** draw.uniform((0, 1), batch)
+    across, along = (draw.uniform((-limit, limit), batch).deg2rad().tan() for limit in config.off_axis_deg)
+    R_cam_ray = ray_axes(torch.stack((across, along), -1))
+    middle_m = (landmarks_m.amax(1) + landmarks_m.amin(1)) / 2
+    T_ray_root = distance_m[:, None] * torch.tensor([0.0, 0.0, 1.0]) - middle_m
+    return View(
+        R_cam_root=R_cam_ray @ R_ray_root,
+        joints_m=joints_m @ R_cam_ray.mT,
+        landmarks_m=landmarks_m @ R_cam_ray.mT,
+        T_cam_root=(R_cam_ray @ T_ray_root[..., None])[..., 0],
+        distance_m=distance_m,
+    )
+
+
+def observe(view: View) -> Observation:
+    """What a detector without error would say.
+
+    The 2D is the pinhole projection. The 3D is from between the hips, and since the network behind it sees a crop
+    around the hips, its axes are those of the ray to them.
+    """
+    points_m = view.landmarks_m + view.T_cam_root[:, None]
+    image = points_m[..., :2] / points_m[..., 2:].clamp_min(0.3)
+    R_cam_hips = ray_axes(image[:, HIPS].mean(1))
+    return Observation(image, from_hips(view.landmarks_m) @ R_cam_hips, torch.ones(points_m.shape[:2]))
+
+
+class Hidden(NamedTuple):
+    """What is not seen."""
+
+    amount: Tensor  # (B, 33) 0 (in full view) to 1
+    outside: Tensor  # (B, 33) bool: beyond the edge of the picture
+    invented: Tensor  # (B, len(LIMBS)) bool: someone else's limb is put there
+    visibility: Tensor  # (B, 33) what the detector says
+
+
+def hide(draw: Draw, config: HidingConfig, image: Tensor) -> Hidden:
+    """Hide limbs and points behind things, and cut people off at the edge of the picture."""
+    batch = len(image)
+    hidden_limb = draw.chance(config.limb, batch, len(LIMBS))
+    hidden_limb[:, 2:4] |= draw.chance(config.both_legs, batch, 1)
+    limb_amount = hidden_limb * draw.uniform((0.1, 1.0), batch, len(LIMBS))
+    amount = (limb_amount[..., None] * limb_members()).amax(1)
+    amount = torch.maximum(amount, draw.chance(config.point, batch, NUM_LANDMARKS) * draw.uniform((0, 1), batch, 33))
+
+    low, high = image.amin(1, keepdim=True), image.amax(1, keepdim=True)
+    edge = low + (high - low) * torch.stack(
+        (draw.uniform((0.5, 1), batch, 1), draw.uniform((0.25, 0.95), batch, 1)), -1
+    )
+    cut_below = draw.chance(config.cut_below, batch, 1) & (image[..., 1] > edge[..., 1])
+    cut_right = draw.chance(config.cut_side / 2, batch, 1) & (image[..., 0] > edge[..., 0])
+    cut_left = draw.chance(config.cut_side / 2, batch, 1) & (image[..., 0] < (low + high - edge)[..., 0])
+    outside = cut_below | cut_right | cut_left
+
+    unsure = 0.06 * draw.normal(batch, NUM_LANDMARKS).abs() * draw.chance(0.5, batch, NUM_LANDMARKS)
+    visibility = (1 - unsure - draw.uniform((0, 0.02), batch, NUM_LANDMARKS)) * (1 - 0.85 * amount)
+    visibility = torch.where(outside, draw.uniform((0, 0.12), batch, NUM_LANDMARKS), visibility).clamp(0, 1)
+    return Hidden(
+        amount=torch.where(outside, 1.0, amount),
+        outside=outside,
+        invented=hidden_limb & draw.chance(config.invented, batch, len(LIMBS)),
+        visibility=visibility,
+    )
+
+
+def disturb_image(draw: Draw, config: ImageErrorConfig, hidden: Hidden, view: View, image: Tensor) -> Tensor:
+    """Errors of the 2D landmarks: small where they are seen, guesses where they are outside of the picture."""
+    batch = len(image)
+    per_metre = (1 / view.distance_m)[:, None, None]
+    spread_m = torch.full((NUM_LANDMARKS, 1), config.point_m)
+    spread_m[HIPS], spread_m[HEAD] = config.hip_m, config.head_m
+    growth = 1 + config.hidden_growth * hidden.amount[..., None]
+    seen = image + per_metre * spread_m * growth * draw.normal(*image.shape)
+    seen[:, HEAD] += per_metre * config.head_shift_m * draw.normal(batch, 1, 2)
+    shrink = config.outside_shrink * draw.uniform((0, 1), batch, 1, 1)
+    guess = seen + shrink * (seen[:, SHOULDERS].mean(1, keepdim=True) - seen)
+    guess = guess + per_metre * config.outside_m * draw.normal(*image.shape)
+    return torch.where(hidden.outside[..., None], guess, seen)
+
+
+def flatten_depth(
+    draw: Draw, config: WorldErrorConfig, body: TorchBody, rotmats: Tensor, betas: Tensor, view: View, world_m: Tensor
+) -> Tensor:
+    """Replace depth by what a single picture lets one guess.
+
+    The depth is that of a plausible wrong pose (so that bones stay about as long as they are), with some limbs turned
+    round and the arms and the whole flattened, as a network that averages over what it does not know does.
+    """
+    batch = len(rotmats)
+    spread = torch.full((NUM_BODY_JOINTS + 1, 1), 0.05)
+    spread[[1, 2, 4, 5, 16, 17, 18, 19]] = 0.22
+    spread[[7, 8, 13, 14, 20, 21]] = 0.12
+    spread[[12, 15]] = 0.10
+    spread[0] = 0.0  # the tilt of the whole comes later
+    wrong_rad = spread * (config.pose_rad * draw.uniform((0, 1), batch, 1, 1)) * draw.normal(batch, len(spread), 3)
+    wrong = rotmats @ rotmat_from_axis_angle(wrong_rad)
+    wrong[:, 0] = view.R_cam_root
+    _, landmarks_m = body.points(wrong, betas)
+    depth_m = from_hips(landmarks_m @ ray_axes(view.T_cam_root[:, :2] / view.T_cam_root[:, 2:]))[..., 2].clone()
+
+    turned_round = draw.chance(config.flip, batch, len(LIMBS))
+    for limb, (anchor, members) in enumerate(LIMBS):
+        factor = torch.where(turned_round[:, limb, None], -1.0, 1.0)
+        depth_m[:, members] = stretch(depth_m[:, members], depth_m[:, [anchor]], factor)
+    for limbs, bounds in ((ARMS, config.arm_depth), (LEGS, config.leg_depth)):
+        for anchor, members in limbs:
+            depth_m[:, members] = stretch(depth_m[:, members], depth_m[:, [anchor]], draw.uniform(bounds, batch, 1))
+    depth_m = depth_m * draw.uniform(config.body_depth, batch, 1)
+    return torch.cat((world_m[..., :2], depth_m[..., None]), -1)
+
+
+def distort_world(draw: Draw, config: WorldErrorConfig, hidden: Hidden, world_m: Tensor) -> Tensor:
+    """Errors of the 3D landmarks besides depth: scatter, short arms, small hands and feet, tilt and size."""
+    batch = len(world_m)
+    growth = 1 + config.hidden_growth * hidden.amount[..., None]
+    world_m = world_m + torch.tensor(config.point_m) * growth * draw.normal(*world_m.shape)
+    for limbs, bounds in ((EXTREMITIES, config.extremity_length), (ARMS, config.arm_length)):
+        factor = draw.uniform(bounds, batch, 1, 1)
+        for anchor, members in limbs:
+            world_m[:, members] = stretch(world_m[:, members], world_m[:, [anchor]], factor)
+    x_deg, y_deg, z_deg = (torch.tensor(config.tilt_deg) * draw.normal(batch, 3)).unbind(-1)
+    tilt = about("x", x_deg) @ about("y", y_deg) @ about("z", z_deg)
+    world_m = from_hips(world_m @ tilt.mT) * torch.exp(config.log_size * draw.normal(batch, 1, 1))
+    guess = world_m + config.outside_m * draw.normal(*world_m.shape)
+    return torch.where(hidden.outside[..., None], guess, world_m)
+
+
+def invent_limbs(hidden: Hidden, view: View, seen: Observation) -> Observation:
+    """In place of a hidden limb hang a plausible one, of the next person in the batch, on the same shoulder or hip.
+
+    BlazePose does this with visibilities of 0.1 to 0.8, in 2D and in 3D alike.
+    """
+    image, world_m = seen.image.clone(), seen.world_m.clone()
+    other_m = view.landmarks_m.roll(1, 0)
+    per_metre = (1 / view.distance_m)[:, None, None]
+    for limb, (anchor, members) in enumerate(LIMBS):
+        invented = hidden.invented[:, limb, None, None]
+        limb_m = other_m[:, members] - other_m[:, [anchor]]
+        image[:, members] = torch.where(invented, image[:, [anchor]] + per_metre * limb_m[..., :2], image[:, members])
+        world_m[:, members] = torch.where(invented, world_m[:, [anchor]] + limb_m, world_m[:, members])
+    return Observation(image, world_m, seen.visibility)
+
+
+def confuse_sides(draw: Draw, config: ConfusionConfig, seen: Observation) -> Observation:
+    """Take left for right in the legs, the arms, or the whole person, whose depth is then mirrored too."""
+    batch = len(seen.image)
+    mirror = torch.from_numpy(MIRROR_LANDMARKS)
+    for first, last, p in ((23, 33, config.legs), (11, 23, config.arms), (0, 33, config.body)):
+        swapped = (
+            draw.chance(p, batch, 1) & (torch.arange(NUM_LANDMARKS) >= first) & (torch.arange(NUM_LANDMARKS) < last)
+        )
+        seen = Observation(
+            torch.where(swapped[..., None], seen.image[:, mirror], seen.image),
+            torch.where(swapped[..., None], seen.world_m[:, mirror], seen.world_m),
+            torch.where(swapped, seen.visibility[:, mirror], seen.visibility),
+        )
+        if (first, last) == (0, 33):
+            turned_m = seen.world_m * torch.tensor([1.0, 1.0, -1.0])
+            seen = seen._replace(world_m=torch.where(swapped[..., None], turned_m, seen.world_m))
+    return seen
+
+
+def targets(
+    view: View, exact: Observation, seen: Observation, rotmats: Tensor, betas: Tensor, gate: Tensor | float = 0.0
+) -> Targets:
+    """The truth in the axes of the ray to the centre that the network will find in what was seen."""
+    _, center, scale = normalise(seen.image, seen.world_m, seen.visibility, gate)
+    R_cam_ray = ray_axes(center)
+    R_ray_root = R_cam_ray.mT @ view.R_cam_root
+    return Targets(
+        rotmats=torch.cat((R_ray_root[:, None], rotmats[:, 1:]), 1),
+        betas=betas,
+        joints_m=view.joints_m @ R_cam_ray,
+        landmarks_m=view.landmarks_m @ R_cam_ray,
+        image=(exact.image - center[:, None]) / scale[:, None, None],
+        visibility=seen.visibility,
+    )
+
+
+def ray_axes(image: Tensor) -> Tensor:
+    """The smallest rotation that takes the optical axis to the ray through image points (B, 2): (B, 3, 3).
+
+    Columns are the axes of the ray's frame in camera axes. With n the unit ray and z the axis, Rodrigues' formula
+    gives I + [v] + [v]^2 / (1 + n_z) for v = z x n.
+    """
+    x, y, z = F.normalize(F.pad(image, (0, 1), value=1.0), dim=-1).unbind(-1)
+    xy, rest = -x * y / (1 + z), (1 - x * x / (1 + z), 1 - y * y / (1 + z))
+    return torch.stack((rest[0], xy, x, xy, rest[1], y, -x, -y, z), -1).unflatten(-1, (3, 3))
+
+
+def about(axis: str, angle_deg: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) by angles (B,) about one axis."""
+    turn = torch.zeros(len(angle_deg), 3)
+    turn[:, "xyz".index(axis)] = angle_deg.deg2rad()
+    return rotmat_from_axis_angle(turn)
+
+
+def from_hips(points_m: Tensor) -> Tensor:
+    """Landmarks (B, 33, 3) with their origin moved between the hips."""
+    return points_m - points_m[:, HIPS].mean(1, keepdim=True)
+
+
+def stretch(points: Tensor, anchor: Tensor, factor: Tensor) -> Tensor:
+    """Move points away from (or towards) an anchor by a factor."""
+    return anchor + factor * (points - anchor)
+
+
+def limb_members() -> Tensor:
+    """(len(LIMBS), 33): 1 where a landmark belongs to a limb."""
+    members = torch.zeros(len(LIMBS), NUM_LANDMARKS)
+    for limb, (_, landmarks) in enumerate(LIMBS):
+        members[limb, landmarks] = 1.0
+    return members
