@@ -1,0 +1,35 @@
+"""Perception by BlazePose's networks under our own code."""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from realtime.messages import Frame, Sighting
+from realtime.perception.config import PerceptionConfig
+from realtime.perception.detector import Detector
+from realtime.perception.landmarker import Landmarker
+from realtime.perception.people import PeopleTracker
+from realtime.perception.pose_model import load_pose_model
+
+_RUNTIMES = {"openvino": "OpenVINO", "litert": "LiteRT"}
+
+
+class BlazePose:
+    """Detector, landmark network and tracker, wired by a PerceptionConfig."""
+
+    def __init__(self, config: PerceptionConfig) -> None:
+        model = load_pose_model(config.model, cast(Literal["openvino", "litert"], config.backend), config.threads)
+        self.description = f"{model.name} by {_RUNTIMES[config.backend]}, {config.threads} thread(s)"
+        self._people = PeopleTracker(
+            Detector(model.detector, config.min_detection),
+            Landmarker(model.landmarks),
+            max_people=config.max_people,
+            min_presence=config.min_presence,
+            redetect_every=config.redetect_every,
+        )
+
+    def observe(self, frame: Frame) -> Sighting:
+        return self._people.observe(frame)
+
+    def close(self) -> None:
+        """Nothing is held beyond memory."""

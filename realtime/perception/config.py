@@ -1,0 +1,28 @@
+"""What can be chosen about perception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class PerceptionConfig:
+    """How people are found and followed. Raises ValueError on a value that makes no sense."""
+
+    backend: Literal["openvino", "litert", "mediapipe"] = "openvino"
+    model: Path | None = None  # a user's own .task or .tflite; None: BlazePose full, fetched once
+    threads: int = 1  # of the networks; two are slower than one at this size
+    max_people: int = 1
+    min_detection: float = 0.5  # score from which the detector's find is tried
+    min_presence: float = 0.5  # below it a track is lost
+    redetect_every: int = 15  # frames between looks for more people, while fewer than max_people are tracked
+
+    def __post_init__(self) -> None:
+        for name in ("threads", "max_people", "redetect_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in ("min_detection", "min_presence"):
+            if not 0 < getattr(self, name) < 1:
+                raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")

@@ -1,0 +1,106 @@
+"""BlazePose's person detector: where people are, roughly, in the whole picture.
+
+A single-shot detector (Liu et al. 2016) with fixed-size anchors on 224 x 224 pixels, as MediaPipe's pose detection
+graph sets it up. Each find is a box around head and trunk and four key points: middle of the hips, a point on the circle around the
+whole body, middle of the shoulders, a point on the circle around the upper body.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.perception.roi import Roi
+from realtime.perception.runtime import Network, NetworkSpec
+
+SIDE = 224
+STRIDES = (8, 16, 32, 32, 32)  # one feature map each, with two anchors a cell
+SPEC = NetworkSpec("BlazePose person detector", SIDE, mean=127.5, scale=127.5, outputs=((2254, 12), (2254,)))
+MERGE_IOU = 0.3  # boxes that overlap more are one person
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """One person, in picture pixels."""
+
+    score: float
+    box_xyxy: NDArray[np.float64]  # (4,) around head and trunk
+    roi: Roi  # what the landmark network should look at
+
+
+def anchors() -> NDArray[np.float32]:
+    """(2254, 2) anchor centres in 0..1, x and y. Layers of equal stride share their cells, cell by cell."""
+    centers = []
+    for stride in sorted(set(STRIDES)):
+        cells = SIDE // stride
+        at = (np.arange(cells, dtype=np.float32) + 0.5) / cells
+        grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
+        centers.append(np.repeat(grid, 2 * STRIDES.count(stride), axis=0))
+    return np.concatenate(centers)
+
+
+class Detector:
+    """Finds people in a picture of any size, which is scaled into 224 x 224 with black bars."""
+
+    def __init__(self, network: Network, min_score: float = 0.5) -> None:
+        self._network = network
+        self._anchors = anchors()
+        self._min_logit = math.log(min_score / (1.0 - min_score))
+
+    def __call__(self, image_bgr: NDArray[np.uint8]) -> list[Detection]:
+        """Detections in the (H, W, 3) picture, the surest first."""
+        height, width = image_bgr.shape[:2]
+        view = Roi((width / 2, height / 2), float(max(width, height)), 0.0)
+        cv2.warpAffine(
+            image_bgr,
+            view.warp(SIDE),
+            (SIDE, SIDE),
+            dst=self._network.input_bgr,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_CONSTANT,
+        )
+        raw, logits = self._network.infer()
+        found = np.flatnonzero(logits >= self._min_logit)
+        scores = 1.0 / (1.0 + np.exp(-logits[found].astype(np.float64)))
+        points = self._decode(raw[found].astype(np.float64), self._anchors[found])
+        points = view.to_image(points.reshape(-1, 2)).reshape(-1, 6, 2)
+        return [
+            Detection(score, merged[:2].ravel(), Roi.around(merged[2], merged[3]))
+            for score, merged in merge_overlapping(scores, points)
+        ]
+
+    @staticmethod
+    def _decode(raw: NDArray[np.float64], centers: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(N, 6, 2) in 0..1: the box's two corners, then the four key points."""
+        offsets = raw.reshape(-1, 6, 2) / SIDE
+        half = offsets[:, 1] / 2
+        center = offsets[:, 0] + centers
+        corners = np.stack([center - half, center + half], axis=1)
+        return np.concatenate([corners, offsets[:, 2:] + centers[:, None]], axis=1)
+
+
+def merge_overlapping(
+    scores: NDArray[np.float64], points: NDArray[np.float64]
+) -> list[tuple[float, NDArray[np.float64]]]:
+    """Weighted non-maximum suppression (Bazarevsky et al., BlazeFace, 2019): overlapping finds are averaged by score.
+
+    `points` is (N, K, 2), the first two the box's corners. Returns (best score, averaged (K, 2)), the best first.
+    """
+    order = np.argsort(-scores, kind="stable")
+    scores, points = scores[order], points[order]
+    low, high = points[:, 0], points[:, 1]
+    area = np.prod(np.maximum(high - low, 0.0), axis=1)
+    merged = []
+    left = np.ones(len(scores), bool)
+    while left.any():
+        top = int(np.argmax(left))
+        overlap = np.prod(np.maximum(np.minimum(high, high[top]) - np.maximum(low, low[top]), 0.0), axis=1)
+        same = left & (overlap > MERGE_IOU * (area + area[top] - overlap))
+        same[top] = True
+        merged.append((float(scores[top]), np.average(points[same], axis=0, weights=scores[same])))
+        left &= ~same
+    return merged

@@ -1,0 +1,84 @@
+"""The two networks of a pose model: the pinned ones, or those of a user's own file."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.assets import POSE_DETECTOR, POSE_LANDMARKS_FULL, fetch
+from realtime.perception import detector, landmarker
+from realtime.perception.runtime import Backend, ModelFileError, Network, load_network
+
+# A .task file is a zip archive with these two members.
+TASK_DETECTOR = "pose_detector.tflite"
+TASK_LANDMARKS = "pose_landmarks_detector.tflite"
+
+
+@dataclass(frozen=True, slots=True)
+class PoseModel:
+    """The compiled networks and a name for them."""
+
+    name: str
+    detector: Network
+    landmarks: Network
+
+
+def load_pose_model(path: Path | None, backend: Backend = "openvino", threads: int = 1) -> PoseModel:
+    """BlazePose full where `path` is None; otherwise a MediaPipe Pose Landmarker .task file, which carries both
+    networks, or the .tflite file of a landmark network, which the pinned detector then serves.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, of another kind, or its networks have other shapes.
+        UserError: the pinned files cannot be fetched, or the backend is not installed.
+    """
+    if path is None:
+        name = "BlazePose full"
+        files = _plain(fetch(POSE_LANDMARKS_FULL))
+    elif not path.is_file():
+        raise ModelFileError(f"there is no model file {path}")
+    elif zipfile.is_zipfile(path):  # an archive may follow other bytes, so the name does not matter
+        name, files = path.name, _unpacked(path)
+    elif path.suffix.lower() == ".tflite":
+        name, files = path.name, _plain(path)
+    else:
+        raise ModelFileError(f"{path} is not a model: {_expected()}")
+    with files as (detector_file, landmarks_file):
+        return PoseModel(
+            name,
+            load_network(detector_file, detector.SPEC, backend, threads),
+            load_network(landmarks_file, landmarker.SPEC, backend, threads),
+        )
+
+
+@contextmanager
+def _plain(landmarks: Path) -> Iterator[tuple[Path, Path]]:
+    yield fetch(POSE_DETECTOR), landmarks
+
+
+@contextmanager
+def _unpacked(task: Path) -> Iterator[tuple[Path, Path]]:
+    """The two networks of a .task file, as temporary files: the runtimes read from disk."""
+    with tempfile.TemporaryDirectory(prefix="tokenmocap-", ignore_cleanup_errors=True) as folder:
+        paths = []
+        try:
+            with zipfile.ZipFile(task) as archive:
+                for member in (TASK_DETECTOR, TASK_LANDMARKS):
+                    path = Path(folder) / member
+                    path.write_bytes(archive.read(member))
+                    paths.append(path)
+        except KeyError as error:
+            raise ModelFileError(f"{task} is not a pose model: it lacks {member}; {_expected()}") from error
+        except zipfile.BadZipFile as error:
+            raise ModelFileError(f"{task} is damaged ({error}); download it again") from error
+        yield paths[0], paths[1]
+
+
+def _expected() -> str:
+    return (
+        f"expected a MediaPipe Pose Landmarker .task file (holding {TASK_DETECTOR} and {TASK_LANDMARKS}), or a "
+        f".tflite landmark network with {landmarker.SPEC.expectation()}"
+    )

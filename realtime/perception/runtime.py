@@ -1,0 +1,165 @@
+"""Small image networks from .tflite files, run on the CPU by OpenVINO or, where asked for, by LiteRT."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+import engine.privacy  # noqa: F401  before openvino
+from realtime.errors import UserError
+
+logger = logging.getLogger(__name__)
+
+Backend = Literal["openvino", "litert"]
+
+
+class ModelFileError(UserError):
+    """A model file that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkSpec:
+    """What a network must look like, and how its input is made from 8-bit pixels: (pixel - mean) / scale, RGB."""
+
+    name: str
+    input_size: int  # the input is (1, size, size, 3)
+    mean: float
+    scale: float
+    outputs: tuple[tuple[int, ...], ...]  # shapes wanted, without dimensions of 1; all other outputs are cut off
+
+    def expectation(self) -> str:
+        """The shapes in words, for messages."""
+        outputs = " and ".join(_in_words((1, *shape)) for shape in self.outputs)
+        return f"input {_in_words((1, self.input_size, self.input_size, 3))} and outputs {outputs}"
+
+    def select(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
+        """Index into `shapes` of each wanted output; raises LookupError where one is missing."""
+        squeezed = [tuple(d for d in shape if d != 1) for shape in shapes]
+        missing = [shape for shape in self.outputs if shape not in squeezed]
+        if missing:
+            raise LookupError(f"no output {_in_words((1, *missing[0]))}")
+        return [squeezed.index(shape) for shape in self.outputs]
+
+
+class Network(Protocol):
+    """A network with fixed memory: write pixels to `input_bgr`, then `infer`.
+
+    `input_bgr` is (size, size, 3) uint8. `infer` returns float32 arrays shaped as in the spec's `outputs`; they are
+    views that the next `infer` overwrites.
+    """
+
+    input_bgr: NDArray[np.uint8]
+
+    def infer(self) -> tuple[NDArray[np.float32], ...]: ...
+
+
+def load_network(path: Path, spec: NetworkSpec, backend: Backend = "openvino", threads: int = 1) -> Network:
+    """Read and compile the .tflite file.
+
+    Raises:
+        ModelFileError: it is not a TensorFlow Lite file, or not of the shapes that `spec` wants.
+        UserError: `backend` is litert and its package is not installed.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+    except OSError as error:
+        raise ModelFileError(f"cannot read model {path}: {error.strerror}") from error
+    if head[4:8] != b"TFL3":
+        raise ModelFileError(f"{path} is not a TensorFlow Lite file; the {spec.name} has {spec.expectation()}")
+    network = {"openvino": OpenVinoNetwork, "litert": LiteRtNetwork}[backend]
+    try:
+        return network(path, spec, threads)
+    except (LookupError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
+        raise ModelFileError(
+            f"{path} cannot serve as the {spec.name} ({reason}); it must have {spec.expectation()}"
+        ) from error
+
+
+class OpenVinoNetwork:
+    """Compiled by OpenVINO with pixel conversion inside and unwanted outputs (BlazePose's mask branch) cut off.
+
+    The CPU plug-in picks bfloat16 by itself where the processor has it, which ruins landmarks, hence the f32 hint.
+    """
+
+    def __init__(self, path: Path, spec: NetworkSpec, threads: int) -> None:
+        import openvino as ov
+        from openvino.preprocess import ColorFormat, PrePostProcessor
+
+        core = ov.Core()
+        core.set_property({"ENABLE_MMAP": False})  # the file may be a temporary one
+        whole = core.read_model(path)
+        _check_input([tuple(port.shape) for port in whole.inputs], spec)
+        wanted = spec.select([tuple(port.shape) for port in whole.outputs])
+        results = [ov.opset13.result(whole.outputs[i].get_node().input_value(0)) for i in wanted]
+        steps = PrePostProcessor(ov.Model(results, whole.get_parameters(), spec.name))
+        nhwc = ov.Layout("NHWC")
+        steps.input().tensor().set_element_type(ov.Type.u8).set_layout(nhwc).set_color_format(ColorFormat.BGR)
+        steps.input().model().set_layout(nhwc)
+        to_rgb = steps.input().preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB)
+        to_rgb.mean(spec.mean).scale(spec.scale)
+        compiled = core.compile_model(
+            steps.build(),
+            "CPU",
+            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads},
+        )
+        self.input_bgr = np.zeros((spec.input_size, spec.input_size, 3), np.uint8)
+        self._request = compiled.create_infer_request()
+        self._request.set_input_tensor(ov.Tensor(self.input_bgr[None], shared_memory=True))
+        outputs = [np.zeros(tuple(port.shape), np.float32) for port in compiled.outputs]
+        for i, output in enumerate(outputs):
+            self._request.set_output_tensor(i, ov.Tensor(output, shared_memory=True))
+        self._views = tuple(output.reshape(shape) for output, shape in zip(outputs, spec.outputs, strict=True))
+
+    def infer(self) -> tuple[NDArray[np.float32], ...]:
+        self._request.infer(share_outputs=True)
+        return self._views
+
+
+class LiteRtNetwork:
+    """Run by LiteRT (package ai-edge-litert), for machines on which OpenVINO cannot."""
+
+    def __init__(self, path: Path, spec: NetworkSpec, threads: int) -> None:
+        try:
+            from ai_edge_litert.interpreter import Interpreter
+        except ImportError as error:
+            raise UserError(
+                f"the litert backend needs the package ai-edge-litert ({error}); "
+                "run `pip install ai-edge-litert` or choose the openvino backend"
+            ) from error
+        self._interpreter: Any = Interpreter(str(path), num_threads=threads)
+        self._interpreter.allocate_tensors()
+        inputs, outputs = self._interpreter.get_input_details(), self._interpreter.get_output_details()
+        _check_input([tuple(int(d) for d in each["shape"]) for each in inputs], spec)
+        wanted = spec.select([tuple(int(d) for d in each["shape"]) for each in outputs])
+        self._input_index = inputs[0]["index"]
+        self._output_indices = [outputs[i]["index"] for i in wanted]
+        self._spec = spec
+        self._input = np.zeros((1, spec.input_size, spec.input_size, 3), np.float32)
+        self.input_bgr = np.zeros((spec.input_size, spec.input_size, 3), np.uint8)
+
+    def infer(self) -> tuple[NDArray[np.float32], ...]:
+        np.subtract(self.input_bgr[..., ::-1], np.float32(self._spec.mean), out=self._input[0])
+        self._input /= np.float32(self._spec.scale)
+        self._interpreter.set_tensor(self._input_index, self._input)
+        self._interpreter.invoke()
+        return tuple(
+            self._interpreter.get_tensor(index).reshape(shape)
+            for index, shape in zip(self._output_indices, self._spec.outputs, strict=True)
+        )
+
+
+def _check_input(shapes: list[tuple[int, ...]], spec: NetworkSpec) -> None:
+    if shapes != [(1, spec.input_size, spec.input_size, 3)]:
+        raise ValueError(f"its input is {', '.join(_in_words(shape) for shape in shapes)}")
+
+
+def _in_words(shape: tuple[int, ...]) -> str:
+    return "x".join(str(d) for d in shape)
