@@ -1,7 +1,6 @@
 """Write the landmark estimator and the tokenizer's decoder as one ONNX graph that OpenVINO runs without torch.
 
-    python -m engine.export_landmarks --weights assets/landmarks.safetensors --tokenizer assets/tokenizer.safetensors \
-        --out assets/landmarks.onnx
+    python -m engine.export_landmarks
 
 Weights are stored in fp16 and cast in the graph, arithmetic is f32. Inputs and outputs: `INPUTS` and
 `engine.landmark_net.Estimate`, all with a free batch dimension.
@@ -10,6 +9,7 @@ Weights are stored in fp16 and cast in the graph, arithmetic is f32. Inputs and 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import os
 from pathlib import Path
@@ -19,10 +19,10 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from engine.landmark_net import Estimate, LandmarkEstimator, LandmarkNet, LandmarkNetConfig
+from engine import landmark_net, tokenizer
+from engine.errors import EngineError
+from engine.landmark_net import Estimate, LandmarkEstimator
 from engine.skeleton import NUM_LANDMARKS
-from engine.tokenizer import Tokenizer, load_tokenizer
-from engine.weights import load_weights
 
 logger = logging.getLogger(__name__)
 
@@ -77,23 +77,19 @@ def _halve_weights(model: onnx.ModelProto) -> None:
     model.graph.value_info.extend(kept)
 
 
-def load_estimator(weights: Path, tokenizer: Tokenizer) -> tuple[LandmarkEstimator, dict[str, str]]:
-    """The shipped (or a newly trained) estimator and its metadata; errors as of `engine.weights.load_weights`."""
-    config, state, metadata = load_weights(weights, LandmarkNetConfig)
-    net = LandmarkNet(config)
-    net.load_state_dict(state)
-    return LandmarkEstimator(net, tokenizer).eval(), metadata
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description="Export the landmark estimator to ONNX.")
-    parser.add_argument("--weights", type=Path, required=True, help="landmarks.safetensors")
-    parser.add_argument("--tokenizer", type=Path, required=True, help="tokenizer.safetensors")
-    parser.add_argument("--out", type=Path, required=True, help="the .onnx file to write")
+    parser.add_argument("--weights", type=Path, default=landmark_net.SHIPPED)
+    parser.add_argument("--tokenizer", type=Path, default=tokenizer.SHIPPED)
+    parser.add_argument("--out", type=Path, default=landmark_net.SHIPPED.with_suffix(".onnx"))
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    estimator, metadata = load_estimator(options.weights, load_tokenizer(options.tokenizer))
-    export(estimator, options.out, metadata)
+    try:
+        net, about = landmark_net.load(options.weights)
+        estimator = LandmarkEstimator(net, tokenizer.load(options.tokenizer))
+    except EngineError as error:
+        parser.exit(2, f"{error}\n")
+    export(estimator, options.out, {key: json.dumps(value) for key, value in about.items()})
     logger.info("%s: %.1f MB", options.out, options.out.stat().st_size / 1e6)
 
 

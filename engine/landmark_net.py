@@ -11,16 +11,21 @@ in the picture they stand, so the network needs no focal length.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from engine.config import ConfigError, from_dict
+from engine.errors import EngineError
 from engine.rotations import rotmat_from_6d
 from engine.skeleton import LIMB_LANDMARKS, NUM_BODY_JOINTS, NUM_LANDMARKS
 from engine.tokenizer import Tokenizer
+from engine.weights import ASSETS, load_weights, save_weights
 
 NUM_FEATURES = NUM_LANDMARKS * 6  # a landmark: 2D, 3D, visibility
 NUM_BETAS = 10
@@ -188,3 +193,27 @@ class LandmarkEstimator(nn.Module):
         return Estimate(
             said.root_rotmat, body_rotmats, said.betas, said.camera, seen.center_px, seen.scale_px, probabilities
         )
+
+
+KIND = "landmark-estimator"
+SHIPPED = ASSETS / "landmarks.safetensors"
+
+
+def save(path: Path | str, net: LandmarkNet, about: Mapping[str, Any], dtype: torch.dtype | None = None) -> None:
+    """Write a network with its configuration; see `engine.weights.save_weights`."""
+    save_weights(path, KIND, net.state_dict(), asdict(net.config), about, dtype)
+
+
+def load(path: Path | str | None = None) -> tuple[LandmarkNet, dict[str, Any]]:
+    """Read a network (None: the shipped one), in evaluation mode, and what its file says of it.
+
+    Raises EngineError for a file that is not a landmark estimator's.
+    """
+    path = SHIPPED if path is None else path
+    weights = load_weights(path, KIND)
+    try:
+        net = LandmarkNet(from_dict(LandmarkNetConfig, weights.config, str(path)))
+        net.load_state_dict(weights.tensors)
+    except (RuntimeError, ConfigError) as error:
+        raise EngineError(f"{path} does not fit this version's network: {str(error).splitlines()[0]}") from error
+    return net.eval(), weights.about

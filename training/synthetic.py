@@ -3,7 +3,7 @@
 The errors are modelled on BlazePose full against a four-view triangulation of a walking man. In short: 2D is good (1.1
 to 1.4 % of body height), depth is not (0.12 m, slow, arms and torso flattened, a limb's depth turned round in one of
 ten), arms come out 12 to 16 % short, hidden limbs are invented 0.3 to 0.7 m off, and left and right are confused. A
-walking man's joints hide each other all the time, so what is hidden is more wrong, and `visibility` says so only in part.
+walking person hides their own joints all the time, and `visibility` says so only in part.
 
 Each effect is one function of a batch, with its parameters in one dataclass. Everything is drawn from one seeded
 generator. Lengths are metres, image coordinates are in focal lengths (pixels with focal length 1), axes are the
