@@ -1,0 +1,51 @@
+"""What webcams and network cameras have in common: OpenCV's grab and retrieve, stamped in between."""
+
+from __future__ import annotations
+
+import time
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.capture.source import MAX_PIXELS, SourceLostError
+
+_PATIENCE = 5  # damaged pictures in a row before the source counts as lost
+_PATIENCE_S = 1.0
+
+
+class LiveCapture:
+    """An opened `cv2.VideoCapture` that reads as the contract of `Source` says.
+
+    Many drivers stamp their pictures (CAP_PROP_POS_MSEC). Only a change of that stamp is used: the time given out is
+    that of this machine's monotonic clock, and it stands still while the driver's does. Single damaged pictures are
+    passed over.
+    """
+
+    def __init__(self, capture: cv2.VideoCapture) -> None:
+        self._capture = capture
+        self._driver_ms = 0.0
+        self._t = 0.0
+
+    def read(self) -> tuple[NDArray[np.uint8], float]:
+        started = time.monotonic()
+        for _ in range(_PATIENCE):
+            grabbed = self._capture.grab()
+            t = time.monotonic()
+            if grabbed and (image := self._decode()) is not None:
+                driver_ms = self._capture.get(cv2.CAP_PROP_POS_MSEC)
+                if driver_ms <= 0 or driver_ms != self._driver_ms:
+                    self._driver_ms, self._t = driver_ms, t
+                return image, self._t
+            if t - started > _PATIENCE_S:
+                break
+        raise SourceLostError("no usable picture came")
+
+    def release(self) -> None:
+        self._capture.release()
+
+    def _decode(self) -> NDArray[np.uint8] | None:
+        ok, image = self._capture.retrieve()
+        if not ok or image is None or not 0 < image.shape[0] * image.shape[1] <= MAX_PIXELS:
+            return None
+        return np.asarray(image, dtype=np.uint8)
