@@ -1,0 +1,37 @@
+"""What is remembered of each person from frame to frame, and when it is forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+MAX_GAP_S = 0.3  # after a longer gap a filter's past says nothing about the present
+
+State = TypeVar("State")
+
+
+class PersonMemory(Generic[State]):
+    """One state a person, made anew after a gap, so that no filter has to think about gaps itself.
+
+    make: builds a fresh state. max_gap_s: a person unseen for longer starts afresh.
+    """
+
+    def __init__(self, make: Callable[[], State], max_gap_s: float = MAX_GAP_S) -> None:
+        self._make = make
+        self._max_gap_s = max_gap_s
+        self._kept: dict[int, tuple[float, State]] = {}  # id -> (when last seen, state)
+
+    def recall(self, person_id: int, t: float) -> State:
+        """The state of this person at time t (s): a fresh one for somebody new, after a gap, or if time went back."""
+        self._kept = {other: kept for other, kept in self._kept.items() if t - kept[0] <= self._max_gap_s}
+        kept = self._kept.get(person_id)
+        state = kept[1] if kept is not None and kept[0] < t else self._make()
+        self._kept[person_id] = (t, state)
+        return state
+
+    def forget(self, person_id: int) -> None:
+        """Drop what is known of this person, if anything."""
+        self._kept.pop(person_id, None)
+
+    def __len__(self) -> int:
+        return len(self._kept)

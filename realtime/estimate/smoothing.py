@@ -1,0 +1,99 @@
+"""The `--smoothing` knob, and what it does to rotations and to the root's place.
+
+Everything here runs in the camera frame, before a pose is set into the world: there depth lies along one axis, and
+depth is what a single camera sees worst. The rotation filters know no preferred frame, so they would say the same in
+the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.estimate.memory import PersonMemory
+from realtime.estimate.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
+from realtime.estimate.tokens import TokenSmoothing
+from realtime.messages import CameraPose
+
+
+@dataclass(frozen=True)
+class SmoothingLevel:
+    """What one setting of the knob stands for."""
+
+    tokens: TokenSmoothing
+    rotations: OneEuroParameters  # beta in Hz / (rad/s)
+    bearing: OneEuroParameters  # of the root, x / z and y / z; beta in Hz a unit of bearing a second
+    depth: OneEuroParameters  # of the root, z; beta in Hz / (m/s)
+
+
+LEVELS: dict[str, SmoothingLevel | None] = {
+    "off": None,
+    "light": SmoothingLevel(
+        tokens=TokenSmoothing(window_s=0.03, margin=0.2),
+        rotations=OneEuroParameters(min_cutoff_hz=1.0, beta=0.7),
+        bearing=OneEuroParameters(min_cutoff_hz=1.0, beta=9.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.5, beta=1.0),
+    ),
+    "medium": SmoothingLevel(
+        tokens=TokenSmoothing(window_s=0.05, margin=0.3),
+        rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=0.4),
+        bearing=OneEuroParameters(min_cutoff_hz=0.7, beta=6.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.35, beta=0.7),
+    ),
+    "strong": SmoothingLevel(
+        tokens=TokenSmoothing(window_s=0.1, margin=0.4),
+        rotations=OneEuroParameters(min_cutoff_hz=0.4, beta=0.2),
+        bearing=OneEuroParameters(min_cutoff_hz=0.4, beta=3.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.5),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SmoothingConfig:
+    """level: off, light, medium or strong. Raises ValueError for any other."""
+
+    level: str = "light"
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"smoothing is one of {', '.join(LEVELS)}, not '{self.level}'")
+
+    @property
+    def parameters(self) -> SmoothingLevel | None:
+        """None when smoothing is off."""
+        return LEVELS[self.level]
+
+
+class PoseSmoother:
+    """Speed-adaptive smoothing of poses in the camera frame, a person at a time; starts afresh after 0.3 s unseen."""
+
+    def __init__(self, config: SmoothingConfig) -> None:
+        level = config.parameters
+        self._people = None if level is None else PersonMemory(lambda: _PersonFilters(level))
+
+    def update(self, person_id: int, t: float, pose: CameraPose) -> CameraPose:
+        """The smoothed pose at time t (s); the very same object when smoothing is off."""
+        if self._people is None:
+            return pose
+        return self._people.recall(person_id, t).update(t, pose)
+
+    def forget(self, person_id: int) -> None:
+        """Drop this person's filters."""
+        if self._people is not None:
+            self._people.forget(person_id)
+
+
+class _PersonFilters:
+    def __init__(self, level: SmoothingLevel) -> None:
+        self._rotations = OneEuroRotation(level.rotations)
+        self._bearing = OneEuroVector(level.bearing)
+        self._depth = OneEuroVector(level.depth)
+
+    def update(self, t: float, pose: CameraPose) -> CameraPose:
+        # Along the line of sight and across it: depth's noise, by far the larger, must not shake a person sideways.
+        across, z = pose.T_cam_root[:2], pose.T_cam_root[2:]
+        bearing, depth = self._bearing.update(t, across / z), self._depth.update(t, z)
+        T_cam_root = np.concatenate((bearing * depth, depth))
+        return CameraPose(self._rotations.update(t, pose.rotmats), T_cam_root, pose.betas)
