@@ -1,0 +1,190 @@
+"""From a journal to session files, one a person: the step that ends a recording and that recovery repeats."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.body.kinematics import forward_kinematics
+from realtime.estimate.rotations import exp_so3
+from realtime.outputs import session
+from realtime.outputs.journal import NOBODY, SUFFIX, Header, Journal, read_journal
+from realtime.outputs.resample import (
+    Grid,
+    axis_angle_from_quaternion,
+    lerp,
+    slerp,
+    uniform_grid,
+    uniform_rate,
+)
+from realtime.outputs.session import Member
+
+logger = logging.getLogger(__name__)
+
+_BLOCK = 2048  # rows held in memory at a time
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What became of a journal."""
+
+    files: tuple[Path, ...]  # one a person, in order of appearance; empty where nobody was ever seen
+    frames: int  # source frames saved
+    lost: int  # rows that could not be read; the journal is kept when there are any
+
+
+def journal_path(path: Path) -> Path:
+    """Where the journal of the session file `path` lies."""
+    return path.with_name(path.name + SUFFIX)
+
+
+def person_path(path: Path, number: int) -> Path:
+    """The file of the `number`-th person (from 1): OUT.npz, OUT.p2.npz, OUT.p3.npz ..."""
+    return path if number == 1 else path.with_name(f"{path.stem}.p{number}{path.suffix}")
+
+
+def numbered_path(path: Path, number: int) -> Path:
+    """The `number`-th name (from 1) for recordings that were all asked to be `path`: OUT.npz, OUT-2.npz ..."""
+    return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def finish(path: Path) -> Finished:
+    """Write the session files of the journal beside `path`. The journal itself is left for the caller to remove.
+
+    A file of the same recording is replaced (so finishing twice is finishing once); any other file that has taken a
+    name meanwhile is left alone and the next free name is used. Raises OSError as the disk does, JournalError.
+    """
+    journal = read_journal(journal_path(path))
+    files = []
+    for number, person in enumerate(_people(journal), start=1):
+        file = _own_path(person_path(path, number), journal.header.recording)
+        session.write_npz(file, _members(journal, person))
+        files.append(file)
+    return Finished(tuple(files), journal.frames, journal.lost)
+
+
+def _people(journal: Journal) -> list[int]:
+    """Ids that have at least one good pose, in order of appearance."""
+    ids, first = np.unique(_column(journal, "person")[_column(journal, "valid")], return_index=True)
+    return [int(ids[k]) for k in np.argsort(first) if ids[k] != NOBODY]
+
+
+def _column(journal: Journal, name: str) -> NDArray[Any]:
+    return journal.rows[name][journal.good]
+
+
+def _own_path(path: Path, recording: str) -> Path:
+    names = (numbered_path(path, number) for number in itertools.count(1))
+    return next(name for name in names if not name.exists() or session.recording_of(name) == recording)
+
+
+def _members(journal: Journal, person: int) -> Iterator[Member]:
+    """The session of one person, member by member (`realtime.outputs.session` lists them)."""
+    header, rows = journal.header, journal.rows
+    mine = journal.good[_column(journal, "person") == person]
+    mine = mine[np.argsort(rows["t"][mine], kind="stable")]
+    own_times, good = rows["t"][mine], rows["valid"][mine]
+    instants = np.unique(_column(journal, "t"))
+    missed = np.diff(np.searchsorted(instants, own_times), prepend=0) > 1  # a frame came in which the person was not
+    grid = uniform_grid(own_times, good, rows["gap"][mine] | missed, uniform_rate(instants))
+    betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
+    rest = header.body.rest_joints(betas)
+    count = len(grid.before)
+    sampler = _Sampler(rows, mine, grid, rest)
+
+    def resampled(name: str, dtype: str, shape: tuple[int, ...], block: Callable[[slice], NDArray[Any]]) -> Member:
+        return Member(name, np.dtype(dtype), (count, *shape), (block(s) for s in _blocks(count)))
+
+    def raw(name: str, column: str) -> Member:
+        dtype, shape = rows.dtype[column].base, rows.dtype[column].shape
+        return Member(name, dtype, (len(mine), *shape), (rows[column][mine[s]] for s in _blocks(len(mine))))
+
+    whole = Member.whole
+    yield resampled("poses", "f8", (3 * session.AMASS_JOINTS,), sampler.poses)
+    yield resampled("trans", "f8", (3,), sampler.trans)
+    yield whole("betas", np.pad(betas, (0, session.AMASS_BETAS - len(betas))))
+    yield whole("gender", "neutral")
+    yield whole("mocap_framerate", float(grid.rate_hz))
+    yield whole("mocap_frame_rate", float(grid.rate_hz))
+    yield whole("format", session.FORMAT)
+    yield whole("version", np.int64(session.VERSION))
+    yield whole("up_axis", "Y")
+    yield whole("body", _body(header))
+    yield whole("rest_joints", rest)
+    yield resampled("joints", "f4", (24, 3), sampler.joints)
+    yield whole("timestamps", grid.times_s)
+    yield whole("valid", grid.valid)
+    yield resampled("confidence", "f4", (), sampler.confidence)
+    yield whole("person", np.int64(person))
+    yield whole("camera", _camera(header))
+    yield whole("recording", header.recording)
+    yield whole("session", json.dumps(header.session))
+    yield raw("raw_timestamps", "t")
+    yield raw("raw_seq", "seq")
+    yield raw("raw_valid", "valid")
+    yield raw("raw_confidence", "confidence")
+    yield raw("raw_rotations", "raw_rotations")
+    yield raw("raw_trans", "raw_trans")
+    yield raw("raw_joints", "raw_joints")
+    yield raw("raw_tokens", "tokens")
+
+
+@dataclass(frozen=True)
+class _Sampler:
+    """The smoothed poses of one person, at any stretch of the uniform grid."""
+
+    rows: NDArray[Any]
+    mine: NDArray[np.intp]  # this person's rows, in order of time
+    grid: Grid
+    rest_joints: NDArray[np.float64]  # (24, 3)
+
+    def poses(self, stretch: slice) -> NDArray[np.float64]:
+        axis_angle = axis_angle_from_quaternion(self._rotations(stretch)[:, : session.SMPLH_BODY_JOINTS])
+        poses = np.zeros((len(axis_angle), session.AMASS_JOINTS, 3))
+        poses[:, : session.SMPLH_BODY_JOINTS] = axis_angle
+        return poses.reshape(len(poses), -1)
+
+    def trans(self, stretch: slice) -> NDArray[np.float64]:
+        return self._pelvis(stretch) - self.rest_joints[0]
+
+    def joints(self, stretch: slice) -> NDArray[np.float32]:
+        rotmats = exp_so3(axis_angle_from_quaternion(self._rotations(stretch))).astype(np.float32)
+        rest = np.broadcast_to(self.rest_joints.astype(np.float32), (len(rotmats), 24, 3))
+        return (forward_kinematics(rotmats, rest)[1] + self._pelvis(stretch)[:, None]).astype(np.float32)
+
+    def confidence(self, stretch: slice) -> NDArray[np.float64]:
+        """Zero where the pose is held."""
+        return np.where(self.grid.valid[stretch], lerp(*self._ends("confidence", stretch)), 0.0)
+
+    def _pelvis(self, stretch: slice) -> NDArray[np.float64]:
+        return lerp(*self._ends("trans", stretch))
+
+    def _rotations(self, stretch: slice) -> NDArray[np.float64]:
+        return slerp(*self._ends("rotations", stretch))
+
+    def _ends(self, column: str, stretch: slice) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
+        values, grid = self.rows[column], self.grid
+        before, after = self.mine[grid.before[stretch]], self.mine[grid.after[stretch]]
+        return values[before].astype(np.float64), values[after].astype(np.float64), grid.fraction[stretch]
+
+
+def _body(header: Header) -> NDArray[Any]:
+    body = header.body
+    return np.array((body.name, body.sha256, body.stature_m), dtype=session.BODY_DTYPE)
+
+
+def _camera(header: Header) -> NDArray[Any]:
+    values = (header.fov_rad, header.size_px, header.pitch_rad, header.camera_height_m)
+    return np.array(values, dtype=session.CAMERA_DTYPE)
+
+
+def _blocks(count: int) -> Iterator[slice]:
+    return (slice(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK))

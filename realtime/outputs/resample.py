@@ -1,0 +1,119 @@
+"""From source frames at their real times to a uniform whole rate: where each sample comes from, and quaternion maths.
+
+Quaternions are x, y, z, w. Samples are taken at k / rate from real timestamps, so a long session does not drift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+MIN_RATE_HZ = 30  # the SMPL add-on for Blender refuses less
+MAX_GAP_S = 0.3  # a longer silence is not bridged; the same bound resets the smoothing filters
+_SAME_INSTANT = 1e-3  # of a sample's length: nearer than this a sample is taken to lie on a source frame
+
+Floats = NDArray[Any]
+
+
+def uniform_rate(times_s: NDArray[np.float64]) -> int:
+    """The whole rate in Hz, at least 30, that is nearest to the median rate of ascending `times_s` (F,)."""
+    steps = np.diff(times_s)
+    steps = steps[steps > 0]
+    return max(MIN_RATE_HZ, round(1.0 / float(np.median(steps)))) if len(steps) else MIN_RATE_HZ
+
+
+@dataclass(frozen=True)
+class Grid:
+    """N uniform samples, each between two source rows: (1 - fraction) before + fraction after."""
+
+    rate_hz: int
+    before: NDArray[np.intp]  # (N,) rows
+    after: NDArray[np.intp]  # (N,)
+    fraction: NDArray[np.float64]  # (N,) 0..1
+    valid: NDArray[np.bool_]  # (N,) False: in a gap, where the last good row is held
+
+    @property
+    def times_s(self) -> NDArray[np.float64]:
+        return np.arange(len(self.before)) / self.rate_hz
+
+
+def uniform_grid(
+    times_s: NDArray[np.float64], good: NDArray[np.bool_], gap_before: NDArray[np.bool_], rate_hz: int
+) -> Grid:
+    """Lay samples at 0, 1/rate, 2/rate ... up to the last row.
+
+    times_s (M,) ascending, from the first source frame; good (M,) rows that may be used, at least one; gap_before (M,)
+    rows before which frames were lost. Two good neighbours are bridged unless frames were lost between them or they
+    lie further apart than 0.3 s (or twice the source's own step, for a slow one). Elsewhere the last good row is held
+    (before the first one: the first) and the sample is not valid.
+    """
+    if not good.any():
+        raise ValueError("no good row to resample from")
+    count = len(times_s)
+    samples = np.arange(int(np.floor(times_s[-1] * rate_hz + _SAME_INSTANT)) + 1) / rate_hz
+    left = np.searchsorted(times_s, samples, side="right") - 1
+    right = np.clip(left + 1, 0, count - 1)
+    left = np.clip(left, 0, count - 1)
+    span = times_s[right] - times_s[left]
+    steps = np.diff(times_s)
+    longest = max(MAX_GAP_S, 2.0 * float(np.median(steps))) if len(steps) else MAX_GAP_S
+    bridged = good[left] & good[right] & ~gap_before[right] & (span <= longest) & (span > 0)
+    bridged &= samples >= times_s[left]
+
+    tolerance = _SAME_INSTANT / rate_hz
+    on_left = good[left] & (np.abs(samples - times_s[left]) <= tolerance)
+    on_right = good[right] & (np.abs(samples - times_s[right]) <= tolerance)
+
+    first_good = int(np.argmax(good))
+    last_good = np.maximum.accumulate(np.where(good, np.arange(count), -1))
+    held = np.where(last_good[left] < 0, first_good, last_good[left])
+    held = np.where(samples < times_s[left], first_good, held)
+
+    single = np.where(on_left, left, np.where(on_right, right, held))
+    fraction = np.divide(samples - times_s[left], span, out=np.zeros_like(samples), where=bridged)
+    return Grid(
+        rate_hz=rate_hz,
+        before=np.where(bridged, left, single),
+        after=np.where(bridged, right, single),
+        fraction=fraction,
+        valid=bridged | on_left | on_right,
+    )
+
+
+def lerp(a: Floats, b: Floats, fraction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear interpolation of rows (B, ...) by fraction (B,), in float64."""
+    weight = fraction.reshape(-1, *[1] * (a.ndim - 1))
+    return (1.0 - weight) * a + weight * b
+
+
+def slerp(a: Floats, b: Floats, fraction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spherical interpolation of unit quaternions (B, J, 4) by fraction (B,), the short way round, in float64.
+
+    Shoemake 1985, "Animating rotation with quaternion curves"; linear where the two are all but equal.
+    """
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    cosine = np.sum(a * b, axis=-1, keepdims=True)
+    b = np.where(cosine < 0, -b, b)
+    # From the chord, which unlike the arc cosine is accurate for small angles.
+    angle = 2.0 * np.arcsin(np.clip(0.5 * np.linalg.norm(b - a, axis=-1, keepdims=True), 0.0, 1.0))
+    weight = fraction[:, None, None]
+    sine = np.sin(angle)
+    near = sine < 1e-9
+    safe = np.where(near, 1.0, sine)
+    of_a = np.where(near, 1.0 - weight, np.sin((1.0 - weight) * angle) / safe)
+    of_b = np.where(near, weight, np.sin(weight * angle) / safe)
+    mixed = of_a * a + of_b * b
+    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+
+
+def axis_angle_from_quaternion(quaternion: Floats) -> NDArray[np.float64]:
+    """Unit quaternions (..., 4) -> axis times angle (..., 3), angle in 0..pi radians."""
+    q = np.asarray(quaternion, dtype=np.float64)
+    q = np.where(q[..., 3:] < 0, -q, q)
+    sine = np.linalg.norm(q[..., :3], axis=-1, keepdims=True)
+    angle = 2.0 * np.arctan2(sine, q[..., 3:])
+    small = sine < 1e-12
+    return q[..., :3] * np.where(small, 2.0, angle / np.where(small, 1.0, sine))

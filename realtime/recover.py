@@ -1,0 +1,68 @@
+"""`python -m realtime.recover PATH`: finish the session of a recording that was cut off."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from realtime.errors import UserError
+from realtime.outputs.assemble import Finished, finish, journal_path
+from realtime.outputs.journal import SUFFIX, is_being_written
+from realtime.outputs.session import load_session
+
+
+def recover(path: Path) -> Finished | None:
+    """Turn the journal of `path` (the session's name or the journal's) into session files; None: nothing to do.
+
+    The journal is removed only when every row of it was saved, so running this again never costs anything.
+    Raises UserError where there is neither a journal nor a whole session, or the recording is still going on.
+    """
+    session = path.with_suffix("") if path.suffix == SUFFIX else path
+    journal = journal_path(session)
+    if not journal.exists():
+        load_session(session)
+        return None
+    if is_being_written(journal):
+        raise UserError(f"{session} is still being recorded: stop that first")
+    try:
+        finished = finish(session)
+    except OSError as error:
+        raise UserError(
+            f"cannot finish {session}: {error.strerror or error}; make room, then run this again"
+        ) from error
+    if finished.lost == 0:
+        journal.unlink()
+    return finished
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m realtime.recover", description=__doc__)
+    parser.add_argument("path", type=Path, help="the session file that was asked for, or its .journal")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(format="%(message)s")
+    try:
+        finished = recover(options.path)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    if finished is None:
+        print(f"{options.path} is whole: nothing to recover")
+    else:
+        _tell(options.path, finished)
+    return 0
+
+
+def _tell(path: Path, finished: Finished) -> None:
+    print(f"{finished.frames} frames saved, {finished.lost} rows lost")
+    for file in finished.files:
+        print(f"wrote {file}")
+    if not finished.files:
+        print("nobody was ever seen in what was recorded: no session file was written")
+    if finished.lost:
+        print(f"the journal of {path} is kept, for the rows that could not be read")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
