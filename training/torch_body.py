@@ -35,7 +35,6 @@ class TorchBody(nn.Module):
     rest_vertices: Tensor
     vertex_shapedirs: Tensor
     vertex_weights: Tensor
-    _order: Tensor
     _parents: Tensor
 
     def __init__(self, path: Path | str) -> None:
@@ -54,9 +53,6 @@ class TorchBody(nn.Module):
             "vertex_weights": arrays["weights"],
         }.items():
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array, np.float32)), persistent=False)
-        self._levels = _levels()
-        order = np.array([0] + [joint for level in self._levels for joint in level.joints]).argsort()
-        self.register_buffer("_order", torch.from_numpy(order), persistent=False)
         self.register_buffer("_parents", torch.from_numpy(np.maximum(PARENTS, 0)), persistent=False)
 
     def points(self, rotmats: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
@@ -68,50 +64,44 @@ class TorchBody(nn.Module):
         rest = self.rest_landmarks + torch.einsum("lck,bk->blc", self.landmark_shapedirs, betas)
         return joints, _skin(self.landmark_weights, transforms, rest)
 
-    def vertices(self, rotmats: Tensor, betas: Tensor) -> Tensor:
-        """As `points`, for the whole mesh: (B, V, 3)."""
+    def vertices(self, rotmats: Tensor, betas: Tensor, every: int = 1) -> Tensor:
+        """As `points`, for every so-manieth vertex of the mesh: (B, ceil(V / every), 3)."""
         _, transforms = self._pose(rotmats, betas)
-        rest = self.rest_vertices + torch.einsum("vck,bk->bvc", self.vertex_shapedirs, betas)
-        return _skin(self.vertex_weights, transforms, rest)
+        rest = self.rest_vertices[::every] + torch.einsum("vck,bk->bvc", self.vertex_shapedirs[::every], betas)
+        return _skin(self.vertex_weights[::every], transforms, rest)
 
     def _pose(self, rotmats: Tensor, betas: Tensor) -> tuple[Tensor, Tensor]:
         """Posed joints (B, 24, 3) and rest-to-posed transforms (B, 24, 12), rotation rows then translation."""
         batch, given = rotmats.shape[:2]
         rest = self.rest_joints + torch.einsum("jck,bk->bjc", self.joint_shapedirs, betas)
         offsets = rest - rest[:, self._parents]
-
-        # One batched product a level of the tree, from the root outwards.
         turned = [rotmats[:, :1]]
         placed = [rest.new_zeros(batch, 1, 3)]
-        for level in self._levels:
-            parent = turned[-1][:, level.parent_slots]
-            placed.append(placed[-1][:, level.parent_slots] + (parent @ offsets[:, level.joints, :, None])[..., 0])
-            driven = [joint for joint in level.joints if joint < given]
-            if driven:  # joints beyond those given come last in their level and follow their parents
-                moved = parent[:, : len(driven)] @ rotmats[:, driven]
-                parent = torch.cat((moved, parent[:, len(driven) :]), dim=1)
-            turned.append(parent)
-        rotations = torch.cat(turned, dim=1)[:, self._order]
-        joints = torch.cat(placed, dim=1)[:, self._order]
+        for first, last, parent_slots in _LEVELS:
+            parent = turned[-1][:, parent_slots]
+            placed.append(placed[-1][:, parent_slots] + (parent @ offsets[:, first:last, :, None])[..., 0])
+            turned.append(parent @ rotmats[:, first:last] if last <= given else parent)
+        rotations, joints = torch.cat(turned, dim=1), torch.cat(placed, dim=1)
         shift = joints - (rotations @ rest[..., None])[..., 0]
         return joints, torch.cat((rotations.flatten(2), shift), dim=-1)
 
 
-class _Level:
-    """Joints of one depth of the tree, and where their parents stand within the depth above."""
+def _levels() -> list[tuple[int, int, list[int]]]:
+    """The joints of each depth below the root, first..last, and their parents' places within the depth above.
 
-    def __init__(self, joints: list[int], above: list[int]) -> None:
-        self.joints = joints
-        self.parent_slots = [above.index(int(PARENTS[joint])) for joint in joints]
+    SMPL's order keeps each depth together, and the hands are the last.
+    """
+    depth = [0] * NUM_JOINTS
+    for joint in range(1, NUM_JOINTS):
+        depth[joint] = depth[PARENTS[joint]] + 1
+    firsts = [depth.index(level) for level in range(max(depth) + 1)] + [NUM_JOINTS]
+    return [
+        (first, last, [int(parent) - above for parent in PARENTS[first:last]])
+        for above, first, last in zip(firsts, firsts[1:-1], firsts[2:], strict=False)
+    ]
 
 
-def _levels() -> list[_Level]:
-    levels = []
-    above = [0]
-    while joints := [joint for joint in range(NUM_JOINTS) if PARENTS[joint] in above]:
-        levels.append(_Level(joints, above))
-        above = joints
-    return levels
+_LEVELS = _levels()
 
 
 def _skin(weights: Tensor, transforms: Tensor, rest: Tensor) -> Tensor:

@@ -1,0 +1,59 @@
+"""Errors of estimated bodies in the field's usual measures, in numpy.
+
+Points are arrays (B, N, 3) in metres and already on a common origin (usually the pelvis); results are in millimetres.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Array = NDArray[np.float64]
+
+
+def mpjpe(pred: ArrayLike, gt: ArrayLike) -> Array:
+    """Mean per-joint position error: joints (B, N, 3) m -> (B,) mm."""
+    pred, gt = _checked(pred, gt)
+    return 1e3 * np.linalg.norm(pred - gt, axis=-1).mean(-1)
+
+
+def mve(pred: ArrayLike, gt: ArrayLike) -> Array:
+    """Mean vertex error, also called PVE: vertices (B, V, 3) m -> (B,) mm."""
+    return mpjpe(pred, gt)
+
+
+def pa_mpjpe(pred: ArrayLike, gt: ArrayLike) -> Array:
+    """MPJPE after the similarity (rotation, scale, translation; no reflection) that best aligns pred to gt.
+
+    Procrustes by the singular value decomposition (Umeyama 1991). (B, N, 3) m -> (B,) mm.
+    """
+    pred, gt = _checked(pred, gt)
+    pred_centre, gt_centre = pred.mean(1, keepdims=True), gt.mean(1, keepdims=True)
+    centred = pred - pred_centre
+    U, singular, Vt = np.linalg.svd(centred.transpose(0, 2, 1) @ (gt - gt_centre))
+    signs = np.ones_like(singular)
+    signs[:, 2] = np.sign(np.linalg.det(U @ Vt))
+    R = (U * signs[:, None]) @ Vt  # for points as rows
+    spread = np.square(centred).sum((1, 2))
+    scale = (singular * signs).sum(1) / np.maximum(spread, np.finfo(float).tiny)
+    return mpjpe(scale[:, None, None] * centred @ R + gt_centre, gt)
+
+
+def accel_error(pred: ArrayLike, gt: ArrayLike, fps: float) -> float:
+    """Mean difference of the joints' accelerations: (T, N, 3) m -> mm/frame^2, where a frame lasts 1/fps s.
+
+    Accelerations are second differences a frame apart, as the field reports them. Figures at different rates do not
+    compare: multiply by fps^2 for mm/s^2. Raises ValueError for fewer than three frames or no positive rate.
+    """
+    pred, gt = _checked(pred, gt)
+    if len(pred) < 3 or not fps > 0:
+        raise ValueError(f"acceleration needs at least 3 frames at a positive rate, not {len(pred)} at {fps} fps")
+    difference = np.diff(pred - gt, n=2, axis=0)
+    return float(1e3 * np.linalg.norm(difference, axis=-1).mean())
+
+
+def _checked(pred: ArrayLike, gt: ArrayLike) -> tuple[Array, Array]:
+    pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
+    if pred.shape != gt.shape or pred.ndim != 3 or pred.shape[-1] != 3:
+        raise ValueError(f"pred and gt must both be (B, N, 3), not {pred.shape} and {gt.shape}")
+    return pred, gt
