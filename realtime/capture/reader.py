@@ -122,7 +122,7 @@ class FrameReader:
         """
         deadline = time.monotonic() + timeout_s
         frame = self._newest
-        while frame is None or self._failure is not None or self._now() - frame.t_capture > max_age_s:
+        while frame is None or self._now() - frame.t_capture > max_age_s:
             frame = self.next(max(0.0, deadline - time.monotonic()))
         return frame
 

@@ -28,7 +28,8 @@ class UrlSource:
             parts = urlsplit("")
         if parts.scheme not in _SCHEMES or not parts.hostname:
             raise SourceError(
-                f"'{url}' is not the address of a camera: expected one of {', '.join(_SCHEMES)}://HOST/..."
+                "--url needs the address of a camera, such as http://HOST:PORT/video or rtsp://HOST/stream "
+                f"({', '.join(_SCHEMES)} are read)"
             )
         self._url = url
         self._read_timeout_s = read_timeout_s
