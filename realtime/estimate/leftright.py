@@ -6,6 +6,7 @@ Both explain the picture; only time tells them apart, since a body does not turn
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,12 +31,6 @@ class _History:
     mean: Array  # (N, 3)
 
 
-@dataclass
-class _Person:
-    t: float
-    histories: tuple[_History, ...]
-
-
 class LeftRightCheck:
     """Chooses a reading of each frame by the least cost over time (the forward pass of Viterbi with two states).
 
@@ -46,7 +41,7 @@ class LeftRightCheck:
     """
 
     def __init__(self) -> None:
-        self._people: PersonMemory[list[_Person]] = PersonMemory(list, FORGET_S)
+        self._people: PersonMemory[_Histories] = PersonMemory(_Histories, FORGET_S)
 
     def is_swapped(self, person_id: int, t: float, as_seen: Array, swapped: Array) -> bool:
         """True where the swapped reading is the likelier one.
@@ -54,29 +49,32 @@ class LeftRightCheck:
         as_seen, swapped (N, 3): the same joints under either reading, metres, relative to the pelvis, in axes that
         hardly turn from frame to frame. t in s.
         """
-        holder = self._people.recall(person_id, t)
-        readings = (as_seen, swapped)
-        if not holder:
-            holder.append(_Person(t, (_History(0.0, as_seen), _History(SWAP_COST_M, swapped))))
-            return False
-        person = holder[0]
-        dt = t - person.t
-        prices = (0.0, SWAP_COST_M_PER_S * dt)
-        histories = tuple(
-            _extended(person.histories, pose, dt, price) for pose, price in zip(readings, prices, strict=True)
-        )
-        least = min(history.cost_m for history in histories)
-        fade = float(np.exp(-dt / MEMORY_S))
-        person.histories = tuple(_History((h.cost_m - least) * fade, h.mean) for h in histories)
-        person.t = t
-        return histories[1].cost_m < histories[0].cost_m
+        return self._people.recall(person_id, t).is_swapped(t, as_seen, swapped)
 
     def forget(self, person_id: int) -> None:
         """Drop this person's histories."""
         self._people.forget(person_id)
 
 
-def _extended(histories: tuple[_History, ...], pose: Array, dt: float, price_m: float) -> _History:
+class _Histories:
+    """Both histories of one person, the as-seen reading's first."""
+
+    def __init__(self) -> None:
+        self._both: tuple[_History, _History] | None = None
+
+    def is_swapped(self, t: float, as_seen: Array, swapped: Array) -> bool:
+        if self._both is None:
+            self._both = _History(0.0, as_seen), _History(SWAP_COST_M, swapped)
+        else:
+            dt = t - self._t
+            fade, least = float(np.exp(-dt / MEMORY_S)), min(history.cost_m for history in self._both)
+            past = [_History((history.cost_m - least) * fade, history.mean) for history in self._both]
+            self._both = _extended(past, as_seen, dt, 0.0), _extended(past, swapped, dt, SWAP_COST_M_PER_S * dt)
+        self._t = t
+        return self._both[1].cost_m < self._both[0].cost_m
+
+
+def _extended(histories: Sequence[_History], pose: Array, dt: float, price_m: float) -> _History:
     """The cheapest history that ends in this reading of the newest frame."""
     costs = [h.cost_m + float(np.sqrt(((pose - h.mean) ** 2).sum(-1)).mean()) for h in histories]
     best = int(np.argmin(costs))

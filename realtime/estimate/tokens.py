@@ -24,13 +24,6 @@ class TokenSmoothing:
             raise ValueError("token smoothing needs a window above 0 s and a margin within 0..1")
 
 
-@dataclass
-class _Window:
-    t: float
-    mean: Probabilities  # (T, K)
-    incumbent: NDArray[np.intp]  # (T,)
-
-
 class TokenSmoother:
     """A window with hysteresis over token probabilities, a person at a time. The rule, for each token by itself:
 
@@ -45,27 +38,33 @@ class TokenSmoother:
     """
 
     def __init__(self, smoothing: TokenSmoothing) -> None:
-        self._smoothing = smoothing
-        self._people: PersonMemory[list[_Window]] = PersonMemory(list)
+        self._people = PersonMemory(lambda: _Window(smoothing))
 
     def update(self, person_id: int, t: float, probabilities: Probabilities) -> Probabilities:
         """probabilities (T, K) of this frame at time t (s) -> smoothed (T, K); rows still sum to what they did."""
-        holder = self._people.recall(person_id, t)
-        if not holder:
-            holder.append(_Window(t, probabilities, probabilities.argmax(-1)))
-            return probabilities
-        window = holder[0]
-        leader = probabilities.argmax(-1)
-        rows = np.arange(len(leader))
-        takes_over = probabilities[rows, leader] > probabilities[rows, window.incumbent] + self._smoothing.margin
-
-        share = -np.expm1(-(t - window.t) / self._smoothing.window_s)
-        gain = np.where(takes_over, 1.0, share).astype(probabilities.dtype)[:, None]
-        window.mean = window.mean + gain * (probabilities - window.mean)
-        window.incumbent = np.where(takes_over, leader, window.incumbent)
-        window.t = t
-        return window.mean
+        return self._people.recall(person_id, t).update(t, probabilities)
 
     def forget(self, person_id: int) -> None:
         """Drop this person's window."""
         self._people.forget(person_id)
+
+
+class _Window:
+    def __init__(self, smoothing: TokenSmoothing) -> None:
+        self._smoothing = smoothing
+        self._mean: Probabilities | None = None  # (T, K)
+
+    def update(self, t: float, probabilities: Probabilities) -> Probabilities:
+        leader = probabilities.argmax(-1)  # (T,)
+        if self._mean is None:
+            self._mean, self._incumbent = probabilities, leader
+        else:
+            rows = np.arange(len(leader))
+            lead = probabilities[rows, leader] - probabilities[rows, self._incumbent]
+            takes_over = lead > self._smoothing.margin
+            share = -np.expm1((self._t - t) / self._smoothing.window_s)
+            gain = np.where(takes_over, 1.0, share).astype(probabilities.dtype)[:, None]
+            self._mean = self._mean + gain * (probabilities - self._mean)
+            self._incumbent = np.where(takes_over, leader, self._incumbent)
+        self._t = t
+        return self._mean
