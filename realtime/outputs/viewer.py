@@ -1,0 +1,257 @@
+"""The viewer: a window in a process of its own, so that drawing never holds up the pose.
+
+Open3D keeps Python's global lock for as long as it draws and waits for the screen (tens of ms without a graphics
+card). In a process of its own it costs the pose path a small message a drawn frame, a crash of a graphics driver
+takes no recording with it, and the main process never imports open3d. The window asks for each picture when it has
+drawn the last one, so it always gets the newest and nothing queues up.
+"""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+
+import cv2
+import numpy as np
+
+from realtime.body.model import BodyModel
+from realtime.messages import SolvedFrame
+from realtime.outputs.display import NoDisplayError, why_no_window
+from realtime.outputs.overlay import LiveStatus, Picture
+from realtime.outputs.window import Shown, ShownPerson, ViewerConfig, Window
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Commands", "LiveStatus", "Pace", "Viewer", "ViewerConfig"]
+
+_OPEN_TIMEOUT_S = 60.0  # open3d alone can take many seconds to load from a cold disk
+_PICTURE_SIDE_PX = 640  # the longest side of the camera's picture as it is sent to the window
+_DRAWING_SHARE = 0.5  # of the time, at most: a window drawn in software leaves the processor to the pose
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What the window's keys reach in the program; called from `Viewer.tick`, in its thread."""
+
+    recenter: Callable[[], None]
+    toggle_recording: Callable[[], None]
+
+
+class Pace:
+    """Says when to draw: at most `fps` times a second, and for at most a share of the time."""
+
+    def __init__(self, fps: float, share: float = _DRAWING_SHARE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._period_s = 1.0 / fps
+        self._share = share
+        self._clock = clock
+        self._started = self._due = clock()
+
+    def wait_s(self) -> float:
+        """Seconds until the next drawing is due, 0 where it is."""
+        return max(0.0, self._due - self._clock())
+
+    def start(self) -> None:
+        """A drawing begins."""
+        self._started = self._clock()
+
+    def done(self) -> None:
+        """A drawing ended; the next is due a period after its start, or later where it took long."""
+        took_s = self._clock() - self._started
+        self._due = self._started + max(self._period_s, took_s / self._share)
+
+
+class Viewer:
+    """A handle on the window's process. `update` may be called from any thread, all else from one."""
+
+    def __init__(
+        self, body: BodyModel, camera: object, *, commands: Commands, config: ViewerConfig | None = None
+    ) -> None:
+        self._body = body
+        self._camera = camera
+        self._commands = commands
+        self._config = config or ViewerConfig()
+        self._lock = threading.Lock()
+        self._newest: tuple[SolvedFrame, LiveStatus] | None = None
+        self._closed = False
+        self._wanted = False  # the window has drawn the last picture and asks for the next
+        self._process: multiprocessing.process.BaseProcess | None = None
+        self._link: Connection | None = None
+
+    def open(self) -> None:
+        """Open the window and wait until it is there: a few seconds, in which other threads run on.
+
+        Raises NoDisplayError where no window can open.
+        """
+        reason = why_no_window()
+        if reason is not None:
+            raise NoDisplayError(reason)
+        context = multiprocessing.get_context("spawn")
+        self._link, far_end = context.Pipe()
+        self._process = context.Process(
+            target=_run_window, args=(far_end, self._body, self._config), name="viewer", daemon=True
+        )
+        self._process.start()
+        far_end.close()  # or the end of the process would not be seen
+        kind, what = self._wait_for("opened", "failed", timeout_s=_OPEN_TIMEOUT_S)
+        if kind == "failed":
+            self.close()
+            raise NoDisplayError(what)
+
+    def update(self, solved: SolvedFrame, status: LiveStatus) -> None:
+        """Take what is to be shown next; what was not yet shown is forgotten."""
+        with self._lock:
+            self._newest = (solved, status)
+
+    def tick(self) -> bool:
+        """Pass keys on and give the window the newest picture if it asks. At once; False once the window was closed.
+
+        Raises RuntimeError where the window's process died.
+        """
+        link = self._opened()
+        while not self._closed and link.poll():
+            kind, what = self._receive()
+            if kind == "closed":
+                self._closed = True
+                return False
+            self._take(kind, what)
+        if self._wanted and not self._closed:
+            with self._lock:
+                newest, self._newest = self._newest, None
+            if newest is not None:
+                self._wanted = False
+                self._send("show", _shown(*newest))
+        return not self._closed
+
+    def picture(self) -> Picture:
+        """What the window shows, (H, W, 3) RGB."""
+        self._send("picture", None)
+        return self._wait_for("picture", timeout_s=10.0)[1]
+
+    def close(self) -> None:
+        """Close the window and end its process. Harmless where it is closed already."""
+        if self._link is not None:
+            self._link.close()  # the window's process sees the end of the pipe and ends
+            self._link = None
+        if self._process is not None:
+            self._process.join(5.0)
+            if self._process.is_alive():
+                self._process.kill()
+                self._process.join()
+            self._process = None
+
+    def _opened(self) -> Connection:
+        if self._link is None:
+            raise RuntimeError("the viewer is not open")
+        return self._link
+
+    def _send(self, kind: str, what: Any) -> None:
+        try:
+            self._opened().send((kind, what))
+        except (BrokenPipeError, ConnectionResetError):
+            logger.debug("the viewer's window went away while a picture was sent")  # the next receive says how
+
+    def _receive(self) -> tuple[str, Any]:
+        try:
+            return self._opened().recv()
+        except (EOFError, ConnectionResetError) as error:
+            assert self._process is not None
+            self._process.join(5.0)
+            raise RuntimeError(f"the viewer's process died (exit code {self._process.exitcode})") from error
+
+    def _take(self, kind: str, what: Any) -> None:
+        if kind == "ready":
+            self._wanted = True
+        elif kind == "key":
+            {"record": self._commands.toggle_recording, "recentre": self._commands.recenter}[what]()
+
+    def _wait_for(self, *kinds: str, timeout_s: float) -> tuple[str, Any]:
+        """The next message of one of these kinds; others are taken as they come."""
+        deadline = time.monotonic() + timeout_s
+        while self._opened().poll(max(0.0, deadline - time.monotonic())):
+            kind, what = self._receive()
+            if kind in kinds:
+                return kind, what
+            if kind == "closed":
+                raise RuntimeError("the viewer's window was closed")
+            self._take(kind, what)
+        raise RuntimeError(f"the viewer's process did not answer in {timeout_s:.0f} s")
+
+
+def _shown(solved: SolvedFrame, status: LiveStatus) -> Shown:
+    """What the window needs of a solved frame, its picture made small."""
+    width, height = solved.frame.size
+    scale = min(1.0, _PICTURE_SIDE_PX / max(width, height))
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = np.asarray(cv2.resize(solved.frame.image_bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
+    people = tuple(
+        ShownPerson(
+            person.id,
+            person.valid,
+            person.pose.rotations,
+            person.pose.trans,
+            person.betas,
+            person.tracked.landmarks.image_px * np.float32(scale),
+            person.tracked.landmarks.visibility,
+        )
+        for person in solved.people
+        if np.isfinite(person.pose.joints).all()
+    )
+    return Shown(np.ascontiguousarray(small[..., ::-1]), people, status)
+
+
+def _run_window(link: Connection, body: BodyModel, config: ViewerConfig) -> None:
+    """The window's process: until the window is closed or the other end of the link is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides what ends
+    _prepare_environment()
+    try:
+        window = Window(body, config, on_key=lambda key: link.send(("key", key)))
+    except (ImportError, OSError, RuntimeError) as error:
+        link.send(("failed", f"the viewer cannot open: {' '.join(str(error).split())}; choose --view none"))
+        return
+    try:
+        _serve(link, window, Pace(config.fps))
+    except (EOFError, BrokenPipeError, ConnectionResetError):
+        pass  # the program closed the viewer, or is gone
+    finally:
+        window.close()
+
+
+def _serve(link: Connection, window: Window, pace: Pace) -> None:
+    link.send(("opened", None))
+    link.send(("ready", None))
+    asked = True  # for a picture that has not come yet
+    while True:
+        while link.poll(pace.wait_s()):
+            kind, what = link.recv()
+            if kind == "show":
+                window.show(what)
+                asked = False
+            elif kind == "picture":
+                window.draw()
+                link.send(("picture", window.picture()))
+        pace.start()
+        still_open = window.draw()
+        pace.done()
+        if not still_open:
+            link.send(("closed", None))
+            return
+        if not asked:
+            link.send(("ready", None))
+            asked = True
+
+
+def _prepare_environment() -> None:
+    """Let the pose go first, and on Linux take X11 where there is a choice: Open3D's window is at home there."""
+    if hasattr(os, "nice"):
+        os.nice(5)
+    if os.environ.get("DISPLAY"):
+        os.environ["XDG_SESSION_TYPE"] = "x11"
+        os.environ.pop("WAYLAND_DISPLAY", None)
