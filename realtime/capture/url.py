@@ -45,6 +45,8 @@ class UrlSource:
             [
                 *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(OPEN_TIMEOUT_S * 1000)),
                 *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(self._read_timeout_s * 1000)),
+                # FFmpeg decodes video in as many threads as there are cores, and each holds a frame back.
+                *(cv2.CAP_PROP_N_THREADS, 1),
             ],
         )
         if not capture.isOpened():

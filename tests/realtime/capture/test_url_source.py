@@ -22,7 +22,7 @@ def _quiet() -> None:
     quiet_libraries()
 
 
-def opened(camera: NetworkCamera, read_timeout_s: float = 0.5) -> UrlSource:
+def opened(camera: NetworkCamera, read_timeout_s: float = 1.0) -> UrlSource:
     source = UrlSource(camera.url, read_timeout_s=read_timeout_s)
     source.open()
     return source

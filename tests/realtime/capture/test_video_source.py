@@ -11,6 +11,7 @@ import pytest
 
 from realtime.capture.source import EndOfStream, SourceConfig, SourceError, open_source
 from realtime.capture.video import VideoSource
+from tests.network_camera import NetworkCamera
 
 FPS, FRAMES = 25.0, 40
 
@@ -102,6 +103,16 @@ def test_bad_files_are_one_line(tmp_path: Path, kind: str, message: str) -> None
     with pytest.raises(SourceError, match=message) as caught:
         open_source(SourceConfig(video=bad_file(tmp_path, kind)))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["playlist.m3u8", "playlist.mp4"])
+def test_a_file_cannot_send_the_program_to_the_network(tmp_path: Path, name: str) -> None:
+    with NetworkCamera() as camera:
+        playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{camera.url}\n#EXT-X-ENDLIST\n"
+        (tmp_path / name).write_text(playlist)
+        with pytest.raises(SourceError, match="not a video that can be read"):
+            open_source(SourceConfig(video=tmp_path / name))
+        assert camera.connections == 0
 
 
 def test_exactly_one_source() -> None:
