@@ -89,12 +89,9 @@ def _own_path(path: Path, recording: str) -> Path:
 def _members(journal: Journal, person: int) -> Iterator[Member]:
     """The session of one person, member by member (`realtime.outputs.session` lists them)."""
     header, rows = journal.header, journal.rows
-    mine = journal.good[_column(journal, "person") == person]
-    mine = mine[np.argsort(rows["t"][mine], kind="stable")]
-    own_times, good = rows["t"][mine], rows["valid"][mine]
-    instants = np.unique(_column(journal, "t"))
-    missed = np.diff(np.searchsorted(instants, own_times), prepend=0) > 1  # a frame came in which the person was not
-    grid = uniform_grid(own_times, good, rows["gap"][mine] | missed, uniform_rate(instants))
+    mine, gap = _rows_of(journal, person)
+    good = rows["valid"][mine]
+    grid = uniform_grid(rows["t"][mine], good, gap, uniform_rate(np.unique(_column(journal, "t"))))
     betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
     rest = header.body.rest_joints(betas)
     count = len(grid.before)
@@ -135,6 +132,21 @@ def _members(journal: Journal, person: int) -> Iterator[Member]:
     yield raw("raw_trans", "raw_trans")
     yield raw("raw_joints", "raw_joints")
     yield raw("raw_tokens", "tokens")
+
+
+def _rows_of(journal: Journal, person: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+    """This person's rows in order of time, and before which of them something is missing.
+
+    That is: frames that the recorder had to drop, rows that are damaged, frames in which the person was not listed.
+    """
+    own = _column(journal, "person") == person
+    damaged_so_far = (journal.good - np.arange(len(journal.good)))[own]
+    mine = journal.good[own]
+    order = np.argsort(journal.rows["t"][mine], kind="stable")
+    mine = mine[order]
+    frame = np.searchsorted(np.unique(_column(journal, "t")), journal.rows["t"][mine])
+    missing = (np.diff(frame, prepend=frame[:1]) > 1) | (np.diff(damaged_so_far[order], prepend=0) > 0)
+    return mine, journal.rows["gap"][mine] | missing
 
 
 @dataclass(frozen=True)

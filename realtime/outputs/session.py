@@ -189,10 +189,9 @@ def _write_member(archive: zipfile.ZipFile, member: Member) -> None:
 def _read_arrays(path: Path, keys: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
     """Members of an .npz, all unless told. Every way in which it can be broken becomes one line."""
     try:
-        with np.load(path, allow_pickle=False) as data:
-            if not isinstance(data, np.lib.npyio.NpzFile):
-                raise SessionError(f"{path} is a single array, not a session (.npz)")
-            return {key: data[key] for key in (data.files if keys is None else keys)}
+        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as data:
+            members = ((key, data[key]) for key in (data.files if keys is None else keys))
+            return {key: array for key, array in members if isinstance(array, np.ndarray)}
     except FileNotFoundError as error:
         raise SessionError(f"there is no session file {path}{_journal_hint(path)}") from error
     except OSError as error:

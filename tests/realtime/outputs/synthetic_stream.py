@@ -78,8 +78,9 @@ def person_at(t: float, *, id: int = 1, valid: bool = True) -> Person:
     )
 
 
-def solved_at(t: float, seq: int, people: tuple[Person, ...] | None = None, t_capture: float | None = None) -> SolvedFrame:
-    frame = Frame(_IMAGE, seq, 1000.0 + t if t_capture is None else t_capture)
+def solved_at(t: float, seq: int, people: tuple[Person, ...] | None = None) -> SolvedFrame:
+    """Frame `seq`, grabbed `t` seconds after the first one; with the performer unless `people` says who is there."""
+    frame = Frame(_IMAGE, seq, 1000.0 + t)
     return SolvedFrame(frame, (person_at(t),) if people is None else people, t_solved=frame.t_capture)
 
 

@@ -1,0 +1,150 @@
+"""The default estimator: BlazePose's 33 landmarks to pose tokens, on the CPU.
+
+For each person: network on two readings of the landmarks -> left/right check -> token smoothing -> decoder -> one
+Gauss-Newton step on the 2D landmarks -> root translation under the camera's field of view.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import LIMB_LANDMARKS, MIRROR_LANDMARKS, NUM_JOINTS, NUM_LANDMARKS
+from realtime.body.model import BodyModel
+from realtime.body.projection import PinholeCamera
+from realtime.body.translation import root_translation
+from realtime.estimate.leftright import FORGET_S, LeftRightCheck
+from realtime.estimate.memory import PersonMemory
+from realtime.estimate.networks import OnnxNetwork
+from realtime.estimate.refine import Refiner
+from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
+from realtime.messages import CameraPose, Estimate, Landmarks, Sighting, TrackedPerson
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+_ASSETS = Path(__file__).resolve().parents[2] / "assets"
+NETWORK = _ASSETS / "landmarks.onnx"
+DECODER = _ASSETS / "tokenizer_decoder.onnx"
+
+_INPUTS = {"image_px": (2, NUM_LANDMARKS, 2), "world_m": (2, NUM_LANDMARKS, 3), "visibility": (2, NUM_LANDMARKS)}
+_MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
+_SHAPE_FRAMES = 150  # how many frames the running mean of the shape goes back
+
+
+@dataclass
+class _Reading:
+    """One person's landmarks as they were finally read, and what the network makes of them."""
+
+    person: TrackedPerson
+    image_px: Array  # (33, 2) left and right exchanged where the check said so
+    visibility: Array  # (33,)
+    image: Array  # (33, 2) normalised
+    R_cam_ray: Array  # (3, 3)
+    rotmats: Array  # (24, 3, 3) the root in ray axes
+    betas: Array  # (10,) running mean
+    camera: Array  # (4,)
+    probabilities: Array  # (T, K)
+
+
+class LandmarkEstimator:
+    """See `realtime.estimate.estimator.Estimator`."""
+
+    name = "landmarks"
+
+    def __init__(
+        self,
+        body: BodyModel,
+        *,
+        fov_deg: float = 60.0,
+        token_smoothing: TokenSmoothing | None = None,
+        network: Path = NETWORK,
+        decoder: Path = DECODER,
+        threads: int = 1,
+        left_right_check: bool = True,
+        refine: bool = True,
+    ) -> None:
+        """body is at the person's height already; fov_deg is horizontal. Without token_smoothing the steady pose is the
+        raw one. The last two switches are there to measure what a step is worth.
+
+        Raises NetworkFileError for a network file that is missing or wrong.
+        """
+        self._body = body
+        self._fov_deg = fov_deg
+        outputs = ("root_rotmat", "body_rotmats", "betas", "camera", "center_px", "scale_px", "token_probabilities")
+        self._network = OnnxNetwork(network, _INPUTS, outputs, threads)
+        self.backend = self._network.backend
+        self._check = LeftRightCheck() if left_right_check else None
+        self._refiner = Refiner(body) if refine else None
+        self._shapes: PersonMemory[_RunningMean] = PersonMemory(_RunningMean, FORGET_S)
+        self._smoother = None
+        if token_smoothing is not None:
+            self._smoother = TokenSmoother(token_smoothing)
+            shape = (1, *self._network.output_shape("token_probabilities")[1:])
+            self._decoder = OnnxNetwork(decoder, {"probabilities": shape}, ("body_rotmats",), threads)
+        self.dropped = 0  # estimates that were not finite
+
+    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+        """One estimate a person, in the sighting's order; a person whose numbers are not finite is left out."""
+        t = sighting.frame.t_capture
+        readings = [reading for person in sighting.people if (reading := self._read(person, t)) is not None]
+        if not readings:
+            return ()
+        bodies = [readings]
+        if self._smoother is not None:
+            bodies.append([self._steady(reading, t) for reading in readings])
+        poses = self._place([reading for row in bodies for reading in row], sighting.frame.size)
+        raw, steady = poses[: len(readings)], poses[-len(readings) :]
+        estimates = []
+        for reading, raw_pose, steady_pose in zip(readings, raw, steady, strict=True):
+            if not (_is_finite(raw_pose) and _is_finite(steady_pose)):
+                self._drop(reading.person)
+                continue
+            tokens = reading.probabilities.argmax(-1).astype(np.int16)
+            confidence = _confidence(reading.person.landmarks)
+            estimates.append(Estimate(reading.person, confidence, tokens, raw_pose, steady_pose))
+        return tuple(estimates)
+
+    def forget(self, person_id: int) -> None:
+        """Drop what is remembered of this person."""
+        for memory in (self._check, self._shapes, self._smoother):
+            if memory is not None:
+                memory.forget(person_id)
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _read(self, person: TrackedPerson, t: float) -> _Reading | None:
+        seen = person.landmarks
+        image_px = np.stack((seen.image_px, seen.image_px[MIRROR_LANDMARKS]))
+        visibility = np.stack((seen.visibility, seen.visibility[MIRROR_LANDMARKS]))
+        world_m = np.stack((seen.world_m, seen.world_m[MIRROR_LANDMARKS] * _MIRROR_DEPTH))
+        out = self._network(image_px=image_px, world_m=world_m, visibility=visibility)
+        if not all(np.isfinite(array).all() for array in out.values()):
+            self._drop(person)
+            return None
+
+        rotmats = np.tile(np.eye(3, dtype=np.float32), (2, NUM_JOINTS, 1, 1))
+        rotmats[:, 0] = out["root_rotmat"]
+        rotmats[:, 1:22] = out["body_rotmats"]
+        which = 0
+        if self._check is not None:
+            joints, _ = self._body.landmarks(rotmats, out["betas"])
+            which = int(self._check.is_swapped(person.id, t, joints[0], joints[1]))
+        center_px, scale_px = out["center_px"][which], out["scale_px"][which]
+        return _Reading(
+            person,
+            image_px[which],
+            visibility[which],
+            (image_px[which] - center_px) / scale_px,
+            ...,
+            rotmats[which],
+            self._shapes.recall(person.id, t).update(out["betas"][which]),
+            out["camera"][which],
+            out["token_probabilities"][which],
+        )

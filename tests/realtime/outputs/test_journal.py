@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from realtime.outputs.journal import (
+    Header,
+    JournalError,
+    JournalWriter,
+    RecordedBody,
+    is_being_written,
+    read_journal,
+    row_dtype,
+)
+from tests.realtime.outputs.synthetic_stream import BETAS, BODY
+
+TOKENS = 5
+HEADER = Header("abc", TOKENS, 1.0, (64, 48), -0.1, 1.4, RecordedBody.of(BODY), {"source": "made up"})
+ROW = row_dtype(TOKENS)
+
+
+def some_rows(count: int) -> np.ndarray:
+    rows = np.zeros(count, ROW)
+    rng = np.random.default_rng(count)
+    rows["seq"] = rows["person"] = np.arange(count)
+    rows["raw_joints"] = rng.standard_normal(rows["raw_joints"].shape)
+    return rows
+
+
+def write(path: Path, count: int) -> bytes:
+    writer = JournalWriter(path)
+    writer.begin(HEADER)
+    writer.append(some_rows(count))
+    writer.sync()
+    writer.close()
+    return path.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def six(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, bytes]:
+    """A folder to write cut journals in, and a whole one of six rows."""
+    folder = tmp_path_factory.mktemp("journal")
+    return folder, write(folder / "whole.journal", 6)
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    write(tmp_path / "j", 6)
+    journal = read_journal(tmp_path / "j")
+    assert journal.header == HEADER
+    assert (journal.lost, journal.frames) == (0, 6)
+    expected = some_rows(6)
+    for name in set(ROW.names) - {"crc"}:
+        np.testing.assert_array_equal(journal.rows[name][journal.good], expected[name])
+
+
+def test_rest_joints_survive_the_header_exactly(tmp_path: Path) -> None:
+    write(tmp_path / "j", 0)
+    body = read_journal(tmp_path / "j").header.body
+    expected = BODY.joints_template.astype(float) + BODY.joint_shapedirs.astype(float) @ BETAS.astype(float)
+    np.testing.assert_array_equal(body.rest_joints(BETAS), expected)
+
+
+@given(cut=st.integers(0, 10**9))
+def test_cut_at_any_byte(six: tuple[Path, bytes], cut: int) -> None:
+    """Every row that lies whole before the cut is read; a torn one counts as lost."""
+    folder, data = six
+    cut %= len(data) + 1
+    path = folder / "cut.journal"
+    path.write_bytes(data[:cut])
+    start = len(data) - 6 * ROW.itemsize
+    if cut < start:
+        with pytest.raises(JournalError, match="no whole header"):
+            read_journal(path)
+    else:
+        journal = read_journal(path)
+        whole, partial = divmod(cut - start, ROW.itemsize)
+        assert len(journal.good) == whole
+        assert journal.lost == (partial > 0)
+        np.testing.assert_array_equal(journal.rows["raw_joints"][journal.good], some_rows(6)["raw_joints"][:whole])
+
+
+@given(position=st.integers(0, 10**9), flip=st.integers(1, 255))
+def test_a_damaged_byte_costs_one_row(six: tuple[Path, bytes], position: int, flip: int) -> None:
+    folder, whole = six
+    data = bytearray(whole)
+    position %= len(data)
+    data[position] ^= flip
+    path = folder / "damaged.journal"
+    path.write_bytes(data)
+    start = len(data) - 6 * ROW.itemsize
+    if position < start:
+        with pytest.raises(JournalError, match="no whole header"):
+            read_journal(path)
+    else:
+        journal = read_journal(path)
+        hit = (position - start) // ROW.itemsize
+        assert journal.good.tolist() == [row for row in range(6) if row != hit]
+        assert journal.lost == 1
+
+
+def test_rows_of_zeros_are_not_taken_for_data(tmp_path: Path) -> None:
+    """A file system may lengthen a file before its data arrives."""
+    path = tmp_path / "j"
+    path.write_bytes(write(path, 2) + bytes(3 * ROW.itemsize))
+    journal = read_journal(path)
+    assert journal.good.tolist() == [0, 1]
+    assert journal.lost == 3
+
+
+def test_never_writes_over_a_journal(tmp_path: Path) -> None:
+    data = write(tmp_path / "j", 1)
+    with pytest.raises(FileExistsError):
+        JournalWriter(tmp_path / "j")
+    assert (tmp_path / "j").read_bytes() == data
+
+
+@pytest.mark.skipif(os.name != "posix", reason="locks are POSIX's")
+def test_knows_whether_it_is_being_written(tmp_path: Path) -> None:
+    writer = JournalWriter(tmp_path / "j")
+    assert is_being_written(tmp_path / "j")
+    writer.close()
+    assert not is_being_written(tmp_path / "j")
+
+
+LIMITED = """
+import resource, sys
+from pathlib import Path
+from realtime.outputs.journal import JournalWriter
+from tests.realtime.outputs.test_journal import HEADER, ROW, some_rows
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
+try:
+    writer = JournalWriter(Path(sys.argv[1]))
+    writer.begin(HEADER)
+    for _ in range(100):
+        writer.append(some_rows(3))
+except OSError as error:
+    print("refused", error.errno)
+"""
+
+
+def run_limited(path: Path, limit: int) -> str:
+    command = [sys.executable, "-c", LIMITED, str(path), str(limit)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
+def test_when_the_disk_takes_no_more_what_was_written_stays(tmp_path: Path) -> None:
+    assert run_limited(tmp_path / "j", 100_000).startswith("refused")
+    journal = read_journal(tmp_path / "j")
+    assert (tmp_path / "j").stat().st_size == 100_000
+    assert len(journal.good) > 10
+    assert journal.lost <= 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit on the size of files")
+def test_a_disk_that_is_full_from_the_start_leaves_no_journal(tmp_path: Path) -> None:
+    assert run_limited(tmp_path / "j", 1000).startswith("refused")
+    assert not (tmp_path / "j").exists()

@@ -1,0 +1,316 @@
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import subprocess
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realtime.errors import UserError
+from realtime.outputs import assemble
+from realtime.outputs import recorder as recorder_module
+from realtime.outputs.journal import JournalWriter
+from realtime.outputs.recorder import CameraSetup, Recorder, Status
+from realtime.outputs.session import load_session
+from realtime.recover import recover
+from tests.realtime.outputs.synthetic_stream import BODY, person_at, pose_at, solved_at, stream
+
+
+def make(path: Path, *, blocking: bool = True) -> Recorder:
+    return Recorder(path, body=BODY, camera=CameraSetup(1.0), blocking=blocking)
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.01)
+
+
+def test_names_a_file_that_ends_in_npz(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"ends in \.npz"):
+        make(tmp_path / "s.txt")
+
+
+def test_an_unwritable_place_is_told_at_the_start(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="make that folder") as raised:
+        make(tmp_path / "none" / "s.npz").start()
+    assert "\n" not in str(raised.value)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="cannot record to"):
+        make(tmp_path / "file" / "s.npz").start()
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_without_permission(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(UserError, match="Permission denied"):
+        make(tmp_path / "s.npz").start()
+
+
+def test_does_nothing_until_started(tmp_path: Path) -> None:
+    recorder = make(tmp_path / "s.npz")
+    recorder.put(solved_at(0.0, 0))
+    assert recorder.close() == Status()
+    assert not list(tmp_path.iterdir())
+
+
+def test_start_stop_start_gives_two_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = make(tmp_path / "s.npz")
+    assert recorder.start() == recorder.start() == tmp_path / "s.npz"
+    for frame in stream(10, 30):
+        recorder.put(frame)
+    recorder.stop()
+    assert not recorder.recording
+    recorder.put(solved_at(0.5, 15))
+    assert recorder.start() == tmp_path / "s-2.npz"
+    assert recorder.recording
+    for frame in stream(30, 30)[20:]:
+        recorder.put(frame)
+    recorder.close()
+    assert load_session(tmp_path / "s.npz").raw_seq.tolist() == list(range(10))
+    second = load_session(tmp_path / "s-2.npz")
+    assert second.raw_seq.tolist() == list(range(20, 30))
+    assert second.raw_timestamps[0] == 0.0
+    assert "s.npz exists already: recording to" in caplog.text
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s-2.npz", "s.npz"]
+
+
+@pytest.mark.parametrize("taken", ["s.npz", "s.npz.journal", "s.p2.npz"])
+def test_never_writes_over_a_file(tmp_path: Path, taken: str) -> None:
+    (tmp_path / taken).write_bytes(b"precious")
+    recorder = make(tmp_path / "s.npz")
+    assert recorder.start() == tmp_path / "s-2.npz"
+    recorder.put(solved_at(0.0, 0))
+    recorder.close()
+    assert (tmp_path / taken).read_bytes() == b"precious"
+    load_session(tmp_path / "s-2.npz")
+
+
+def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None:
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    recorder.put(solved_at(0.0, 0))
+    (tmp_path / "s.npz").write_bytes(b"precious")
+    assert recorder.close().files == (tmp_path / "s-2.npz",)
+    assert (tmp_path / "s.npz").read_bytes() == b"precious"
+
+
+def test_each_person_has_a_file_on_the_same_clock(tmp_path: Path) -> None:
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    for k in range(60):
+        late = (person_at(k / 30, id=3),) if k >= 30 else ()
+        recorder.put(solved_at(k / 30, k, people=(*late, person_at(k / 30, id=7))))
+    assert recorder.close().files == (tmp_path / "s.npz", tmp_path / "s.p2.npz")
+    first, second = load_session(tmp_path / "s.npz"), load_session(tmp_path / "s.p2.npz")
+    assert (first.person, second.person) == (7, 3)
+    assert first.recording == second.recording
+    assert len(first.poses) == len(second.poses) == 60
+    np.testing.assert_array_equal(np.flatnonzero(second.valid), np.arange(30, 60))
+    assert second.raw_seq.tolist() == list(range(30, 60))
+
+
+def test_time_runs_from_the_first_frame_even_if_nobody_is_there(tmp_path: Path) -> None:
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    for k in range(30):
+        recorder.put(solved_at(k / 30, k, people=None if k >= 10 else ()))
+    recorder.close()
+    session = load_session(tmp_path / "s.npz")
+    assert session.timestamps[0] == 0.0
+    assert session.raw_timestamps[0] == pytest.approx(10 / 30)
+    np.testing.assert_array_equal(session.valid, np.arange(30) >= 10)
+    np.testing.assert_array_equal(session.joints[0], session.joints[10])
+
+
+@pytest.mark.parametrize("people", [(), (person_at(0.0, valid=False),)])
+def test_where_nobody_was_seen_there_is_no_file(
+    tmp_path: Path, people: tuple, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    for k in range(5):
+        recorder.put(solved_at(k / 30, k, people=people))
+    status = recorder.close()
+    assert (status.state, status.files) == ("done", ())
+    assert "nobody was seen" in caplog.text
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("field", ["rotations", "trans", "joints"])
+@pytest.mark.parametrize("which", ["raw", "pose"])
+def test_numbers_that_are_not_finite_are_never_valid(tmp_path: Path, which: str, field: str) -> None:
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    for k in range(10):
+        person = person_at(k / 30)
+        if k == 5:
+            broken = np.full_like(getattr(pose_at(0), field), np.nan)
+            person = replace(person, **{which: replace(getattr(person, which), **{field: broken})})
+        recorder.put(solved_at(k / 30, k, people=(person,)))
+    recorder.close()
+    session = load_session(tmp_path / "s.npz")
+    assert np.flatnonzero(~session.valid).tolist() == np.flatnonzero(~session.raw_valid).tolist() == [5]
+    for name in ("poses", "trans", "joints", "betas", "confidence"):
+        assert np.isfinite(getattr(session, name)).all()
+
+
+class SlowDisk(JournalWriter):
+    """A disk that takes nothing until it is released."""
+
+    released = threading.Event()
+
+    def append(self, rows: np.ndarray) -> None:
+        assert self.released.wait(20)
+        super().append(rows)
+
+
+@pytest.fixture
+def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    SlowDisk.released.clear()
+    monkeypatch.setattr(recorder_module, "JournalWriter", SlowDisk)
+    monkeypatch.setattr(recorder_module, "_QUEUE_FRAMES", 20)
+    yield SlowDisk.released
+    SlowDisk.released.set()
+
+
+def test_a_stalled_disk_never_holds_up_the_live_path(tmp_path: Path, slow_disk: threading.Event) -> None:
+    recorder = make(tmp_path / "s.npz", blocking=False)
+    recorder.start()
+    for frame in stream(90, 30):
+        recorder.put(frame)
+    dropped = recorder.status.dropped
+    assert 90 - 2 * 20 - 1 <= dropped < 90
+    slow_disk.set()
+    wait_for(lambda: recorder.status.frames + dropped == 90)
+    for k in range(90, 120):
+        recorder.put(solved_at(k / 30, k))
+    status = recorder.close()
+    session = load_session(tmp_path / "s.npz")
+    assert status.frames + status.dropped == 120 == len(session.valid)
+    assert len(session.raw_seq) == status.frames
+    np.testing.assert_array_equal(np.flatnonzero(session.valid), session.raw_seq)  # the gap is marked, all of it
+
+
+def test_offline_nothing_is_dropped(tmp_path: Path, slow_disk: threading.Event) -> None:
+    recorder = make(tmp_path / "s.npz", blocking=True)
+    recorder.start()
+    threading.Timer(0.3, slow_disk.set).start()
+    for frame in stream(90, 30):
+        recorder.put(frame)
+    status = recorder.close()
+    assert (status.frames, status.dropped) == (90, 0)
+    assert load_session(tmp_path / "s.npz").raw_seq.tolist() == list(range(90))
+
+
+class Refusing(JournalWriter):
+    """A disk that takes `room` frames and then breaks."""
+
+    room = 20
+    error: Exception = OSError(errno.EIO, os.strerror(errno.EIO))
+
+    def append(self, rows: np.ndarray) -> None:
+        for row in rows:
+            if row["seq"] >= self.room:
+                raise self.error
+            super().append(row.reshape(1))
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_a_disk_that_breaks_midway_costs_only_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, blocking: bool
+) -> None:
+    monkeypatch.setattr(recorder_module, "JournalWriter", Refusing)
+    monkeypatch.setattr(recorder_module, "_QUEUE_FRAMES", 10)
+    recorder = make(tmp_path / "s.npz", blocking=blocking)
+    recorder.start()
+    for k in range(200):
+        recorder.put(solved_at(k / 30, k))
+        wait_for(lambda k=k: recorder.status.state == "failed" or recorder.status.frames > k - 5)
+    status = recorder.close()
+    assert status.state == "failed"
+    assert os.strerror(errno.EIO) in status.message
+    assert [r.levelno for r in caplog.records] == [logging.ERROR]
+    assert "python -m realtime.recover" in caplog.text
+    finished = recover(tmp_path / "s.npz")
+    assert finished is not None
+    assert finished.frames == len(load_session(tmp_path / "s.npz").raw_seq) == 20
+
+
+def test_a_fault_of_ours_reaches_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recorder_module, "JournalWriter", Refusing)
+    monkeypatch.setattr(Refusing, "error", ZeroDivisionError("a bug"))
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    with pytest.raises(ZeroDivisionError):
+        for k in range(100_000):
+            recorder.put(solved_at(k / 30, k))
+    with pytest.raises(ZeroDivisionError):
+        recorder.close()
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A real file system of 512 KiB."""
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode != 0:
+        pytest.skip("mounting a file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can mount a file system")
+def test_a_full_disk(tiny_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = make(tiny_disk / "s.npz", blocking=False)
+    recorder.start()
+    for k in range(600):
+        recorder.put(solved_at(k / 30, k))
+    status = recorder.close()
+    assert status.state == "failed"
+    assert "No space left" in status.message
+    assert 300 < status.frames < 600
+    assert len(caplog.records) == 1
+    with pytest.raises(UserError, match="make room"):
+        recover(tiny_disk / "s.npz")
+    assert [p.name for p in tiny_disk.iterdir()] == ["s.npz.journal"]
+    with pytest.raises(UserError, match="No space left"):
+        make(tiny_disk / "other.npz").start()
+    moved = tmp_path / "s.npz.journal"
+    moved.write_bytes((tiny_disk / "s.npz.journal").read_bytes())
+    finished = recover(moved)
+    assert finished is not None
+    assert finished.frames >= status.frames
+
+
+def test_memory_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the length takes no more memory, to record and to finish (buffers scaled down as the recording is)."""
+    monkeypatch.setattr(recorder_module, "_QUEUE_FRAMES", 30)
+    monkeypatch.setattr(assemble, "_BLOCK", 128)
+
+    def peak_bytes(name: str, count: int) -> int:
+        recorder = make(tmp_path / name)
+        recorder.start()
+        person = person_at(0.0)
+        tracemalloc.start()
+        for k in range(count):
+            recorder.put(solved_at(k / 60, k, people=(person,)))
+        recorder.close()
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    peaks = peak_bytes("short.npz", 1000), peak_bytes("long.npz", 2000)
+    assert peaks[1] < 1.3 * peaks[0]
