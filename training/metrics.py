@@ -23,9 +23,14 @@ def mve(pred: ArrayLike, gt: ArrayLike) -> Array:
 
 
 def pa_mpjpe(pred: ArrayLike, gt: ArrayLike) -> Array:
-    """MPJPE after the similarity (rotation, scale, translation; no reflection) that best aligns pred to gt.
+    """MPJPE after the similarity that best aligns pred to gt: (B, N, 3) m -> (B,) mm."""
+    return mpjpe(aligned(pred, gt), gt)
 
-    Procrustes by the singular value decomposition (Umeyama 1991). (B, N, 3) m -> (B,) mm.
+
+def aligned(pred: ArrayLike, gt: ArrayLike) -> Array:
+    """pred under the similarity (rotation, scale, translation; no reflection) that brings it nearest to gt.
+
+    Procrustes by the singular value decomposition (Umeyama 1991). (B, N, 3) m -> (B, N, 3) m.
     """
     pred, gt = _checked(pred, gt)
     pred_centre, gt_centre = pred.mean(1, keepdims=True), gt.mean(1, keepdims=True)
@@ -36,7 +41,7 @@ def pa_mpjpe(pred: ArrayLike, gt: ArrayLike) -> Array:
     R = (U * signs[:, None]) @ Vt  # for points as rows
     spread = np.square(centred).sum((1, 2))
     scale = (singular * signs).sum(1) / np.maximum(spread, np.finfo(float).tiny)
-    return mpjpe(scale[:, None, None] * centred @ R + gt_centre, gt)
+    return scale[:, None, None] * centred @ R + gt_centre
 
 
 def accel_error(pred: ArrayLike, gt: ArrayLike, fps: float) -> float:

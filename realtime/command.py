@@ -1,0 +1,102 @@
+"""The flags of `run_live.py`, and how they become a configuration."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from engine.config import load_config
+from realtime.config import LiveConfig
+
+# flag's destination -> where it goes in LiveConfig
+_PLACES = {
+    "cam": "source.cam",
+    "video": "source.video",
+    "url": "source.url",
+    "images": "source.images",
+    "demo": "source.demo",
+    "estimator": "estimator",
+    "detector": "perception.backend",
+    "detector_model": "perception.model",
+    "people": "perception.max_people",
+    "body": "body.file",
+    "height": "body.height_m",
+    "fov": "camera.fov_deg",
+    "pitch": "camera.pitch_deg",
+    "smoothing": "smoothing.level",
+    "view": "view",
+    "record": "record",
+    "seconds": "seconds",
+    "offline": "offline",
+    "report": "report",
+}
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse that says what is wrong in one line, with the nearest flag for one it does not know."""
+
+    def error(self, message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ")
+        if unknown != message:
+            flag = unknown.split()[0]
+            known = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches(flag, known, n=1, cutoff=0.0)[0]
+            message = f"unknown argument '{flag}'; the nearest known one is {near}"
+        self.exit(2, f"{self.prog}: {message} (--help lists all)\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="run_live.py",
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+        description="A person in front of a camera moves a 3D body, live.",
+    )
+    one = parser.add_argument_group("source (exactly one)").add_mutually_exclusive_group()
+    one.add_argument("--cam", metavar="N|NAME", help="a webcam by index or by (part of) its name")
+    one.add_argument("--video", type=Path, metavar="FILE", help="a video file, played at its own rate")
+    one.add_argument("--url", help="a network camera: HTTP MJPEG or RTSP")
+    one.add_argument("--images", type=Path, metavar="DIR", help="a folder of images, in order of their names")
+    one.add_argument("--demo", action="store_true", help="a clip of a real person, looped until stopped")
+
+    solve = parser.add_argument_group("how the pose is found")
+    solve.add_argument("--estimator", choices=("landmarks",), help="default: landmarks")
+    solve.add_argument("--detector", choices=("openvino", "litert", "mediapipe"), help="default: openvino")
+    solve.add_argument("--detector-model", type=Path, metavar="FILE", help="your own BlazePose .task or .tflite")
+    solve.add_argument("--people", type=int, metavar="N", help="follow up to N people (default: 1)")
+    solve.add_argument("--body", metavar="open|FILE", help="the free body (default), or your SMPL .pkl or .npz")
+    solve.add_argument("--height", type=float, metavar="METRES", help="the person's stature (default: the body's own)")
+    solve.add_argument("--fov", type=float, metavar="DEGREES", help="the camera's horizontal field of view (60)")
+    solve.add_argument("--pitch", type=float, metavar="DEGREES", help="how far the camera looks down (0)")
+    solve.add_argument("--smoothing", choices=("off", "light", "medium", "strong"), help="default: light")
+
+    out = parser.add_argument_group("what comes out")
+    out.add_argument("--view", choices=("auto", "window", "none"), help="default: a window where there is a display")
+    out.add_argument("--record", type=Path, metavar="FILE.npz", help="record the session")
+    out.add_argument("--report", type=Path, metavar="FILE.json", help="write counts, timings and latency at the end")
+
+    run = parser.add_argument_group("the run")
+    run.add_argument("--seconds", type=float, metavar="S", help="stop after S seconds")
+    run.add_argument("--offline", action="store_true", help="every frame of a file, none dropped, as fast as it goes")
+    run.add_argument("--config", type=Path, metavar="FILE", help="a YAML file (configs/live.yaml); flags win over it")
+    return parser
+
+
+def parse(arguments: list[str] | None = None) -> LiveConfig:
+    """The configuration that a command line asks for.
+
+    Raises engine.config.ConfigError for a value or a key that cannot be; exits 2 with one line for a wrong flag.
+    """
+    given = vars(parser().parse_args(sys.argv[1:] if arguments is None else arguments))
+    path = given.pop("config", None)
+    overrides: dict[str, Any] = {}
+    for flag, value in given.items():
+        *sections, key = _PLACES[flag].split(".")
+        section = overrides
+        for name in sections:
+            section = section.setdefault(name, {})
+        section[key] = value
+    return load_config(LiveConfig, path, overrides)

@@ -1,0 +1,60 @@
+"""The typed configuration of a live run: what `--config FILE` holds and the command's flags override."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from realtime.capture.source import SourceConfig
+from realtime.estimate.smoothing import SmoothingConfig
+from realtime.perception.config import PerceptionConfig
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """What is known of the camera that no picture tells."""
+
+    fov_deg: float = 60.0  # horizontal
+    pitch_deg: float = 0.0  # positive: the camera looks down
+
+    def __post_init__(self) -> None:
+        if not 10 <= self.fov_deg <= 150:
+            raise ValueError(f"camera.fov_deg must lie between 10 and 150 degrees, not {self.fov_deg}")
+        if not -90 < self.pitch_deg < 90:
+            raise ValueError(f"camera.pitch_deg must lie between -90 and 90 degrees, not {self.pitch_deg}")
+
+
+@dataclass(frozen=True)
+class BodyConfig:
+    """Which body moves."""
+
+    file: str = "open"  # 'open' is the free body that ships; otherwise an SMPL .pkl or .npz
+    height_m: float | None = None  # the person's stature; None: the body's own
+
+    def __post_init__(self) -> None:
+        if self.height_m is not None and not 0.5 <= self.height_m <= 2.6:
+            raise ValueError(f"body.height_m must lie between 0.5 and 2.6 metres, not {self.height_m}")
+
+
+@dataclass(frozen=True)
+class LiveConfig:
+    """Everything that a run of `run_live.py` can be told."""
+
+    source: SourceConfig = field(default_factory=SourceConfig)
+    perception: PerceptionConfig = field(default_factory=PerceptionConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
+    body: BodyConfig = field(default_factory=BodyConfig)
+    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    estimator: Literal["landmarks"] = "landmarks"
+    view: Literal["auto", "window", "none"] = "auto"
+    record: Path | None = None
+    seconds: float | None = None  # of time since the first frame; None: until the source ends, or Ctrl-C
+    offline: bool = False  # every frame of a file, none dropped, as fast as it goes
+    report: Path | None = None
+
+    def __post_init__(self) -> None:
+        if self.seconds is not None and self.seconds <= 0:
+            raise ValueError(f"seconds must be above 0, not {self.seconds}")
+        if self.offline and self.source.video is None and self.source.images is None:
+            raise ValueError("--offline reads a file to its end: give --video FILE or --images DIR")
