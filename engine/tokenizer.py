@@ -53,7 +53,9 @@ class Tokenizer(nn.Module):
 
     def nearest(self, features: Tensor) -> Tensor:
         """The index of the codebook entry nearest to each feature: (..., D) -> (...) int64."""
-        return (self.codebook.square().sum(-1) - 2 * features @ self.codebook.T).argmin(-1)
+        # |f|^2 is the same for all codes and left out; one fused product, since the table of distances is large.
+        rows, squares = features.flatten(0, -2), self.codebook.square().sum(-1)
+        return torch.addmm(squares, rows, self.codebook.T, alpha=-2).argmin(-1).view(features.shape[:-1])
 
     def encode(self, rotmats: Tensor) -> Tensor:
         """Local rotations (B, 21, 3, 3) -> codes (B, T) int64 in 0..K-1."""
@@ -89,6 +91,10 @@ class PoseTokenizer(Tokenizer):
     Tokens of one limb hardly depend on another, so that limbs recombine freely and unseen poses are still described
     well. A learnt embedding of the joint lets the shared kernels and the shared codebook serve all joints.
     """
+
+    _order: Tensor
+    _inverse: Tensor
+    _identity: Tensor
 
     def __init__(self, config: PoseTokenizerConfig) -> None:
         super().__init__(config.codes, config.code_dim)

@@ -8,6 +8,7 @@ that must not be used. Frames lie in clip order.
 from __future__ import annotations
 
 import hashlib
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +68,10 @@ def load_mocap(paths: Sequence[Path | str], split: str, drop: Sequence[str] = RI
         raise EngineError(f"no split '{split}': choose one of {', '.join(SPLITS)}")
     if not paths:
         raise EngineError("no mocap file given: name one or more .npz files")
-    poses, clips, runs, names, digest = [], [], [], [], hashlib.sha256()
+    poses, clips, runs = [], [], []
+    names: list[str] = []
     rates: set[float] = set()
+    digest = hashlib.sha256()
     run_offset = 0
     for path in map(Path, paths):
         data = _read(path, digest)
@@ -104,7 +107,7 @@ def _read(path: Path, digest: hashlib._Hash) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as file:
             missing = [key for key in _KEYS if key not in file]
             data = {key: file[key] for key in _KEYS if key not in missing}
-    except (OSError, ValueError, AttributeError, EOFError) as error:  # numpy's own for what is no .npz
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "it is not a mocap .npz"
         raise EngineError(f"cannot read mocap {path}: {reason}") from error
     if missing:

@@ -52,9 +52,9 @@ class TokenizerTraining:
     """Everything that shapes a run; the mocap, the body and the output folder come from the command line."""
 
     steps: int
-    model: PoseTokenizerConfig = PoseTokenizerConfig()
-    augmentation: PoseAugmentation = PoseAugmentation()
-    loss: LossWeights = LossWeights()
+    model: PoseTokenizerConfig = field(default_factory=PoseTokenizerConfig)
+    augmentation: PoseAugmentation = field(default_factory=PoseAugmentation)
+    loss: LossWeights = field(default_factory=LossWeights)
     batch: int = 256
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5  # reached along a cosine

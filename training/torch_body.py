@@ -6,6 +6,7 @@ root rotation applied: metres, origin at the pelvis joint.
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -118,7 +119,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             if missing:
                 raise EngineError(f"{path} lacks {', '.join(missing)}: make a body with python -m training.body")
             arrays = {key: file[key] for key in (*_KEYS, *_LANDMARK_KEYS)}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         if isinstance(error, EngineError):
             raise
         raise EngineError(f"cannot read the body {path}: {error}") from error
