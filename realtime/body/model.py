@@ -49,7 +49,7 @@ class BodyModel:
     def vertices(self, rotmats: Array, betas: Array, trans: Array) -> Array:
         """Vertices (V, 3) for one pose (24, 3, 3), shape (10,) and position of the pelvis joint (3,).
 
-        Plain and slow (a few ms); `realtime.body.skinning.Skinner` does the same with its buffers kept.
+        The plain way; `realtime.body.skinning.Skinner` does the same faster.
         """
         rest = self.rest_joints(betas[None])
         world, joints = forward_kinematics(rotmats[None], rest)

@@ -11,6 +11,7 @@ import pytest
 import scipy.sparse as sp
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_LANDMARKS
+from realtime.body import open_body_path
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import BodyFileError, load_body
 from realtime.body.unpickle import UnpickleError, load_pickle
@@ -229,7 +230,7 @@ def test_landmarks_of_an_smpl_file_follow_its_joints_and_known_vertices(tmp_path
 
 
 def test_landmarks_come_back_on_the_same_mesh_without_its_landmark_keys(tmp_path, open_body):
-    with np.load(Path(__file__).parents[3] / "assets" / "body_open.npz") as data:
+    with np.load(open_body_path()) as data:
         np.savez(tmp_path / "bare.npz", **{key: data[key] for key in data.files if not key.startswith("landmark")})
     body = load_body(tmp_path / "bare.npz")
     np.testing.assert_allclose(body.landmark_rest, open_body.landmark_rest, atol=6e-3)
