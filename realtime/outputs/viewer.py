@@ -71,11 +71,8 @@ class Pace:
 class Viewer:
     """A handle on the window's process. `update` may be called from any thread, all else from one."""
 
-    def __init__(
-        self, body: BodyModel, camera: object, *, commands: Commands, config: ViewerConfig | None = None
-    ) -> None:
+    def __init__(self, body: BodyModel, *, commands: Commands, config: ViewerConfig | None = None) -> None:
         self._body = body
-        self._camera = camera
         self._commands = commands
         self._config = config or ViewerConfig()
         self._lock = threading.Lock()
@@ -109,6 +106,17 @@ class Viewer:
         """Take what is to be shown next; what was not yet shown is forgotten."""
         with self._lock:
             self._newest = (solved, status)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the window has drawn the newest that it was given."""
+        with self._lock:
+            return self._wanted and self._newest is None
+
+    @property
+    def pid(self) -> int | None:
+        """The window's process while the viewer is open."""
+        return self._process.pid if self._process is not None else None
 
     def tick(self) -> bool:
         """Pass keys on and give the window the newest picture if it asks. At once; False once the window was closed.

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.body.model import BodyModel
+from realtime.body.skinning import Skinner
 from realtime.outputs.overlay import (
     LANDMARK_BONES,
     LiveStatus,
@@ -130,6 +131,7 @@ class Window:
         self._on_key = on_key
         self._clock = clock
         self._drawn_at = clock()
+        self._skinner = Skinner(body)
         self._writer = Writer()
         self._shader = BodyShader(body.faces, len(body.v_template))
         self._floor = Floor()
@@ -287,7 +289,7 @@ class Window:
         colours = []
         shift = np.array([self._follow.point[0], 0.0, self._follow.point[1]], np.float32)
         for person in people:
-            vertices = self._body.vertices(_rotmats(person.rotations), person.betas, person.trans) - shift
+            vertices = self._skinner.vertices(_rotmats(person.rotations), person.betas, person.trans) - shift
             normals = self._shader.normals(vertices)
             if self._mirror:
                 vertices, normals = _mirrored(vertices), _mirrored(normals)

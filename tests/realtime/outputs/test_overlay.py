@@ -1,0 +1,106 @@
+"""Drawing on pictures: the skeleton, the picture's fit, the cards."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.skeleton import LANDMARK_NAMES, NUM_JOINTS, NUM_LANDMARKS
+from realtime.outputs.overlay import (
+    JOINT_BONES,
+    LANDMARK_BONES,
+    LiveStatus,
+    Writer,
+    draw_skeleton,
+    fitted,
+    keys_card,
+    status_card,
+)
+
+STATUS = LiveStatus(fps=29.7, latency_ms=41.2, source="demo clip", smoothing="light", people=1)
+
+
+def black(height: int = 120, width: int = 160) -> np.ndarray:
+    return np.zeros((height, width, 3), np.uint8)
+
+
+def points_at(**places: tuple[float, float]) -> tuple[np.ndarray, np.ndarray]:
+    """Landmarks of which only the named ones are visible."""
+    points, visibility = np.zeros((NUM_LANDMARKS, 2), np.float32), np.zeros(NUM_LANDMARKS, np.float32)
+    for name, place in places.items():
+        points[LANDMARK_NAMES.index(name)] = place
+        visibility[LANDMARK_NAMES.index(name)] = 1.0
+    return points, visibility
+
+
+def test_a_bone_lies_between_its_ends_in_the_colour_of_its_side():
+    left, right = black(), black()
+    draw_skeleton(left, *points_at(left_knee=(40, 20), left_ankle=(40, 100)), LANDMARK_BONES)
+    draw_skeleton(right, *points_at(right_knee=(40, 20), right_ankle=(40, 100)), LANDMARK_BONES)
+    rows, columns = np.nonzero(left.any(axis=2))
+    assert rows.min() >= 15
+    assert rows.max() <= 105
+    assert abs(columns.mean() - 40) < 0.5
+    assert left[60, 40, 0] > left[60, 40, 2]  # left is warm, right is cool
+    assert right[60, 40, 2] > right[60, 40, 0]
+
+
+def test_what_is_not_visible_not_finite_or_far_away_leaves_the_picture_alone():
+    picture = black()
+    points, visibility = points_at(left_knee=(40, 20), left_ankle=(40, 100))
+    draw_skeleton(picture, points, visibility * 0.2, LANDMARK_BONES)
+    points[LANDMARK_NAMES.index("left_knee")] = (1e9, 20)
+    points[LANDMARK_NAMES.index("left_ankle")] = (np.nan, np.inf)
+    draw_skeleton(picture, points, visibility, LANDMARK_BONES)
+    assert not picture.any()
+
+
+def test_joint_bones_form_one_tree_over_all_joints():
+    assert len(JOINT_BONES.pairs) == NUM_JOINTS - 1
+    assert sorted(JOINT_BONES.pairs[:, 1]) == list(range(1, NUM_JOINTS))
+
+
+@pytest.mark.parametrize(("height", "width"), [(360, 640), (640, 360), (50, 40)])
+def test_a_fitted_picture_carries_its_pixels_where_scale_and_offset_say(height, width):
+    picture = black(height, width)
+    y, x = height // 3, width // 4
+    picture[y - 3 : y + 4, x - 3 : x + 4] = 255
+    strip, scale, offset = fitted(picture, 300, 200)
+    assert strip.shape[1] == 300
+    assert strip.shape[0] <= 200
+    rows, columns = np.nonzero(strip[..., 0] > 128)
+    expected = np.array([x + 0.5, y + 0.5]) * scale + offset
+    np.testing.assert_allclose([columns.mean() + 0.5, rows.mean() + 0.5], expected, atol=1.0)
+
+
+def test_the_status_card_shows_the_picture_and_the_recording_dot_only_while_recording():
+    writer, picture = Writer(), np.full((150, 300, 3), 200, np.uint8)
+    idle = status_card(writer, picture, STATUS, 300, 1.0)
+    recording = status_card(writer, picture, LiveStatus(30, 40, "demo clip", "light", recording=True), 300, 1.0)
+    assert idle.shape[1] == 300
+    assert (idle[:150] == 200).all()
+
+    def red(card: np.ndarray) -> int:
+        return int(((card[150:, :, 0] > 200) & (card[150:, :, 1] < 120)).sum())
+
+    assert red(idle) == 0
+    assert red(recording) > 50
+
+
+def test_long_sources_are_cut_in_the_middle_to_what_fits():
+    writer = Writer()
+    name = "rtsp://a-very-long-host.example/with/a/very/long/path/stream.mp4"
+    short = writer.fitting(name, 15, 200)
+    assert writer.width(short, 15) <= 200
+    assert short.startswith("rtsp")
+    assert short.endswith(".mp4")
+    assert "…" in short
+    assert writer.fitting("cam 0", 15, 200) == "cam 0"
+
+
+def test_the_hidden_list_of_keys_is_a_small_card():
+    writer = Writer()
+    full, small = keys_card(writer, 1.0), keys_card(writer, 1.0, listed=False)
+    assert small.size < full.size / 5
+    assert full.shape[1] % 4 == 0  # rows of a texture are aligned to four bytes
+    assert small.shape[1] % 4 == 0

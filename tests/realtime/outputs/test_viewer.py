@@ -1,0 +1,275 @@
+"""The viewer in a real window of a virtual X display: what it shows, its keys, its pace, its end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+import psutil
+import pytest
+from scipy.spatial.transform import Rotation
+
+from engine.skeleton import NUM_LANDMARKS
+from realtime.body.model import BodyModel
+from realtime.body.smpl_file import load_body
+from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.outputs.viewer import Commands, LiveStatus, Pace, Viewer, ViewerConfig
+from realtime.outputs.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT
+
+WIDTH, HEIGHT = 800, 450
+STATUS = LiveStatus(fps=30.0, latency_ms=40.0, source="test", smoothing="light", people=1)
+
+needs_a_display = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
+needs_keys = pytest.mark.skipif(shutil.which("xdotool") is None, reason="xdotool is not installed")
+
+
+@pytest.fixture(scope="module")
+def display() -> Iterator[str]:
+    """A virtual X display; DISPLAY names it while the module runs."""
+    reading, writing = os.pipe()
+    server = subprocess.Popen(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1000x700x24", "-nolisten", "tcp"],
+        pass_fds=[writing],
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(writing)
+    with os.fdopen(reading) as answer, pytest.MonkeyPatch.context() as patch:
+        name = f":{answer.readline().strip()}"
+        patch.setenv("DISPLAY", name)
+        yield name
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture(scope="module")
+def body() -> BodyModel:
+    return load_body("open")
+
+
+@pytest.fixture(scope="module")
+def pressed() -> list[str]:
+    """Commands that keys reached, in order."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def viewer(display: str, body: BodyModel, pressed: list[str]) -> Iterator[Viewer]:
+    commands = Commands(
+        recenter=lambda: pressed.append("recenter"), toggle_recording=lambda: pressed.append("toggle_recording")
+    )
+    viewer = Viewer(body, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
+    viewer.open()
+    yield viewer
+    viewer.close()
+
+
+def pose(yaw: float = 0.0, arm: float = 1.2) -> np.ndarray:
+    """(24, 4) someone who stands with the right arm down and the left one raised to the side by pi / 2 - arm."""
+    turns = np.zeros((24, 3))
+    turns[0, 1], turns[16, 2], turns[17, 2] = yaw, -arm, 1.2
+    return Rotation.from_rotvec(turns).as_quat().astype(np.float32)
+
+
+def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (3.0, 0.93, -1.0)) -> SolvedFrame:
+    """One person in front of a dark green picture."""
+    landmarks = Landmarks(
+        np.full((NUM_LANDMARKS, 2), 50, np.float32), np.zeros((33, 3), np.float32), np.zeros(33, np.float32), 1.0
+    )
+    where = WorldPose(rotations, np.array(trans, np.float32), np.zeros((24, 3), np.float32))
+    tracked = TrackedPerson(0, landmarks, np.zeros(4, np.float32))
+    person = Person(0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), where, where, tracked)
+    picture = np.full((360, 640, 3), (20, 90, 20), np.uint8)
+    return SolvedFrame(Frame(picture, 0, 0.0), (person,), 0.0)
+
+
+def eventually(viewer: Viewer, condition: Callable[[], bool]) -> bool:
+    """Tick until the condition holds; False where it does not within many seconds."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        viewer.tick()
+        if condition():
+            return True
+        time.sleep(0.02)
+    return False
+
+
+def show(viewer: Viewer, frame: SolvedFrame) -> np.ndarray:
+    """The window's picture once it shows the frame."""
+    viewer.update(frame, STATUS)
+    assert eventually(viewer, lambda: viewer.caught_up)
+    return viewer.picture()
+
+
+def press(key: str) -> None:
+    subprocess.run(["xdotool", "search", "--name", "tokenmocap", "windowfocus", "--sync", "key", key], check=True)
+
+
+def silhouette_seen(picture: np.ndarray) -> np.ndarray:
+    """(H, W) where a picture shows the sand colour of the first person; cards are left out."""
+    r, g, b = (picture[..., k].astype(int) for k in range(3))
+    mask = (r > g + 5) & (g > b + 5) & (r > 60)
+    mask[:, : WIDTH // 3] = False
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
+    return labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else mask
+
+
+def silhouette_expected(body: BodyModel, rotations: np.ndarray, mirrored: bool = False) -> np.ndarray:
+    """(H, W) the body as a pinhole camera at the default view sees it when the pelvis stands over the origin."""
+    vertices = body.vertices(
+        Rotation.from_quat(rotations).as_matrix().astype(np.float32), np.zeros(10, np.float32), np.zeros(3, np.float32)
+    )
+    vertices += np.array([0, 0.93, 0], np.float32)
+    if mirrored:
+        vertices = vertices * [-1, 1, 1]
+    forward = (LOOK_AT - EYE) / np.linalg.norm(LOOK_AT - EYE)
+    right = np.cross(forward, [0, 1, 0]) / np.linalg.norm(np.cross(forward, [0, 1, 0]))
+    axes = np.stack([right, np.cross(forward, right), forward])
+    p = (vertices - EYE) @ axes.T
+    pixels = p[:, :2] / p[:, 2:] * (HEIGHT / 2 / np.tan(np.radians(FIELD_OF_VIEW_DEG) / 2)) + [WIDTH / 2, HEIGHT / 2]
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    for triangle in np.round(pixels * 16).astype(np.int32)[body.faces]:
+        cv2.fillConvexPoly(mask, triangle, 1, shift=4)
+    mask[:, : WIDTH // 3] = 0
+    return mask.astype(bool)
+
+
+def overlap(a: np.ndarray, b: np.ndarray) -> float:
+    return float((a & b).sum() / (a | b).sum())
+
+
+@needs_a_display
+def test_the_body_stands_where_a_pinhole_camera_sees_it(viewer, body):
+    rotations = pose(yaw=0.3, arm=0.2)
+    picture = show(viewer, solved(rotations))
+    assert picture.shape == (HEIGHT, WIDTH, 3)
+    assert picture.dtype == np.uint8
+    seen, expected = silhouette_seen(picture), silhouette_expected(body, rotations)
+    assert overlap(seen, expected) > 0.85
+    centres = [np.argwhere(mask).mean(axis=0) for mask in (seen, expected)]
+    np.testing.assert_allclose(centres[0], centres[1], atol=3.0)
+
+
+@needs_a_display
+def test_the_camera_picture_is_an_inset_in_its_own_colours(viewer):
+    picture = show(viewer, solved(pose()))
+    green = (np.abs(picture.astype(int) - [20, 90, 20]) <= 3).all(axis=2)
+    rows, columns = np.nonzero(green)
+    assert columns.max() < WIDTH // 3
+    assert rows.max() < HEIGHT // 2
+    assert green.sum() > 15_000
+
+
+@needs_a_display
+@needs_keys
+def test_mirror_turns_body_and_view_over_and_back(viewer, body):
+    rotations = pose(yaw=0.3, arm=0.2)
+    mirrored = silhouette_expected(body, rotations, mirrored=True)
+    show(viewer, solved(rotations))
+    press("m")
+    assert eventually(viewer, lambda: overlap(silhouette_seen(viewer.picture()), mirrored) > 0.85)
+    press("m")
+    assert eventually(viewer, lambda: overlap(silhouette_seen(viewer.picture()), mirrored) < 0.8)
+
+
+@needs_a_display
+@needs_keys
+def test_a_held_picture_stays_until_it_is_let_go(viewer, body):
+    first, second = pose(arm=0.0), pose(arm=1.2)
+    before = show(viewer, solved(first))
+    press("space")
+    assert eventually(viewer, lambda: not np.array_equal(viewer.picture(), before))  # it says that it is held
+    held = show(viewer, solved(second))
+    assert overlap(silhouette_seen(held), silhouette_expected(body, first)) > 0.85
+    press("space")
+    assert eventually(viewer, lambda: np.array_equal(viewer.picture(), before))
+    after = show(viewer, solved(second))
+    assert overlap(silhouette_seen(after), silhouette_expected(body, second)) > 0.85
+
+
+@needs_a_display
+@needs_keys
+def test_record_and_recentre_reach_the_program(viewer, pressed):
+    pressed.clear()
+    press("r")
+    assert eventually(viewer, lambda: pressed == ["toggle_recording"])
+    press("c")
+    assert eventually(viewer, lambda: pressed == ["toggle_recording", "recenter"])
+
+
+@needs_a_display
+@needs_keys
+def test_the_list_of_keys_can_be_hidden(viewer):
+    before = show(viewer, solved(pose()))
+    press("h")
+    assert eventually(viewer, lambda: not np.array_equal(viewer.picture(), before))
+    changed = np.argwhere((viewer.picture() != before).any(axis=2))
+    assert changed.min(axis=0)[1] > WIDTH / 2
+    press("h")
+    assert eventually(viewer, lambda: np.array_equal(viewer.picture(), before))
+
+
+@needs_a_display
+@needs_keys
+def test_a_turned_view_can_be_reset(viewer):
+    before = show(viewer, solved(pose(arm=0.0)))
+    drag = "mousemove --sync 300 300 mousedown 1 mousemove --sync 500 300 mousemove --sync 650 300 mouseup 1"
+    subprocess.run(["xdotool", *drag.split()], check=True)
+    assert eventually(viewer, lambda: overlap(silhouette_seen(viewer.picture()), silhouette_seen(before)) < 0.8)
+    press("v")
+    assert eventually(viewer, lambda: overlap(silhouette_seen(viewer.picture()), silhouette_seen(before)) > 0.99)
+
+
+@needs_a_display
+@needs_keys
+def test_closing_the_window_ends_ticks_and_the_process(display, body):
+    viewer = Viewer(body, commands=Commands(print, print), config=ViewerConfig(width=400, height=300))
+    viewer.open()
+    search = ["xdotool", "search", "--name", "tokenmocap"]
+    newest = subprocess.run(search, capture_output=True, text=True, check=True).stdout.split()[-1]
+    subprocess.run(["xdotool", "windowfocus", "--sync", newest, "key", "--window", newest, "q"], check=True)
+    assert eventually(viewer, lambda: not viewer.tick())
+    pid = viewer.pid
+    assert pid is not None
+    viewer.close()
+    assert not psutil.pid_exists(pid)
+    assert newest not in subprocess.run(search, capture_output=True, text=True, check=False).stdout.split()
+    viewer.close()
+
+
+@needs_a_display
+def test_a_dead_window_process_is_an_error_that_says_so(display, body):
+    viewer = Viewer(body, commands=Commands(print, print), config=ViewerConfig(width=400, height=300))
+    viewer.open()
+    assert viewer.pid is not None
+    psutil.Process(viewer.pid).kill()
+    with pytest.raises(RuntimeError, match="died"):
+        eventually(viewer, lambda: False)
+    viewer.close()
+
+
+def test_drawing_is_paced_by_its_rate_and_by_its_share_of_the_time():
+    now = [100.0]
+    pace = Pace(fps=30.0, share=0.5, clock=lambda: now[0])
+    assert pace.wait_s() == 0.0
+    pace.start()
+    now[0] += 0.005
+    pace.done()
+    assert pace.wait_s() == pytest.approx(1 / 30 - 0.005)
+    now[0] += pace.wait_s()
+    assert pace.wait_s() == 0.0
+    pace.start()
+    now[0] += 0.060  # a slow drawing
+    pace.done()
+    assert pace.wait_s() == pytest.approx(0.060)
+
+
+def test_settings_that_cannot_be_are_refused():
+    with pytest.raises(ValueError, match="too small"):
+        ViewerConfig(width=10)
+    with pytest.raises(ValueError, match="fps"):
+        ViewerConfig(fps=0)
