@@ -1,0 +1,33 @@
+"""`python -m realtime.export SESSION.npz OUT`: a session in the format that OUT's ending names."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from realtime.errors import UserError
+from realtime.outputs.export import FORMATS, ExportError, export
+from realtime.outputs.session import load_session
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m realtime.export", description=__doc__)
+    parser.add_argument("session", type=Path, help="a session file (.npz)")
+    parser.add_argument("out", type=Path, help=f"where to write: {', '.join(FORMATS)}")
+    parser.add_argument("--body", default="open", help="the body's file, for a session that has not the shipped one")
+    options = parser.parse_args(arguments)
+    try:
+        if options.out.exists() and options.out.samefile(options.session):
+            raise ExportError(f"{options.out} is the session itself: name another file")
+        session = load_session(options.session)
+        export(session, options.out, body_spec=options.body)
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"wrote {options.out}: {len(session.poses)} frames at {session.mocap_framerate:.0f} Hz")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

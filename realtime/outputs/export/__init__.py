@@ -1,0 +1,50 @@
+"""Session files as other programs want them: .bvh, .csv, AMASS .npz, .glb; .fbx and .usd through Blender's module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from realtime.errors import UserError
+from realtime.outputs.session import Session
+
+FORMATS = (".bvh", ".csv", ".npz", ".glb", ".fbx", ".usd", ".usda", ".usdc")
+
+
+class ExportError(UserError):
+    """A session that cannot be written as asked."""
+
+
+def export(session: Session, out: Path, *, body_spec: str | Path = "open") -> None:
+    """Write `session` to `out` in the format that its ending names, replacing a file of that name.
+
+    body_spec: the body that was recorded ('open' or a file), for the formats that carry a mesh. Raises UserError, one
+    line, for an unknown ending, the wrong body, a format that needs Blender's module where it is not installed.
+    """
+    suffix = out.suffix.lower()
+    try:
+        if suffix == ".bvh":
+            from realtime.outputs.export.bvh import bvh_text
+
+            out.write_text(bvh_text(session), encoding="ascii")
+        elif suffix == ".csv":
+            from realtime.outputs.export.joints_csv import csv_text
+
+            out.write_text(csv_text(session), encoding="ascii", newline="")
+        elif suffix == ".npz":
+            from realtime.outputs.export.amass import write_amass
+
+            write_amass(session, out)
+        elif suffix in FORMATS:
+            from realtime.outputs.export.glb import glb_bytes
+            from realtime.outputs.export.shape import body_of
+
+            if suffix == ".glb":
+                out.write_bytes(glb_bytes(session, body_of(session, body_spec)))
+            else:
+                from realtime.outputs.export.blender import through_blender
+
+                through_blender(lambda: glb_bytes(session, body_of(session, body_spec)), session, out)
+        else:
+            raise ExportError(f"cannot write {out}: end its name in one of {', '.join(FORMATS)}")
+    except OSError as error:
+        raise ExportError(f"cannot write {out}: {error.strerror or error}") from error

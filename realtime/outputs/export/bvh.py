@@ -1,0 +1,71 @@
+"""Biovision's BVH: the skeleton as offsets, then Euler angles a frame. Metres, degrees, Y up, SMPL's joint names."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from realtime.outputs.session import SMPLH_BODY_JOINTS, Session
+
+_ROTATION = "Zrotation Xrotation Yrotation"  # R = Rz Rx Ry, the order that most readers expect
+_POSITION = "Xposition Yposition Zposition"
+_STUB = 0.5  # an end site continues the bone that leads to it, by this part of its length
+
+
+def bvh_text(session: Session) -> str:
+    """The session as BVH. The root's offset is zero: its position channels are the pelvis in the world."""
+    offsets = session.rest_joints - session.rest_joints[PARENTS]
+    offsets[0] = 0.0
+    hierarchy = "\n".join(_joint_lines(0, offsets, 0))
+    rows = np.concatenate([session.trans + session.rest_joints[0], _euler_degrees(session.poses)], axis=1)
+    motion = "\n".join(" ".join(f"{value:.6f}" for value in row) for row in rows.tolist())
+    frame_time = repr(1.0 / session.mocap_framerate)
+    return f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {len(rows)}\nFrame Time: {frame_time}\n{motion}\n"
+
+
+def depth_first() -> list[int]:
+    """The joints in the order in which BVH lists them and their channels."""
+
+    def below(joint: int) -> Iterator[int]:
+        yield joint
+        for child in np.flatnonzero(joint == PARENTS):
+            yield from below(int(child))
+
+    return list(below(0))
+
+
+def _joint_lines(joint: int, offsets: NDArray[np.float64], depth: int) -> Iterator[str]:
+    indent, inner = "\t" * depth, "\t" * (depth + 1)
+    channels = f"6 {_POSITION} {_ROTATION}" if joint == 0 else f"3 {_ROTATION}"
+    yield f"{indent}{'ROOT' if joint == 0 else 'JOINT'} {JOINT_NAMES[joint]}"
+    yield f"{indent}{{"
+    yield f"{inner}OFFSET {_numbers(offsets[joint])}"
+    yield f"{inner}CHANNELS {channels}"
+    children = np.flatnonzero(joint == PARENTS)
+    for child in children:
+        yield from _joint_lines(int(child), offsets, depth + 1)
+    if len(children) == 0:
+        yield f"{inner}End Site"
+        yield f"{inner}{{"
+        yield f"{inner}\tOFFSET {_numbers(_STUB * offsets[joint])}"
+        yield f"{inner}}}"
+    yield f"{indent}}}"
+
+
+def _numbers(values: NDArray[np.float64]) -> str:
+    return " ".join(f"{value:.6f}" for value in values)
+
+
+def _euler_degrees(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Axis-angle (N, 156) -> (N, 72) in BVH's order of joints, each channel without jumps of a whole turn."""
+    axis_angle = np.zeros((len(poses), NUM_JOINTS, 3))
+    axis_angle[:, :SMPLH_BODY_JOINTS] = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Gimbal lock")  # one of the many right answers is as good as any
+        euler = Rotation.from_rotvec(axis_angle[:, depth_first()].reshape(-1, 3)).as_euler("ZXY", degrees=True)
+    return np.unwrap(euler.reshape(len(poses), -1), axis=0, period=360.0)
