@@ -7,7 +7,7 @@ Gauss-Newton step on the 2D landmarks -> root translation under the camera's fie
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -92,13 +92,14 @@ class LandmarkEstimator:
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
         """One estimate a person, in the sighting's order; a person whose numbers are not finite is left out."""
         t = sighting.frame.t_capture
-        readings = [reading for person in sighting.people if (reading := self._read(person, t)) is not None]
+        camera = PinholeCamera(*sighting.frame.size, self._fov_deg)
+        readings = [reading for person in sighting.people if (reading := self._read(person, t, camera)) is not None]
         if not readings:
             return ()
         bodies = [readings]
         if self._smoother is not None:
             bodies.append([self._steady(reading, t) for reading in readings])
-        poses = self._place([reading for row in bodies for reading in row], sighting.frame.size)
+        poses = self._place([reading for row in bodies for reading in row], camera)
         raw, steady = poses[: len(readings)], poses[-len(readings) :]
         estimates = []
         for reading, raw_pose, steady_pose in zip(readings, raw, steady, strict=True):
@@ -119,7 +120,7 @@ class LandmarkEstimator:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _read(self, person: TrackedPerson, t: float) -> _Reading | None:
+    def _read(self, person: TrackedPerson, t: float, camera: PinholeCamera) -> _Reading | None:
         seen = person.landmarks
         image_px = np.stack((seen.image_px, seen.image_px[MIRROR_LANDMARKS]))
         visibility = np.stack((seen.visibility, seen.visibility[MIRROR_LANDMARKS]))
@@ -142,9 +143,58 @@ class LandmarkEstimator:
             image_px[which],
             visibility[which],
             (image_px[which] - center_px) / scale_px,
-            ...,
+            camera.ray_rotation(center_px),
             rotmats[which],
             self._shapes.recall(person.id, t).update(out["betas"][which]),
             out["camera"][which],
             out["token_probabilities"][which],
         )
+
+    def _steady(self, reading: _Reading, t: float) -> _Reading:
+        """The same reading with its tokens smoothed over time."""
+        assert self._smoother is not None
+        smooth = self._smoother.update(reading.person.id, t, reading.probabilities)
+        rotmats = reading.rotmats.copy()
+        rotmats[1:22] = self._decoder(probabilities=smooth[None])["body_rotmats"][0]
+        return replace(reading, rotmats=rotmats)
+
+    def _place(self, readings: list[_Reading], camera: PinholeCamera) -> list[CameraPose]:
+        """Refine all bodies in one go and set each before the camera."""
+
+        def stacked(name: str) -> Array:
+            return np.stack([getattr(reading, name) for reading in readings])
+
+        rotmats, betas, visibility = stacked("rotmats"), stacked("betas"), stacked("visibility")
+        if self._refiner is not None:
+            rotmats, _ = self._refiner.refine(rotmats, betas, stacked("camera"), stacked("image"), visibility)
+        rotmats[:, 0] = stacked("R_cam_ray") @ rotmats[:, 0]
+        _, landmarks = self._body.landmarks(rotmats, betas)
+        T_cam_root = root_translation(landmarks, stacked("image_px"), visibility, camera)
+        return [CameraPose(*parts) for parts in zip(rotmats, T_cam_root, betas, strict=True)]
+
+    def _drop(self, person: TrackedPerson) -> None:
+        if not self.dropped:
+            logger.warning("the estimate of person %d has numbers that are not finite: left out", person.id)
+        self.dropped += 1
+
+
+class _RunningMean:
+    """Shape hardly shows in landmarks, and people keep theirs."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean = np.zeros(10, np.float32)
+
+    def update(self, betas: Array) -> Array:
+        self._count = min(self._count + 1, _SHAPE_FRAMES)
+        self._mean = self._mean + (betas - self._mean) / np.float32(self._count)
+        return self._mean
+
+
+def _confidence(landmarks: Landmarks) -> float:
+    """How sure the detector is of a person, times how much of the limbs it sees."""
+    return float(landmarks.presence * landmarks.visibility[LIMB_LANDMARKS].mean())
+
+
+def _is_finite(pose: CameraPose) -> bool:
+    return bool(np.isfinite(pose.rotmats).all() and np.isfinite(pose.T_cam_root).all())

@@ -35,10 +35,11 @@ class _History:
 class LeftRightCheck:
     """Chooses a reading of each frame by the least cost over time (the forward pass of Viterbi with two states).
 
-    A history pays for each new pose that lies far from its own running mean (0.3 to 0.6 m where the person seems to turn
-    round in an instant), and a little for each frame that it reads as swapped. Two histories live on, one for either reading of the newest frame, and the cheaper one speaks.
-    So single turned frames are undone at once, a wrong first frame is overruled within a few frames, and when a
-    person turns through profile, where the two readings agree, both histories go on from the better past.
+    A history pays for each new pose that lies far from its own running mean (0.3 to 0.6 m where the person seems to
+    turn round in an instant), and a little for each frame that it reads as swapped. Two histories live on, one for
+    either reading of the newest frame, and the cheaper one speaks. So turned frames are undone at once, a wrong first
+    frame is overruled within a few frames, and when a person turns through profile, where the two readings agree,
+    both histories go on from the better past.
     """
 
     def __init__(self) -> None:
@@ -62,6 +63,7 @@ class _Histories:
 
     def __init__(self) -> None:
         self._both: tuple[_History, _History] | None = None
+        self._t = 0.0
 
     def is_swapped(self, t: float, as_seen: Array, swapped: Array) -> bool:
         if self._both is None:

@@ -127,18 +127,18 @@ class Refiner:
         by_turn[:, :, 0, :, 1], by_turn[:, :, 0, :, 2] = z, -y
         by_turn[:, :, 1, :, 0], by_turn[:, :, 1, :, 2] = -z, x
         by_turn[:, :, 2, :, 0], by_turn[:, :, 2, :, 1] = y, -x
-        by_turn = by_turn.reshape(batch, count, 3, 3 * NUM_TURNS)
+        turned = by_turn.reshape(batch, count, 3, 3 * NUM_TURNS)
 
         scale, shift, perspective = camera[:, :1], camera[:, None, 1:3], camera[:, 3:].clip(0, 0.9)
         depth = (1 + perspective * placed[..., 2]).clip(0.2, None)
         flat = placed[..., :2] / depth[..., None]
         jacobian = np.zeros((batch, count, 2, NUM_UNKNOWNS), np.float32)
         jacobian[..., : 3 * NUM_TURNS] = (scale / depth)[..., None, None] * (
-            by_turn[:, :, :2] - (perspective[..., None] * flat)[..., None] * by_turn[:, :, 2:]
+            turned[:, :, :2] - (perspective[..., None] * flat)[..., None] * turned[:, :, 2:]
         )
         jacobian[..., -3] = flat
         jacobian[:, :, 0, -2] = jacobian[:, :, 1, -1] = 1
-        return Linearised(scale[..., None] * flat + shift, jacobian, by_turn[:, :, 2])
+        return Linearised(scale[..., None] * flat + shift, jacobian, turned[:, :, 2])
 
 
 def _pull(visibility: Array) -> Array:

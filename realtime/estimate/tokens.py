@@ -53,6 +53,7 @@ class _Window:
     def __init__(self, smoothing: TokenSmoothing) -> None:
         self._smoothing = smoothing
         self._mean: Probabilities | None = None  # (T, K)
+        self._t = 0.0
 
     def update(self, t: float, probabilities: Probabilities) -> Probabilities:
         leader = probabilities.argmax(-1)  # (T,)

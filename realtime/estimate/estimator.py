@@ -1,0 +1,70 @@
+"""What turns a sighting into bodies before the camera, whichever network does it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from realtime.body.model import BodyModel
+from realtime.errors import UserError
+from realtime.estimate.smoothing import SmoothingConfig
+from realtime.messages import Estimate, Sighting
+
+
+class EstimatorError(UserError):
+    """An estimator that does not exist or cannot be set up."""
+
+
+class Estimator(Protocol):
+    """Keeps what it must remember of each person, so feed it the sightings of one source in order."""
+
+    @property
+    def name(self) -> str:
+        """As chosen by `--estimator`."""
+        ...
+
+    @property
+    def backend(self) -> str:
+        """What really runs, such as "openvino f32 cpu"."""
+        ...
+
+    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+        """One estimate for each person who can be estimated, in the sighting's order."""
+        ...
+
+    def forget(self, person_id: int) -> None:
+        """Drop what is remembered of a person whose track ended."""
+        ...
+
+    def close(self) -> None:
+        """Give back what is held."""
+        ...
+
+
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """name: which estimator. fov_deg: horizontal field of view of the camera. threads: of its networks."""
+
+    name: str = "landmarks"
+    fov_deg: float = 60.0
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.fov_deg < 180:
+            raise ValueError(f"fov_deg must lie between 1 and 180 degrees, not {self.fov_deg}")
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, not {self.threads}")
+
+
+def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: SmoothingConfig) -> Estimator:
+    """The estimator that the configuration names, ready to run; `body` is at the person's height already.
+
+    Raises EstimatorError for an unknown name, NetworkFileError for a network file that is missing or wrong.
+    """
+    level = smoothing.parameters
+    tokens = None if level is None else level.tokens
+    if config.name == "landmarks":
+        from realtime.estimate.landmarks import LandmarkEstimator
+
+        return LandmarkEstimator(body, fov_deg=config.fov_deg, token_smoothing=tokens, threads=config.threads)
+    raise EstimatorError(f"there is no estimator '{config.name}': --estimator takes landmarks")

@@ -1,0 +1,142 @@
+"""What each `--smoothing` level costs and brings: jitter of a still person, gain and delay of a moving arm.
+
+    python tests/benchmarks/smoothing_table.py [--write docs/smoothing.md]
+
+Everything is synthetic and seeded: a body is posed, projected and turned into landmarks, which go through the shipped
+network, the Gauss-Newton step, the token smoother and the One-Euro filters, at 30 fps. Jitter comes from noise with
+BlazePose's frame-to-frame statistics, measured on a filmed person. Gain and delay are those of the wrist against the
+same run with smoothing off, so that they tell of the smoothing alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from engine.skeleton import JOINT_NAMES, NUM_JOINTS
+from realtime.body import open_body_path
+from realtime.body.kinematics import forward_kinematics
+from realtime.body.model import BodyModel
+from realtime.body.projection import PinholeCamera
+from realtime.body.smpl_file import load_body
+from realtime.estimate.estimator import EstimatorConfig, create_estimator
+from realtime.estimate.smoothing import LEVELS, PoseSmoother, SmoothingConfig
+from realtime.messages import CameraPose, Frame, Landmarks, Sighting, TrackedPerson
+
+FPS = 30
+SECONDS = 20
+SIZE = (1280, 720)
+DISTANCE_M = 3.5
+SWING_RAD = 0.5  # amplitude of the shoulder's turn
+FAST_IMAGE_NOISE = 0.005  # of the body's height, an axis; BlazePose full's frame-to-frame part on a filmed person
+FAST_WORLD_NOISE_M = (0.006, 0.007, 0.020)
+BEGIN, END = "<!-- smoothing table -->\n", "<!-- end of the smoothing table -->\n"
+
+
+def posed(swing_rad: float) -> np.ndarray:
+    """Local rotations (24, 3, 3) in camera axes: arms hang, the right one swings forward and back."""
+    rotmats = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
+    rotmats[0] = np.diag([1.0, -1.0, -1.0]) @ Rotation.from_rotvec([0, 0.5, 0]).as_matrix()
+    rotmats[JOINT_NAMES.index("left_shoulder")] = Rotation.from_rotvec([0, 0, -1.1]).as_matrix()
+    lowered = Rotation.from_rotvec([0, 0, 0.9])
+    rotmats[JOINT_NAMES.index("right_shoulder")] = (Rotation.from_rotvec([swing_rad, 0, 0]) * lowered).as_matrix()
+    rotmats[JOINT_NAMES.index("right_elbow")] = Rotation.from_rotvec([0, 0.5, 0]).as_matrix()
+    return rotmats.astype(np.float32)
+
+
+def sightings(body: BodyModel, swings_rad: Iterable[float], noise: float, seed: int = 0) -> Iterator[Sighting]:
+    """What perception would make of the body; noise scales BlazePose's frame-to-frame part."""
+    rng = np.random.default_rng(seed)
+    camera = PinholeCamera(*SIZE, 60.0)
+    picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
+    betas = np.zeros((1, 10), np.float32)
+    for seq, swing_rad in enumerate(swings_rad):
+        _, points = body.landmarks(posed(swing_rad)[None], betas)
+        world_m = points[0] - points[0, 23:25].mean(0)
+        image_px = camera.project(points[0] + np.array([0, 0, DISTANCE_M], np.float32))
+        height_px = np.ptp(image_px[:, 1])
+        image_px = image_px + noise * rng.normal(0, FAST_IMAGE_NOISE * height_px, (33, 2))
+        world_m = world_m + noise * rng.normal(0, FAST_WORLD_NOISE_M, (33, 3))
+        landmarks = Landmarks(
+            image_px.astype(np.float32), world_m.astype(np.float32), np.full(33, 0.99, np.float32), 1.0
+        )
+        box = np.concatenate((image_px.min(0), image_px.max(0))).astype(np.float32)
+        yield Sighting(Frame(picture, seq, seq / FPS), (TrackedPerson(0, landmarks, box),))
+
+
+def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.ndarray, np.ndarray]:
+    """Joints (N, 24, 3) relative to the pelvis, and the pelvis (N, 3), in the camera frame."""
+    smoothing = SmoothingConfig(level)
+    estimator, smoother = create_estimator(EstimatorConfig(), body, smoothing), PoseSmoother(smoothing)
+    poses: list[CameraPose] = []
+    for sighting in given:
+        (estimate,) = estimator.estimate(sighting)
+        poses.append(smoother.update(0, sighting.frame.t_capture, estimate.steady))
+    rotmats, betas = (np.stack([getattr(pose, name) for pose in poses]) for name in ("rotmats", "betas"))
+    _, joints = forward_kinematics(rotmats, body.rest_joints(betas))
+    return joints, np.stack([pose.T_cam_root for pose in poses])
+
+
+def phasors(values: np.ndarray, frequency_hz: float) -> np.ndarray:
+    """Complex amplitudes (D,) of values (N, D) at a frequency, by least squares with a constant; the start left out."""
+    t = np.arange(len(values)) / FPS
+    settled = t >= 2.0
+    angle = 2 * np.pi * frequency_hz * t[settled]
+    basis = np.stack((np.cos(angle), np.sin(angle), np.ones_like(angle)), axis=1)
+    cosine, sine, _ = np.linalg.lstsq(basis, values[settled], rcond=None)[0]
+    return cosine - 1j * sine
+
+
+def gain_and_delay_ms(smooth: np.ndarray, rough: np.ndarray, frequency_hz: float) -> tuple[float, float]:
+    """How much of a motion (N, 3) at this frequency is left, and how late it comes."""
+    before, after = phasors(rough, frequency_hz), phasors(smooth, frequency_hz)
+    response = np.vdot(before, after) / np.vdot(before, before)  # the one complex factor that fits all axes best
+    return abs(response), -np.angle(response) / (2 * np.pi * frequency_hz) * 1e3
+
+
+def table(body: BodyModel) -> str:
+    """The Markdown table."""
+    t = np.arange(SECONDS * FPS) / FPS
+    wrist = JOINT_NAMES.index("right_wrist")
+    lines = [
+        "| `--smoothing` | joints, still (mm) | pelvis across / depth, still (mm) "
+        "| 1 Hz: gain, delay | 2 Hz: gain, delay |",
+        "|---|---|---|---|---|",
+    ]
+    motions = {f: SWING_RAD * np.sin(2 * np.pi * f * t) for f in (1.0, 2.0)}
+    rough = {f: solve(body, "off", sightings(body, swings, 0.0))[0][:, wrist] for f, swings in motions.items()}
+    for level in LEVELS:
+        joints, pelvis = solve(body, level, sightings(body, np.zeros_like(t), 1.0))
+        settled = slice(2 * FPS, None)
+        jitter_mm = 1e3 * np.sqrt(joints[settled].var(0).sum(-1)).mean()
+        across_mm, depth_mm = 1e3 * pelvis[settled, :2].std(0).mean(), 1e3 * pelvis[settled, 2].std()
+        cells = []
+        for f, swings in motions.items():
+            smooth = solve(body, level, sightings(body, swings, 0.0))[0][:, wrist]
+            gain, delay_ms = gain_and_delay_ms(smooth, rough[f], f)
+            cells.append(f"{gain:.2f}, {abs(delay_ms):.0f} ms")
+        lines.append(f"| {level} | {jitter_mm:.1f} | {across_mm:.1f} / {depth_mm:.0f} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the marks in this file")
+    options = parser.parse_args()
+    made = table(load_body(open_body_path()))
+    print(made, end="")
+    if options.write:
+        text = options.write.read_text(encoding="utf-8")
+        before, rest = text.split(BEGIN)
+        options.write.write_text(before + BEGIN + made + END + rest.split(END)[1], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
