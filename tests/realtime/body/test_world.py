@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from engine.skeleton import JOINT_NAMES
+from realtime.body.model import BodyModel
+from realtime.body.skinning import Skinner
+from realtime.body.world import World
+from realtime.messages import CameraPose, WorldPose
+
+NO_SHAPE = np.zeros(10, dtype=np.float32)
+FACING = np.diag([1.0, -1.0, -1.0])  # the root of a body that stands upright and faces the camera, in its axes
+
+
+def _pose(R_cam_root: np.ndarray, T_cam_root: tuple[float, float, float]) -> CameraPose:
+    rotmats = np.tile(np.eye(3, dtype=np.float32), (24, 1, 1))
+    rotmats[0] = R_cam_root
+    return CameraPose(rotmats, np.array(T_cam_root, dtype=np.float32), NO_SHAPE)
+
+
+def _joint(pose: WorldPose, name: str) -> np.ndarray:
+    return pose.joints[JOINT_NAMES.index(name)]
+
+
+def test_a_person_who_faces_the_camera_is_upright_and_faces_z(open_body: BodyModel):
+    world = World(open_body)
+    pose = world.place(_pose(FACING, (0.7, 0.2, 3)))
+    np.testing.assert_allclose(pose.rotations[0], [0, 0, 0, 1], atol=1e-6)
+    np.testing.assert_allclose(pose.trans[[0, 2]], 0, atol=1e-6)  # the origin is below the first pelvis
+    np.testing.assert_array_equal(pose.joints[0], pose.trans)
+    assert _joint(pose, "head")[1] > 1.4 > 0.9 > _joint(pose, "left_knee")[1] > 0.4 > _joint(pose, "left_foot")[1] > 0
+    assert _joint(pose, "left_wrist")[0] > 0 > _joint(pose, "right_wrist")[0]
+    assert _joint(pose, "left_foot")[2] > _joint(pose, "left_ankle")[2]  # toes towards +Z, to the camera
+    skin = Skinner(open_body).vertices(np.tile(np.eye(3, dtype=np.float32), (24, 1, 1)), NO_SHAPE, pose.trans)
+    assert skin[:, 1].min() == pytest.approx(0, abs=1e-5)  # soles on the floor
+    np.testing.assert_allclose(world.T_world_cam, [-0.7, pose.trans[1] + 0.2, 3], atol=1e-5)
+
+
+def test_directions_of_the_camera_become_those_of_the_world(open_body: BodyModel):
+    world = World(open_body)
+    start = world.place(_pose(FACING, (0, 0, 3))).trans
+    for moved, expected in (((1, 0, 3), [1, 0, 0]), ((0, -1, 3), [0, 1, 0]), ((0, 0, 2), [0, 0, 1])):
+        np.testing.assert_allclose(world.place(_pose(FACING, moved)).trans - start, expected, atol=1e-6)
+
+
+def test_a_camera_that_looks_down_sees_an_upright_person_lean(open_body: BodyModel):
+    """By hand: a camera 2 m up that looks down by atan(1 m / 4 m) has a pelvis 1 m up, 4 m away, on its axis."""
+    pitch_rad = np.arctan2(1.0, 4.0)
+    R_cam_level = Rotation.from_euler("x", pitch_rad).as_matrix()  # level axes into the camera's: down turns away
+    world = World(open_body, pitch_rad=pitch_rad)
+    pose = world.place(_pose(R_cam_level @ FACING, (0, 0, np.hypot(1.0, 4.0))))
+    np.testing.assert_allclose(pose.rotations[0], [0, 0, 0, 1], atol=1e-6)
+    assert world.T_world_cam is not None
+    np.testing.assert_allclose(world.T_world_cam - pose.trans, [0, 1, 4], atol=1e-5)
+
+
+def test_floor_and_origin_are_kept_until_told(open_body: BodyModel):
+    world = World(open_body)
+    first = world.place(_pose(FACING, (0, 0, 3)))
+    jumped = world.place(_pose(FACING, (0.5, -0.4, 3)))
+    np.testing.assert_allclose(jumped.trans - first.trans, [0.5, 0.4, 0], atol=1e-6)
+    world.recalibrate()
+    assert world.T_world_cam is None
+    again = world.place(_pose(FACING, (0.5, -0.4, 3)))
+    np.testing.assert_allclose(again.trans, first.trans, atol=1e-6)
+
+
+def test_a_pose_that_is_not_finite_never_sets_the_floor(open_body: BodyModel):
+    world = World(open_body)
+    lost = world.place(_pose(FACING, (np.nan, 0, 3)))
+    assert np.isnan(lost.trans).any()
+    np.testing.assert_allclose(world.place(_pose(FACING, (0, 0, 3))).trans[[0, 2]], 0, atol=1e-6)
+
+
+@given(st.integers(0, 2**31), st.floats(-1.2, 1.2))
+@settings(max_examples=30, deadline=None)
+def test_the_world_moves_no_body(open_body, seed, pitch_rad):
+    """Joints in the world are the joints in the camera frame, turned and shifted as a whole."""
+    rng = np.random.default_rng(seed)
+    rotmats = Rotation.random(24, rng=rng).as_matrix().astype(np.float32)
+    pose = CameraPose(rotmats, rng.normal(size=3).astype(np.float32), rng.normal(size=10).astype(np.float32))
+    world = World(open_body, pitch_rad=pitch_rad)
+    placed = world.place(pose)
+    joints_cam, _ = open_body.landmarks(rotmats[None], pose.betas[None])
+    assert world.T_world_cam is not None
+    expected = (joints_cam[0] + pose.T_cam_root) @ world.R_world_cam.T + world.T_world_cam
+    np.testing.assert_allclose(placed.joints, expected, atol=1e-5)
+    local = Rotation.from_quat(placed.rotations).as_matrix()
+    np.testing.assert_allclose(local[1:], rotmats[1:], atol=1e-5)
+    np.testing.assert_allclose(local[0], world.R_world_cam @ rotmats[0], atol=1e-5)
+    assert np.linalg.det(world.R_world_cam) == pytest.approx(1, abs=1e-6)
+
+
+def test_poses_given_are_not_changed(open_body: BodyModel):
+    pose = _pose(FACING, (0, 0, 3))
+    World(open_body).place(pose)
+    np.testing.assert_array_equal(pose.rotmats[0], FACING)
