@@ -89,7 +89,8 @@ class PoseTokenizer(Tokenizer):
     """The compact layout: a few tokens a joint in limb order, convolutions along the joints that see few neighbours.
 
     Tokens of one limb hardly depend on another, so that limbs recombine freely and unseen poses are still described
-    well. A learnt embedding of the joint lets the shared kernels and the shared codebook serve all joints.
+    well. The encoder is not told which joint it looks at, so that joints share codes; the decoder is, by a learnt
+    embedding.
     """
 
     _order: Tensor
@@ -102,7 +103,6 @@ class PoseTokenizer(Tokenizer):
         self.num_tokens = NUM_BODY_JOINTS * config.tokens_per_joint
         width, per_joint = config.width, config.tokens_per_joint * config.code_dim
         self.encoder_in = nn.Conv1d(6, width, 3, padding=1)
-        self.encoder_joint = nn.Parameter(0.1 * torch.randn(width, NUM_BODY_JOINTS))
         self.encoder = nn.Sequential(
             *[ResidualConv(width) for _ in range(config.encoder_blocks)], nn.ReLU(), nn.Conv1d(width, per_joint, 1)
         )
@@ -118,7 +118,7 @@ class PoseTokenizer(Tokenizer):
 
     def features_from_6d(self, d6: Tensor) -> Tensor:
         x = (d6 - self._identity)[:, self._order].transpose(1, 2)
-        x = self.encoder(self.encoder_in(x) + self.encoder_joint)
+        x = self.encoder(self.encoder_in(x))
         # (B, tokens per joint * D, 21) -> (B, T, D), the tokens of a joint beside each other
         return x.transpose(1, 2).reshape(len(d6), self.num_tokens, self.config.code_dim)
 
