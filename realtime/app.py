@@ -31,7 +31,7 @@ from realtime.messages import Frame, Sighting, SolvedFrame
 from realtime.outputs.display import NoDisplayError, why_no_window
 from realtime.outputs.recorder import CameraSetup, Recorder
 from realtime.outputs.viewer import Commands, LiveStatus, Viewer
-from realtime.perception.perception import create_perception
+from realtime.perception import create_perception
 from realtime.pipeline import Pipeline
 from realtime.report import Report, check_writable, machine
 from realtime.solver import Solver

@@ -119,8 +119,9 @@ def main() -> None:
             f"| {name} | {errors[name]:.1f} | {mpjpe(turned, centred(gt)).mean():.1f} "
             f"| {limb_angles_deg(near, gt).mean():.1f} | {accel_error(turned, centred(gt), reference.fps):.1f} |"
         )
-    print(f"\nours to the detector's, PA-MPJPE: joints {errors['our joints'] / errors['detector\'s world landmarks']:.2f}, "
-          f"points {errors['our points'] / errors['detector\'s world landmarks']:.2f}")
+    detector_mm = errors["detector's world landmarks"]
+    ratios = ", ".join(f"{name} {errors[f'our {name}'] / detector_mm:.2f}" for name in ("joints", "points"))
+    print(f"\nours to the detector's, PA-MPJPE: {ratios}")
 
 
 if __name__ == "__main__":

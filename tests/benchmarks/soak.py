@@ -1,0 +1,135 @@
+"""A minute with a network camera: drops, memory, latency, and what the pose path costs beyond the bare landmark network.
+
+    python -m tests.benchmarks.soak [--seconds 60] [--fps 30] [--view none|window]
+
+The camera is a 720p MJPEG server on loopback in a process of its own, showing the demo clip, with the time of each
+picture written into its pixels. So one latency starts where the picture was made, and one where the grab returned.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import multiprocessing
+import threading
+import time
+from multiprocessing.connection import Connection
+
+import cv2
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from realtime.app import App
+from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
+from realtime.capture.source import SourceConfig
+from realtime.config import LiveConfig
+from realtime.messages import SolvedFrame
+from realtime.perception.landmarker import SPEC
+from realtime.perception.runtime import load_network
+from tests.network_camera import NetworkCamera, read_stamp
+
+WIDTH, HEIGHT = 1280, 720
+WARM_UP_S = 10.0  # memory is judged after it
+
+
+@functools.cache
+def clip() -> tuple[NDArray[np.uint8], ...]:
+    """The demo clip, upright in the middle of 720p pictures, below the strip that carries the stamp."""
+    capture = cv2.VideoCapture(str(fetch(DEMO_CLIP)))
+    frames = []
+    while True:
+        ok, image = capture.read()
+        if not ok:
+            return (*frames, *reversed(frames))  # to and fro: no jump at the end
+        height = HEIGHT - 32
+        small = cv2.resize(
+            image, (round(image.shape[1] * height / image.shape[0]), height), interpolation=cv2.INTER_AREA
+        )
+        canvas = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+        left = (WIDTH - small.shape[1]) // 2
+        canvas[32:, left : left + small.shape[1]] = small
+        frames.append(canvas)
+
+
+def picture(index: int) -> NDArray[np.uint8]:
+    return clip()[2 * index % len(clip())].copy()  # the clip has 60 fps
+
+
+def serve(link: Connection, fps: float) -> None:
+    picture(0)
+    with NetworkCamera(fps=fps, width=WIDTH, height=HEIGHT, picture=picture) as camera:
+        link.send(camera.url)
+        link.recv()
+        link.send(camera.sent)
+
+
+def bare_network_cpu_ms(repeats: int = 200) -> tuple[float, float]:
+    """CPU time of one inference of the landmark network alone, as the pose path runs it: (median, least)."""
+    network = load_network(fetch(POSE_LANDMARKS_FULL), SPEC)
+    network.input_bgr[...] = np.random.default_rng(0).integers(0, 255, network.input_bgr.shape)
+    process = psutil.Process()
+    laps = []
+    for _ in range(repeats):
+        before = sum(process.cpu_times()[:2])
+        for _ in range(5):  # the process's clock ticks every 10 ms
+            network.infer()
+        laps.append((sum(process.cpu_times()[:2]) - before) * 200)
+    return float(np.mean(laps)), float(np.min(laps))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--fps", type=float, default=30.0)
+    parser.add_argument("--view", choices=("none", "window"), default="none")
+    args = parser.parse_args()
+
+    here, there = multiprocessing.get_context("spawn").Pipe()
+    server = multiprocessing.get_context("spawn").Process(target=serve, args=(there, args.fps), daemon=True)
+    server.start()
+    url = here.recv()
+
+    made_to_solved_ms: list[float] = []
+
+    def on_solved(solved: SolvedFrame) -> None:
+        _, made_at = read_stamp(solved.frame.image_bgr)
+        made_to_solved_ms.append((solved.t_solved - made_at) * 1e3)
+
+    app = App(LiveConfig(source=SourceConfig(url=url), view=args.view, seconds=args.seconds), on_solved=on_solved)
+    memory: list[tuple[float, float]] = []
+    done = threading.Event()
+
+    def watch_memory() -> None:
+        started = time.monotonic()
+        while not done.wait(0.5):
+            memory.append((time.monotonic() - started, psutil.Process().memory_info().rss / 1e6))
+
+    threading.Thread(target=watch_memory, daemon=True).start()
+    report = app.run()
+    done.set()
+    here.send("end")
+    sent = here.recv()
+    server.join(5)
+
+    path_ms = sum(float(report.stages_ms[stage]["cpu_mean_ms"] or 0) for stage in ("perceive", "solve", "fan out"))
+    bare_ms, bare_least_ms = bare_network_cpu_ms()
+    settled = [rss for at, rss in memory if at >= min(WARM_UP_S, args.seconds / 2)]
+    lost = report.frames_in - report.frames_solved - report.frames_empty
+    print("\n".join(report.lines()))
+    print(f"\n{report.machine}")
+    print(f"camera sent {sent}, read {report.frames_in}; {lost} not solved ({100 * lost / report.frames_in:.2f} %)")
+    print(
+        f"made to solved: p50 {np.percentile(made_to_solved_ms, 50):.1f} p95 {np.percentile(made_to_solved_ms, 95):.1f} ms"
+    )
+    print(
+        f"resident memory after {WARM_UP_S:.0f} s: {settled[0]:.0f} MB, at the end {settled[-1]:.0f}, most {max(settled):.0f}"
+    )
+    print(
+        f"pose path CPU {path_ms:.2f} ms a frame; bare landmark network {bare_ms:.2f} (least {bare_least_ms:.2f}): "
+        f"ratio {path_ms / bare_ms:.2f}"
+    )
+
+
+if __name__ == "__main__":
+    main()
