@@ -1,4 +1,4 @@
-"""Session files as other programs want them: .bvh, .csv, AMASS .npz, .glb; .fbx and .usd through Blender's module."""
+"""Session files as other programs want them: .bvh, .csv, AMASS .npz, .glb; .fbx and .usd through Blender."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ class ExportError(UserError):
     """A session that cannot be written as asked."""
 
 
-def export(session: Session, out: Path, *, body_spec: str | Path = "open") -> None:
+def export(session: Session, out: Path, *, body_spec: str | Path = "open", blender_program: str | None = None) -> None:
     """Write `session` to `out` in the format that its ending names, replacing a file of that name.
 
-    body_spec: the body that was recorded ('open' or a file), for the formats that carry a mesh. Raises UserError, one
-    line, for an unknown ending, the wrong body, a format that needs Blender's module where it is not installed.
+    body_spec: the body that was recorded ('open' or a file), for the formats that carry a mesh. blender_program: the
+    Blender that writes .fbx and .usd; None looks for one. Raises UserError, one line, for an unknown ending, the wrong
+    body, a format that needs Blender where there is none.
     """
     suffix = out.suffix.lower()
     try:
@@ -38,12 +39,13 @@ def export(session: Session, out: Path, *, body_spec: str | Path = "open") -> No
             from realtime.outputs.export.glb import glb_bytes
             from realtime.outputs.export.shape import body_of
 
+            glb = glb_bytes(session, body_of(session, body_spec))
             if suffix == ".glb":
-                out.write_bytes(glb_bytes(session, body_of(session, body_spec)))
+                out.write_bytes(glb)
             else:
                 from realtime.outputs.export.blender import through_blender
 
-                through_blender(lambda: glb_bytes(session, body_of(session, body_spec)), session, out)
+                through_blender(glb, session, out, blender_program)
         else:
             raise ExportError(f"cannot write {out}: end its name in one of {', '.join(FORMATS)}")
     except OSError as error:

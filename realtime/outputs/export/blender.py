@@ -1,46 +1,54 @@
-"""Formats that only Blender writes well, through its Python module: the .glb goes in, .fbx or .usd comes out."""
+"""Formats that only Blender writes well: the .glb goes into a Blender of the user's, .fbx or .usd comes out.
+
+In a process of its own: bpy wants another NumPy than ours, so the two seldom share an environment.
+"""
 
 from __future__ import annotations
 
+import importlib.util
+import shutil
+import subprocess
+import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from realtime.outputs.export import ExportError
 from realtime.outputs.session import Session
 
-
-def through_blender(glb: Callable[[], bytes], session: Session, out: Path) -> None:
-    """Write `out` (.fbx, .usd, .usda or .usdc). Raises ExportError where bpy is not installed."""
-    bpy = _bpy(out)
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder) / "session.glb"
-        source.write_bytes(glb())
-        bpy.ops.wm.read_factory_settings(use_empty=True)
-        scene = bpy.context.scene
-        scene.render.fps = round(session.mocap_framerate)  # before the import, which turns times into frames
-        bpy.ops.import_scene.gltf(filepath=str(source))
-        scene.frame_start, scene.frame_end = 0, len(session.poses) - 1
-        if out.suffix.lower() == ".fbx":
-            bpy.ops.export_scene.fbx(
-                filepath=str(out),
-                object_types={"ARMATURE", "MESH"},
-                add_leaf_bones=False,
-                bake_anim_use_all_actions=False,
-                bake_anim_use_nla_strips=False,
-                bake_anim_simplify_factor=0.0,  # keep every key
-            )
-        else:
-            bpy.ops.wm.usd_export(filepath=str(out), export_animation=True)
+_SCRIPT = Path(__file__).with_name("blender_script.py")
 
 
-def _bpy(out: Path) -> Any:
-    try:
-        import bpy
-    except ImportError as error:
+def blender_command(program: str | None = None) -> list[str] | None:
+    """How to run a script in Blender: by `program` (Blender itself, or a Python that has bpy), else by what is found.
+
+    Found are bpy in this environment, then `blender` on the PATH; None where there is neither.
+    """
+    if program is None:
+        program = sys.executable if importlib.util.find_spec("bpy") is not None else shutil.which("blender")
+    if program is None:
+        return None
+    if Path(program).stem.lower().startswith("python"):
+        return [program]
+    return [program, "--background", "--factory-startup", "--python-exit-code", "1", "--python"]
+
+
+def through_blender(glb: bytes, session: Session, out: Path, program: str | None = None) -> None:
+    """Write `out` (.fbx, .usd, .usda or .usdc). Raises ExportError where there is no Blender, or it failed."""
+    command = blender_command(program)
+    if command is None:
         raise ExportError(
-            f"writing {out.suffix} needs Blender's module (pip install bpy, in an environment of its own); "
+            f"writing {out.suffix} needs Blender: install it, or name it or a Python that has bpy with --blender; "
             "or export .glb, which Blender opens"
-        ) from error
-    return bpy
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        source, made = Path(folder) / "session.glb", Path(folder) / f"session{out.suffix.lower()}"
+        source.write_bytes(glb)
+        values = [str(source), str(made), str(round(session.mocap_framerate)), str(len(session.poses))]
+        try:
+            done = subprocess.run([*command, str(_SCRIPT), "--", *values], capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise ExportError(f"cannot run {command[0]}: {error.strerror}; name Blender with --blender") from error
+        if done.returncode != 0 or not made.exists():
+            last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
+            raise ExportError(f"Blender ({command[0]}) could not write {out.suffix}: {last}")
+        shutil.copyfile(made, out)

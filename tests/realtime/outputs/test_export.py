@@ -2,7 +2,11 @@ from __future__ import annotations
 
 import csv
 import importlib.util
+import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import bvhio
@@ -244,12 +248,63 @@ def test_refuses_what_is_not_a_session(tmp_path: Path, capsys: pytest.CaptureFix
     assert "there is no session file" in capsys.readouterr().err
 
 
-@pytest.mark.skipif(importlib.util.find_spec("bpy") is not None, reason="Blender's module is installed here")
 @pytest.mark.parametrize("suffix", [".fbx", ".usd"])
 def test_says_what_blenders_formats_need(
-    path: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+    path: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main([str(path), str(tmp_path / f"s{suffix}")]) == 2
     error = capsys.readouterr().err
-    assert "pip install bpy" in error
+    assert "needs Blender" in error
     assert ".glb" in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("program", "message"), [("no-such-blender", "cannot run"), (sys.executable, "could not write")]
+)
+def test_a_blender_that_does_not_work_is_one_line(
+    path: Path, tmp_path: Path, program: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if program == sys.executable and importlib.util.find_spec("bpy") is not None:
+        pytest.skip("this Python has bpy, so it would work")
+    assert main([str(path), str(tmp_path / "s.fbx"), "--blender", program]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "s.fbx").exists()
+
+
+READ_BACK = """
+import sys, json, bpy
+source, out = sys.argv[1:]
+bpy.ops.wm.read_factory_settings(use_empty=True)
+bpy.context.scene.render.fps = 60
+if source.endswith(".fbx"):
+    bpy.ops.import_scene.fbx(filepath=source)
+else:
+    bpy.ops.wm.usd_import(filepath=source)
+armature = next(o for o in bpy.data.objects if o.type == "ARMATURE")
+first = min(a.frame_range[0] for a in bpy.data.actions)
+frames = []
+for k in (0, 13, 39):
+    bpy.context.scene.frame_set(int(first) + k)
+    heads = {b.name: armature.matrix_world @ b.head for b in armature.pose.bones}
+    frames.append({name: [p.x, p.z, -p.y] for name, p in heads.items()})
+json.dump(frames, open(out, "w"))
+"""
+
+
+@pytest.mark.parametrize("suffix", [".fbx", ".usd"])
+def test_blenders_formats_give_our_joints(path: Path, session: Session, tmp_path: Path, suffix: str) -> None:
+    """Where a Python with bpy is at hand: TOKENMOCAP_BPY_PYTHON names it."""
+    python = os.environ.get("TOKENMOCAP_BPY_PYTHON")
+    if python is None:
+        pytest.skip("TOKENMOCAP_BPY_PYTHON does not name a Python that has bpy")
+    out = tmp_path / f"s{suffix}"
+    assert main([str(path), str(out), "--blender", python]) == 0
+    subprocess.run([python, "-c", READ_BACK, str(out), str(tmp_path / "read.json")], check=True, capture_output=True)
+    for k, read in zip((0, 13, 39), json.loads((tmp_path / "read.json").read_text()), strict=True):
+        joints = np.array([read[name] for name in JOINT_NAMES])
+        assert np.abs(joints - session.joints[k]).max() < MM
