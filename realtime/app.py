@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from math import radians
+from math import nan, radians
 from pathlib import Path
 from typing import TypeVar
 
@@ -81,7 +81,7 @@ class App:
         recorder = Recorder(
             config.record or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz")),
             body=body,
-            camera=CameraSetup(radians(config.camera.fov_deg), radians(config.camera.pitch_deg)),
+            camera=lambda: _camera_setup(config, world),
             session_info={
                 "estimator": estimator.name,
                 "backend": estimator.backend,
@@ -100,7 +100,7 @@ class App:
             logger.info("%s; %s; %s", reader.source.description, perception.description, estimator.backend)
 
             commands = Commands(recenter=world.recalibrate, toggle_recording=lambda: _toggle(recorder))
-            self._viewer = self._opened_viewer(body, commands)
+            self._viewer = self._opened_viewer(body, world, commands)
             if self._viewer is not None:
                 cleanup.callback(self._viewer.close)
 
@@ -184,14 +184,17 @@ class App:
     def _channel(self, kind: type[Channel[T]]) -> Channel[T]:
         return kind.bounded(_OFFLINE_DEPTH) if self._config.offline else kind.newest()
 
-    def _opened_viewer(self, body: BodyModel, commands: Commands) -> Viewer | None:
+    def _opened_viewer(self, body: BodyModel, world: World, commands: Commands) -> Viewer | None:
         if self._config.view == "none":
             return None
-        if self._config.view == "auto" and (reason := why_no_window()) is not None:
-            logger.info("no window: %s", reason)
+        viewer = Viewer(body, world, fov_deg=self._config.camera.fov_deg, commands=commands)
+        try:
+            viewer.open()
+        except NoDisplayError as error:
+            if self._config.view == "window":
+                raise
+            logger.info("no window: %s", error)
             return None
-        viewer = Viewer(body, commands=commands)
-        viewer.open()
         return viewer
 
     def _measure(self, solved: SolvedFrame) -> None:
@@ -224,6 +227,13 @@ class App:
         if self._first_frame_at is None or self._last_solved_at is None:
             return 0.0
         return self._last_solved_at - self._first_frame_at
+
+
+def _camera_setup(config: LiveConfig, world: World) -> CameraSetup:
+    """The camera as recordings tell of it; its height is not a number until the floor is known."""
+    T_world_cam = world.T_world_cam
+    height_m = nan if T_world_cam is None else float(T_world_cam[1])
+    return CameraSetup(radians(config.camera.fov_deg), radians(config.camera.pitch_deg), height_m)
 
 
 def _toggle(recorder: Recorder) -> None:

@@ -5,7 +5,6 @@ Pictures are uint8 (H, W, 3) in RGB. Sizes are pixels of the framebuffer; `scale
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, PARENTS
+from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -53,68 +52,29 @@ class LiveStatus:
     people: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Bones:
-    """How points are joined into a stick figure: pairs of points (E, 2) and a colour for each pair."""
-
-    pairs: NDArray[np.intp]
-    colours: tuple[Colour, ...]
+def _side_colour(joint: str) -> Colour:
+    return {"left": _LEFT, "right": _RIGHT}.get(joint.partition("_")[0], _MIDDLE)
 
 
-def _side_colour(a: str, b: str) -> Colour:
-    if "left" in a and "left" in b:
-        return _LEFT
-    return _RIGHT if "right" in a and "right" in b else _MIDDLE
+_BONE_COLOURS = tuple(_side_colour(name) for name in JOINT_NAMES)  # of the bone that ends at each joint
 
 
-def _bones(names: Sequence[str], pairs: list[tuple[int, int]]) -> Bones:
-    return Bones(np.array(pairs, np.intp), tuple(_side_colour(names[a], names[b]) for a, b in pairs))
+def draw_skeleton(picture: Picture, joints_px: Array, scale: float = 1.0) -> None:
+    """Draw SMPL's stick figure into `picture`: joints (24, 2) in its pixels.
 
-
-def _landmark_pairs() -> list[tuple[int, int]]:
-    index = LANDMARK_NAMES.index
-    pairs = [(index("left_shoulder"), index("right_shoulder")), (index("left_hip"), index("right_hip"))]
-    for side in ("left", "right"):
-        chains = (
-            ("shoulder", "elbow", "wrist", "index"),
-            ("shoulder", "hip", "knee", "ankle", "heel", "foot_index"),
-            ("ear", "eye"),
-        )
-        for chain in chains:
-            points = [index(f"{side}_{name}") for name in chain]
-            pairs += list(itertools.pairwise(points))
-        pairs.append((index("nose"), index(f"{side}_eye")))
-    return pairs
-
-
-JOINT_BONES = _bones(JOINT_NAMES, [(int(PARENTS[j]), j) for j in range(1, len(PARENTS))])
-LANDMARK_BONES = _bones(LANDMARK_NAMES, _landmark_pairs())
-
-
-def draw_skeleton(picture: Picture, points_px: Array, visibility: Array, bones: Bones, scale: float = 1.0) -> None:
-    """Draw a stick figure into `picture`: points (N, 2) in its pixels, visibility (N,) in 0..1.
-
-    A bone is left out where either end is less visible than 0.3, not finite, or far outside of the picture.
+    A bone is left out where either end is not finite or far outside of the picture.
     """
-    height, width = picture.shape[:2]
-    reach = 4 * max(height, width)
-    shown = (visibility >= 0.3) & np.isfinite(points_px).all(axis=1)
-    shown &= (np.abs(np.nan_to_num(points_px, nan=0.0, posinf=reach + 1, neginf=reach + 1)) <= reach).all(axis=1)
-    fixed = np.round(np.where(shown[:, None], points_px, 0.0) * 16).astype(int)  # 4 fractional bits
+    reach = 4 * max(picture.shape[:2])
+    drawable = (np.abs(joints_px) <= reach).all(axis=1)  # a NaN is not
+    fixed = np.round(np.where(drawable[:, None], joints_px, 0.0) * 16).astype(int).tolist()  # 4 fractional bits
     thick = max(1, round(2.2 * scale))
-    drawn = [
-        (tuple(fixed[a].tolist()), tuple(fixed[b].tolist()), colour)
-        for (a, b), colour in zip(bones.pairs, bones.colours, strict=True)
-        if shown[a] and shown[b]
-    ]
-    for start, end, _ in drawn:  # a dark edge keeps it legible on any clothes
-        cv2.line(picture, start, end, (20, 22, 26), thick + 2, cv2.LINE_AA, 4)
-    for start, end, colour in drawn:
-        cv2.line(picture, start, end, colour, thick, cv2.LINE_AA, 4)
-    radius = round(1.9 * scale * 16)
-    for index in np.unique(bones.pairs):
-        if shown[index]:
-            cv2.circle(picture, tuple(fixed[index].tolist()), radius, (255, 255, 255), -1, cv2.LINE_AA, 4)
+    bones = [j for j in range(1, NUM_JOINTS) if drawable[j] and drawable[PARENTS[j]]]
+    for j in bones:  # a dark edge keeps it legible on any clothes
+        cv2.line(picture, fixed[PARENTS[j]], fixed[j], (20, 22, 26), thick + 2, cv2.LINE_AA, 4)
+    for j in bones:
+        cv2.line(picture, fixed[PARENTS[j]], fixed[j], _BONE_COLOURS[j], thick, cv2.LINE_AA, 4)
+    for j in np.flatnonzero(drawable).tolist():
+        cv2.circle(picture, fixed[j], round(1.9 * scale * 16), (255, 255, 255), -1, cv2.LINE_AA, 4)
 
 
 class Writer:
@@ -218,7 +178,7 @@ def fitted(picture: Picture, width: int, max_height: int) -> tuple[Picture, floa
     height, wide = picture.shape[:2]
     scale = min(width / wide, max_height / height)
     size = max(1, round(wide * scale)), max(1, round(height * scale))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # the first is slow
     resized = cv2.resize(picture, size, interpolation=method)
     strip = np.full((size[1], width, 3), (14, 16, 19), np.uint8)
     left = (width - size[0]) // 2

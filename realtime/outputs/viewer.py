@@ -23,6 +23,8 @@ import cv2
 import numpy as np
 
 from realtime.body.model import BodyModel
+from realtime.body.projection import PinholeCamera
+from realtime.body.world import World
 from realtime.messages import SolvedFrame
 from realtime.outputs.display import NoDisplayError, why_no_window
 from realtime.outputs.overlay import LiveStatus, Picture
@@ -33,7 +35,7 @@ logger = logging.getLogger(__name__)
 __all__ = ["Commands", "LiveStatus", "Pace", "Viewer", "ViewerConfig"]
 
 _OPEN_TIMEOUT_S = 60.0  # open3d alone can take many seconds to load from a cold disk
-_PICTURE_SIDE_PX = 640  # the longest side of the camera's picture as it is sent to the window
+_PICTURE_SIDE_PX = 800  # the camera's picture is halved until it is no longer than this
 _DRAWING_SHARE = 0.5  # of the time, at most: a window drawn in software leaves the processor to the pose
 
 
@@ -71,8 +73,19 @@ class Pace:
 class Viewer:
     """A handle on the window's process. `update` may be called from any thread, all else from one."""
 
-    def __init__(self, body: BodyModel, *, commands: Commands, config: ViewerConfig | None = None) -> None:
+    def __init__(
+        self,
+        body: BodyModel,
+        world: World,
+        *,
+        fov_deg: float,
+        commands: Commands,
+        config: ViewerConfig | None = None,
+    ) -> None:
+        """`world` and the camera's horizontal field of view say where joints lie in the camera's picture."""
         self._body = body
+        self._world = world
+        self._fov_deg = fov_deg
         self._commands = commands
         self._config = config or ViewerConfig()
         self._lock = threading.Lock()
@@ -135,7 +148,7 @@ class Viewer:
                 newest, self._newest = self._newest, None
             if newest is not None:
                 self._wanted = False
-                self._send("show", _shown(*newest))
+                self._send("show", self._shown(*newest))
         return not self._closed
 
     def picture(self) -> Picture:
@@ -192,27 +205,31 @@ class Viewer:
             self._take(kind, what)
         raise RuntimeError(f"the viewer's process did not answer in {timeout_s:.0f} s")
 
+    def _shown(self, solved: SolvedFrame, status: LiveStatus) -> Shown:
+        """What the window needs of a solved frame."""
+        picture, scale = _halved(solved.frame.image_bgr)
+        camera = PinholeCamera(*solved.frame.size, self._fov_deg)
+        T_world_cam = self._world.T_world_cam
+        people = []
+        for person in solved.people:
+            pose = person.pose
+            if T_world_cam is None or not np.isfinite(pose.joints).all():
+                continue
+            joints_cam = ((pose.joints - T_world_cam) @ self._world.R_world_cam).astype(np.float32, copy=False)
+            joints_px = camera.project(joints_cam) * np.float32(scale)
+            people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, person.betas, joints_px))
+        return Shown(picture, tuple(people), status)
 
-def _shown(solved: SolvedFrame, status: LiveStatus) -> Shown:
-    """What the window needs of a solved frame, its picture made small."""
-    width, height = solved.frame.size
-    scale = min(1.0, _PICTURE_SIDE_PX / max(width, height))
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.asarray(cv2.resize(solved.frame.image_bgr, size, interpolation=cv2.INTER_AREA), np.uint8)
-    people = tuple(
-        ShownPerson(
-            person.id,
-            person.valid,
-            person.pose.rotations,
-            person.pose.trans,
-            person.betas,
-            person.tracked.landmarks.image_px * np.float32(scale),
-            person.tracked.landmarks.visibility,
-        )
-        for person in solved.people
-        if np.isfinite(person.pose.joints).all()
-    )
-    return Shown(np.ascontiguousarray(small[..., ::-1]), people, status)
+
+def _halved(picture: Picture) -> tuple[Picture, float]:
+    """The picture halved until it is small, and the scale; halving is much faster than any other scale."""
+    scale = 1.0
+    while max(picture.shape[:2]) > _PICTURE_SIDE_PX:
+        height, width = picture.shape[0] // 2, picture.shape[1] // 2
+        whole = picture[: 2 * height, : 2 * width]
+        picture = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        scale /= 2
+    return picture, scale
 
 
 def _run_window(link: Connection, body: BodyModel, config: ViewerConfig) -> None:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from realtime.body.model import BodyModel
 from realtime.body.skinning import Skinner
 from realtime.outputs.overlay import (
-    LANDMARK_BONES,
     LiveStatus,
     Picture,
     Writer,
@@ -65,15 +64,14 @@ class ShownPerson:
     rotations: Array  # (24, 4) local, xyzw; [0] into the world
     trans: Array  # (3,) pelvis in the world
     betas: Array  # (10,)
-    points_px: Array  # (33, 2) landmarks in the picture's pixels
-    visibility: Array  # (33,)
+    joints_px: Array  # (24, 2) the joints as the camera sees them, in the picture's pixels
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """What the window shows at one time."""
 
-    picture: Picture  # (H, W, 3) RGB, the camera's
+    picture_bgr: Picture  # (H, W, 3) the camera's
     people: tuple[ShownPerson, ...]
     status: LiveStatus
 
@@ -335,15 +333,16 @@ class Window:
         """The camera's picture with the skeletons, as wide as the card."""
         if self._shown is None:
             return None
-        source = self._shown.picture
+        source = self._shown.picture_bgr
         strip, scale, offset = fitted(source[:, ::-1] if self._mirror else source, width, round(0.45 * view.height))
+        strip = np.ascontiguousarray(strip[..., ::-1])
         for person in self._shown.people:
             if not person.valid:
                 continue
-            points = person.points_px.copy()
-            if self._mirror:
-                points[:, 0] = source.shape[1] - points[:, 0]
-            draw_skeleton(strip, points * scale + np.array(offset), person.visibility, LANDMARK_BONES, view.scale)
+            joints_px = (
+                person.joints_px * np.array([-1, 1]) + [source.shape[1], 0] if self._mirror else person.joints_px
+            )
+            draw_skeleton(strip, joints_px * scale + offset, view.scale)
         return strip
 
     def _place(self, mesh: Any, card: Picture, corner: tuple[int, int], view: View) -> None:

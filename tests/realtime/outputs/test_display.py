@@ -15,9 +15,11 @@ pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="on
 OPENING = """
 import sys
 from realtime.body.smpl_file import load_body
+from realtime.body.world import World
 from realtime.outputs.display import NoDisplayError
 from realtime.outputs.viewer import Commands, Viewer
-viewer = Viewer(load_body("open"), commands=Commands(recenter=print, toggle_recording=print))
+body = load_body("open")
+viewer = Viewer(body, World(body), fov_deg=60.0, commands=Commands(recenter=print, toggle_recording=print))
 try:
     viewer.open()
 except NoDisplayError as error:

@@ -14,10 +14,11 @@ import psutil
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import NUM_LANDMARKS
+from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
-from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.body.world import World
+from realtime.messages import CameraPose, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 from realtime.outputs.viewer import Commands, LiveStatus, Pace, Viewer, ViewerConfig
 from realtime.outputs.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT
 
@@ -58,11 +59,21 @@ def pressed() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def viewer(display: str, body: BodyModel, pressed: list[str]) -> Iterator[Viewer]:
+def world(body: BodyModel) -> World:
+    """The camera sees the first person 3 m away, and a floor below their feet."""
+    world = World(body)
+    facing = np.tile(np.eye(3, dtype=np.float32), (24, 1, 1))
+    facing[0] = world.R_world_cam.T
+    world.place(CameraPose(facing, np.array([0, 0, 3], np.float32), np.zeros(10, np.float32)))
+    return world
+
+
+@pytest.fixture(scope="module")
+def viewer(display: str, body: BodyModel, world: World, pressed: list[str]) -> Iterator[Viewer]:
     commands = Commands(
         recenter=lambda: pressed.append("recenter"), toggle_recording=lambda: pressed.append("toggle_recording")
     )
-    viewer = Viewer(body, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
+    viewer = Viewer(body, world, fov_deg=60.0, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
     viewer.open()
     yield viewer
     viewer.close()
@@ -77,11 +88,11 @@ def pose(yaw: float = 0.0, arm: float = 1.2) -> np.ndarray:
 
 def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (3.0, 0.93, -1.0)) -> SolvedFrame:
     """One person in front of a dark green picture."""
-    landmarks = Landmarks(
-        np.full((NUM_LANDMARKS, 2), 50, np.float32), np.zeros((33, 3), np.float32), np.zeros(33, np.float32), 1.0
-    )
-    where = WorldPose(rotations, np.array(trans, np.float32), np.zeros((24, 3), np.float32))
-    tracked = TrackedPerson(0, landmarks, np.zeros(4, np.float32))
+    rest = load_body("open").rest_joints(np.zeros((1, 10), np.float32))
+    _, joints = forward_kinematics(Rotation.from_quat(rotations).as_matrix().astype(np.float32)[None], rest)
+    where = WorldPose(rotations, np.array(trans, np.float32), joints[0] + np.array(trans, np.float32))
+    nowhere = np.zeros((33, 3), np.float32)
+    tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
     person = Person(0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), where, where, tracked)
     picture = np.full((360, 640, 3), (20, 90, 20), np.uint8)
     return SolvedFrame(Frame(picture, 0, 0.0), (person,), 0.0)
@@ -165,6 +176,26 @@ def test_the_camera_picture_is_an_inset_in_its_own_colours(viewer):
 
 
 @needs_a_display
+def test_the_skeleton_lies_in_the_inset_where_the_camera_sees_the_joints(viewer, world):
+    frame = solved(pose(yaw=0.4), trans=(0.3, 0.93, 0.2))
+    picture = show(viewer, frame)
+    green = (np.abs(picture.astype(int) - [20, 90, 20]) <= 3).all(axis=2)
+    rows, columns = np.nonzero(green)
+    inset = ~green[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+    inset[:12], inset[:, :12], inset[:, -12:] = False, False, False  # round corners
+    drawn = np.argwhere(inset)[:, ::-1]
+
+    joints, camera = frame.people[0].pose.joints, world.T_world_cam  # it looks along -z from 3 m before the origin
+    depth = camera[2] - joints[:, 2]
+    focal = 320 / np.tan(np.radians(30))
+    expected = np.stack(
+        [320 + focal * (joints[:, 0] - camera[0]) / depth, 180 - focal * (joints[:, 1] - camera[1]) / depth], axis=1
+    ) * (inset.shape[1] / 640)
+    np.testing.assert_allclose(drawn.min(axis=0), expected.min(axis=0), atol=4)
+    np.testing.assert_allclose(drawn.max(axis=0), expected.max(axis=0), atol=4)
+
+
+@needs_a_display
 @needs_keys
 def test_mirror_turns_body_and_view_over_and_back(viewer, body):
     rotations = pose(yaw=0.3, arm=0.2)
@@ -226,8 +257,10 @@ def test_a_turned_view_can_be_reset(viewer):
 
 @needs_a_display
 @needs_keys
-def test_closing_the_window_ends_ticks_and_the_process(display, body):
-    viewer = Viewer(body, commands=Commands(print, print), config=ViewerConfig(width=400, height=300))
+def test_closing_the_window_ends_ticks_and_the_process(display, body, world):
+    viewer = Viewer(
+        body, world, fov_deg=60.0, commands=Commands(print, print), config=ViewerConfig(width=400, height=300)
+    )
     viewer.open()
     search = ["xdotool", "search", "--name", "tokenmocap"]
     newest = subprocess.run(search, capture_output=True, text=True, check=True).stdout.split()[-1]
@@ -242,8 +275,10 @@ def test_closing_the_window_ends_ticks_and_the_process(display, body):
 
 
 @needs_a_display
-def test_a_dead_window_process_is_an_error_that_says_so(display, body):
-    viewer = Viewer(body, commands=Commands(print, print), config=ViewerConfig(width=400, height=300))
+def test_a_dead_window_process_is_an_error_that_says_so(display, body, world):
+    viewer = Viewer(
+        body, world, fov_deg=60.0, commands=Commands(print, print), config=ViewerConfig(width=400, height=300)
+    )
     viewer.open()
     assert viewer.pid is not None
     psutil.Process(viewer.pid).kill()
