@@ -11,6 +11,7 @@ import queue
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -36,8 +37,8 @@ class CameraSetup:
     """The camera that the world rests on; its picture's size comes with the frames."""
 
     fov_rad: float  # horizontal
-    pitch_rad: float = 0.0
-    height_m: float = 0.0  # above the floor
+    pitch_rad: float
+    height_m: float  # above the floor
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Recorder:
 
     path: the session file, ending in .npz. A name that is taken is never written over: the next free one of OUT-2.npz,
     OUT-3.npz ... is used, and the log says so. Further people of a recording go to OUT.p2.npz, OUT.p3.npz ...
+    camera: asked once a recording, when its first person is there, since only then is the floor known.
     session_info: what JSON can say about how the recording was made. blocking: wait for the disk instead of dropping,
     for files read offline. `put` is called from one thread; the others from any.
     """
@@ -66,7 +68,7 @@ class Recorder:
         path: Path | str,
         *,
         body: BodyModel,
-        camera: CameraSetup,
+        camera: Callable[[], CameraSetup],
         session_info: dict[str, Any] | None = None,
         blocking: bool = False,
     ) -> None:
@@ -164,7 +166,7 @@ class _Recording:
         path: Path,
         journal: JournalWriter,
         body: RecordedBody,
-        camera: CameraSetup,
+        camera: Callable[[], CameraSetup],
         session_info: dict[str, Any],
         *,
         blocking: bool,
@@ -228,13 +230,14 @@ class _Recording:
         return False
 
     def _header(self, solved: SolvedFrame) -> Header:
+        camera = self._camera()
         return Header(
             recording=uuid.uuid4().hex,
             num_tokens=len(solved.people[0].tokens),
-            fov_rad=self._camera.fov_rad,
+            fov_rad=camera.fov_rad,
             size_px=solved.frame.size,
-            pitch_rad=self._camera.pitch_rad,
-            camera_height_m=self._camera.height_m,
+            pitch_rad=camera.pitch_rad,
+            camera_height_m=camera.height_m,
             body=self._body,
             session=self._session_info,
         )

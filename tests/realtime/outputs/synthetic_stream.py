@@ -7,6 +7,7 @@ import numpy as np
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.outputs.recorder import CameraSetup
 
 NUM_TOKENS = 40
 BETAS = np.linspace(-1.0, 1.0, 10).astype(np.float32)
@@ -37,6 +38,7 @@ def make_body() -> BodyModel:
 
 
 BODY = make_body()
+CAMERA = CameraSetup(fov_rad=1.05, pitch_rad=-0.1, height_m=1.4)
 
 
 def quaternions_at(t: float, phase: float = 0.0) -> np.ndarray:

@@ -18,16 +18,16 @@ from scipy.spatial.transform import Rotation, Slerp
 from engine.skeleton import JOINT_NAMES, PARENTS
 from realtime.body.smpl_file import load_body
 from realtime.export import main
-from realtime.outputs.recorder import CameraSetup, Recorder
+from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import Session, load_session
-from tests.realtime.outputs.synthetic_stream import BODY, stream
+from tests.realtime.outputs.synthetic_stream import BODY, CAMERA, stream
 
 MM = 1e-3
 FRAMES = 40
 
 
 def record(path: Path, body: object) -> Path:
-    recorder = Recorder(path, body=body, camera=CameraSetup(1.0), blocking=True)  # type: ignore[arg-type]
+    recorder = Recorder(path, body=body, camera=lambda: CAMERA, blocking=True)  # type: ignore[arg-type]
     recorder.start()
     for frame in stream(FRAMES, 60):
         recorder.put(frame)

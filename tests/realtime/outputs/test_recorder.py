@@ -18,14 +18,14 @@ from realtime.errors import UserError
 from realtime.outputs import assemble
 from realtime.outputs import recorder as recorder_module
 from realtime.outputs.journal import JournalWriter
-from realtime.outputs.recorder import CameraSetup, Recorder, Status
+from realtime.outputs.recorder import Recorder, Status
 from realtime.outputs.session import load_session
 from realtime.recover import recover
-from tests.realtime.outputs.synthetic_stream import BODY, person_at, pose_at, solved_at, stream
+from tests.realtime.outputs.synthetic_stream import BODY, CAMERA, person_at, pose_at, solved_at, stream
 
 
 def make(path: Path, *, blocking: bool = True) -> Recorder:
-    return Recorder(path, body=BODY, camera=CameraSetup(1.0), blocking=blocking)
+    return Recorder(path, body=BODY, camera=lambda: CAMERA, blocking=blocking)
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:

@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 from realtime.errors import UserError
 from realtime.outputs.assemble import journal_path
 from realtime.outputs.journal import JournalError, JournalWriter, row_dtype
-from realtime.outputs.recorder import CameraSetup, Recorder
+from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import load_session
 from realtime.recover import main, recover
-from tests.realtime.outputs.synthetic_stream import BODY, NUM_TOKENS, pose_at, stream
+from tests.realtime.outputs.synthetic_stream import BODY, CAMERA, NUM_TOKENS, pose_at, stream
 
 FRAMES = 12
 ROW_BYTES = row_dtype(NUM_TOKENS).itemsize
 
 
 def record(path: Path) -> None:
-    recorder = Recorder(path, body=BODY, camera=CameraSetup(1.0), blocking=True)
+    recorder = Recorder(path, body=BODY, camera=lambda: CAMERA, blocking=True)
     recorder.start()
     for frame in stream(FRAMES, 30):
         recorder.put(frame)
@@ -142,7 +142,7 @@ def test_what_remains_of_an_unfinished_write_goes_away(whole: tuple[Path, bytes,
 
 @pytest.mark.skipif(os.name != "posix", reason="locks are POSIX's")
 def test_refuses_while_the_recording_goes_on(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "s.npz", body=BODY, camera=CameraSetup(1.0))
+    recorder = Recorder(tmp_path / "s.npz", body=BODY, camera=lambda: CAMERA)
     recorder.start()
     recorder.put(stream(1, 30)[0])
     with pytest.raises(UserError, match="still being recorded"):
@@ -169,9 +169,9 @@ def test_command(whole: tuple[Path, bytes, bytes], capsys: pytest.CaptureFixture
 RECORDING = """
 import itertools, sys, time
 from pathlib import Path
-from realtime.outputs.recorder import CameraSetup, Recorder
-from tests.realtime.outputs.synthetic_stream import BODY, solved_at
-recorder = Recorder(Path(sys.argv[1]), body=BODY, camera=CameraSetup(1.0))
+from realtime.outputs.recorder import Recorder
+from tests.realtime.outputs.synthetic_stream import BODY, CAMERA, solved_at
+recorder = Recorder(Path(sys.argv[1]), body=BODY, camera=lambda: CAMERA)
 recorder.start()
 start = time.monotonic()
 for k in itertools.count():

@@ -10,15 +10,22 @@ from scipy.spatial.transform import Rotation
 
 from engine.skeleton import PARENTS
 from realtime.messages import SolvedFrame
-from realtime.outputs.recorder import CameraSetup, Recorder
+from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import Member, Session, SessionError, load_session, write_npz
-from tests.realtime.outputs.synthetic_stream import BETAS, BODY, NUM_TOKENS, person_at, pose_at, solved_at, stream
+from tests.realtime.outputs.synthetic_stream import (
+    BETAS,
+    BODY,
+    CAMERA,
+    NUM_TOKENS,
+    person_at,
+    pose_at,
+    solved_at,
+    stream,
+)
 
 
 def record(path: Path, frames: list[SolvedFrame]) -> None:
-    recorder = Recorder(
-        path, body=BODY, camera=CameraSetup(1.05, -0.1, 1.4), session_info={"source": "made up"}, blocking=True
-    )
+    recorder = Recorder(path, body=BODY, camera=lambda: CAMERA, session_info={"source": "made up"}, blocking=True)
     recorder.start()
     for frame in frames:
         recorder.put(frame)
