@@ -20,8 +20,8 @@ _AXIS_X, _AXIS_Z = np.array([0.80, 0.36, 0.34], np.float32), np.array([0.36, 0.5
 _GRID_LIFT_M = 0.004  # over the floor, or the two would fight for the depth buffer
 _PALETTE = np.array(
     [
-        [0.90, 0.72, 0.56],
         [0.47, 0.70, 0.87],
+        [0.90, 0.72, 0.56],
         [0.62, 0.78, 0.50],
         [0.80, 0.60, 0.84],
         [0.91, 0.80, 0.45],

@@ -121,12 +121,12 @@ def press(key: str) -> None:
 
 
 def silhouette_seen(picture: np.ndarray) -> np.ndarray:
-    """(H, W) where a picture shows the sand colour of the first person; cards are left out."""
-    r, g, b = (picture[..., k].astype(int) for k in range(3))
-    mask = (r > g + 5) & (g > b + 5) & (r > 60)
-    mask[:, : WIDTH // 3] = False
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
-    return labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else mask
+    """(H, W) where a picture shows the blue of the first person; cards and the thin blue axis are left out."""
+    blue = (picture[..., 2].astype(int) - picture[..., 0] > 24).astype(np.uint8)
+    blue[:, : WIDTH // 3] = 0
+    blue = cv2.morphologyEx(blue, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(blue)
+    return labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax()) if count > 1 else blue.astype(bool)
 
 
 def silhouette_expected(body: BodyModel, rotations: np.ndarray, mirrored: bool = False) -> np.ndarray:
