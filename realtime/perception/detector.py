@@ -1,8 +1,8 @@
 """BlazePose's person detector: where people are, roughly, in the whole picture.
 
 A single-shot detector (Liu et al. 2016) with fixed-size anchors on 224 x 224 pixels, as MediaPipe's pose detection
-graph sets it up. Each find is a box around head and trunk and four key points: middle of the hips, a point on the circle around the
-whole body, middle of the shoulders, a point on the circle around the upper body.
+graph sets it up. Each find is a box around head and trunk and four key points: middle of the hips, a point on the
+circle around the whole body, middle of the shoulders, a point on the circle around the upper body.
 """
 
 from __future__ import annotations

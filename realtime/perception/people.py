@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 LARGEST_SIDE_PX = 32766  # what OpenCV's warps can address
 VISIBLE = 0.5  # landmarks from this visibility on make the box
 TAKEN = 0.15  # a find whose centre is this near to a track's, in sides of the larger square, is that track
+HOLD = 0.04  # a track's square stays while the next one differs by less of its side: a third of a still person's jitter
 DUPLICATE = 0.06  # mean distance of limb landmarks, in sides of the square, below which two tracks are one person
 
 Detect = Callable[[NDArray[np.uint8]], list[Detection]]
@@ -36,6 +37,7 @@ class FrameError(UserError):
 class _Track:
     id: int
     view: PersonView
+    roi: Roi  # where to look next
 
 
 class PeopleTracker:
@@ -81,12 +83,12 @@ class PeopleTracker:
     def _follow(self, image: NDArray[np.uint8], t: float) -> None:
         kept: list[_Track] = []
         for track in self._tracks:
-            roi = track.view.next_roi
-            view = self._look(image, roi)
+            view = self._look(image, track.roi)
             if not self._is_person(view, image):
-                self._identities.lose(track.id, roi, t)
+                self._identities.lose(track.id, track.roi, t)
             elif not any(is_duplicate(view, other.view) for other in kept):  # the older track stays
-                kept.append(_Track(track.id, view))
+                roi = track.roi if track.roi.agrees(view.next_roi, HOLD) else view.next_roi
+                kept.append(_Track(track.id, view, roi))
         self._tracks = kept
 
     def _acquire(self, image: NDArray[np.uint8]) -> None:
@@ -95,13 +97,13 @@ class PeopleTracker:
         for find in finds:
             if len(self._tracks) == self._max_people:
                 return
-            if any(_is_taken(find.roi, track.view.next_roi) for track in self._tracks):
+            if any(_is_taken(find.roi, track.roi) for track in self._tracks):
                 continue
             if not find.roi.is_sane(image.shape[1], image.shape[0]):
                 continue
             view = self._look(image, find.roi)
             if self._is_person(view, image) and not any(is_duplicate(view, track.view) for track in self._tracks):
-                self._tracks.append(_Track(self._identities.claim(view.next_roi), view))
+                self._tracks.append(_Track(self._identities.claim(view.next_roi), view, view.next_roi))
 
     def _is_person(self, view: PersonView, image: NDArray[np.uint8]) -> bool:
         return view.landmarks.presence >= self._min_presence and view.next_roi.is_sane(image.shape[1], image.shape[0])

@@ -30,6 +30,13 @@ class Roi:
         dx, dy = float(rim_px[0]) - x, float(rim_px[1]) - y
         return cls((x, y), 2.0 * MARGIN * math.hypot(dx, dy), math.atan2(dx, -dy))
 
+    def agrees(self, other: Roi, tolerance: float) -> bool:
+        """Whether the squares' corners differ by about `tolerance` sides or less."""
+        turn = abs(math.remainder(self.angle_rad - other.angle_rad, math.tau))
+        move = math.dist(self.center_px, other.center_px)
+        grow = abs(self.size_px - other.size_px) / 2
+        return max(move, grow, turn * self.size_px / 2) <= tolerance * self.size_px
+
     def rotation(self) -> NDArray[np.float64]:
         """(2, 2): from the square's axes to the picture's."""
         c, s = math.cos(self.angle_rad), math.sin(self.angle_rad)

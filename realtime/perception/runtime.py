@@ -73,9 +73,10 @@ def load_network(path: Path, spec: NetworkSpec, backend: Backend = "openvino", t
         raise ModelFileError(f"cannot read model {path}: {error.strerror}") from error
     if head[4:8] != b"TFL3":
         raise ModelFileError(f"{path} is not a TensorFlow Lite file; the {spec.name} has {spec.expectation()}")
-    network = {"openvino": OpenVinoNetwork, "litert": LiteRtNetwork}[backend]
     try:
-        return network(path, spec, threads)
+        if backend == "litert":
+            return LiteRtNetwork(path, spec, threads)
+        return OpenVinoNetwork(path, spec, threads)
     except (LookupError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ModelFileError(
