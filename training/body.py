@@ -9,6 +9,7 @@ ANNY_CACHE_DIR or the user's cache folder. Nothing is downloaded. The same comma
 from __future__ import annotations
 
 import argparse
+import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -164,9 +165,11 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--faces", type=int, default=13_700)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
+    if importlib.util.find_spec("anny") is None:
+        parser.error("anny is not installed; run this in an environment made by: pip install -r requirements-body.txt")
 
-    body = build_body(options.samples, options.faces, options.seed)
     options.out.parent.mkdir(parents=True, exist_ok=True)
+    body = build_body(options.samples, options.faces, options.seed)
     np.savez_compressed(options.out, allow_pickle=False, **body)
     height_m = np.ptp(body["v_template"][:, 1])
     print(
