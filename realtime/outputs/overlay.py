@@ -117,7 +117,7 @@ def status_card(
     """The card with the camera's picture on top (already as wide as the card) and the figures below."""
     pad, line = round(14 * scale), round(25 * scale)
     top = 0 if picture is None else picture.shape[0]
-    height = top + pad + round(34 * scale) + 2 * line + pad
+    height = top + pad + round(34 * scale) + (3 if notes else 2) * line + pad
     card = np.full((height, width, 3), CARD, np.uint8)
     if picture is not None:
         card[:top] = picture
@@ -140,10 +140,8 @@ def status_card(
     writer.write(card, source, (pad, y), small, _BRIGHT)
     y += line
     people = {0: "nobody in view", 1: "1 person"}.get(status.people, f"{status.people} people")
-    x = writer.write(card, f"{people}  ·  smoothing {status.smoothing}", (pad, y), small, _DIM)
-    for note in notes:
-        x = writer.write(card, "  ·  ", (x, y), small, _DIM)
-        x = writer.write(card, note, (x, y), small, _AMBER, 600)
+    writer.write(card, f"{people}  ·  smoothing {status.smoothing}", (pad, y), small, _DIM)
+    writer.write(card, "  ·  ".join(notes), (pad, y + line), small, _AMBER, 600)
     return card
 
 
