@@ -187,7 +187,8 @@ class App:
     def _opened_viewer(self, body: BodyModel, world: World, commands: Commands) -> Viewer | None:
         if self._config.view == "none":
             return None
-        viewer = Viewer(body, world, fov_deg=self._config.camera.fov_deg, commands=commands)
+        fov_deg, viewer_config = self._config.camera.fov_deg, self._config.viewer
+        viewer = Viewer(body, world, fov_deg=fov_deg, commands=commands, config=viewer_config)
         try:
             viewer.open()
         except NoDisplayError as error:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from realtime.capture.source import SourceConfig
 from realtime.estimate.smoothing import SmoothingConfig
+from realtime.outputs.window import ViewerConfig
 from realtime.perception.config import PerceptionConfig
 
 
@@ -48,6 +49,7 @@ class LiveConfig:
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     estimator: Literal["landmarks"] = "landmarks"
     view: Literal["auto", "window", "none"] = "auto"
+    viewer: ViewerConfig = field(default_factory=ViewerConfig)
     record: Path | None = None
     seconds: float | None = None  # of time since the first frame; None: until the source ends, or Ctrl-C
     offline: bool = False  # every frame of a file, none dropped, as fast as it goes
