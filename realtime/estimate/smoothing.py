@@ -31,21 +31,21 @@ LEVELS: dict[str, SmoothingLevel | None] = {
     "off": None,
     "light": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.03, margin=0.2),
-        rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=1.2, derivative_cutoff_hz=3.0),
-        bearing=OneEuroParameters(min_cutoff_hz=1.0, beta=9.0),
-        depth=OneEuroParameters(min_cutoff_hz=0.5, beta=1.0),
+        rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=4.0, derivative_cutoff_hz=2.0),
+        bearing=OneEuroParameters(min_cutoff_hz=1.0, beta=9.0, derivative_cutoff_hz=2.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=2.0),
     ),
     "medium": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.05, margin=0.3),
-        rotations=OneEuroParameters(min_cutoff_hz=0.5, beta=0.6, derivative_cutoff_hz=3.0),
-        bearing=OneEuroParameters(min_cutoff_hz=0.7, beta=6.0),
-        depth=OneEuroParameters(min_cutoff_hz=0.35, beta=0.7),
+        rotations=OneEuroParameters(min_cutoff_hz=0.5, beta=1.5, derivative_cutoff_hz=2.0),
+        bearing=OneEuroParameters(min_cutoff_hz=0.7, beta=6.0, derivative_cutoff_hz=2.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.35, beta=1.2, derivative_cutoff_hz=2.0),
     ),
     "strong": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.1, margin=0.4),
-        rotations=OneEuroParameters(min_cutoff_hz=0.3, beta=0.3, derivative_cutoff_hz=3.0),
-        bearing=OneEuroParameters(min_cutoff_hz=0.4, beta=3.0),
-        depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.5),
+        rotations=OneEuroParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
+        bearing=OneEuroParameters(min_cutoff_hz=0.4, beta=3.0, derivative_cutoff_hz=2.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.7, derivative_cutoff_hz=2.0),
     ),
 }
 
