@@ -6,17 +6,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from engine.tokenhmr import TokenHMR
     from engine.tokenizer import Tokenizer
 
-__all__ = ["load_tokenizer"]
+__all__ = ["load_tokenhmr", "load_tokenizer"]
+
+
+def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:
+    """The network in a user's released TokenHMR files, ready to run: a .ckpt and tokenizer.pth.
+
+    `forward(images (B, 3, 256, 256))`, square crops as ImageNet-normalised RGB, answers an
+    `engine.tokenhmr.TokenHmrOutput`. Nothing in the files is run. Raises engine.errors.EngineError, one line that names
+    the first keys at fault, for a file that is missing, cut short or of another layout.
+    """
+    from engine.checkpoint import load_tokenhmr as load
+
+    return load(checkpoint, tokenizer, device=device)
 
 
 def load_tokenizer(path: Path | str | None = None) -> Tokenizer:
-    """The pose tokenizer in a .safetensors file (None: the shipped one), ready to encode and decode.
+    """A pose tokenizer, ready to encode and decode: the shipped one (None), another .safetensors file of this
+    project, or the released tokenizer.pth of TokenHMR.
 
     `encode(rotmats (B, 21, 3, 3)) -> codes (B, T)`, `decode(codes) -> rotmats`,
     `decode_probabilities(p (B, T, K)) -> rotmats`. Raises engine.errors.EngineError for a wrong file.
     """
-    from engine.tokenizer import load
+    if path is None or Path(path).suffix == ".safetensors":
+        from engine.tokenizer import load
 
-    return load(path)
+        return load(path)
+    from engine.checkpoint import load_released_tokenizer
+
+    return load_released_tokenizer(path)

@@ -1,0 +1,324 @@
+"""The released TokenHMR files: read without running anything in them, every key accounted for, or refused.
+
+Facts on the layout: docs/tokenhmr.md. Depth and widths follow from the shapes, so that small models of the same layout
+load too; head counts, which no shape tells, are the released ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import re
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.errors import EngineError
+from engine.pose_decoder import PoseDecoderConfig
+from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
+from engine.token_head import TokenHeadConfig
+from engine.tokenhmr import TokenHMR, TokenHmrConfig
+from engine.unpickle import ARRAYS_AND_CONTAINERS, AllowListUnpickler, Holder, UnpickleError, read
+from engine.vit import VitConfig
+
+logger = logging.getLogger(__name__)
+
+Shapes = Mapping[str, tuple[int, ...]]
+
+_AGAIN = "download it again, logged in, from tokenhmr.is.tue.mpg.de"
+_WANTED = "give tokenhmr_model_latest.ckpt or another TokenHMR checkpoint"
+_WANTED_TOKENIZER = "give TokenHMR's tokenizer.pth"
+
+_LAYERS, _MIXERS = "smpl_head.transformer.transformer.layers.", "smpl_head.decpose.mixer_head."
+# The body model's buffers (the user gives a body of their own), a trained-against critic, a flag of the trainer.
+_IGNORED = ("smpl.", "discriminator.", "initialized")
+
+
+def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:
+    """The network in the released files, in evaluation mode, frozen, fp32. See `engine.load_tokenhmr`."""
+    checkpoint = Path(checkpoint)
+    state = _state_dict(checkpoint)
+    kept = _floats({key: tensor for key, tensor in state.items() if not key.startswith(_IGNORED)}, checkpoint)
+    tokens = load_released_tokenizer(tokenizer)
+    with _sizes_of(checkpoint, _WANTED), torch.device("meta"):
+        network = TokenHMR(config_from_shapes({k: tuple(t.shape) for k, t in kept.items()}, tokens.config))
+    del network.tokenizer
+    _fill(network, kept, tokenhmr_names(network.config), checkpoint, _WANTED)
+    network.tokenizer = tokens
+    head = network.config.head
+    if (head.tokens, head.codes) != (tokens.num_tokens, tokens.num_codes):
+        raise EngineError(
+            f"{checkpoint} predicts {head.tokens} tokens over {head.codes} codes, {tokenizer} has {tokens.num_tokens} "
+            f"over {tokens.num_codes}: give the tokenizer that the checkpoint was trained with"
+        )
+    if network.config != TokenHmrConfig():
+        logger.warning("%s has other sizes than the released model: %s", checkpoint, network.config)
+    return network.eval().requires_grad_(False).to(device)
+
+
+def load_released_tokenizer(path: Path | str) -> ReleasedTokenizer:
+    """The VQ-VAE in the released tokenizer.pth, in evaluation mode, frozen. Raises EngineError."""
+    path = Path(path)
+    content = _read_torch_file(path, _WANTED_TOKENIZER)
+    state = content.get("net")
+    if not isinstance(state, dict):
+        raise EngineError(f"{path} has no network under the key 'net', so it is no tokenizer; {_WANTED_TOKENIZER}")
+    kept = _floats({key: tensor for key, tensor in state.items() if "body_model" not in key}, path)
+    with _sizes_of(path, _WANTED_TOKENIZER):
+        config = tokenizer_config_from_shapes({key: tuple(tensor.shape) for key, tensor in kept.items()})
+        with torch.device("meta"):
+            tokenizer = ReleasedTokenizer(config)
+    _fill(tokenizer, kept, tokenizer_names(config), path, _WANTED_TOKENIZER)
+    return tokenizer.eval().requires_grad_(False)
+
+
+def config_from_shapes(shapes: Shapes, tokenizer: ReleasedTokenizerConfig) -> TokenHmrConfig:
+    """Sizes by the shapes of a released state dict; what is not there to tell is taken to be as released."""
+
+    def size(key: str, axis: int, released: int) -> int:
+        shape = shapes.get(key, ())
+        return shape[axis] if axis < len(shape) else released
+
+    layer, mixer = f"{_LAYERS}0", f"{_MIXERS}0"
+    dim = size("backbone.patch_embed.proj.weight", 0, VitConfig.dim)
+    hidden = size("smpl_head.decpose.class_pred_layer.weight", 1, TokenHeadConfig.hidden)
+    tokens = size(f"{mixer}.MLP_token.ff.0.weight", 1, TokenHeadConfig.tokens)
+    decoder_dim = size("smpl_head.transformer.pos_embedding", 2, PoseDecoderConfig.dim)
+    return TokenHmrConfig(
+        vit=VitConfig(
+            depth=_count(shapes, "backbone.blocks."),
+            dim=dim,
+            mlp_dim=size("backbone.blocks.0.mlp.fc1.weight", 0, VitConfig.mlp_dim),
+            patch=size("backbone.patch_embed.proj.weight", 2, VitConfig.patch),
+        ),
+        decoder=PoseDecoderConfig(
+            depth=_count(shapes, _LAYERS),
+            dim=decoder_dim,
+            inner_dim=size(f"{layer}.1.fn.to_q.weight", 0, PoseDecoderConfig.inner_dim),
+            mlp_dim=size(f"{layer}.2.fn.net.0.weight", 0, PoseDecoderConfig.mlp_dim),
+            context_dim=dim,
+        ),
+        head=TokenHeadConfig(
+            in_dim=decoder_dim,
+            tokens=tokens,
+            codes=size("smpl_head.decpose.class_pred_layer.weight", 0, TokenHeadConfig.codes),
+            hidden=hidden,
+            blocks=_count(shapes, _MIXERS),
+            token_mlp=size(f"{mixer}.MLP_token.ff.0.weight", 0, TokenHeadConfig.token_mlp),
+            channel_mlp=size(f"{mixer}.MLP_channel.ff.0.weight", 0, TokenHeadConfig.channel_mlp),
+        ),
+        tokenizer=tokenizer,
+    )
+
+
+def tokenizer_config_from_shapes(shapes: Shapes) -> ReleasedTokenizerConfig:
+    """Sizes by the shapes of a released tokenizer, never by its `hparams`: their token count is wrong in some files."""
+    codes, code_dim = shapes.get(
+        "quantizer.codebook", (ReleasedTokenizerConfig.codes, ReleasedTokenizerConfig.code_dim)
+    )
+    blocks = [key for key in shapes if re.fullmatch(r"encoder\.encoder\.\d+\.1\.model\.\d+\.conv1\.weight", key)]
+    stages = (int(blocks[0].split(".")[2]) - 2) // 3 if blocks else ReleasedTokenizerConfig.stages
+    width = shapes.get("encoder.encoder.0.weight", (ReleasedTokenizerConfig.width,))[0]
+    return ReleasedTokenizerConfig(codes, code_dim, width, stages, len(blocks) or ReleasedTokenizerConfig.blocks)
+
+
+def tokenhmr_names(config: TokenHmrConfig) -> dict[str, str]:
+    """Our modules' names -> the released ones, without the tokenizer's; the backbone's are the same."""
+    names = {
+        "init_body_pose": "smpl_head.init_body_pose",
+        "init_betas": "smpl_head.init_betas",
+        "init_cam": "smpl_head.init_cam",
+        "decoder.position": "smpl_head.transformer.pos_embedding",
+        "decoder.embed_zero": "smpl_head.transformer.to_token_embedding",
+        "heads.global_orient": "smpl_head.decpose_grot",
+        "heads.hands": "smpl_head.decpose_hands",
+        "heads.betas": "smpl_head.decshape",
+        "heads.cam": "smpl_head.deccam",
+        "token_head.spread.linear": "smpl_head.decpose.mixer_trans.ff.0",
+        "token_head.spread.norm": "smpl_head.decpose.mixer_trans.ff.1",
+        "token_head.gather.linear": "smpl_head.decpose.mixer_norm_layer.ff.0",
+        "token_head.gather.norm": "smpl_head.decpose.mixer_norm_layer.ff.1",
+        "token_head.classify": "smpl_head.decpose.class_pred_layer",
+    }
+    for i in range(config.decoder.depth):
+        ours, theirs = f"decoder.layers.{i}", f"{_LAYERS}{i}"
+        names |= {
+            f"{ours}.self_attention.norm": f"{theirs}.0.norm",
+            f"{ours}.self_attention.to_qkv": f"{theirs}.0.fn.to_qkv",
+            f"{ours}.self_attention.to_out": f"{theirs}.0.fn.to_out.0",
+            f"{ours}.cross_attention.norm": f"{theirs}.1.norm",
+            f"{ours}.cross_attention.to_q": f"{theirs}.1.fn.to_q",
+            f"{ours}.cross_attention.to_kv": f"{theirs}.1.fn.to_kv",
+            f"{ours}.cross_attention.to_out": f"{theirs}.1.fn.to_out.0",
+            f"{ours}.feed_forward.norm": f"{theirs}.2.norm",
+            f"{ours}.feed_forward.expand": f"{theirs}.2.fn.net.0",
+            f"{ours}.feed_forward.project": f"{theirs}.2.fn.net.3",
+        }
+    for i in range(config.head.blocks):
+        ours, theirs = f"token_head.mixers.{i}", f"{_MIXERS}{i}"
+        names |= {
+            f"{ours}.token_norm": f"{theirs}.layernorm1",
+            f"{ours}.token_mlp.expand": f"{theirs}.MLP_token.ff.0",
+            f"{ours}.token_mlp.project": f"{theirs}.MLP_token.ff.3",
+            f"{ours}.channel_norm": f"{theirs}.layernorm2",
+            f"{ours}.channel_mlp.expand": f"{theirs}.MLP_channel.ff.0",
+            f"{ours}.channel_mlp.project": f"{theirs}.MLP_channel.ff.3",
+        }
+    return names
+
+
+def tokenizer_names(config: ReleasedTokenizerConfig) -> dict[str, str]:
+    """Our modules' names -> the released ones, for the tokenizer.
+
+    There both halves are sequences: convolution, ReLU; resize, convolution, ReLU for each stage; the residual blocks
+    with the convolution that halves (encoder) or mixes (decoder); the last convolution.
+    """
+    end = 3 * config.stages + 2
+    names = {"codebook": "quantizer.codebook"}
+    for half, single, first in (("encoder", "halve", 0), ("decoder", "mix", 1)):
+        theirs = f"{half}.{half}"
+        names |= {f"{half}.enter": f"{theirs}.0", f"{half}.leave": f"{theirs}.{end + 1}"}
+        names |= {f"{half}.convs.{i}": f"{theirs}.{3 * i + 3}" for i in range(config.stages)}
+        names[f"{half}.{single}"] = f"{theirs}.{end}.{first}"
+        for i in range(config.blocks):
+            block = f"{theirs}.{end}.{1 - first}.model.{i}"
+            names |= {f"{half}.residual.{i}.conv3": f"{block}.conv1", f"{half}.residual.{i}.conv1": f"{block}.conv2"}
+    return names
+
+
+def released_key(ours: str, names: Mapping[str, str]) -> str:
+    """The released key of a parameter of ours."""
+    if ours in names:
+        return names[ours]
+    module, _, leaf = ours.rpartition(".")
+    return f"{names.get(module, module)}.{leaf}"
+
+
+def _fill(network: nn.Module, given: Mapping[str, Tensor], names: Mapping[str, str], path: Path, wanted: str) -> None:
+    """Put released tensors into a network on the meta device: all of them, or none."""
+    expected = {released_key(ours, names): (ours, tuple(t.shape)) for ours, t in network.state_dict().items()}
+    missing = [key for key in expected if key not in given]
+    extra = [key for key in given if key not in expected]
+    misshapen = [
+        f"{key} {tuple(given[key].shape)} for {shape}"
+        for key, (_, shape) in expected.items()
+        if key in given and tuple(given[key].shape) != shape
+    ]
+    faults = [
+        f"{what} {_first(keys)}"
+        for what, keys in (("lacks", missing), ("has unknown", extra), ("has", misshapen))
+        if keys
+    ]
+    if faults:
+        raise EngineError(f"{path} is not in TokenHMR's layout: it {', it '.join(faults)}; {wanted}")
+    broken = [key for key, tensor in given.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise EngineError(f"{path} holds numbers that are not finite in {_first(broken)}; {_AGAIN}")
+    network.load_state_dict({ours: given[key] for key, (ours, _) in expected.items()}, assign=True)
+
+
+def _state_dict(path: Path) -> dict[str, Any]:
+    """The weights of a Lightning checkpoint, whole or stripped to its state dict."""
+    content = _read_torch_file(path, _WANTED)
+    state = content.get("state_dict", content)
+    if not isinstance(state, dict) or not any(str(key).startswith(("backbone.", "smpl_head.")) for key in state):
+        keys = _first([str(key) for key in (state if isinstance(state, dict) else content)])
+        raise EngineError(f"{path} holds {keys}, which is no TokenHMR checkpoint; {_WANTED}")
+    if "smpl_head.decpose.weight" in state:
+        raise EngineError(
+            f"{path} is a checkpoint of HMR2 (4D-Humans): it has smpl_head.decpose.weight, a linear head of another "
+            f"rotation convention, where TokenHMR has tokens; {_WANTED}"
+        )
+    return state
+
+
+def _floats(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
+    """The tensors as fp32. Raises EngineError for anything that is no tensor of numbers."""
+    odd = [str(key) for key, value in state.items() if not (torch.is_tensor(value) and value.is_floating_point())]
+    if odd:
+        raise EngineError(f"{path} has no floating-point tensor under {_first(odd)}; {_AGAIN}")
+    return {str(key): tensor.detach().float() for key, tensor in state.items()}
+
+
+def _first(keys: Sequence[str], count: int = 3) -> str:
+    """The first few keys, and how many more there are."""
+    more = f" and {len(keys) - count} more" if len(keys) > count else ""
+    return ", ".join(keys[:count]) + more
+
+
+def _count(shapes: Shapes, prefix: str) -> int:
+    """How many numbered parts a released list has: one more than the highest number."""
+    numbers = [int(key[len(prefix) :].split(".")[0]) for key in shapes if re.match(re.escape(prefix) + r"\d+\.", key)]
+    return max(numbers, default=-1) + 1
+
+
+class _TorchUnpickler(AllowListUnpickler):
+    """What torch.save and Lightning write. Configurations and trainer state are read over, not understood."""
+
+    purpose = "a checkpoint"
+    allowed = ARRAYS_AND_CONTAINERS | {
+        ("collections", "defaultdict"): Holder,
+        ("torch", "Size"): torch.Size,
+        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
+        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
+    }
+    _read_over = (
+        "yacs",
+        "omegaconf",
+        "pytorch_lightning",
+        "lightning",
+        "lightning_fabric",
+        "argparse",
+        "pathlib",
+        "typing",
+    )
+
+    def stand_in(self, module: str, name: str) -> Any:
+        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
+            return getattr(torch, name)
+        return Holder if module.split(".")[0] in self._read_over else None
+
+
+def _read_torch_file(path: Path, wanted: str) -> dict[Any, Any]:
+    """The dictionary in a file of torch.save, its tensors mapped from the disk. Raises EngineError."""
+    pickler = types.ModuleType("engine.checkpoint.pickler")  # torch asks for a module with these two
+    pickler.Unpickler = _TorchUnpickler  # type: ignore[attr-defined]
+    pickler.load = lambda file, **options: read(_TorchUnpickler, file, **options)  # type: ignore[attr-defined]
+    try:
+        with path.open("rb") as file:
+            head = file.read(512)
+    except FileNotFoundError as error:
+        raise EngineError(f"there is no file {path}; {wanted}") from error
+    except OSError as error:
+        raise EngineError(f"cannot read {path}: {error.strerror}") from error
+    if not head:
+        raise EngineError(f"{path} is empty; {_AGAIN}")
+    if head.lstrip()[:1] == b"<":
+        raise EngineError(f"{path} is a web page, not a checkpoint; {_AGAIN}")
+    try:
+        content = torch.load(path, "cpu", pickler, weights_only=False, mmap=head.startswith(b"PK"))
+    except UnpickleError as error:
+        raise EngineError(f"{path} is no checkpoint that can be read: {error}; {wanted}") from error
+    except (
+        RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, TypeError, AttributeError, LookupError,
+        AssertionError,
+    ) as error:  # fmt: skip
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+        raise EngineError(f"{path} is cut short or is no checkpoint ({reason}); {_AGAIN}") from error
+    if not isinstance(content, dict):
+        raise EngineError(f"{path} holds a {type(content).__name__}, not a checkpoint; {wanted}")
+    return content
+
+
+@contextmanager
+def _sizes_of(path: Path | str, wanted: str) -> Iterator[None]:
+    """Sizes that no network can have are the file's fault."""
+    try:
+        yield
+    except ValueError as error:
+        raise EngineError(f"{path} is not in TokenHMR's layout: {error}; {wanted}") from error
