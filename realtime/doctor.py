@@ -1,0 +1,105 @@
+"""`python -m realtime.doctor`: what this machine can and cannot run. It changes nothing but the cache of files."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import logging
+import platform
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from realtime.errors import UserError
+
+_NEEDED = ("numpy", "scipy", "opencv-python", "openvino", "open3d", "pyzmq")
+_OPTIONAL = ("torch", "tensorrt", "tensorrt-rtx", "torch2trt", "mediapipe")
+
+
+def python() -> str:
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        raise UserError(f"Python {platform.python_version()} is not supported: use 3.11, 3.12 or 3.13")
+    return f"{platform.python_version()} on {platform.platform()}"
+
+
+def packages() -> str:
+    missing = [name for name in _NEEDED if _version(name) is None]
+    if missing:
+        raise UserError(f"missing: {', '.join(missing)}; pip install -r requirements.txt")
+    return ", ".join(f"{name} {_version(name)}" for name in _NEEDED)
+
+
+def options() -> str:
+    return ", ".join(f"{name} {_version(name) or '(not installed)'}" for name in _OPTIONAL)
+
+
+def networks() -> str:
+    from realtime.assets import ASSETS, fetch
+
+    return ", ".join(str(fetch(asset)) for asset in ASSETS)
+
+
+def body() -> str:
+    from realtime.body.smpl_file import load_body
+
+    model = load_body("open")
+    return f"{model.name}, {len(model.v_template)} vertices, {model.stature_m:.2f} m"
+
+
+def pose_path() -> str:
+    """Solves frames of the demo clip: the check that matters most."""
+    from realtime.app import App
+    from realtime.assets import DEMO_CLIP, fetch
+    from realtime.capture.source import SourceConfig
+    from realtime.config import LiveConfig
+
+    started = time.perf_counter()
+    app = App(LiveConfig(source=SourceConfig(video=fetch(DEMO_CLIP)), view="none", offline=True, seconds=1.0))
+    report = app.run()
+    if report.frames_solved < report.frames_in / 2:
+        raise UserError(f"only {report.frames_solved} of {report.frames_in} frames of the demo clip were solved")
+    path_ms = sum(float(report.stages_ms[stage]["p50_ms"] or np.nan) for stage in ("perceive", "solve", "fan out"))
+    return f"{path_ms:.1f} ms a frame ({1e3 / path_ms:.0f} fps), {report.backend}; {time.perf_counter() - started:.1f} s in all"
+
+
+def window() -> str:
+    from realtime.outputs.display import why_no_window
+
+    reason = why_no_window()
+    return "can open" if reason is None else f"cannot open: {reason}"
+
+
+def cameras() -> str:
+    from realtime.capture.camera import list_cameras
+
+    found = list_cameras()
+    return ", ".join(str(camera) for camera in found) or "none found: plug one in, or use --demo, --video or --url"
+
+
+CHECKS: tuple[Callable[[], str], ...] = (python, packages, options, networks, body, pose_path, window, cameras)
+
+
+def main() -> int:
+    """Print a line a check; 0 where the live default can run, 2 where a line says what to mend."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    bad = 0
+    for check in CHECKS:
+        name = check.__name__.replace("_", " ")
+        try:
+            print(f"  {name:<10} {check()}")
+        except (UserError, ImportError) as error:
+            bad += 1
+            print(f"X {name:<10} {error}")
+    return 2 if bad else 0
+
+
+def _version(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+if __name__ == "__main__":
+    sys.exit(main())
