@@ -10,9 +10,8 @@ from realtime.command import parse
 
 
 def test_flags_land_where_they_belong() -> None:
-    config = parse(
-        "--video a.mp4 --offline --smoothing off --view none --record s.npz --fov 50 --height 1.8 --people 2".split()
-    )
+    line = "--video a.mp4 --offline --smoothing off --view none --record s.npz --fov 50 --height 1.8 --people 2"
+    config = parse(line.split())
     assert config.source == SourceConfig(video=Path("a.mp4"))
     assert (config.offline, config.smoothing.level, config.view) == (True, "off", "none")
     assert config.record == Path("s.npz")

@@ -61,7 +61,8 @@ def test_the_demo_runs_without_torch_or_open3d_and_connects_nowhere(clip: Path, 
     script = f"""
 import sys
 connected = []
-sys.addaudithook(lambda event, args: connected.append((event, args)) if event in ("socket.connect", "socket.getaddrinfo") else None)
+events = ("socket.connect", "socket.getaddrinfo")
+sys.addaudithook(lambda event, args: connected.append((event, args)) if event in events else None)
 import run_live
 code = run_live.main(["--demo", "--view", "none", "--seconds", "3", "--report", {str(report)!r}])
 assert code == 0, code
