@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 
 from realtime.capture.camera import list_cameras, open_capture
-from realtime.capture.source import SourceConfig, quiet_libraries
+from realtime.capture.factory import quiet_libraries
+from realtime.capture.source import SourceConfig
 
 
 def main() -> int:

@@ -88,6 +88,7 @@ class FrameReader:
                     image, t = self.source.read()
                 except EndOfStream:
                     return
+                self._tell("connected", self.source.description)
                 yield self._frame(image, t)
         finally:
             self.source.close()

@@ -9,8 +9,9 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from realtime.capture.factory import open_source, quiet_libraries
 from realtime.capture.reader import FrameReader, StaleFrameError
-from realtime.capture.source import SourceConfig, SourceError, SourceLostError, open_source, quiet_libraries
+from realtime.capture.source import SourceConfig, SourceError, SourceLostError
 from realtime.capture.url import UrlSource
 from tests.network_camera import NetworkCamera, jpeg, jpeg_claiming, read_stamp
 

@@ -9,7 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.capture.source import EndOfStream, SourceConfig, SourceError, open_source
+from realtime.capture.factory import open_source
+from realtime.capture.source import EndOfStream, SourceConfig, SourceError
 from realtime.capture.video import VideoSource
 from tests.network_camera import NetworkCamera
 

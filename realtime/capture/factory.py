@@ -1,0 +1,55 @@
+"""The one place that turns a configuration into a source."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+
+from realtime.capture.camera import CameraSource
+from realtime.capture.demo import DemoSource
+from realtime.capture.images import ImagesSource
+from realtime.capture.source import Source, SourceConfig, SourceError
+from realtime.capture.url import UrlSource
+from realtime.capture.video import VideoSource
+
+_IMAGES_FPS = 30.0  # the rate of a folder of images unless told
+_CAMERA_FPS = 30.0
+
+
+def open_source(config: SourceConfig) -> Source:
+    """The source that `config` names, opened.
+
+    Raises:
+        SourceError: not exactly one source, or it cannot be opened.
+    """
+    quiet_libraries()
+    source = _make(config)
+    source.open()
+    return source
+
+
+def _make(config: SourceConfig) -> Source:
+    given = [config.cam is not None, config.video is not None, config.url is not None, config.images is not None]
+    if sum(given) + config.demo != 1:
+        raise SourceError("give exactly one source: --cam N|NAME, --video FILE, --url URL, --images DIR or --demo")
+    if config.cam is not None:
+        return CameraSource(config.cam, config.width, config.height, config.fps or _CAMERA_FPS)
+    if config.video is not None:
+        return VideoSource(config.video)
+    if config.url is not None:
+        return UrlSource(config.url)
+    if config.images is not None:
+        return ImagesSource(config.images, config.fps or _IMAGES_FPS)
+    return DemoSource()
+
+
+def quiet_libraries() -> None:
+    """Keep OpenCV and FFmpeg from writing to the terminal: every failure reaches the user as one line of ours.
+
+    A level set in the environment (OPENCV_LOG_LEVEL, OPENCV_FFMPEG_LOGLEVEL) is left alone.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when FFmpeg is first used
+    os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")  # seconds that a dead webcam may block a read
+    if "OPENCV_LOG_LEVEL" not in os.environ:
+        cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
