@@ -1,0 +1,124 @@
+"""Perception by MediaPipe's own Pose Landmarker: to compare with, chosen explicitly, never the default.
+
+MediaPipe Tasks sends metrics about performance and use to Google, says the NOTICE in its package, and leaves it to the
+program to have its user's consent. Choosing this backend is that consent, so it is logged each time.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import cv2
+import numpy as np
+
+from engine.skeleton import NUM_LANDMARKS
+from realtime.errors import UserError
+from realtime.messages import Frame, Landmarks, Sighting
+from realtime.perception.config import PerceptionConfig
+from realtime.perception.identity import Identities, distance
+from realtime.perception.people import check_image, tracked_person
+from realtime.perception.roi import Roi
+
+logger = logging.getLogger(__name__)
+
+SAME_PERSON = 0.25  # centre distance from frame to frame, in sides of the larger square
+LEFT_HIP, RIGHT_HIP = 23, 24
+
+
+class MediaPipePerception:
+    """The Tasks API (mediapipe 1.x) in video mode. It gives no ids: they follow the nearest person."""
+
+    def __init__(self, config: PerceptionConfig) -> None:
+        try:
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
+        except ImportError as error:
+            raise UserError(
+                f"the mediapipe backend needs the package mediapipe ({error}); run `pip install 'mediapipe>=1.2,<2'`"
+                " or choose the openvino backend"
+            ) from error
+        if config.model is None or not config.model.is_file():
+            named = "none was given" if config.model is None else f"there is no file {config.model}"
+            raise UserError(
+                f"the mediapipe backend needs a Pose Landmarker .task file ({named}): its package carries none; "
+                "download one from MediaPipe's model page and name it with --detector-model"
+            )
+        options = vision.PoseLandmarkerOptions(
+            base_options=BaseOptions(model_asset_path=str(config.model)),
+            running_mode=vision.RunningMode.VIDEO,
+            num_poses=config.max_people,
+            min_pose_detection_confidence=config.min_detection,
+            min_pose_presence_confidence=config.min_presence,
+            min_tracking_confidence=config.min_presence,
+        )
+        try:
+            self._landmarker = vision.PoseLandmarker.create_from_options(options)
+        except (RuntimeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise UserError(f"MediaPipe cannot use {config.model} as a Pose Landmarker: {reason}") from error
+        self.description = f"{config.model.name} by MediaPipe Tasks {mediapipe.__version__}"
+        logger.warning(
+            "perception runs on MediaPipe Tasks, whose NOTICE says that it sends usage metrics to Google; "
+            "the openvino backend sends nothing"
+        )
+        self._mediapipe: Any = mediapipe
+        self._last_ms = -1
+        self._tracks: dict[int, Roi] = {}
+        self._identities = Identities()
+
+    def observe(self, frame: Frame) -> Sighting:
+        check_image(frame.image_bgr)
+        image_rgb = cv2.cvtColor(frame.image_bgr, cv2.COLOR_BGR2RGB)
+        self._last_ms = max(self._last_ms + 1, round(frame.t_capture * 1e3))  # it insists on rising milliseconds
+        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image_rgb)
+        result = self._landmarker.detect_for_video(image, self._last_ms)
+        found = [
+            _landmarks(points, world, frame.size)
+            for points, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
+        ]
+        people = zip(self._identify(found, frame.t_capture), found, strict=True)
+        by_id = sorted(people, key=lambda person: person[0])
+        return Sighting(frame, tuple(tracked_person(person_id, landmarks) for person_id, landmarks in by_id))
+
+    def close(self) -> None:
+        self._landmarker.close()
+
+    def _identify(self, found: list[Landmarks], t: float) -> list[int]:
+        """An id for each: that of the nearest person of the last frame, of one lost a moment ago, or a new one."""
+        self._identities.forget(t)
+        rois = [_square(landmarks) for landmarks in found]
+        pairs = sorted(
+            (distance(roi, old), i, person_id)
+            for i, roi in enumerate(rois)
+            for person_id, old in self._tracks.items()
+            if distance(roi, old) < SAME_PERSON
+        )
+        ids: dict[int, int] = {}
+        for _, i, person_id in pairs:
+            if i not in ids and person_id not in ids.values():
+                ids[i] = person_id
+        for person_id, old in self._tracks.items():
+            if person_id not in ids.values():
+                self._identities.lose(person_id, old, t)
+        for i, roi in enumerate(rois):
+            if i not in ids:
+                ids[i] = self._identities.claim(roi)
+        self._tracks = {ids[i]: roi for i, roi in enumerate(rois)}
+        return [ids[i] for i in range(len(rois))]
+
+
+def _landmarks(points: list[Any], world: list[Any], size: tuple[int, int]) -> Landmarks:
+    return Landmarks(
+        image_px=np.array([(p.x * size[0], p.y * size[1]) for p in points], np.float32),
+        world_m=np.array([(p.x, p.y, p.z) for p in world], np.float32),
+        visibility=np.array([p.visibility for p in points], np.float32),
+        presence=sum(p.presence for p in points) / NUM_LANDMARKS,  # the whole body's presence is not given out
+    )
+
+
+def _square(landmarks: Landmarks) -> Roi:
+    """Around the hips, as large as the body: what ids are matched by."""
+    extent = np.ptp(landmarks.image_px, axis=0).max()
+    x, y = (landmarks.image_px[LEFT_HIP] + landmarks.image_px[RIGHT_HIP]) / 2
+    return Roi((float(x), float(y)), max(float(extent), 1.0), 0.0)
