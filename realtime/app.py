@@ -1,4 +1,4 @@
-"""Wires a run: source -> perceive -> solve -> fan out, with a viewer and a recorder at the end.
+"""Wires a run: source -> perceive -> solve -> fan out, with a viewer and a recorder at the end, and streams beside it.
 
 Live, the threads are joined by newest-wins channels: a slow stage costs frames, never latency. Offline, they are
 joined by bounded ones: nothing is dropped.
@@ -21,16 +21,19 @@ from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
 from realtime.capture.reader import FrameReader
-from realtime.capture.source import open_source
+from realtime.capture.reader import State as SourceState
+from realtime.capture.factory import open_source
 from realtime.channel import Channel
 from realtime.config import LiveConfig
 from realtime.errors import UserError
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.estimate.smoothing import PoseSmoother
 from realtime.messages import Frame, Sighting, SolvedFrame
+from realtime.outputs.broadcast import Broadcast
 from realtime.outputs.display import NoDisplayError, why_no_window
 from realtime.outputs.recorder import CameraSetup, Recorder
 from realtime.outputs.viewer import Commands, LiveStatus, Viewer
+from realtime.outputs.wire import State
 from realtime.perception import create_perception
 from realtime.pipeline import Pipeline
 from realtime.report import Report, check_writable, machine
@@ -42,6 +45,7 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.02
 _OFFLINE_DEPTH = 4
 _READOUT_GAIN = 0.1  # how fast the shown fps and latency follow
+_STREAM_STATES: dict[SourceState, State] = {"connected": "running", "lost": "lost", "reconnecting": "reconnecting"}
 
 T = TypeVar("T")
 
@@ -89,13 +93,30 @@ class App:
             },
             blocking=config.offline,
         )
+        frames = self._channel(Channel[Frame])
+        sightings = self._channel(Channel[Sighting])
         with ExitStack() as cleanup:
             cleanup.callback(perception.close)
             cleanup.callback(estimator.close)
             cleanup.callback(recorder.close)
             if config.record is not None:
                 logger.info("recording to %s", recorder.start())
-            reader = FrameReader(open_source(config.source))
+            broadcast = Broadcast(config.stream, body, offline=config.offline)
+            cleanup.callback(broadcast.close)
+
+            def tell(state: State, message: str = "") -> None:
+                broadcast.tell(
+                    state,
+                    source=reader.source.description,
+                    estimator=estimator.name,
+                    backend=estimator.backend,
+                    dropped=frames.dropped + sightings.dropped,
+                    message=message,
+                )
+
+            reader = FrameReader(
+                open_source(config.source), on_state=lambda state, message: tell(_STREAM_STATES[state], message)
+            )
             cleanup.callback(reader.close)
             logger.info("%s; %s; %s", reader.source.description, perception.description, estimator.backend)
 
@@ -112,17 +133,21 @@ class App:
                 if self._on_solved is not None:
                     self._on_solved(solved)
 
-            frames = self._channel(Channel[Frame])
-            sightings = self._channel(Channel[Sighting])
             solved_frames: Channel[SolvedFrame] = Channel.bounded(_OFFLINE_DEPTH)
             pipeline = Pipeline()
             pipeline.add_source("capture", self._capture(reader), frames)
             pipeline.add_stage("perceive", perception.observe, frames, (sightings,))
-            pipeline.add_stage("solve", solver.solve, sightings, (solved_frames,))
+            if config.stream:
+                to_publish = self._channel(Channel[SolvedFrame])
+                pipeline.add_stage("solve", solver.solve, sightings, (solved_frames, to_publish))
+                pipeline.add_stage("publish", lambda solved: broadcast.send(solved, fps=self._fps), to_publish)
+            else:
+                pipeline.add_stage("solve", solver.solve, sightings, (solved_frames,))
             pipeline.add_stage("fan out", fan_out, solved_frames)
+            cleanup.callback(lambda: tell("ended", str(pipeline.failure or "")))
             cleanup.callback(pipeline.stop)
             pipeline.start()
-            self._loop(pipeline)
+            self._loop(pipeline, broadcast)
             pipeline.stop()
             if pipeline.failure is not None:
                 raise pipeline.failure
@@ -145,18 +170,21 @@ class App:
                 frames_dropped=frames.dropped + sightings.dropped,
                 reconnects=reader.reconnects,
                 fps=looked_at / seconds if seconds > 0 else None,
-                latency_ms=None if config.offline else self._latency.summary(),
+                latency_ms=None
+                if config.offline
+                else (broadcast.latency if config.stream else self._latency).summary(),
                 stages_ms=pipeline.timings(),
                 recorded=tuple(str(path) for path in recorded.files),
                 machine=machine(),
             )
 
-    def _loop(self, pipeline: Pipeline) -> None:
-        """The main thread's work: watch the pipeline and the clock, feed the viewer, show progress."""
+    def _loop(self, pipeline: Pipeline, broadcast: Broadcast) -> None:
+        """The main thread's work: watch the pipeline and the clock, feed viewer and streams, show progress."""
         progress = tqdm(unit=" frames", disable=None if self._config.offline else True)
         with progress:
             while not pipeline.wait(_POLL_S):
                 progress.update(self._latency.count - progress.n)
+                broadcast.tick()
                 if self.stop.is_set() or self._time_is_up():
                     return
                 if self._viewer is not None and not self._viewer.tick():

@@ -29,6 +29,7 @@ _PLACES = {
     "smoothing": "smoothing.level",
     "view": "view",
     "record": "record",
+    "stream": "stream",
     "seconds": "seconds",
     "offline": "offline",
     "report": "report",
@@ -76,6 +77,12 @@ def parser() -> argparse.ArgumentParser:
     out = parser.add_argument_group("what comes out")
     out.add_argument("--view", choices=("auto", "window", "none"), help="default: a window where there is a display")
     out.add_argument("--record", type=Path, metavar="FILE.npz", help="record the session")
+    out.add_argument(
+        "--stream",
+        action="append",
+        metavar="URL",
+        help="send poses to zmq://HOST:PORT, ws://HOST:PORT or vmc://HOST:PORT; may be given several times",
+    )
     out.add_argument("--report", type=Path, metavar="FILE.json", help="write counts, timings and latency at the end")
 
     run = parser.add_argument_group("the run")

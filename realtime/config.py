@@ -51,6 +51,7 @@ class LiveConfig:
     view: Literal["auto", "window", "none"] = "auto"
     viewer: ViewerConfig = field(default_factory=ViewerConfig)
     record: Path | None = None
+    stream: tuple[str, ...] = ()  # zmq://, ws:// and vmc:// addresses (docs/wire-format.md, docs/vmc.md)
     seconds: float | None = None  # of time since the first frame; None: until the source ends, or Ctrl-C
     offline: bool = False  # every frame of a file, none dropped, as fast as it goes
     report: Path | None = None

@@ -7,53 +7,73 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from engine.skeleton import JOINT_NAMES, PARENTS
 from realtime.body.model import BodyModel
 from realtime.messages import Person, SolvedFrame
+from realtime.outputs.publishable import Publishable
 
 VERSION = 1
 
+State = Literal["running", "lost", "reconnecting", "ended"]
+
 
 class Wire:
-    """Makes messages for one session. The monotonic clock becomes Unix time by one offset, taken at the start."""
+    """Makes the messages of one session; called from one thread at a time.
 
-    def __init__(self, body: BodyModel) -> None:
+    The monotonic clock becomes Unix time by one offset, taken here. For a file read offline, whose frame times count
+    from its first frame (`offline`), frame time zero is now.
+    """
+
+    def __init__(self, body: BodyModel, *, offline: bool = False) -> None:
         self._body = body
-        self._unix_offset_s = time.time() - time.monotonic()
-        self._rest = body.joints_template
+        self._unix_less_monotonic_s = time.time() - time.monotonic()
+        self._capture_zero_s = time.time() if offline else self._unix_less_monotonic_s
+        self._shape_offsets = _numbers(_from_parent(body.joint_shapedirs), 6)
+        self._publishable = Publishable()
+        self._betas = np.zeros(body.joint_shapedirs.shape[-1], np.float32)
 
     def skeleton(self) -> bytes:
-        """Names, parents and rest offsets (metres, parent to child; the root's is its place at rest)."""
-        offsets = self._rest - np.where(PARENTS[:, None] >= 0, self._rest[PARENTS], 0)
+        """Names, parents and rest offsets (metres, parent to child; the root's is its place at rest).
+
+        Offsets are those of the first person of the latest frame, whose `betas` are given too. Anybody else's are
+        offsets + shape_offsets @ (betas - the skeleton's betas).
+        """
+        rest = self._body.rest_joints(self._betas[None])[0]
         return _message(
             "skeleton",
             v=VERSION,
             names=JOINT_NAMES,
             parents=PARENTS.tolist(),
-            offsets=_numbers(offsets),
+            offsets=_numbers(_from_parent(rest), 6),
             up_axis="Y",
             body={"name": self._body.name, "sha256": self._body.sha256},
+            betas=_numbers(self._betas),
+            shape_offsets=self._shape_offsets,
         )
 
     def pose(self, solved: SolvedFrame, *, fps: float, with_tokens: bool = False) -> bytes:
-        """Everybody of a frame; nobody with a number that is not finite."""
-        people = [_person(p, with_tokens=with_tokens) for p in solved.people if _is_finite(p)]
+        """Everybody of a frame, less those with a number that is not finite; quaternions keep their sign over time."""
+        people = self._publishable.update(solved.people)
+        if people:
+            self._betas = people[0].betas
         return _message(
             "pose",
             v=VERSION,
             seq=solved.frame.seq,
-            t_capture=round(solved.frame.t_capture + self._unix_offset_s, 6),
-            t_publish=round(time.monotonic() + self._unix_offset_s, 6),
+            t_capture=round(solved.frame.t_capture + self._capture_zero_s, 6),
+            t_publish=round(time.monotonic() + self._unix_less_monotonic_s, 6),
             fps=round(fps, 2),
-            people=people,
+            people=[_person(person, with_tokens=with_tokens) for person in people],
         )
 
-    def status(self, state: str, *, source: str, estimator: str, backend: str, dropped: int, message: str = "") -> bytes:
-        """What changed: `state` is one of running, lost, reconnecting, ended."""
+    def status(
+        self, state: State, *, source: str, estimator: str, backend: str, dropped: int, message: str = ""
+    ) -> bytes:
+        """What changed; `dropped` counts the frames so far that came in while the last one was still worked on."""
         return _message(
             "status",
             v=VERSION,
@@ -80,9 +100,11 @@ def _person(person: Person, *, with_tokens: bool) -> dict[str, Any]:
     return fields
 
 
-def _is_finite(person: Person) -> bool:
-    arrays = (person.pose.trans, person.pose.rotations, person.betas, np.float64(person.confidence))
-    return all(bool(np.isfinite(array).all()) for array in arrays)
+def _from_parent(joints: np.ndarray) -> np.ndarray:
+    """(24, ...) per joint -> the same, less the parent's; the root's is kept."""
+    offsets = joints - joints[PARENTS]
+    offsets[0] = joints[0]
+    return offsets
 
 
 def _numbers(array: np.ndarray, digits: int = 5) -> list[Any]:

@@ -1,0 +1,115 @@
+"""All streams of a run behind one object: it opens them, repeats the skeleton, tells of changes, and closes them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import cast
+
+from realtime.body.model import BodyModel
+from realtime.messages import SolvedFrame
+from realtime.outputs.stream import FrameStream, MessageStream, open_stream, parse_stream_url
+from realtime.outputs.wire import State, Wire
+from realtime.stats import Histogram
+
+logger = logging.getLogger(__name__)
+
+SKELETON_EVERY_S = 1.0
+_LAST_WORD_S = 0.05  # sockets do not linger: time for the last message to leave
+
+
+class Broadcast:
+    """Sends every solved frame to every stream; `close` frees them all.
+
+    `send` belongs to the publishing thread, `tick` to one that calls it often, `tell` to any. Nothing here waits for
+    a receiver.
+
+    urls: as `--stream` takes them. Raises StreamError, one line, if any cannot be opened; then none is left open.
+    offline: frames carry a file's times (see `Wire`).
+    """
+
+    def __init__(self, urls: Iterable[str], body: BodyModel, *, offline: bool = False) -> None:
+        self.latency = Histogram()  # capture to publish (A to D), ms
+        self._wire = Wire(body, offline=offline)
+        self._message_streams: list[MessageStream] = []
+        self._frame_streams: list[FrameStream] = []
+        self._lock = threading.Lock()  # sockets are used by one thread at a time
+        self._news: deque[bytes] = deque()
+        self._skeleton_due = time.monotonic()
+        self._closed = False
+        addresses = [parse_stream_url(url) for url in urls]
+        try:
+            for address in addresses:
+                stream = open_stream(address, body)
+                if address.scheme == "vmc":
+                    self._frame_streams.append(cast(FrameStream, stream))
+                else:
+                    self._message_streams.append(cast(MessageStream, stream))
+                logger.info("streaming to %s", stream.address)
+                if address.scheme != "vmc" and not address.is_loopback and address.curve is None:
+                    logger.warning("%s: everybody on that network can watch", stream.address)
+        except BaseException:
+            self.close()
+            raise
+
+    def send(self, solved: SolvedFrame, *, fps: float) -> None:
+        """Publish one frame."""
+        with self._lock:
+            if self._closed:
+                return
+            self._flush()
+            messages: dict[bool, bytes] = {}
+            for stream in self._message_streams:
+                with_tokens = stream.address.tokens
+                if with_tokens not in messages:
+                    messages[with_tokens] = self._wire.pose(solved, fps=fps, with_tokens=with_tokens)
+                stream.send(messages[with_tokens])
+            for frame_stream in self._frame_streams:
+                frame_stream.send(solved)
+        self.latency.add((time.monotonic() - solved.frame.t_capture) * 1e3)
+
+    def tick(self) -> None:
+        """Send what is due besides frames: news, and the skeleton every second."""
+        if self._lock.acquire(blocking=False):  # whoever holds it sends what is due
+            try:
+                if not self._closed:
+                    self._flush()
+            finally:
+                self._lock.release()
+
+    def tell(self, state: State, *, source: str, estimator: str, backend: str, dropped: int, message: str = "") -> None:
+        """Announce a change of state with the next tick or frame. Never waits."""
+        self._news.append(
+            self._wire.status(
+                state, source=source, estimator=estimator, backend=backend, dropped=dropped, message=message
+            )
+        )
+
+    def close(self) -> None:
+        """Send the last news and free every stream. Idempotent."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            if self._news and self._message_streams:
+                self._flush()
+                time.sleep(_LAST_WORD_S)
+            for stream in self._message_streams:
+                stream.close()
+            for frame_stream in self._frame_streams:
+                frame_stream.close()
+
+    def _flush(self) -> None:
+        while self._news:
+            self._send_message(self._news.popleft())
+        now = time.monotonic()
+        if now >= self._skeleton_due:
+            self._skeleton_due = now + SKELETON_EVERY_S
+            self._send_message(self._wire.skeleton())
+
+    def _send_message(self, message: bytes) -> None:
+        for stream in self._message_streams:
+            stream.send(message)

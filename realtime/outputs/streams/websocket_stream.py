@@ -1,0 +1,111 @@
+"""WebSocket: the wire format's messages as text, for browsers, Unity and whatever has no ZeroMQ.
+
+One thread serves all clients. It only ever sends: what clients send is not read, so a client that talks too much is
+held back by its own full buffers until the keep-alive drops it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import socket
+import threading
+from http import HTTPStatus
+
+from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
+from websockets.http11 import Request, Response
+
+from realtime.outputs.stream import StreamUrl
+
+logger = logging.getLogger(__name__)
+_garbage_logger = logger.getChild("connections")
+_garbage_logger.setLevel(logging.CRITICAL)  # anybody can send garbage to a port: that is no event of ours
+
+MAX_CLIENTS = 32
+_BEHIND_BYTES = 65536  # a client with more than this still to be sent misses messages
+_KERNEL_BUFFER = 65536
+_LONGEST_INCOMING = 1024
+_HANDSHAKE_S, _PING_EVERY_S, _PING_TIMEOUT_S, _CLOSE_S = 5.0, 5.0, 10.0, 1.0
+_JOIN_S = 5.0
+# A page from elsewhere could otherwise read the stream through its visitor's browser. Programs send no Origin.
+_LOCAL_PAGE = re.compile(r"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
+
+
+class WebSocketStream:
+    """A server on a thread of its own. Raises StreamError, one line, when it cannot be opened.
+
+    On loopback only pages from loopback may connect (by their Origin); an address that the network reaches is open to
+    any page, as it is to any program.
+    """
+
+    def __init__(self, url: StreamUrl) -> None:
+        family, address = url.resolved(socket.SOCK_STREAM)
+        try:
+            listener = socket.create_server(address, family=family)
+        except OSError as error:
+            raise url.refused(error) from error
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)  # connections inherit it
+        self.address = url.with_port(listener.getsockname()[1])
+        self._server: Server | None = None
+        self._loop = asyncio.new_event_loop()
+        self._loop.set_exception_handler(lambda loop, context: _garbage_logger.debug("%s", context.get("message")))
+        self._stop = asyncio.Event()
+        self._ready = threading.Event()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, args=(listener,), name="websocket", daemon=True)
+        self._thread.start()
+        self._ready.wait()
+
+    def send(self, message: bytes) -> None:
+        """Hand a message to every client that keeps up; those who do not, miss it."""
+        self._loop.call_soon_threadsafe(self._broadcast, message)
+
+    def close(self) -> None:
+        """Say goodbye to the clients, free the port, end the thread. Idempotent."""
+        if self._closed:
+            return
+        self._closed = True
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(_JOIN_S)
+        if self._thread.is_alive():
+            logger.error("%s: the server did not end within %.0f s", self.address, _JOIN_S)
+
+    def _run(self, listener: socket.socket) -> None:
+        try:
+            self._loop.run_until_complete(self._serve(listener))
+        finally:
+            self._ready.set()
+            self._loop.close()
+
+    async def _serve(self, listener: socket.socket) -> None:
+        async with serve(
+            _hold,
+            sock=listener,
+            origins=[None, _LOCAL_PAGE] if self.address.is_loopback else None,
+            process_request=self._room_for,
+            compression=None,  # it costs more time than loopback does
+            server_header=None,
+            open_timeout=_HANDSHAKE_S,
+            ping_interval=_PING_EVERY_S,
+            ping_timeout=_PING_TIMEOUT_S,
+            close_timeout=_CLOSE_S,
+            max_size=_LONGEST_INCOMING,
+            logger=_garbage_logger,
+        ) as self._server:
+            self._ready.set()
+            await self._stop.wait()
+
+    def _broadcast(self, message: bytes) -> None:
+        if self._server is not None:
+            keeping_up = [c for c in self._server.connections if c.transport.get_write_buffer_size() < _BEHIND_BYTES]
+            broadcast(keeping_up, message, text=True)
+
+    def _room_for(self, connection: ServerConnection, request: Request) -> Response | None:
+        if self._server is not None and len(self._server.connections) >= MAX_CLIENTS:
+            return connection.respond(HTTPStatus.SERVICE_UNAVAILABLE, f"there are {MAX_CLIENTS} clients already\n")
+        return None
+
+
+async def _hold(connection: ServerConnection) -> None:
+    await connection.wait_closed()

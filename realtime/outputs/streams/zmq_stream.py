@@ -1,0 +1,100 @@
+"""ZeroMQ PUB: the wire format's messages, one part each, to any number of subscribers, none of whom can hold us up."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Callable
+
+import zmq
+
+from realtime.outputs.stream import StreamUrl
+from realtime.outputs.streams.curve import ServerKeys, is_private, load_server_keys
+
+logger = logging.getLogger(__name__)
+
+_QUEUED_MESSAGES = 4  # for each subscriber, then its messages are dropped: a late pose is worth less than none
+_KERNEL_BUFFER = 65536  # bytes that may wait in the socket as well
+_LONGEST_INCOMING = 4096  # bytes; subscribers send subscriptions and handshakes, nothing long
+_HANDSHAKE_MS = 5000
+_ERRNO: dict[int | None, int] = {  # libzmq's numbers are the C library's; Windows' sockets have others
+    zmq.EADDRINUSE: errno.EADDRINUSE,
+    zmq.EADDRNOTAVAIL: errno.EADDRNOTAVAIL,
+    errno.ENODEV: errno.EADDRNOTAVAIL,
+}
+
+
+class ZmqStream:
+    """A bound PUB socket; with `?curve=KEYFILE` only for the clients of that file. Used by one thread at a time.
+
+    Raises StreamError or KeyFileError, one line, when it cannot be opened.
+    """
+
+    def __init__(self, url: StreamUrl) -> None:
+        keys = None if url.curve is None else load_server_keys(url.curve)
+        if url.curve is not None and not is_private(url.curve):
+            logger.warning("%s can be read by others on this machine: chmod 600 it", url.curve)
+        family, address = url.resolved(socket.SOCK_STREAM)
+        with contextlib.ExitStack() as opened:
+            context = zmq.Context()
+            opened.callback(context.destroy, linger=0)
+            if keys is not None:
+                opened.callback(_let_in(context, keys))
+            self._socket = context.socket(zmq.PUB)
+            self._set_options(keys, ipv6=family == socket.AF_INET6)
+            host = f"[{address[0]}]" if family == socket.AF_INET6 else address[0]
+            try:
+                self._socket.bind(f"tcp://{host}:{url.port or '*'}")
+            except zmq.ZMQError as error:
+                raise url.refused(OSError(_ERRNO.get(error.errno) or error.errno, error.strerror)) from error
+            endpoint = self._socket.get_string(zmq.LAST_ENDPOINT)
+            self.address = url.with_port(int(endpoint.rstrip("\0").rpartition(":")[2]))
+            self._cleanup = opened.pop_all()
+
+    def send(self, message: bytes) -> None:
+        """Hand a message to everybody who keeps up; those who do not, miss it."""
+        self._socket.send(message, zmq.NOBLOCK)
+
+    def close(self) -> None:
+        """Free the port. What was not sent by now is dropped (LINGER is 0). Idempotent."""
+        self._cleanup.close()
+
+    def _set_options(self, keys: ServerKeys | None, *, ipv6: bool) -> None:
+        """Before bind: libzmq gives connections the options that were set when they were made."""
+        options = {
+            zmq.SNDHWM: _QUEUED_MESSAGES,
+            zmq.SNDBUF: _KERNEL_BUFFER,
+            zmq.LINGER: 0,
+            zmq.MAXMSGSIZE: _LONGEST_INCOMING,
+            zmq.HANDSHAKE_IVL: _HANDSHAKE_MS,
+            zmq.TCP_KEEPALIVE: 1,
+            zmq.IPV6: int(ipv6),
+        }
+        for option, value in options.items():
+            self._socket.setsockopt(option, value)
+        if keys is not None:
+            self._socket.curve_secretkey = keys.secret_key.encode()
+            self._socket.curve_publickey = keys.public_key.encode()
+            self._socket.curve_server = True
+
+
+class _Allowed:
+    """ZeroMQ's authentication protocol (rfc.zeromq.org/spec/27) asks this about every client's key."""
+
+    def __init__(self, keys: ServerKeys) -> None:
+        self._keys = {key.encode() for key in keys.clients.values()}
+
+    def callback(self, domain: str, key: bytes) -> bool:
+        return key in self._keys
+
+
+def _let_in(context: zmq.Context[zmq.Socket[bytes]], keys: ServerKeys) -> Callable[[], None]:
+    """Start answering for the sockets of `context`; returns what stops it."""
+    from zmq.auth.thread import ThreadAuthenticator
+
+    authenticator = ThreadAuthenticator(context, log=logger.getChild("authentication"))
+    authenticator.start()
+    authenticator.configure_curve_callback(domain="*", credentials_provider=_Allowed(keys))
+    return authenticator.stop
