@@ -6,9 +6,6 @@ Both explain the picture; only time tells them apart, since a body does not turn
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,34 +13,30 @@ from realtime.estimate.memory import PersonMemory
 
 Array = NDArray[np.float32]
 
-FREE_M = 0.10  # poses nearer than this to a history's mean cost nothing: ordinary motion must not decide
-SWAP_COST_M = 0.02  # the price of not believing the detector in the first frame, as a distance between poses
-SWAP_COST_M_PER_S = 0.10  # and from then on
+PREFERENCE_M = 0.03  # how much nearer the swapped reading must lie to be taken for the person
+SWAP_COST_M_PER_S = 0.10  # what a track pays while it takes swapped readings; costs compare with distances of poses
+MARGIN_M = 0.02  # how much cheaper the other track must be to be believed: a fifth of a second of swapped readings
 MEMORY_S = 3.0  # time constant with which old costs fade
-MEAN_S = 0.1  # time constant of each history's running mean pose
+MEAN_S = 0.1  # time constant of each track's running mean pose
 FORGET_S = 1.0  # a person unseen for longer is judged afresh
 
 
-@dataclass(frozen=True)
-class _History:
-    """The best way to explain all frames so far, given how the newest one is read."""
-
-    cost_m: float
-    mean: Array  # (N, 3)
-
-
 class LeftRightCheck:
-    """Chooses a reading of each frame by the least cost over time (the forward pass of Viterbi with two states).
+    """Follows a person and the person's mirror image through time, and says which of the two is the person.
 
-    A history pays for each new pose that lies far from its own running mean (0.3 to 0.6 m where the person seems to
-    turn round in an instant), and a little for each frame that it reads as swapped. Two histories live on, one for
-    either reading of the newest frame, and the cheaper one speaks. So turned frames are undone at once, a wrong first
-    frame is overruled within a few frames, and when a person turns through profile, where the two readings agree,
-    both histories go on from the better past.
+    There are two tracks. Each frame's readings go one to each track, whichever way lies nearer to the tracks' running
+    mean poses, so a frame that the detector turned round changes nothing but which reading goes where. A track pays
+    for the time in which it takes swapped readings; the detector being right more often than not, the person's track
+    is the cheaper one. So a wrong start is overruled in as little time as it lasted and a fifth of a second, and an
+    error that comes later must last for about two seconds to be believed.
+
+    In profile a person is nearly their own mirror image, and the tracks come close. There the reading as seen is taken
+    for the person, and costs, which never differ by more than the tracks do, start again: what was learned before
+    says nothing of which track is which afterwards.
     """
 
     def __init__(self) -> None:
-        self._people: PersonMemory[_Histories] = PersonMemory(_Histories, FORGET_S)
+        self._people: PersonMemory[_Tracks] = PersonMemory(_Tracks, FORGET_S)
 
     def is_swapped(self, person_id: int, t: float, as_seen: Array, swapped: Array) -> bool:
         """True where the swapped reading is the likelier one.
@@ -51,36 +44,40 @@ class LeftRightCheck:
         as_seen, swapped (N, 3): the same joints under either reading, metres, relative to the pelvis, in axes that
         hardly turn from frame to frame. t in s.
         """
-        return self._people.recall(person_id, t).is_swapped(t, as_seen, swapped)
+        return self._people.recall(person_id, t).is_swapped(t, np.stack((as_seen, swapped)))
 
     def forget(self, person_id: int) -> None:
-        """Drop this person's histories."""
+        """Drop this person's tracks."""
         self._people.forget(person_id)
 
 
-class _Histories:
-    """Both histories of one person, the as-seen reading's first."""
-
+class _Tracks:
     def __init__(self) -> None:
-        self._both: tuple[_History, _History] | None = None
-        self._t = 0.0
+        self._t: float | None = None
+        self._costs_m = np.zeros(2)
+        self._believed = 0
 
-    def is_swapped(self, t: float, as_seen: Array, swapped: Array) -> bool:
-        if self._both is None:
-            self._both = _History(0.0, as_seen), _History(SWAP_COST_M, swapped)
-        else:
-            dt = t - self._t
-            fade, least = float(np.exp(-dt / MEMORY_S)), min(history.cost_m for history in self._both)
-            past = [_History((history.cost_m - least) * fade, history.mean) for history in self._both]
-            self._both = _extended(past, as_seen, dt, 0.0), _extended(past, swapped, dt, SWAP_COST_M_PER_S * dt)
-        self._t = t
-        return self._both[1].cost_m < self._both[0].cost_m
+    def is_swapped(self, t: float, readings: Array) -> bool:
+        """readings (2, N, 3), as seen and swapped."""
+        if self._t is None:
+            self._t, self._means = t, readings
+            return False
+        dt, self._t = t - self._t, t
+        distances_m = _distance_m(readings[:, None], self._means[None])  # (reading, track)
+        person, image = self._believed, 1 - self._believed
+        as_is = distances_m[0, person] + distances_m[1, image]
+        exchanged = distances_m[1, person] + distances_m[0, image]
+        taken = np.zeros(2, int)  # each track's reading
+        taken[person if exchanged + 2 * PREFERENCE_M < as_is else image] = 1
+
+        self._means = self._means + np.float32(-np.expm1(-dt / MEAN_S)) * (readings[taken] - self._means)
+        costs_m = (self._costs_m - self._costs_m.min()) * np.exp(-dt / MEMORY_S) + SWAP_COST_M_PER_S * dt * taken
+        self._costs_m = np.minimum(costs_m, costs_m.min() + _distance_m(self._means[0], self._means[1]))
+        if self._costs_m[person] > self._costs_m[image] + MARGIN_M:
+            self._believed = image
+        return bool(taken[self._believed])
 
 
-def _extended(histories: Sequence[_History], pose: Array, dt: float, price_m: float) -> _History:
-    """The cheapest history that ends in this reading of the newest frame."""
-    jumps = [float(np.sqrt(((pose - h.mean) ** 2).sum(-1)).mean()) for h in histories]
-    costs = [h.cost_m + max(0.0, jump - FREE_M) for h, jump in zip(histories, jumps, strict=True)]
-    best = int(np.argmin(costs))
-    mean = histories[best].mean
-    return _History(costs[best] + price_m, mean + np.float32(-np.expm1(-dt / MEAN_S)) * (pose - mean))
+def _distance_m(a: Array, b: Array) -> Array:
+    """Mean distance of joints (..., N, 3) -> (...)."""
+    return np.sqrt(((a - b) ** 2).sum(-1)).mean(-1)
