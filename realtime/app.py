@@ -20,9 +20,9 @@ from tqdm import tqdm
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
+from realtime.capture.factory import open_source
 from realtime.capture.reader import FrameReader
 from realtime.capture.reader import State as SourceState
-from realtime.capture.factory import open_source
 from realtime.channel import Channel
 from realtime.config import LiveConfig
 from realtime.errors import UserError

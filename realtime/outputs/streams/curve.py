@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import struct
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -109,7 +110,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _check_key(path: Path, name: str, key: object) -> None:
     try:
         good = isinstance(key, str) and len(key) == 40 and len(z85.decode(key.encode("ascii"))) == 32
-    except (ValueError, KeyError, OverflowError, ArithmeticError):
+    except (ValueError, KeyError, struct.error):  # not ASCII; not of the alphabet; more than 32 bits
         good = False
     if not good:
         raise KeyFileError(f"{path}: '{name}' is not a key of 40 Z85 characters; {_MAKE}")

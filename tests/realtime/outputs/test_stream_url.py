@@ -16,7 +16,7 @@ from realtime.outputs.stream import StreamError, StreamUrl, parse_stream_url
         ("ZMQ://*:7", StreamUrl("zmq", "0.0.0.0", 7)),
         ("zmq://[::1]:7", StreamUrl("zmq", "::1", 7)),
         ("zmq://0.0.0.0:7?curve=a/b.json", StreamUrl("zmq", "0.0.0.0", 7, curve=Path("a/b.json"))),
-        ("zmq://:7?curve=C%3A%5Ckeys%5Cserver.json", StreamUrl("zmq", "127.0.0.1", 7, curve=Path("C:\\keys\\server.json"))),
+        ("zmq://:7?curve=C%3A%5Ckeys%5Ca.json", StreamUrl("zmq", "127.0.0.1", 7, curve=Path("C:\\keys\\a.json"))),
         ("zmq://:7?tokens=1", StreamUrl("zmq", "127.0.0.1", 7, tokens=True)),
         ("ws://localhost", StreamUrl("ws", "localhost", 5556)),
         ("ws://127.0.0.1:5556/", StreamUrl("ws", "127.0.0.1", 5556)),
