@@ -16,11 +16,13 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import math
 import os
 import time
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -152,7 +154,7 @@ class Trainer:
     def rate(self) -> float:
         """Warm up linearly, then fall as a cosine."""
         config = self.config
-        fall = 0.5 * (1 + np.cos(np.pi * min(1.0, self.step / config.steps)))
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / config.steps)))
         warm = min(1.0, (self.step + 1) / config.warmup_steps)
         return config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * fall)
 
@@ -250,7 +252,7 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         state: dict[str, Any] = torch.load(path, weights_only=True)
     except FileNotFoundError as error:
         raise EngineError(f"no checkpoint {path}: start without --resume or --init") from error
-    except (OSError, RuntimeError, EOFError) as error:
+    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
         raise EngineError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())[:120]}") from error
     return state
 

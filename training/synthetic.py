@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.landmark_net import normalise
-from engine.rotations import rotmat_from_axis_angle
+from engine.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
 from engine.skeleton import MIRROR_LANDMARKS, NUM_BODY_JOINTS, NUM_LANDMARKS
 from training.torch_body import TorchBody
 
@@ -66,6 +66,7 @@ class HidingConfig:
 class ImageErrorConfig:
     """Errors of the 2D landmarks, in metres at the person's distance."""
 
+    log_spread: float = 0.4  # some pictures are worse than others: log-normal, a person
     point_m: float = 0.015
     hip_m: float = 0.021  # nothing marks a hip
     head_m: float = 0.013
@@ -79,11 +80,15 @@ class ImageErrorConfig:
 class WorldErrorConfig:
     """Errors of the 3D landmarks."""
 
-    pose_rad: float = 1.6  # scales the wrong pose whose depth is taken instead of the right one
-    flip: float = 0.05  # chance of a limb's depth to be turned round
-    arm_depth: tuple[float, float] = (0.55, 1.05)  # flattening of the arms
+    borrowed: float = 0.5  # largest share of someone else's pose in the one whose depth is taken
+    pose_rad: float = 1.6  # scales the angles by which that pose is wrong besides
+    flip: float = 0.07  # chance of a limb's depth to be turned round
+    arm_depth: tuple[float, float] = (0.40, 1.20)  # flattening of the arms
     leg_depth: tuple[float, float] = (0.85, 1.15)
-    body_depth: tuple[float, float] = (0.55, 1.10)  # flattening of everything
+    body_depth: tuple[float, float] = (
+        0.40,
+        1.30,
+    )  # flattening of everything; wide, so that depth's size is not trusted
     point_m: tuple[float, float, float] = (0.020, 0.020, 0.039)
     hidden_growth: float = 2.5
     outside_m: float = 0.12
@@ -219,8 +224,7 @@ def observe(view: View) -> Observation:
     """
     points_m = view.landmarks_m + view.T_cam_root[:, None]
     image = points_m[..., :2] / points_m[..., 2:].clamp_min(0.3)
-    R_cam_hips = ray_axes(image[:, HIPS].mean(1))
-    return Observation(image, from_hips(view.landmarks_m) @ R_cam_hips, torch.ones(points_m.shape[:2]))
+    return Observation(image, from_hips(view.landmarks_m) @ hip_axes(view), torch.ones(points_m.shape[:2]))
 
 
 class Hidden(NamedTuple):
@@ -268,6 +272,7 @@ def disturb_image(draw: Draw, config: ImageErrorConfig, hidden: Hidden, view: Vi
     spread_m = torch.full((NUM_LANDMARKS, 1), config.point_m)
     spread_m[HIPS], spread_m[HEAD] = config.hip_m, config.head_m
     growth = 1 + config.hidden_growth * hidden.amount[..., None]
+    growth = growth * torch.exp(config.log_spread * draw.normal(batch, 1, 1))
     seen = image + per_metre * spread_m * growth * draw.normal(*image.shape)
     seen[:, HEAD] += per_metre * config.head_shift_m * draw.normal(batch, 1, 2)
     shrink = config.outside_shrink * draw.uniform((0, 1), batch, 1, 1)
@@ -281,8 +286,9 @@ def flatten_depth(
 ) -> Tensor:
     """Replace depth by what a single picture lets one guess.
 
-    The depth is that of a plausible wrong pose (so that bones stay about as long as they are), with some limbs turned
-    round and the arms and the whole flattened, as a network that averages over what it does not know does.
+    The depth is that of a plausible wrong pose, drawn towards someone else's as a network's guess is drawn towards
+    common poses, with some limbs turned round, and the arms and the whole flattened, as averaging over what is not
+    known does.
     """
     batch = len(rotmats)
     spread = torch.full((NUM_BODY_JOINTS + 1, 1), 0.05)
@@ -291,10 +297,12 @@ def flatten_depth(
     spread[[12, 15]] = 0.10
     spread[0] = 0.0  # the tilt of the whole comes later
     wrong_rad = spread * (config.pose_rad * draw.uniform((0, 1), batch, 1, 1)) * draw.normal(batch, len(spread), 3)
-    wrong = rotmats @ rotmat_from_axis_angle(wrong_rad)
+    share = draw.uniform((0, config.borrowed), batch, 1, 1)
+    pulled = rotmat_from_6d(torch.lerp(sixd_from_rotmat(rotmats), sixd_from_rotmat(rotmats.roll(1, 0)), share))
+    wrong = pulled @ rotmat_from_axis_angle(wrong_rad)
     wrong[:, 0] = view.R_cam_root
     _, landmarks_m = body.points(wrong, betas)
-    depth_m = from_hips(landmarks_m @ ray_axes(view.T_cam_root[:, :2] / view.T_cam_root[:, 2:]))[..., 2].clone()
+    depth_m = from_hips(landmarks_m @ hip_axes(view))[..., 2].clone()
 
     turned_round = draw.chance(config.flip, batch, len(LIMBS))
     for limb, (anchor, members) in enumerate(LIMBS):
@@ -384,6 +392,12 @@ def ray_axes(image: Tensor) -> Tensor:
     x, y, z = F.normalize(F.pad(image, (0, 1), value=1.0), dim=-1).unbind(-1)
     xy, rest = -x * y / (1 + z), (1 - x * x / (1 + z), 1 - y * y / (1 + z))
     return torch.stack((rest[0], xy, x, xy, rest[1], y, -x, -y, z), -1).unflatten(-1, (3, 3))
+
+
+def hip_axes(view: View) -> Tensor:
+    """The axes (B, 3, 3), in camera axes, in which the detector's 3D is: those of the ray between the hips."""
+    T_cam_hips = view.T_cam_root + view.landmarks_m[:, HIPS].mean(1)
+    return ray_axes(T_cam_hips[:, :2] / T_cam_hips[:, 2:].clamp_min(0.3))
 
 
 def about(axis: str, angle_deg: Tensor) -> Tensor:

@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from scipy.spatial.transform import Rotation
+
+from engine.landmark_net import ASSETS, normalise
+from engine.rotations import rotmat_from_axis_angle
+from engine.skeleton import MIRROR_LANDMARKS
+from training import synthetic
+from training.synthetic import (
+    ConfusionConfig,
+    Draw,
+    HidingConfig,
+    ImageErrorConfig,
+    Observation,
+    SyntheticBlazePose,
+    SyntheticConfig,
+    WorldErrorConfig,
+    ray_axes,
+)
+from training.torch_body import TorchBody
+
+FLAWLESS = SyntheticConfig(
+    hiding=HidingConfig(limb=0, both_legs=0, point=0, cut_below=0, cut_side=0, invented=0),
+    image=ImageErrorConfig(point_m=0, hip_m=0, head_m=0, head_shift_m=0),
+    world=WorldErrorConfig(
+        borrowed=0,
+        pose_rad=0,
+        flip=0,
+        arm_depth=(1, 1),
+        leg_depth=(1, 1),
+        body_depth=(1, 1),
+        point_m=(0, 0, 0),
+        arm_length=(1, 1),
+        extremity_length=(1, 1),
+        tilt_deg=(0, 0, 0),
+        log_size=0,
+    ),
+    confusion=ConfusionConfig(body=0, legs=0, arms=0),
+)
+
+
+@pytest.fixture(scope="module")
+def body() -> TorchBody:
+    return TorchBody(ASSETS / "body_open.npz")
+
+
+def poses(count: int) -> torch.Tensor:
+    return rotmat_from_axis_angle(0.3 * torch.randn(count, 22, 3, generator=torch.Generator().manual_seed(1)))
+
+
+def camera(body: TorchBody, config: SyntheticConfig, seed: int = 0) -> SyntheticBlazePose:
+    return SyntheticBlazePose(body, config, torch.Generator().manual_seed(seed))
+
+
+def test_without_errors_the_picture_is_the_exact_projection(body: TorchBody) -> None:
+    rotmats = poses(16)
+    seen, truth = camera(body, FLAWLESS)(rotmats)
+    # The same cameras again, projected by hand in numpy from the placed body.
+    view = synthetic.place(*_placing(body, rotmats))
+    points_m = (view.landmarks_m + view.T_cam_root[:, None]).double().numpy()
+    expected = points_m[..., :2] / points_m[..., 2:]
+    np.testing.assert_allclose(seen.image.numpy(), expected, atol=2e-6)
+    torch.testing.assert_close(normalise(*seen).features[..., :2], truth.image)
+    # World landmarks are the body's own, up to the turn towards the hips: distances from between the hips agree.
+    hips_m = points_m[:, [23, 24]].mean(1, keepdims=True)
+    reach_m = np.linalg.norm(points_m - hips_m, axis=-1)
+    np.testing.assert_allclose(seen.world_m.norm(dim=-1).numpy(), reach_m, atol=2e-6)
+
+
+def _placing(body: TorchBody, rotmats: torch.Tensor) -> tuple:
+    draw = Draw(torch.Generator().manual_seed(0))
+    betas = draw.normal(len(rotmats), 10)
+    return draw, FLAWLESS.camera, body, rotmats, betas
+
+
+def test_targets_in_ray_axes_project_to_the_picture(body: TorchBody) -> None:
+    rotmats = poses(8)
+    seen, truth = camera(body, FLAWLESS)(rotmats)
+    joints_m, landmarks_m = body.points(truth.rotmats, truth.betas)
+    torch.testing.assert_close(joints_m, truth.joints_m, atol=1e-5, rtol=0)
+    # Turned back by the ray through the centre and put where the camera saw them, they are what was seen.
+    R_cam_ray = ray_axes(normalise(*seen).center_px)
+    view = synthetic.place(*_placing(body, rotmats))
+    points_m = landmarks_m @ R_cam_ray.mT + view.T_cam_root[:, None]
+    torch.testing.assert_close(points_m[..., :2] / points_m[..., 2:], seen.image, atol=1e-5, rtol=0)
+
+
+def test_ray_axes_is_the_smallest_rotation_to_the_ray() -> None:
+    image = torch.tensor([[0.4, -0.2], [0.0, 0.0], [-1.0, 2.0]], dtype=torch.float64)
+    for point, R in zip(image.numpy(), ray_axes(image).numpy(), strict=True):
+        ray = np.append(point, 1) / np.linalg.norm(np.append(point, 1))
+        axis = np.cross([0, 0, 1], ray)
+        if np.linalg.norm(axis) > 0:
+            axis *= np.arccos(ray[2]) / np.linalg.norm(axis)
+        np.testing.assert_allclose(R, Rotation.from_rotvec(axis).as_matrix(), atol=1e-12)
+
+
+def test_a_seed_gives_the_same_batch_and_another_seed_another(body: TorchBody) -> None:
+    rotmats = poses(32)
+    first, same, other = (camera(body, SyntheticConfig(), seed)(rotmats)[0] for seed in (4, 4, 5))
+    assert all(torch.equal(a, b) for a, b in zip(first, same, strict=True))
+    assert not torch.equal(first.image, other.image)
+
+
+def test_errors_are_of_the_size_that_was_measured(body: TorchBody) -> None:
+    """The detector's: 2D within 1.1 to 1.4 % of body height, world x/y 32 to 49 mm, z 120 mm and up to 290 mm."""
+    rotmats = poses(512)
+    config = SyntheticConfig(hiding=FLAWLESS.hiding, confusion=FLAWLESS.confusion)
+    draw = Draw(torch.Generator().manual_seed(2))
+    betas = draw.normal(len(rotmats), 10)
+    view = synthetic.place(draw, config.camera, body, rotmats, betas)
+    exact = synthetic.observe(view)
+    hidden = synthetic.hide(draw, config.hiding, exact.image)
+    image = synthetic.disturb_image(draw, config.image, hidden, view, exact.image)
+    error_m = (image - exact.image)[:, 11:].norm(dim=-1) * view.distance_m[:, None]
+    assert 0.010 * 1.7 < error_m.median() < 0.016 * 1.7
+    world_m = synthetic.flatten_depth(draw, config.world, body, rotmats, betas, view, exact.world_m)
+    world_m = synthetic.distort_world(draw, config.world, hidden, world_m)
+    rms_m = (world_m - exact.world_m)[:, 11:].square().mean((0, 1)).sqrt()
+    assert (rms_m[:2] > 0.03).all()
+    assert (rms_m[:2] < 0.10).all()
+    assert 0.12 < rms_m[2] < 0.25
+
+
+def test_hidden_and_cut_off_landmarks_are_told_apart_by_visibility(body: TorchBody) -> None:
+    rotmats = poses(256)
+    view = synthetic.place(*_placing(body, rotmats))
+    hidden = synthetic.hide(
+        Draw(torch.Generator().manual_seed(3)), HidingConfig(cut_below=0.5), synthetic.observe(view).image
+    )
+    assert 0.05 < hidden.outside.float().mean() < 0.4
+    assert (hidden.visibility[hidden.outside] <= 0.12).all()
+    assert hidden.visibility[hidden.amount == 0].mean() > 0.9
+    assert hidden.visibility[(hidden.amount > 0.9) & ~hidden.outside].mean() < 0.3
+
+
+def test_an_invented_limb_hangs_on_its_own_joint(body: TorchBody) -> None:
+    rotmats = poses(64)
+    view = synthetic.place(*_placing(body, rotmats))
+    exact = synthetic.observe(view)
+    hidden = synthetic.hide(Draw(torch.Generator().manual_seed(3)), HidingConfig(limb=0.5, invented=1.0), exact.image)
+    seen = synthetic.invent_limbs(hidden, view, exact)
+    left_arm = hidden.invented[:, 0]
+    assert left_arm.any()
+    moved = (seen.image - exact.image).norm(dim=-1) > 1e-6
+    assert moved[left_arm][:, [13, 15]].all()
+    assert not moved[:, :13].any()
+    untouched = ~hidden.invented.any(1)
+    assert not moved[untouched].any()
+
+
+def test_confusing_the_sides_of_a_whole_person_twice_changes_nothing(body: TorchBody) -> None:
+    exact = synthetic.observe(synthetic.place(*_placing(body, poses(4))))
+    always = ConfusionConfig(body=1.0, legs=0.0, arms=0.0)
+    draw = Draw(torch.Generator().manual_seed(0))
+    once = synthetic.confuse_sides(draw, always, exact)
+    torch.testing.assert_close(once.image, exact.image[:, MIRROR_LANDMARKS])
+    torch.testing.assert_close(once.world_m[..., 2], -exact.world_m[:, MIRROR_LANDMARKS, 2])
+    twice: Observation = synthetic.confuse_sides(draw, always, once)
+    assert all(torch.equal(a, b) for a, b in zip(twice, exact, strict=True))
