@@ -12,6 +12,7 @@ import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str 
             f"over {tokens.num_codes}: give the tokenizer that the checkpoint was trained with"
         )
     if network.config != TokenHmrConfig():
-        logger.warning("%s has other sizes than the released model: %s", checkpoint, network.config)
+        logger.warning("%s has other sizes than the released model: %s", checkpoint, _differences(network.config))
     return network.eval().requires_grad_(False).to(device)
 
 
@@ -243,6 +244,17 @@ def _floats(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     if odd:
         raise EngineError(f"{path} has no floating-point tensor under {_first(odd)}; {_AGAIN}")
     return {str(key): tensor.detach().float() for key, tensor in state.items()}
+
+
+def _differences(config: TokenHmrConfig) -> str:
+    """Where a network's sizes differ from the released ones."""
+    released = asdict(TokenHmrConfig())
+    return ", ".join(
+        f"{part}.{name} {size} for {released[part][name]}"
+        for part, sizes in asdict(config).items()
+        for name, size in sizes.items()
+        if size != released[part][name]
+    )
 
 
 def _first(keys: Sequence[str], count: int = 3) -> str:

@@ -45,7 +45,7 @@ class PoseDecoder(nn.Module):
         return self.embed_zero(self.position.new_zeros(1, 1, 1)) + self.position
 
     def forward(self, context: Tensor) -> Tensor:
-        x = self.query().expand(len(context), -1, -1)
+        x = self.query().expand(context.shape[0], -1, -1)
         for layer in self.layers:
             x = layer(x, context)
         return x[:, 0]
@@ -136,7 +136,7 @@ class FoldedPoseDecoder(nn.Module):
 
     def forward(self, context: Tensor) -> Tensor:
         keys_values = self.to_kv(context).chunk(len(self.cross_attentions), dim=-1)
-        x = self.start.expand(len(context), -1, -1)
+        x = self.start.expand(context.shape[0], -1, -1)  # len() would fix the batch of a graph
         for i, (cross_attention, feed_forward) in enumerate(
             zip(self.cross_attentions, self.feed_forwards, strict=True)
         ):

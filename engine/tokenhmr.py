@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from engine.graphs import CROP_SIZE
 from engine.pose_decoder import FoldedPoseDecoder, PoseDecoder, PoseDecoderConfig
 from engine.precision import Linear, set_matrix_precision
 from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
@@ -20,7 +21,6 @@ from engine.skeleton import NUM_BODY_JOINTS, NUM_JOINTS
 from engine.token_head import TokenHead, TokenHeadConfig
 from engine.vit import IMAGE_SIZE, VisionTransformer, VitConfig
 
-CROP_SIZE = 256  # the crop is square; the backbone sees its middle
 _HANDS = 2
 _NUM_BETAS = 10
 _BODY = slice(6, 6 + 6 * NUM_BODY_JOINTS)

@@ -78,7 +78,7 @@ class App:
         if config.body.height_m is not None:
             body = body.scaled_to_height(config.body.height_m)
         perception = create_perception(config.perception)
-        estimator_config = EstimatorConfig(config.estimator, config.camera.fov_deg)
+        estimator_config = EstimatorConfig(config.estimator, config.camera.fov_deg, engine=config.engine)
         estimator = create_estimator(estimator_config, body, config.smoothing)
         world = World(body, pitch_rad=radians(config.camera.pitch_deg))
         solver = Solver(estimator, PoseSmoother(config.smoothing), world)

@@ -19,6 +19,7 @@ _PLACES = {
     "images": "source.images",
     "demo": "source.demo",
     "estimator": "estimator",
+    "engine": "engine",
     "detector": "perception.backend",
     "detector_model": "perception.model",
     "people": "perception.max_people",
@@ -64,7 +65,8 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("--demo", action="store_true", help="a clip of a real person, looped until stopped")
 
     solve = parser.add_argument_group("how the pose is found")
-    solve.add_argument("--estimator", choices=("landmarks",), help="default: landmarks")
+    solve.add_argument("--estimator", choices=("landmarks", "tokenhmr"), help="default: landmarks")
+    solve.add_argument("--engine", type=Path, metavar="DIR", help="of tokenhmr: the folder that engine.build made")
     solve.add_argument("--detector", choices=("openvino", "litert", "mediapipe"), help="default: openvino")
     solve.add_argument("--detector-model", type=Path, metavar="FILE", help="your own BlazePose .task or .tflite")
     solve.add_argument("--people", type=int, metavar="N", help="follow up to N people (default: 1)")

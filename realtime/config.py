@@ -47,7 +47,8 @@ class LiveConfig:
     camera: CameraConfig = field(default_factory=CameraConfig)
     body: BodyConfig = field(default_factory=BodyConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
-    estimator: Literal["landmarks"] = "landmarks"
+    estimator: Literal["landmarks", "tokenhmr"] = "landmarks"
+    engine: Path | None = None  # of tokenhmr: the folder that engine.build made
     view: Literal["auto", "window", "none"] = "auto"
     viewer: ViewerConfig = field(default_factory=ViewerConfig)
     record: Path | None = None

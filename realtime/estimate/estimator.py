@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from realtime.body.model import BodyModel
@@ -43,11 +44,13 @@ class Estimator(Protocol):
 
 @dataclass(frozen=True)
 class EstimatorConfig:
-    """name: which estimator. fov_deg: horizontal field of view of the camera. threads: of its networks."""
+    """name: which estimator. fov_deg: horizontal field of view of the camera. threads: of landmarks' networks.
+    engine: the folder of tokenhmr's engine."""
 
     name: str = "landmarks"
     fov_deg: float = 60.0
     threads: int = 1
+    engine: Path | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.fov_deg < 180:
@@ -59,7 +62,8 @@ class EstimatorConfig:
 def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: SmoothingConfig) -> Estimator:
     """The estimator that the configuration names, ready to run; `body` is at the person's height already.
 
-    Raises EstimatorError for an unknown name, NetworkFileError for a network file that is missing or wrong.
+    Raises EstimatorError for an unknown name, NetworkFileError for a network file that is missing or wrong,
+    EngineFileError for an engine that cannot be used here.
     """
     level = smoothing.parameters
     tokens = None if level is None else level.tokens
@@ -67,4 +71,8 @@ def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: Smooth
         from realtime.estimate.landmarks import LandmarkEstimator
 
         return LandmarkEstimator(body, fov_deg=config.fov_deg, token_smoothing=tokens, threads=config.threads)
-    raise EstimatorError(f"there is no estimator '{config.name}': --estimator takes landmarks")
+    if config.name == "tokenhmr":
+        from realtime.estimate.tokenhmr import TokenHmrEstimator, open_engine
+
+        return TokenHmrEstimator(body, open_engine(config.engine), fov_deg=config.fov_deg, token_smoothing=tokens)
+    raise EstimatorError(f"there is no estimator '{config.name}': --estimator takes landmarks or tokenhmr")

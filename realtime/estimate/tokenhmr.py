@@ -1,0 +1,139 @@
+"""The `tokenhmr` estimator: a crop of each person through the user's TokenHMR engine.
+
+boxes -> crops -> engine -> token smoothing -> the engine's decoder -> the body before the camera.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.camera import full_frame_translation
+from engine.errors import EngineError
+from engine.runtime import PoseEngine, load_engine
+from realtime.body.model import BodyModel
+from realtime.body.projection import PinholeCamera
+from realtime.errors import UserError
+from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
+from realtime.messages import CameraPose, Estimate, Sighting, TrackedPerson
+from realtime.perception.crop import crop_square, tokenhmr_crops
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+_MARGIN = (
+    0.1  # landmarks end at the eyes and the toes; the detector that the network was trained on sees hair and shoes
+)
+_SMPL_PELVIS_M = np.array([-0.0018, -0.2233, 0.0282], np.float32)  # in SMPL's neutral template, from its origin
+
+
+class EngineFileError(UserError):
+    """An engine that cannot be used here."""
+
+
+class TokenHmrEstimator:
+    """See `realtime.estimate.estimator.Estimator`."""
+
+    name = "tokenhmr"
+
+    def __init__(
+        self,
+        body: BodyModel,
+        engine: PoseEngine,
+        *,
+        fov_deg: float = 60.0,
+        token_smoothing: TokenSmoothing | None = None,
+    ) -> None:
+        """fov_deg is horizontal. Without token_smoothing the steady pose is the raw one."""
+        self._engine = engine
+        self.backend = engine.backend
+        self._fov_deg = fov_deg
+        self._smoother = None if token_smoothing is None else TokenSmoother(token_smoothing)
+        # The network's shape components are SMPL's; the free body has others, and keeps its mean.
+        self._body = body
+        self._smpl = body.name != "open"
+        self.dropped = 0  # people in a frame whose numbers were not finite
+
+    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+        """One estimate a person, in the sighting's order; a person whose numbers are not finite is left out."""
+        t = sighting.frame.t_capture
+        boxes = [(person, _grown(person.box_xyxy)) for person in sighting.people]
+        boxes = [(person, box) for person, box in boxes if _is_box(box)]
+        if not boxes:
+            return ()
+        answer = self._engine.infer(tokenhmr_crops(sighting.frame.image_bgr, [box for _, box in boxes]))
+        finite = [bool(all(np.isfinite(part[i]).all() for part in answer)) for i in range(len(boxes))]
+        for (person, _), good in zip(boxes, finite, strict=True):
+            if not good:
+                self._drop(person)
+        kept = np.flatnonzero(finite)
+        people = [boxes[i][0] for i in kept]
+        if not people:
+            return ()
+        probabilities = answer.token_probabilities[kept]
+        rotmats = answer.rotmats[kept]
+        betas = answer.betas[kept] if self._smpl else np.zeros_like(answer.betas[kept])
+        T_cam_root = self._root(answer.cam[kept], betas, [boxes[i][1] for i in kept], sighting.frame.size)
+        raw = [CameraPose(*parts) for parts in zip(rotmats, T_cam_root, betas, strict=True)]
+        steady = raw
+        if self._smoother is not None:
+            smooth = [self._smoother.update(p.id, t, row) for p, row in zip(people, probabilities, strict=True)]
+            steady_rotmats = rotmats.copy()
+            steady_rotmats[:, 1:22] = self._engine.decode(np.stack(smooth))
+            steady = [CameraPose(*parts) for parts in zip(steady_rotmats, T_cam_root, betas, strict=True)]
+        tokens = probabilities.argmax(-1).astype(np.int16)
+        return tuple(
+            Estimate(person, float(person.landmarks.presence), *parts)
+            for person, *parts in zip(people, tokens, raw, steady, strict=True)
+        )
+
+    def forget(self, person_id: int) -> None:
+        """Drop what is remembered of this person."""
+        if self._smoother is not None:
+            self._smoother.forget(person_id)
+
+    def close(self) -> None:
+        """Give the engine's memory back, and say how many estimates were left out, if any."""
+        if self.dropped:
+            logger.warning("%d estimates had numbers that were not finite and were left out", self.dropped)
+        self._engine.close()
+
+    def _root(self, cam: Array, betas: Array, boxes: list[Array], size: tuple[int, int]) -> Array:
+        """The pelvis joint (B, 3) in the camera frame: where SMPL's origin is, and the pelvis from there."""
+        centers, sides = zip(*(crop_square(box) for box in boxes), strict=True)
+        focal_px = PinholeCamera(*size, self._fov_deg).focal_px
+        origin: Array = full_frame_translation(cam, np.stack(centers), np.array(sides), size, focal_px)
+        pelvis = self._body.rest_joints(betas)[:, 0] if self._smpl else _SMPL_PELVIS_M
+        return (origin + pelvis).astype(np.float32)
+
+    def _drop(self, person: TrackedPerson) -> None:
+        if not self.dropped:
+            logger.warning(
+                "%s answered for person %d with numbers that are not finite: left out", self.backend, person.id
+            )
+        self.dropped += 1
+
+
+def open_engine(folder: Path | None) -> PoseEngine:
+    """The engine that `--engine` names. Raises EngineFileError, one line with the mend."""
+    if folder is None:
+        raise EngineFileError(
+            "--estimator tokenhmr needs --engine DIR: build it from your TokenHMR files (python -m engine.build --help)"
+        )
+    try:
+        return load_engine(folder)
+    except EngineError as error:
+        raise EngineFileError(str(error)) from error
+
+
+def _grown(box_xyxy: Array) -> Array:
+    margin = _MARGIN * (box_xyxy[2:] - box_xyxy[:2])
+    return np.concatenate((box_xyxy[:2] - margin, box_xyxy[2:] + margin))
+
+
+def _is_box(box_xyxy: Array) -> bool:
+    return bool(np.isfinite(box_xyxy).all() and (box_xyxy[:2] < box_xyxy[2:]).all())
