@@ -1,9 +1,9 @@
 """Keeps OpenVINO silent: importing this module first makes `import openvino` send nothing.
 
-Since 2024 `import openvino` itself reports the import to Google Analytics through the package openvino-telemetry,
+`import openvino` itself reports the import to Google Analytics through the package openvino-telemetry,
 from a forked child process, and writes an identifier to ~/intel, unless the user has opted out. OpenVINO works
 without that package and then uses a stub of its own, so it is enough to make it look as if it were not installed.
-`engine/__init__.py` imports this module, so it holds for whoever imports anything of `engine`.
+Every module that imports openvino imports this one first.
 """
 
 from __future__ import annotations

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from realtime.perception.landmarker import Landmarker, decode, refine
+from realtime.perception.roi import Roi
+
+COLD = np.full((64, 64, 39), -20, np.float32)
+
+
+def slow_refine(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
+    """The same rule by loops over cells."""
+    refined = points.astype(float).copy()
+    for k, (x, y) in enumerate(points):
+        column, row = math.floor(x * 64), math.floor(y * 64)
+        if not (0 <= column < 64 and 0 <= row < 64):
+            continue
+        total = sum_x = sum_y = hottest = 0.0
+        for r in range(max(row - 3, 0), min(row + 4, 64)):
+            for c in range(max(column - 3, 0), min(column + 4, 64)):
+                weight = 1 / (1 + math.exp(-heat[r, c, k]))
+                total, sum_x, sum_y = total + weight, sum_x + weight * c, sum_y + weight * r
+                hottest = max(hottest, weight)
+        if hottest >= 0.5:
+            refined[k] = sum_x / total / 64, sum_y / total / 64
+    return refined
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 10_000), st.floats(-6, 1))
+def test_refine_equals_loops(seed: int, level: float) -> None:
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-0.1, 1.1, (35, 2)).astype(np.float32)
+    heat = rng.normal(level, 3, (64, 64, 39)).astype(np.float32)
+    np.testing.assert_allclose(refine(points, heat), slow_refine(points, heat), atol=1e-6)
+
+
+def raw_points(crop_px: np.ndarray) -> np.ndarray:
+    rows = np.zeros((39, 5), np.float32)
+    rows[: len(crop_px), :2] = crop_px
+    rows[:, 3] = 2.0
+    return rows.ravel()
+
+
+@given(st.floats(-math.pi, math.pi), st.floats(50, 900))
+def test_decode_turns_points_and_world_by_the_square(angle: float, size: float) -> None:
+    roi = Roi((400.0, 300.0), size, angle)
+    rng = np.random.default_rng(0)
+    crop_px = rng.uniform(0, 256, (39, 2)).astype(np.float32)
+    world = rng.normal(size=(39, 3)).astype(np.float32)
+    view = decode(raw_points(crop_px), 0.9, world.ravel(), COLD, roi)
+    c, s = math.cos(angle), math.sin(angle)
+    for k in (0, 11, 32):
+        u, v = (crop_px[k] / 256 - 0.5) * size
+        np.testing.assert_allclose(view.landmarks.image_px[k], [400 + c * u - s * v, 300 + s * u + c * v], atol=2e-3)
+        x, y, z = world[k]
+        np.testing.assert_allclose(view.landmarks.world_m[k], [c * x - s * y, s * x + c * y, z], atol=1e-5)
+    np.testing.assert_allclose(view.landmarks.visibility, 1 / (1 + math.exp(-2)), atol=1e-6)
+    np.testing.assert_allclose(view.next_roi.center_px, roi.to_image(crop_px[33:34] / 256)[0], atol=1e-2)
+
+
+@pytest.mark.parametrize("where", ["points", "world", "presence"])
+def test_broken_numbers_make_the_presence_zero(where: str) -> None:
+    points, world, presence = raw_points(np.full((39, 2), 100.0)), np.ones(117, np.float32), 0.99
+    if where == "points":
+        points[7] = np.nan
+    elif where == "world":
+        world[3] = np.inf
+    else:
+        presence = math.nan
+    view = decode(points, presence, world, COLD, Roi((400.0, 300.0), 200.0, 0.1))
+    assert view.landmarks.presence == 0.0
+    assert np.isfinite(view.landmarks.image_px).all()
+
+
+class BrightSpot:
+    """A network that says: every point is at the centroid of what is white."""
+
+    def __init__(self) -> None:
+        self.input_bgr = np.zeros((256, 256, 3), np.uint8)
+
+    def infer(self) -> tuple[np.ndarray, ...]:
+        weight = self.input_bgr[..., 0].astype(float)
+        y, x = np.mgrid[:256, :256] + 0.5
+        at = np.array([(weight * x).sum(), (weight * y).sum()]) / weight.sum()
+        return raw_points(np.tile(at, (39, 1))), np.float32(1), np.zeros(117, np.float32), COLD
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.7, -2.5])
+def test_crop_and_decode_bring_a_spot_back_to_where_it_is(angle: float) -> None:
+    x, y = np.meshgrid(np.arange(1280) + 0.5, np.arange(720) + 0.5)
+    spot = 250 * np.exp(-((x - 700.5) ** 2 + (y - 310.5) ** 2) / (2 * 12**2))
+    image = np.repeat(spot[..., None], 3, axis=2).round().astype(np.uint8)
+    view = Landmarker(BrightSpot())(image, Roi((640.0, 360.0), 500.0, angle))
+    np.testing.assert_allclose(view.landmarks.image_px[0], [700.5, 310.5], atol=0.05)

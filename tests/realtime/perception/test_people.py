@@ -1,0 +1,229 @@
+"""The tracker in a scripted world: people are points with a size, and the networks see what is near."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from realtime.errors import UserError
+from realtime.messages import Frame, Landmarks
+from realtime.perception.detector import Detection
+from realtime.perception.landmarker import PersonView
+from realtime.perception.people import FrameError, PeopleTracker, tracked_person
+from realtime.perception.roi import Roi
+
+SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (33, 2))  # a body's landmarks, in sides of its square
+
+
+@dataclass
+class World:
+    """Where people are now, as squares; what the detector and the landmark network make of it."""
+
+    people: dict[str, Roi] = field(default_factory=dict)
+    unseen_by_detector: set[str] = field(default_factory=set)
+    detections: int = 0
+    looks: int = 0
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        self.detections += 1
+        seen = [roi for name, roi in self.people.items() if name not in self.unseen_by_detector]
+        return [Detection(0.9 - 0.1 * i, np.zeros(4), roi) for i, roi in enumerate(seen)]
+
+    def look(self, image: np.ndarray, roi: Roi) -> PersonView:
+        """Locks on to the nearest person whose hips are in the square's inner half."""
+        self.looks += 1
+        near = [each for each in self.people.values() if math.dist(each.center_px, roi.center_px) < roi.size_px / 4]
+        if not near:
+            return PersonView(_landmarks(roi, 0.1), roi)
+        person = min(near, key=lambda each: math.dist(each.center_px, roi.center_px))
+        return PersonView(_landmarks(person, 0.95), person)
+
+
+def _landmarks(roi: Roi, presence: float) -> Landmarks:
+    points = roi.to_image(SHAPE + 0.5).astype(np.float32)
+    return Landmarks(points, np.zeros((33, 3), np.float32), np.ones(33, np.float32), presence)
+
+
+class Session:
+    def __init__(self, world: World, **options: int) -> None:
+        self.world = world
+        self.tracker = PeopleTracker(world.detect, world.look, **options)  # type: ignore[arg-type]
+        self.seq = 0
+        self.image = np.zeros((480, 640, 3), np.uint8)
+
+    def step(self, dt: float = 1 / 30, frames: int = 1) -> list[int]:
+        for _ in range(frames):
+            self.seq += 1
+            self.t = getattr(self, "t", 0.0) + dt
+            sighting = self.tracker.observe(Frame(self.image, self.seq, self.t))
+        return [person.id for person in sighting.people]
+
+
+def at(x: float, y: float = 240.0, size: float = 200.0) -> Roi:
+    return Roi((x, y), size, 0.0)
+
+
+def test_detector_runs_only_to_acquire() -> None:
+    world = World({"a": at(300)})
+    session = Session(world)
+    for x in range(300, 400, 2):
+        world.people["a"] = at(x)
+        assert session.step() == [0]
+    assert world.detections == 1
+    assert world.looks == 50
+
+
+def test_nobody_is_an_empty_sighting_and_the_detector_keeps_looking() -> None:
+    session = Session(World())
+    assert session.step(frames=5) == []
+    assert session.world.detections == 5
+
+
+def test_found_again_soon_and_near_keeps_the_id_otherwise_not() -> None:
+    world = World({"a": at(300)})
+    session = Session(world)
+    session.step(frames=3)
+    world.people.clear()
+    assert session.step(frames=20) == []
+    world.people["a"] = at(340)
+    assert session.step() == [0]  # 0.7 s later, a fifth of its size away
+    world.people.clear()
+    session.step(frames=20)
+    world.people["a"] = at(550)
+    assert session.step() == [1]  # elsewhere
+    world.people.clear()
+    session.step(frames=40)
+    world.people["a"] = at(550)
+    assert session.step() == [2]  # too late
+
+
+def test_a_clock_set_back_does_not_revive_ids() -> None:
+    world = World({"a": at(300)})
+    session = Session(world)
+    session.step(frames=40)
+    world.people.clear()
+    session.step()
+    world.people["a"] = at(300)
+    assert session.step(dt=-1.0) == [1]
+
+
+def test_two_people_keep_their_ids_when_one_leaves_and_comes_back() -> None:
+    world = World({"a": at(150), "b": at(450)})
+    session = Session(world, max_people=2, redetect_every=5)
+    assert session.step(frames=2) == [0, 1]
+    gone = world.people.pop("a")
+    assert session.step(frames=3) == [1]
+    world.people["a"] = gone
+    assert session.step(frames=10) == [0, 1]
+
+
+def test_a_newcomer_is_found_within_the_interval() -> None:
+    world = World({"a": at(150)})
+    session = Session(world, max_people=2, redetect_every=5)
+    session.step(frames=6)
+    before = world.detections
+    world.people["b"] = at(450)
+    assert session.step(frames=5) == [0, 1]
+    assert world.detections == before + 1
+    session.step(frames=20)
+    assert world.detections == before + 1  # all places taken: nothing to look for
+
+
+def test_only_max_people_are_followed_and_the_surest_come_first() -> None:
+    world = World({"a": at(100, size=150), "b": at(300, size=150), "c": at(500, size=150)})
+    session = Session(world, max_people=2)
+    assert session.step(frames=20) == [0, 1]
+    assert world.detections == 1
+
+
+def test_the_one_person_lost_a_moment_ago_wins_over_a_surer_stranger() -> None:
+    world = World({"stranger": at(500), "a": at(150)}, unseen_by_detector={"stranger"})
+    session = Session(world)
+    session.step(frames=3)
+    gone = world.people.pop("a")
+    session.step()
+    world.unseen_by_detector.clear()
+    world.people = {"stranger": at(500), "a": gone}
+    assert session.step() == [0]
+
+
+def test_two_tracks_on_one_person_become_the_older() -> None:
+    world = World({"a": at(150), "b": at(450)})
+    session = Session(world, max_people=2, redetect_every=1000)
+    assert session.step() == [0, 1]
+    for x in range(450, 180, -20):  # b walks into a and disappears behind
+        world.people["b"] = at(x)
+        session.step()
+    world.people["a"] = at(175)
+    world.people.pop("b")
+    assert session.step(frames=2) == [0]
+
+
+def test_people_side_by_side_are_not_merged() -> None:
+    """Shoulder to shoulder: half a metre of a square that spans two and a half."""
+    world = World({"a": at(250), "b": at(250 + 200 * 0.2)})
+    session = Session(world, max_people=2, redetect_every=3)
+    assert session.step(frames=10) == [0, 1]
+
+
+def test_a_still_square_is_held_and_a_moving_one_followed() -> None:
+    squares: list[Roi] = []
+    world = World({"a": at(300)})
+
+    def look(image: np.ndarray, roi: Roi) -> PersonView:
+        squares.append(roi)
+        return world.look(image, roi)
+
+    tracker = PeopleTracker(world.detect, look)
+    image = np.zeros((480, 640, 3), np.uint8)
+    for i in range(20):
+        world.people["a"] = at(300 + (i % 2) * 2.0)  # trembles by a hundredth of its side
+        tracker.observe(Frame(image, i, i / 30))
+    assert len(set(squares[1:])) == 1
+    for i in range(20, 40):
+        world.people["a"] = at(300 + (i - 20) * 5.0)
+        tracker.observe(Frame(image, i, i / 30))
+    assert abs(squares[-1].center_px[0] - world.people["a"].center_px[0]) < 0.04 * 200 + 5
+
+
+def test_a_square_that_runs_away_ends_the_track() -> None:
+    def wild(image: np.ndarray, roi: Roi) -> PersonView:
+        return PersonView(_landmarks(roi, 0.9), Roi((math.nan, 0.0), 100.0, 0.0))
+
+    world = World({"a": at(300)})
+    tracker = PeopleTracker(world.detect, wild)
+    assert tracker.observe(Frame(np.zeros((480, 640, 3), np.uint8), 0, 0.0)).people == ()
+
+
+def test_box_is_around_visible_landmarks() -> None:
+    points = np.zeros((33, 2), np.float32)
+    points[0], points[1], points[2] = (10, 20), (50, 90), (900, 900)
+    visibility = np.zeros(33, np.float32)
+    visibility[:2] = 0.9
+    landmarks = Landmarks(points, np.zeros((33, 3), np.float32), visibility, 1.0)
+    np.testing.assert_array_equal(tracked_person(3, landmarks).box_xyxy, [10, 20, 50, 90])
+    hidden = Landmarks(points, landmarks.world_m, np.zeros(33, np.float32), 1.0)
+    np.testing.assert_array_equal(tracked_person(3, hidden).box_xyxy, [0, 0, 900, 900])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((0, 0, 3), np.uint8),
+        np.zeros((480, 0, 3), np.uint8),
+        np.zeros((480, 640), np.uint8),
+        np.zeros((480, 640, 4), np.uint8),
+        np.zeros((480, 640, 3), np.float32),
+        np.broadcast_to(np.uint8(0), (2, 40_000, 3)),
+        None,
+    ],
+)
+def test_unusable_frames_are_named_in_one_line(image: np.ndarray) -> None:
+    tracker = PeopleTracker(World().detect, World().look)
+    with pytest.raises(FrameError) as caught:
+        tracker.observe(Frame(image, 0, 0.0))
+    assert isinstance(caught.value, UserError)
+    assert "\n" not in str(caught.value)
