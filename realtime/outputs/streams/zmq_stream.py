@@ -15,7 +15,7 @@ from realtime.outputs.streams.curve import ServerKeys, is_private, load_server_k
 
 logger = logging.getLogger(__name__)
 
-_QUEUED_MESSAGES = 4  # for each subscriber, then its messages are dropped: a late pose is worth less than none
+_QUEUED_MESSAGES = 8  # for each subscriber, then its messages are dropped: a late pose is worth less than none
 _KERNEL_BUFFER = 65536  # bytes that may wait in the socket as well
 _LONGEST_INCOMING = 4096  # bytes; subscribers send subscriptions and handshakes, nothing long
 _HANDSHAKE_MS = 5000
