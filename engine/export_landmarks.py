@@ -11,24 +11,19 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import os
 from pathlib import Path
 
-import numpy as np
-import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
 
 from engine import landmark_net, tokenizer
 from engine.errors import EngineError
 from engine.landmark_net import Estimate, LandmarkEstimator
+from engine.onnx_file import OPSET, write_onnx
 from engine.skeleton import NUM_LANDMARKS
 
 logger = logging.getLogger(__name__)
 
 INPUTS = {"image_px": (NUM_LANDMARKS, 2), "world_m": (NUM_LANDMARKS, 3), "visibility": (NUM_LANDMARKS,)}
-_OPSET = 20
-_HALVE_FROM = 1024  # smaller tensors stay f32: they cost nothing and may hold constants
 
 
 def export(estimator: LandmarkEstimator, path: Path, metadata: dict[str, str]) -> None:
@@ -42,39 +37,12 @@ def export(estimator: LandmarkEstimator, path: Path, metadata: dict[str, str]) -
         input_names=list(INPUTS),
         output_names=list(Estimate._fields),
         dynamic_shapes={name: {0: batch} for name in INPUTS},
-        opset_version=_OPSET,
+        opset_version=OPSET,
         dynamo=True,
         verbose=False,
     )
     assert program is not None
-    model = program.model_proto
-    _halve_weights(model)
-    for key, value in metadata.items():
-        entry = model.metadata_props.add()
-        entry.key, entry.value = key, value
-    onnx.checker.check_model(model)
-    partial = path.with_suffix(".part")
-    onnx.save(model, partial)
-    os.replace(partial, path)
-
-
-def _halve_weights(model: onnx.ModelProto) -> None:
-    """Store large f32 initializers as fp16, each with a cast to f32 behind it."""
-    casts = []
-    for initializer in model.graph.initializer:
-        array = numpy_helper.to_array(initializer)
-        if initializer.data_type != TensorProto.FLOAT or array.size < _HALVE_FROM:
-            continue
-        name = initializer.name
-        initializer.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{name}_fp16"))
-        casts.append(helper.make_node("Cast", [f"{name}_fp16"], [name], to=TensorProto.FLOAT))
-    for node in reversed(casts):
-        model.graph.node.insert(0, node)
-    # Shapes noted for what are now casts would contradict nothing, but initializers may not be listed twice.
-    renamed = {cast.output[0] for cast in casts}
-    kept = [value for value in model.graph.value_info if value.name not in renamed]
-    del model.graph.value_info[:]
-    model.graph.value_info.extend(kept)
+    write_onnx(program.model_proto, path, metadata)
 
 
 def main() -> None:

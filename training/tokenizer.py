@@ -14,6 +14,7 @@ import math
 import os
 import sys
 import time
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -218,12 +219,11 @@ def save_checkpoint(trainer: Trainer, path: Path) -> None:
 
 def load_checkpoint(trainer: Trainer, path: Path) -> None:
     """Put the state of `save_checkpoint` into a trainer of the same configuration and mocap."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise EngineError(f"nothing to resume: no {path}") from error
-    except (OSError, RuntimeError, ValueError) as error:
-        raise EngineError(f"{path} is not a checkpoint: {str(error).splitlines()[0]}") from error
+    if not path.is_file():
+        raise EngineError(f"nothing to resume: no {path}")
+    if not zipfile.is_zipfile(path):
+        raise EngineError(f"{path} is not a checkpoint: start anew in another folder")
+    state = torch.load(path, map_location="cpu", weights_only=True)
     if state["config"] != repr(trainer.config) or state["mocap"] != trainer.sampler.mocap.fingerprint:
         raise EngineError(f"{path} is of another configuration or other mocap: start anew in another folder")
     trainer.tokenizer.load_state_dict(state["tokenizer"])
@@ -254,7 +254,10 @@ def build_trainer(config: TokenizerTraining, mocap: Sequence[Path], body: Path) 
 def train(
     config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Path, resume: bool = False
 ) -> PoseTokenizer:
-    """Run to the last step, writing checkpoint.pt, TensorBoard events and tokenizer.safetensors into `out`."""
+    """Run to the last step, writing checkpoint.pt, TensorBoard events and at the end tokenizer.safetensors into `out`.
+
+    Returns the tokenizer as it was stored, in half precision. Raises FloatingPointError when the loss is not finite.
+    """
     from torch.utils.tensorboard import SummaryWriter
 
     trainer = build_trainer(config, mocap, body)
@@ -283,11 +286,12 @@ def train(
                 board.add_scalar("val/mve_mm", figures.mve_mm, trainer.step)
             if trainer.step % config.checkpoint_every == 0 or done:
                 save_checkpoint(trainer, checkpoint)
-                save_tokenizer(trainer, out / "tokenizer.safetensors", {})
-    figures_by_split = evaluate_splits(trainer.tokenizer, trainer.body, mocap)
+    save_tokenizer(trainer, out / "tokenizer.safetensors", {})
+    stored = engine.tokenizer.load(out / "tokenizer.safetensors")  # half precision and all, as it will be used
+    figures_by_split = evaluate_splits(stored, trainer.body, mocap)
     print_table(figures_by_split)
     save_tokenizer(trainer, out / "tokenizer.safetensors", figures_by_split)
-    return trainer.tokenizer
+    return stored
 
 
 def save_tokenizer(trainer: Trainer, path: Path, figures: dict[str, Figures]) -> None:
@@ -299,7 +303,7 @@ def save_tokenizer(trainer: Trainer, path: Path, figures: dict[str, Figures]) ->
         "figures": {split: asdict(row) for split, row in figures.items()},
     }
     partial = path.with_suffix(".partial")
-    engine.tokenizer.save(partial, trainer.tokenizer, about)
+    engine.tokenizer.save(partial, trainer.tokenizer, about, torch.float16)
     os.replace(partial, path)
 
 
