@@ -1,0 +1,105 @@
+using System.Collections.Generic;
+using UnityEngine;
+using static TokenMocap.SmplJoints;
+
+namespace TokenMocap.Unity
+{
+    /// <summary>A Humanoid avatar's bones by SMPL's joints, and how they lie in the avatar's T-pose.</summary>
+    public sealed class AvatarBones
+    {
+        /// <summary>By SMPL's joints; SMPL's two hand joints, which lie in the palm, have no bone.</summary>
+        private static readonly HumanBodyBones[] Map =
+        {
+            HumanBodyBones.Hips, HumanBodyBones.LeftUpperLeg, HumanBodyBones.RightUpperLeg, HumanBodyBones.Spine,
+            HumanBodyBones.LeftLowerLeg, HumanBodyBones.RightLowerLeg, HumanBodyBones.Chest, HumanBodyBones.LeftFoot,
+            HumanBodyBones.RightFoot, HumanBodyBones.UpperChest, HumanBodyBones.LeftToes, HumanBodyBones.RightToes,
+            HumanBodyBones.Neck, HumanBodyBones.LeftShoulder, HumanBodyBones.RightShoulder, HumanBodyBones.Head,
+            HumanBodyBones.LeftUpperArm, HumanBodyBones.RightUpperArm, HumanBodyBones.LeftLowerArm,
+            HumanBodyBones.RightLowerArm, HumanBodyBones.LeftHand, HumanBodyBones.RightHand,
+        };
+
+        private static readonly int[] Required =
+        {
+            Pelvis, LeftHip, RightHip, LeftKnee, RightKnee, LeftAnkle, RightAnkle,
+        };
+
+        private readonly Transform _root;
+        private readonly Dictionary<string, SkeletonBone> _tPose = new Dictionary<string, SkeletonBone>();
+
+        /// <summary>(22) by joint; null where the avatar has no such bone.</summary>
+        public readonly Transform[] Transforms = new Transform[Map.Length];
+
+        public readonly AvatarRest Rest = new AvatarRest();
+
+        private AvatarBones(Animator animator)
+        {
+            _root = animator.transform;
+            foreach (SkeletonBone bone in animator.avatar.humanDescription.skeleton) _tPose[bone.name] = bone;
+            for (int joint = 0; joint < Map.Length; joint++)
+            {
+                Transform bone = animator.GetBoneTransform(Map[joint]);
+                if (bone == null) continue;
+                Transforms[joint] = bone;
+                InTPose(bone, out Matrix4x4 matrix, out Quaternion rotation);
+                Rest.Set(joint, matrix.MultiplyPoint3x4(Vector3.zero).ToNumerics(), rotation.ToNumerics());
+            }
+        }
+
+        /// <summary>Null, and why in one line, where the animator's avatar cannot be driven.</summary>
+        public static AvatarBones Find(Animator animator, out string problem)
+        {
+            problem = null;
+            if (animator.avatar == null || !animator.avatar.isValid || !animator.avatar.isHuman)
+            {
+                problem = animator.name + " has no Humanoid avatar; set Animation Type to Humanoid in the model's Rig tab";
+                return null;
+            }
+            var bones = new AvatarBones(animator);
+            foreach (int joint in Required)
+            {
+                if (bones.Transforms[joint] != null) continue;
+                problem = animator.name + " shows no " + Map[joint] +
+                    " bone; turn off Optimize Game Objects in the model's Rig tab";
+                return null;
+            }
+            return bones;
+        }
+
+        /// <summary>
+        /// Puts the bones where they belong; `move` false leaves the hips' place on the floor as in the T-pose.
+        /// </summary>
+        public void Apply(AvatarFit fit, bool move)
+        {
+            Vector3 hips = fit.HipsPosition.ToEngine();
+            if (!move)
+            {
+                hips.x = Rest.Positions[Pelvis].X;
+                hips.z = Rest.Positions[Pelvis].Z;
+            }
+            Transforms[Pelvis].position = _root.TransformPoint(hips);
+            // A parent comes before its children, and turning a parent turns its children along: world rotations last.
+            for (int joint = 0; joint < Transforms.Length; joint++)
+                if (Transforms[joint] != null)
+                    Transforms[joint].rotation = _root.rotation * fit.Rotations[joint].ToEngine();
+        }
+
+        /// <summary>
+        /// From the bone's frame to the root's. The avatar knows its T-pose by the names of its transforms; one that it
+        /// does not name stays as it is now.
+        /// </summary>
+        private void InTPose(Transform bone, out Matrix4x4 matrix, out Quaternion rotation)
+        {
+            matrix = Matrix4x4.identity;
+            rotation = Quaternion.identity;
+            for (Transform t = bone; t != null && t != _root; t = t.parent)
+            {
+                bool isNamed = _tPose.TryGetValue(t.name, out SkeletonBone named);
+                Vector3 position = isNamed ? named.position : t.localPosition;
+                Quaternion turn = isNamed ? named.rotation : t.localRotation;
+                Vector3 scale = isNamed ? named.scale : t.localScale;
+                matrix = Matrix4x4.TRS(position, turn, scale) * matrix;
+                rotation = turn * rotation;
+            }
+        }
+    }
+}

@@ -1,0 +1,70 @@
+using UnityEngine;
+
+namespace TokenMocap.Unity
+{
+    /// <summary>
+    /// Moves a Humanoid avatar with one person of a stream, after the Animator had its turn. The avatar's own transform
+    /// is the stage: put it, turn it and scale it as you like. While nobody is seen the last pose stays.
+    /// </summary>
+    [AddComponentMenu("tokenmocap/Humanoid Actor")]
+    [DisallowMultipleComponent]
+    public sealed class HumanoidActor : MonoBehaviour
+    {
+        [Tooltip("Where poses come from.")]
+        public MocapStream stream;
+
+        [Tooltip("A Humanoid. Empty: the Animator on this object.")]
+        public Animator animator;
+
+        [Tooltip("The person to follow. -1: whoever is seen first, for as long as they are.")]
+        public int personId = PersonChoice.Anybody;
+
+        [Tooltip("Whether the avatar walks about. Off: it moves on the spot.")]
+        public bool rootMotion = true;
+
+        private readonly PersonChoice _choice = new PersonChoice();
+        private readonly PersonPose _pose = new PersonPose();
+        private AvatarBones _bones;
+        private AvatarFit _fit;
+        private bool _hasPose;
+
+        /// <summary>Whether the person is seen at present; false also while the sender bridges a short loss.</summary>
+        public bool IsTracked { get; private set; }
+
+        private void OnEnable()
+        {
+            if (animator == null) animator = GetComponent<Animator>();
+            if (animator == null)
+            {
+                Refuse(name + " has no Animator; put this component on a Humanoid");
+                return;
+            }
+            _bones = AvatarBones.Find(animator, out string problem);
+            if (_bones == null)
+            {
+                Refuse(problem);
+                return;
+            }
+            _fit = new AvatarFit(_bones.Rest);
+            _hasPose = false;
+        }
+
+        private void LateUpdate()
+        {
+            if (stream == null || stream.Skeleton == null) return;
+            int? id = _choice.Choose(stream.Newest, personId);
+            bool isSeen = id != null && stream.Sample(id.Value, _pose);
+            IsTracked = isSeen && _pose.Valid;
+            _hasPose |= isSeen;
+            if (!_hasPose) return;
+            if (isSeen) _fit.Update(stream.Skeleton, _pose);
+            _bones.Apply(_fit, rootMotion); // again while nobody is seen: an Animator would move on
+        }
+
+        private void Refuse(string problem)
+        {
+            Debug.LogError("tokenmocap: " + problem, this);
+            enabled = false;
+        }
+    }
+}

@@ -1,0 +1,316 @@
+using System;
+using System.Collections.Generic;
+using System.Numerics;
+
+namespace TokenMocap
+{
+    /// <summary>A message that does not follow the wire format, or one of a version that this receiver does not know.</summary>
+    public sealed class WireException : Exception
+    {
+        public WireException(string message) : base(message) { }
+    }
+
+    /// <summary>Turns a message's text, a topic word, a space and JSON, into a WireMessage.</summary>
+    public static class WireFormat
+    {
+        public const int Version = 1;
+        private const int MostPeople = 256;
+        private const int MostShapeComponents = 1024;
+        private const double LargestInteger = 9007199254740992; // 2^53: JSON's numbers are doubles
+
+        /// <summary>The message, or null for a topic that is not known. Throws WireException, and nothing else.</summary>
+        public static WireMessage Parse(string text)
+        {
+            int space = text.IndexOf(' ');
+            if (space <= 0) throw new WireException("a message without a topic: is the sender tokenmocap?");
+            string topic = text.Substring(0, space);
+            try
+            {
+                switch (topic)
+                {
+                    case "pose": return ReadPose(Body(text, space + 1));
+                    case "skeleton": return ReadSkeleton(Body(text, space + 1));
+                    case "status": return ReadStatus(Body(text, space + 1));
+                    default: return null;
+                }
+            }
+            catch (JsonException error)
+            {
+                throw new WireException("a broken " + topic + " message: " + error.Message);
+            }
+        }
+
+        private static JsonReader Body(string text, int start)
+        {
+            var reader = new JsonReader(text, start);
+            reader.BeginObject();
+            while (reader.NextKey(out string key))
+            {
+                if (key != "v")
+                {
+                    reader.Skip();
+                    continue;
+                }
+                double version = reader.Number();
+                if (version != Version)
+                    throw new WireException("the sender speaks version " + version.ToString(System.Globalization.CultureInfo.InvariantCulture) +
+                        " of the wire format and this receiver version " + Version +
+                        "; update the older of the two");
+                reader = new JsonReader(text, start);
+                reader.BeginObject();
+                return reader;
+            }
+            throw new WireException("a message without a version");
+        }
+
+        private static PoseMessage ReadPose(JsonReader reader)
+        {
+            var message = new PoseMessage();
+            bool hasTime = false;
+            while (reader.NextKey(out string key))
+            {
+                switch (key)
+                {
+                    case "seq": message.Seq = Integer(reader, key); break;
+                    case "t_capture": message.CaptureTime = Finite(reader, key); hasTime = true; break;
+                    case "t_publish": message.PublishTime = Finite(reader, key); break;
+                    case "fps": message.Fps = Finite(reader, key); break;
+                    case "people": message.People = ReadPeople(reader); break;
+                    default: reader.Skip(); break;
+                }
+            }
+            reader.End();
+            if (!hasTime || message.People == null) throw new WireException("a pose message without t_capture or people");
+            return message;
+        }
+
+        private static PersonPose[] ReadPeople(JsonReader reader)
+        {
+            var people = new List<PersonPose>();
+            reader.BeginArray();
+            while (reader.NextItem())
+            {
+                if (people.Count == MostPeople) throw new WireException("more than " + MostPeople + " people");
+                people.Add(ReadPerson(reader));
+            }
+            return people.ToArray();
+        }
+
+        private static PersonPose ReadPerson(JsonReader reader)
+        {
+            var person = new PersonPose();
+            bool hasId = false, hasTrans = false, hasRotations = false;
+            reader.BeginObject();
+            while (reader.NextKey(out string key))
+            {
+                switch (key)
+                {
+                    case "id":
+                        long id = Integer(reader, key);
+                        if (id != (int)id) throw new WireException("id is out of range");
+                        person.Id = (int)id;
+                        hasId = true;
+                        break;
+                    case "confidence": person.Confidence = Single(reader, key); break;
+                    case "valid": person.Valid = reader.Boolean(); break;
+                    case "trans": person.Trans = ReadVector(reader, key); hasTrans = true; break;
+                    case "rotations": ReadRotations(reader, person.Rotations); hasRotations = true; break;
+                    case "betas": person.Betas = ReadSingles(reader, key); break;
+                    default: reader.Skip(); break;
+                }
+            }
+            if (!hasId || !hasTrans || !hasRotations) throw new WireException("a person without id, trans or rotations");
+            return person;
+        }
+
+        private static void ReadRotations(JsonReader reader, Quaternion[] rotations)
+        {
+            int count = 0;
+            reader.BeginArray();
+            while (reader.NextItem())
+            {
+                reader.BeginArray();
+                var q = new Quaternion(Item(reader, "rotations"), Item(reader, "rotations"), Item(reader, "rotations"),
+                    Item(reader, "rotations"));
+                EndItems(reader, "rotations");
+                float length = q.Length();
+                if (!(length > 0.5f && length < 2f)) throw new WireException("rotations has a quaternion that is not of length 1");
+                if (count == rotations.Length) throw WrongLength("rotations", rotations.Length);
+                rotations[count++] = Quaternion.Normalize(q);
+            }
+            if (count != rotations.Length) throw WrongLength("rotations", rotations.Length);
+        }
+
+        private static SkeletonMessage ReadSkeleton(JsonReader reader)
+        {
+            var message = new SkeletonMessage { BodyName = "" };
+            string[] names = null;
+            int[] parents = null;
+            Vector3[] offsets = null;
+            float[] betas = null;
+            Vector3[][] shapeOffsets = null;
+            while (reader.NextKey(out string key))
+            {
+                switch (key)
+                {
+                    case "names": names = ReadNames(reader); break;
+                    case "parents": parents = ReadParents(reader); break;
+                    case "offsets": offsets = ReadJoints(reader, key, ReadVector); break;
+                    case "betas": betas = ReadSingles(reader, key); break;
+                    case "shape_offsets": shapeOffsets = ReadJoints(reader, key, ReadVectors); break;
+                    case "up_axis":
+                        if (reader.String() != "Y") throw new WireException("up_axis is not Y");
+                        break;
+                    case "body": message.BodyName = ReadBodyName(reader); break;
+                    default: reader.Skip(); break;
+                }
+            }
+            reader.End();
+            if (names == null || parents == null || offsets == null)
+                throw new WireException("a skeleton message without names, parents or offsets");
+            message.Skeleton = new Skeleton(parents, offsets, betas, shapeOffsets);
+            return message;
+        }
+
+        private static string[] ReadNames(JsonReader reader)
+        {
+            string[] names = ReadJoints(reader, "names", (r, key) => r.String());
+            for (int i = 0; i < names.Length; i++)
+                if (names[i] != SmplJoints.Names[i])
+                    throw new WireException("joint " + i + " is " + names[i] + " and not SMPL's " + SmplJoints.Names[i]);
+            return names;
+        }
+
+        private static int[] ReadParents(JsonReader reader)
+        {
+            long[] parents = ReadJoints(reader, "parents", Integer);
+            for (int i = 0; i < parents.Length; i++)
+                if (i == 0 ? parents[i] != -1 : parents[i] < 0 || parents[i] >= i)
+                    throw new WireException("parents is no tree with every parent before its children");
+            return Array.ConvertAll(parents, parent => (int)parent);
+        }
+
+        private static string ReadBodyName(JsonReader reader)
+        {
+            string name = "";
+            reader.BeginObject();
+            while (reader.NextKey(out string key))
+            {
+                if (key == "name") name = reader.String();
+                else reader.Skip();
+            }
+            return name;
+        }
+
+        private static StatusMessage ReadStatus(JsonReader reader)
+        {
+            var message = new StatusMessage();
+            while (reader.NextKey(out string key))
+            {
+                switch (key)
+                {
+                    case "state": message.State = reader.String(); break;
+                    case "source": message.Source = reader.String(); break;
+                    case "estimator": message.Estimator = reader.String(); break;
+                    case "backend": message.Backend = reader.String(); break;
+                    case "dropped": message.Dropped = Integer(reader, key); break;
+                    case "message": message.Message = reader.String(); break;
+                    default: reader.Skip(); break;
+                }
+            }
+            reader.End();
+            return message;
+        }
+
+        private delegate T Read<T>(JsonReader reader, string key);
+
+        private static T[] ReadJoints<T>(JsonReader reader, string key, Read<T> read)
+        {
+            var items = new T[SmplJoints.Count];
+            int count = 0;
+            reader.BeginArray();
+            while (reader.NextItem())
+            {
+                if (count == items.Length) throw WrongLength(key, items.Length);
+                items[count++] = read(reader, key);
+            }
+            if (count != items.Length) throw WrongLength(key, items.Length);
+            return items;
+        }
+
+        private static Vector3 ReadVector(JsonReader reader, string key)
+        {
+            reader.BeginArray();
+            var vector = new Vector3(Item(reader, key), Item(reader, key), Item(reader, key));
+            EndItems(reader, key);
+            return vector;
+        }
+
+        /// <summary>Three rows, x, y and z, of as many numbers as there are shape components -> a vector each.</summary>
+        private static Vector3[] ReadVectors(JsonReader reader, string key)
+        {
+            reader.BeginArray();
+            float[][] rows = { Row(reader, key), Row(reader, key), Row(reader, key) };
+            EndItems(reader, key);
+            if (rows[1].Length != rows[0].Length || rows[2].Length != rows[0].Length)
+                throw new WireException(key + " has rows of different lengths");
+            var vectors = new Vector3[rows[0].Length];
+            for (int i = 0; i < vectors.Length; i++) vectors[i] = new Vector3(rows[0][i], rows[1][i], rows[2][i]);
+            return vectors;
+        }
+
+        private static float[] Row(JsonReader reader, string key)
+        {
+            if (!reader.NextItem()) throw new WireException(key + " is too short");
+            return ReadSingles(reader, key);
+        }
+
+        private static float[] ReadSingles(JsonReader reader, string key)
+        {
+            var numbers = new List<float>(16);
+            reader.BeginArray();
+            while (reader.NextItem())
+            {
+                if (numbers.Count == MostShapeComponents) throw new WireException(key + " is too long");
+                numbers.Add(Single(reader, key));
+            }
+            return numbers.ToArray();
+        }
+
+        private static float Item(JsonReader reader, string key)
+        {
+            if (!reader.NextItem()) throw new WireException(key + " is too short");
+            return Single(reader, key);
+        }
+
+        private static void EndItems(JsonReader reader, string key)
+        {
+            if (reader.NextItem()) throw new WireException(key + " is too long");
+        }
+
+        private static WireException WrongLength(string key, int length) =>
+            new WireException(key + " has not " + length + " items");
+
+        private static long Integer(JsonReader reader, string key)
+        {
+            double value = reader.Number();
+            if (!(Math.Abs(value) <= LargestInteger) || value != Math.Floor(value))
+                throw new WireException(key + " is not a whole number");
+            return (long)value;
+        }
+
+        private static double Finite(JsonReader reader, string key)
+        {
+            double value = reader.Number();
+            if (double.IsInfinity(value)) throw new WireException(key + " is not finite");
+            return value;
+        }
+
+        private static float Single(JsonReader reader, string key)
+        {
+            float value = (float)reader.Number();
+            if (float.IsInfinity(value)) throw new WireException(key + " is not finite");
+            return value;
+        }
+    }
+}
