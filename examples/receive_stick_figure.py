@@ -44,9 +44,8 @@ def main(address="tcp://127.0.0.1:5555", picture_file=None):
         elif topic == b"pose" and skeleton:
             picture = np.zeros((SIZE, SIZE, 3), np.uint8)
             for person in message["people"]:  # from the front: x to the right, y up
-                points = (
-                    joints_of(person, skeleton)[:, :2] * [1, -1] * PIXELS_PER_METRE + [SIZE / 2, 0.9 * SIZE]
-                ).astype(int)
+                front = joints_of(person, skeleton)[:, :2] * [1, -1]
+                points = (front * PIXELS_PER_METRE + [SIZE / 2, 0.9 * SIZE]).astype(int)
                 for joint, parent in enumerate(skeleton["parents"][1:], 1):
                     cv2.line(picture, points[parent].tolist(), points[joint].tolist(), (80, 220, 255), 3, cv2.LINE_AA)
             if picture_file and message["people"]:

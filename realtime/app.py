@@ -77,32 +77,32 @@ class App:
         body = load_body(config.body.file)
         if config.body.height_m is not None:
             body = body.scaled_to_height(config.body.height_m)
-        perception = create_perception(config.perception)
-        estimator_config = EstimatorConfig(config.estimator, config.camera.fov_deg, engine=config.engine)
-        estimator = create_estimator(estimator_config, body, config.smoothing)
-        world = World(body, pitch_rad=radians(config.camera.pitch_deg))
-        solver = Solver(estimator, PoseSmoother(config.smoothing), world)
-        recorder = Recorder(
-            config.record or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz")),
-            body=body,
-            camera=lambda: _camera_setup(config, world),
-            session_info={
-                "estimator": estimator.name,
-                "backend": estimator.backend,
-                "smoothing": config.smoothing.level,
-            },
-            blocking=config.offline,
-        )
-        frames = self._channel(Channel[Frame])
-        sightings = self._channel(Channel[Sighting])
         with ExitStack() as cleanup:
+            broadcast = Broadcast(config.stream, body, offline=config.offline)
+            cleanup.callback(broadcast.close)
+            perception = create_perception(config.perception)
             cleanup.callback(perception.close)
+            estimator_config = EstimatorConfig(config.estimator, config.camera.fov_deg, engine=config.engine)
+            estimator = create_estimator(estimator_config, body, config.smoothing)
             cleanup.callback(estimator.close)
+            world = World(body, pitch_rad=radians(config.camera.pitch_deg))
+            solver = Solver(estimator, PoseSmoother(config.smoothing), world)
+            recorder = Recorder(
+                config.record or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz")),
+                body=body,
+                camera=lambda: _camera_setup(config, world),
+                session_info={
+                    "estimator": estimator.name,
+                    "backend": estimator.backend,
+                    "smoothing": config.smoothing.level,
+                },
+                blocking=config.offline,
+            )
             cleanup.callback(recorder.close)
             if config.record is not None:
                 logger.info("recording to %s", recorder.start())
-            broadcast = Broadcast(config.stream, body, offline=config.offline)
-            cleanup.callback(broadcast.close)
+            frames = self._channel(Channel[Frame])
+            sightings = self._channel(Channel[Sighting])
 
             def tell(state: State, message: str = "") -> None:
                 broadcast.tell(
@@ -144,6 +144,7 @@ class App:
             else:
                 pipeline.add_stage("solve", solver.solve, sightings, (solved_frames,))
             pipeline.add_stage("fan out", fan_out, solved_frames)
+            cleanup.callback(broadcast.tick)
             cleanup.callback(lambda: tell("ended", str(pipeline.failure or "")))
             cleanup.callback(pipeline.stop)
             pipeline.start()

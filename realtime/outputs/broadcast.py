@@ -39,6 +39,7 @@ class Broadcast:
         self._lock = threading.Lock()  # sockets are used by one thread at a time
         self._news: deque[bytes] = deque()
         self._skeleton_due = time.monotonic()
+        self._sent_at = float("-inf")
         self._closed = False
         addresses = [parse_stream_url(url) for url in urls]
         try:
@@ -94,9 +95,8 @@ class Broadcast:
             if self._closed:
                 return
             self._closed = True
-            if self._news and self._message_streams:
-                self._flush()
-                time.sleep(_LAST_WORD_S)
+            self._flush()
+            time.sleep(max(0.0, self._sent_at + _LAST_WORD_S - time.monotonic()))
             for stream in self._message_streams:
                 stream.close()
             for frame_stream in self._frame_streams:
@@ -113,3 +113,4 @@ class Broadcast:
     def _send_message(self, message: bytes) -> None:
         for stream in self._message_streams:
             stream.send(message)
+            self._sent_at = time.monotonic()

@@ -18,6 +18,12 @@ def test_flags_land_where_they_belong() -> None:
     assert (config.camera.fov_deg, config.body.height_m, config.perception.max_people) == (50.0, 1.8, 2)
 
 
+def test_streams_add_up() -> None:
+    config = parse(["--demo", "--stream", "zmq://:0", "--stream", "vmc://"])
+    assert config.stream == ("zmq://:0", "vmc://")
+    assert parse(["--demo"]).stream == ()
+
+
 def test_defaults_are_the_documented_ones() -> None:
     config = parse(["--cam", "0"])
     assert config.source.cam == "0"
