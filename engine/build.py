@@ -16,17 +16,17 @@ import sys
 import time
 from dataclasses import asdict
 from importlib import metadata
-from math import prod
 from pathlib import Path
 
 from engine import parity
 from engine.backends import BACKENDS, backend
 from engine.backends.base import BuildRequest, Device
+from engine.cost import network_cost
 from engine.errors import EngineError
-from engine.graphs import NETWORK, graph_shapes
 from engine.manifest import FILE, VERSION, Manifest, hashes, sha256
+from engine.parity import Parity
 from engine.precision import PRECISIONS
-from engine.runtime import PoseEngine, load_engine
+from engine.runtime import load_engine
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,8 @@ _PACKAGES = ("torch", "onnx", "onnxscript", "openvino", "tensorrt-rtx", "tensorr
 _SCRATCH = 1.3  # what a device needs beside weights and the largest activations
 
 
-def build(checkpoint: Path, tokenizer: Path, backend_name: str, out: Path, request: BuildRequest) -> PoseEngine | None:
-    """Build, check and install an engine; returns it loaded, or None where this machine cannot run it.
+def build(checkpoint: Path, tokenizer: Path, backend_name: str, out: Path, request: BuildRequest) -> Parity | None:
+    """Build, check and install an engine; returns its parity with torch, or None where this machine cannot run it.
 
     Raises EngineError for bad input, and for an engine past the tolerance, which is then not installed.
     """
@@ -65,9 +65,7 @@ def build(checkpoint: Path, tokenizer: Path, backend_name: str, out: Path, reque
         runner.build(engine_network, partial, request)
         logger.info("built in %.1f s", time.perf_counter() - started)
         config = network.config
-        memory = _SCRATCH * (
-            weights_bytes + request.max_batch * activation_bytes(config.head.tokens, config.head.codes)
-        )
+        activations = request.max_batch * 4 * network_cost(config).activation_numbers
         Manifest(
             version=VERSION,
             backend=backend_name,
@@ -81,23 +79,18 @@ def build(checkpoint: Path, tokenizer: Path, backend_name: str, out: Path, reque
             codes=config.head.codes,
             config=asdict(config),
             weights_bytes=weights_bytes,
-            memory_bytes=int(memory),
+            memory_bytes=int(_SCRATCH * (weights_bytes + activations)),
             files=dict(hashes(partial)),
         ).write(partial)
         del network, engine_network
-        engine = None if device is None else load_engine(partial)
+        if device is not None:
+            load_engine(partial).close()
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
     shutil.rmtree(out, ignore_errors=True)
     partial.rename(out)
-    return engine
-
-
-def activation_bytes(tokens: int, codes: int) -> int:
-    """Inputs and outputs of one person, and as much again for each of a handful of intermediate results."""
-    shapes = graph_shapes(tokens, codes)[NETWORK]
-    return 8 * 4 * sum(prod(shape) for shape in (*shapes.inputs.values(), *shapes.outputs.values()))
+    return next(iter(parity.parity_reports(out).values()), None)
 
 
 def _targets(name: str, request: BuildRequest, device: Device | None) -> tuple[str, ...]:
@@ -134,15 +127,14 @@ def main(arguments: list[str] | None = None) -> int:
     targets = tuple(target.strip().upper() for target in options.targets.split(",") if target.strip())
     request = BuildRequest(options.precision, options.batch, targets)
     try:
-        engine = build(options.checkpoint, options.tokenizer, options.backend, options.out, request)
+        found = build(options.checkpoint, options.tokenizer, options.backend, options.out, request)
     except EngineError as error:
         print(f"engine.build: {error}", file=sys.stderr)
         return 2
-    if engine is None:
+    if found is None:
         print(f"{options.out}: built, not checked: no GPU here; it is compared with torch the first time it meets one")
     else:
-        print(f"{options.out}: {engine.backend}")
-        engine.close()
+        print(f"{options.out}: {found.in_words()}")
     return 0
 
 

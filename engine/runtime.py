@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from pathlib import Path
 
@@ -15,13 +14,11 @@ from engine.backends.base import Device, Session
 from engine.errors import EngineError
 from engine.graphs import DECODER, NETWORK
 from engine.manifest import Manifest, read_manifest
-from engine.parity import Answer, Parity
+from engine.parity import Answer
 
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
-
-_PARITY_FILE = "parity.json"  # not among the manifest's files: every device adds its own check
 
 
 class PoseEngine:
@@ -81,10 +78,8 @@ def load_engine(folder: Path | str) -> PoseEngine:
 
 
 def _require_parity(engine: PoseEngine, folder: Path) -> None:
-    path = folder / _PARITY_FILE
-    checked = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     key = f"{engine.device.fingerprint()}, {engine.manifest.files[parity.FILE][:12]}"
-    if key in checked:
+    if key in parity.parity_reports(folder):
         return
     logger.info("first run on %s: comparing the engine with torch", engine.device.name)
     found = parity.check(engine.infer, engine.decode, folder / parity.FILE)
@@ -95,19 +90,7 @@ def _require_parity(engine: PoseEngine, folder: Path) -> None:
             f"{found.in_words()}; build it in another --precision or for another --backend"
         )
     logger.info("parity with torch fp32: %s", found.in_words())
-    checked[key] = found.as_dict()
-    _write_if_possible(path, json.dumps(checked, indent=2) + "\n")
-
-
-def _write_if_possible(path: Path, text: str) -> None:
     try:
-        path.write_text(text, encoding="utf-8")
+        parity.add_report(folder, key, found)
     except OSError as error:
-        logger.warning("%s cannot be written (%s): the next start checks again", path, error.strerror)
-
-
-def parity_reports(folder: Path) -> dict[str, Parity]:
-    """The checks that an engine passed, by device."""
-    path = folder / _PARITY_FILE
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {key: Parity(**value) for key, value in content.items()}
+        logger.warning("%s is not written (%s): the next start checks again", folder / parity.REPORTS, error.strerror)

@@ -86,7 +86,7 @@ class OpenVinoSession:
         }
 
     def close(self) -> None:
-        """The request goes with the object."""
+        self._request = None
 
 
 def create() -> OpenVino:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -13,15 +14,15 @@ import onnxruntime
 import pytest
 import torch
 
-from engine import load_tokenhmr
+from engine import bench, load_tokenhmr
 from engine.backends import backend
 from engine.backends.base import BuildRequest, Device
 from engine.build import build, main
 from engine.errors import EngineError
 from engine.manifest import read_manifest
-from engine.parity import TOLERANCES, Answer, compare, fixed_images
+from engine.parity import TOLERANCES, Answer, compare, fixed_images, parity_reports
 from engine.rotations import rotmat_from_axis_angle
-from engine.runtime import load_engine, parity_reports
+from engine.runtime import load_engine
 from engine.skeleton import PARENTS
 from engine.weights import ASSETS
 
@@ -29,9 +30,7 @@ from engine.weights import ASSETS
 @pytest.fixture(scope="module")
 def openvino_engine(small_files, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("engines") / "openvino"
-    engine = build(*small_files, "openvino", folder, BuildRequest("fp32", max_batch=3))
-    assert engine is not None
-    engine.close()
+    assert build(*small_files, "openvino", folder, BuildRequest("fp32", max_batch=3)) is not None
     return folder
 
 
@@ -69,8 +68,8 @@ def test_onnx_runtime_reads_the_same_graph(openvino_engine, images, expected, ba
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_torch_engine(small_files, tmp_path, images, expected, precision):
-    engine = build(*small_files, "torch", tmp_path / "engine", BuildRequest(precision))
-    assert engine is not None
+    assert build(*small_files, "torch", tmp_path / "engine", BuildRequest(precision)) is not None
+    engine = load_engine(tmp_path / "engine")
     parity = compare(
         engine.infer(images),
         engine.decode(expected.token_logits.softmax(-1).numpy()),
@@ -94,8 +93,6 @@ def test_an_engine_runs_without_torch(openvino_engine):
 
 
 def test_manifest_says_what_it_was_built_from(openvino_engine, small_files):
-    import hashlib
-
     manifest = read_manifest(openvino_engine)
     assert list(manifest.inputs.values()) == [hashlib.sha256(p.read_bytes()).hexdigest() for p in small_files]
     assert manifest.versions["torch"] == torch.__version__
@@ -145,8 +142,6 @@ def test_an_engine_that_is_another_network_is_refused(openvino_engine, tmp_path)
     turn = rotmat_from_axis_angle(torch.tensor([0.0, 0.2, 0.0])).numpy()
     arrays["body_pose"] = arrays["body_pose"] @ turn
     np.savez_compressed(folder / "reference.npz", **arrays)
-    import hashlib
-
     manifest = json.loads((folder / "manifest.json").read_text())
     manifest["files"]["reference.npz"] = hashlib.sha256((folder / "reference.npz").read_bytes()).hexdigest()
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -228,9 +223,7 @@ def test_torch2trt_refuses_tensorrt_11(monkeypatch):
 def rtx_engine(small_files, tmp_path_factory) -> Path:
     pytest.importorskip("tensorrt_rtx", reason="tensorrt-rtx has no wheel for this platform")
     folder = tmp_path_factory.mktemp("engines") / "rtx"
-    engine = build(*small_files, "tensorrt-rtx", folder, BuildRequest("fp16", targets=("SM86", "SM89")))
-    if engine is not None:
-        engine.close()
+    build(*small_files, "tensorrt-rtx", folder, BuildRequest("fp16", targets=("SM86", "SM89")))
     return folder
 
 
@@ -264,3 +257,22 @@ def test_without_a_gpu_an_rtx_engine_says_what_to_do(rtx_engine):
         pytest.skip("there is a GPU")
     with pytest.raises(EngineError, match="--backend openvino"):
         load_engine(rtx_engine)
+
+
+def test_bench_times_an_engine_beside_torch_eager(small_files, tmp_path, capsys):
+    build(*small_files, "torch", tmp_path / "engine", BuildRequest("fp32", max_batch=2))
+    report = tmp_path / "bench.json"
+    arguments = ["--engine", str(tmp_path / "engine"), "--batch", "1,3", "--runs", "2", "--report", str(report)]
+    assert bench.main(arguments) == 0
+    rows = json.loads(report.read_text())
+    assert [(row["what"].split(" CPU")[0], row["batch"]) for row in rows] == [
+        ("torch fp32", 1), ("torch fp32", 3), ("torch eager fp32", 1), ("torch eager fp32", 3),
+    ]  # fmt: skip
+    for row in rows:
+        assert row["of_floor"] == pytest.approx(row["network"]["median_ms"] / row["floor_ms"])
+        assert all(
+            row[stage]["p95_ms"] >= row[stage]["median_ms"] > 0 for stage in ("crop", "network", "decode", "whole")
+        )
+    assert "times as fast as torch eager" in capsys.readouterr().out
+    assert bench.main(["--engine", str(tmp_path / "engine"), "--batch", "none"]) == 2
+    assert bench.main(["--engine", str(tmp_path)]) == 2
