@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import select
+import socket
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,6 +16,8 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection, serve
 
 from engine.skeleton import JOINT_NAMES, PARENTS
 from realtime.body.kinematics import forward_kinematics
@@ -165,6 +170,50 @@ def test_another_version_of_the_wire_format_is_refused_in_words(
     assert "update" in said
     sender.tell("ended")  # it goes on listening
     assert listener.wait(timeout=30) == 0
+
+
+def test_strangers_and_garbage_are_named_and_survived(csharp: Any, joint_writer: Path, tmp_path: Path) -> None:
+    """First something that is no WebSocket, then one that sends rubbish, then one with endless messages, then us."""
+    with socket.create_server(("127.0.0.1", 0)) as stranger:
+        port = stranger.getsockname()[1]
+        listener = csharp.start(joint_writer, f"ws://127.0.0.1:{port}", tmp_path / "joints.txt")
+        visitor, _ = stranger.accept()
+        with visitor:
+            visitor.sendall(b"SSH-2.0-stranger\r\n\r\n")
+    assert listener.stdout is not None
+    said = [listener.stdout.readline()]
+    rubbish: list[bytes | str] = [
+        b"\xff\xfe\x00",
+        "",
+        "pose",
+        'pose {"v":1,',
+        "skeleton []",
+        'status {"v":1,"state":3}',
+    ]
+    for complaint, messages in (("broken", rubbish), ("longer than 1 MiB", ["pose " + "9" * (2 << 20)])):
+        with serve(lambda connection, m=messages: _send_all(connection, m), "127.0.0.1", port) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            while complaint not in said[-1]:
+                said.append(listener.stdout.readline())
+                assert said[-1], said
+            server.shutdown()
+            thread.join()
+    us = Sender(port)
+    try:
+        us.repeat_skeleton_until(listener, "ready")
+        us.tell("ended")
+        assert listener.wait(timeout=30) == 0
+    finally:
+        us.stream.close()
+
+
+def _send_all(connection: ServerConnection, messages: list[bytes | str]) -> None:
+    with contextlib.suppress(ConnectionClosed):
+        for message in messages:
+            connection.send(message)
+            time.sleep(0.05)  # so that each is seen on its own
+        connection.recv()
 
 
 def _avatar(path: Path, rest: np.ndarray, *, scale: float = 1.0, without: tuple[str, ...] = ()) -> None:

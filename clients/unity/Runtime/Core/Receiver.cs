@@ -35,6 +35,7 @@ namespace TokenMocap
         private readonly Thread _thread;
         private volatile bool _isConnected;
         private volatile string _problem;
+        private double _wait = FirstWait; // seconds before the next attempt; the thread's own
 
         /// <summary>Starts at once; that nobody answers is no error. Throws AddressException.</summary>
         public Receiver(string address)
@@ -63,12 +64,12 @@ namespace TokenMocap
 
         private void Run()
         {
-            double wait = FirstWait;
             while (!_stop.IsCancellationRequested)
             {
                 try
                 {
-                    if (ReceiveUntilLost()) wait = FirstWait;
+                    ReceiveUntilLost();
+                    _problem = _address + ": the sender ended the stream; trying again";
                 }
                 catch (Exception error) when (!_stop.IsCancellationRequested)
                 {
@@ -82,15 +83,13 @@ namespace TokenMocap
                 {
                     _isConnected = false;
                 }
-                if (_stop.Token.WaitHandle.WaitOne(TimeSpan.FromSeconds(wait))) return;
-                wait = Math.Min(wait * 2, LongestWait);
+                if (_stop.Token.WaitHandle.WaitOne(TimeSpan.FromSeconds(_wait))) return;
+                _wait = Math.Min(_wait * 2, LongestWait);
             }
         }
 
-        /// <summary>Whether a message that could be read came before the sender said goodbye.</summary>
-        private bool ReceiveUntilLost()
+        private void ReceiveUntilLost()
         {
-            bool understood = false;
             using (var patience = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token))
             {
                 patience.CancelAfter(TimeSpan.FromSeconds(SilenceIsLoss));
@@ -101,15 +100,13 @@ namespace TokenMocap
                     while ((text = connection.Receive(patience.Token)) != null)
                     {
                         patience.CancelAfter(TimeSpan.FromSeconds(SilenceIsLoss));
-                        understood |= Take(text, Now);
+                        Take(text, Now);
                     }
                 }
             }
-            _problem = _address + ": the sender ended the stream; trying again";
-            return understood;
         }
 
-        private bool Take(string text, double receivedAt)
+        private void Take(string text, double receivedAt)
         {
             WireMessage message;
             try
@@ -119,13 +116,13 @@ namespace TokenMocap
             catch (WireException error)
             {
                 _problem = _address + ": " + error.Message;
-                return false;
+                return;
             }
             _problem = null;
-            if (message == null) return true;
+            _wait = FirstWait;
+            if (message == null) return;
             if (_queue.Count >= LongestQueue) _queue.TryDequeue(out _);
             _queue.Enqueue(new Arrival { Message = message, ReceivedAt = receivedAt });
-            return true;
         }
 
         private static string Reason(Exception error)
