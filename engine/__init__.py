@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import engine.privacy  # noqa: F401  before anything can import openvino
+
 if TYPE_CHECKING:
     from engine.tokenhmr import TokenHMR
     from engine.tokenizer import Tokenizer
