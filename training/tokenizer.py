@@ -64,7 +64,7 @@ class TokenizerTraining:
     clip_norm: float = 5.0
     codebook_decay: float = 0.99
     input_noise: float = 0.04  # 6D noise on some joints of the encoder's input, growing from 0 over the run (B.1)
-    surface_every: int = 30  # every so-manieth vertex enters the surface loss
+    surface_every: int = 30  # one vertex in so many enters the surface loss
     bf16: bool = True
     seed: int = 0
     log_every: int = 100
@@ -169,7 +169,7 @@ class Figures:
 
 @torch.no_grad()
 def evaluate(tokenizer: Tokenizer, body: TorchBody, mocap: Mocap, every: int = 1) -> Figures:
-    """Encode and decode every so-manieth frame of a split, upright and of mean shape."""
+    """Encode and decode frames 0, every, 2 * every and so on of a split, upright and of mean shape."""
     joint_errors, vertex_errors = [], []
     used = torch.zeros(tokenizer.num_codes, dtype=torch.bool)
     for axis_angle in mocap.axis_angle[::every, 1:].split(128):

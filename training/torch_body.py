@@ -66,7 +66,7 @@ class TorchBody(nn.Module):
         return joints, _skin(self.landmark_weights, transforms, rest)
 
     def vertices(self, rotmats: Tensor, betas: Tensor, every: int = 1) -> Tensor:
-        """As `points`, for every so-manieth vertex of the mesh: (B, ceil(V / every), 3)."""
+        """As `points`, for vertices 0, every, 2 * every and so on: (B, ceil(V / every), 3)."""
         _, transforms = self._pose(rotmats, betas)
         rest = self.rest_vertices[::every] + torch.einsum("vck,bk->bvc", self.vertex_shapedirs[::every], betas)
         return _skin(self.vertex_weights[::every], transforms, rest)

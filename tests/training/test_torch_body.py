@@ -9,6 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from engine.errors import EngineError
 from engine.skeleton import PARENTS
+from engine.weights import ASSETS
+from realtime.body.smpl_file import load_body
 from training.torch_body import TorchBody
 
 
@@ -110,3 +112,14 @@ def test_a_file_that_is_no_npz_is_one_clear_error(tmp_path: Path) -> None:
     path.write_bytes(b"no such thing")
     with pytest.raises(EngineError, match="cannot read the body"):
         TorchBody(path)
+
+
+def test_the_shipped_body_poses_as_the_live_programs_does() -> None:
+    rotmats = Rotation.random(2 * 24, rng=5).as_matrix().reshape(2, 24, 3, 3).astype(np.float32)
+    betas = np.random.default_rng(6).normal(size=(2, 10)).astype(np.float32)
+    live, body = load_body("open"), TorchBody(ASSETS / "body_open.npz")
+    ours = body.points(torch.from_numpy(rotmats), torch.from_numpy(betas))
+    for mine, theirs in zip(ours, live.landmarks(rotmats, betas), strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5)
+    some = body.vertices(torch.from_numpy(rotmats), torch.from_numpy(betas), every=50)
+    np.testing.assert_allclose(some[1], live.vertices(rotmats[1], betas[1], np.zeros(3, np.float32))[::50], atol=1e-5)
