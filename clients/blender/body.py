@@ -1,0 +1,96 @@
+"""A body in SMPL's format: the free one that is bundled, or the user's .npz. No bpy here."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .protocol import NUM_BETAS, NUM_JOINTS, Skeleton
+
+Array = NDArray[np.float64]
+
+BUNDLED = Path(__file__).with_name("body_open.npz")
+_KEYS = ("v_template", "shapedirs", "J_regressor", "weights", "f")
+_SAME_SIZE = 1e-4  # relative: what rounding on the wire leaves of a size that was not changed
+_SAME_JOINT_M = 1e-3
+
+
+class BodyError(ValueError):
+    """A body file that cannot be used; one line that says what to give instead."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Body:
+    """A T-pose that faces +Z with Y up, in metres."""
+
+    vertices: Array  # (V, 3)
+    vertex_shapes: Array  # (V, 3, 10)
+    joints: Array  # (24, 3) for the average shape
+    weights: Array  # (V, 24)
+    faces: NDArray[np.int64]  # (F, 3)
+
+    def rest_vertices(self, betas: Array) -> Array:
+        """(V, 3) for a shape (10,)."""
+        return self.vertices + self.vertex_shapes @ betas
+
+    def fitted(self, skeleton: Skeleton) -> Body:
+        """This body at the size at which the stream has it. Raises BodyError where it is another body.
+
+        The stream keeps a stature that it was told whatever the shape, so each component loses the growth that would
+        change it: S_k - (dh_k / h) v, for a height h to which the component adds dh_k.
+        """
+        ours, theirs = self.joints - self.joints[0], skeleton.joints - skeleton.joints[0]
+        scale = float((ours * theirs).sum() / (ours * ours).sum())
+        if np.abs(ours * scale - theirs).max() > _SAME_JOINT_M:
+            raise BodyError(
+                f"the stream's body '{skeleton.body_name}' is not the file's: choose the .npz of the body that the "
+                "program was started with"
+            )
+        if abs(scale - 1) < _SAME_SIZE:
+            return self
+        top, bottom = self.vertices[:, 1].argmax(), self.vertices[:, 1].argmin()
+        growth = (self.vertex_shapes[top, 1] - self.vertex_shapes[bottom, 1]) / np.ptp(self.vertices[:, 1])
+        return replace(
+            self,
+            vertices=scale * self.vertices,
+            vertex_shapes=scale * (self.vertex_shapes - self.vertices[..., None] * growth),
+            joints=scale * self.joints,
+        )
+
+
+def load_body(path: Path) -> Body:
+    """Read an .npz with SMPL's keys; pickled objects are never loaded. Raises BodyError."""
+    try:
+        data = path.read_bytes()
+        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
+            missing = [key for key in _KEYS if key not in archive.files]
+            if missing:
+                raise BodyError(f"the body file {path} lacks {', '.join(missing)}: give an SMPL body as .npz")
+            template, shapes, regressor, weights, faces = (archive[key] for key in _KEYS)
+    except OSError as error:
+        raise BodyError(f"cannot read the body file {path}: {error.strerror or error}") from error
+    except (ValueError, zipfile.BadZipFile, EOFError) as error:
+        if isinstance(error, BodyError):
+            raise
+        raise BodyError(f"{path} is no .npz of plain arrays: save the body's arrays with numpy.savez") from error
+    count = len(template)
+    shapes = shapes[..., :NUM_BETAS]
+    expected = ((count, 3), (count, 3, NUM_BETAS), (NUM_JOINTS, count), (count, NUM_JOINTS), (len(faces), 3))
+    for key, array, shape in zip(_KEYS, (template, shapes, regressor, weights, faces), expected, strict=True):
+        if array.shape != shape or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+            raise BodyError(f"the body file {path}: '{key}' is not {shape} finite numbers, so it is no SMPL body")
+    if faces.min() < 0 or faces.max() >= count:
+        raise BodyError(f"the body file {path}: 'f' names vertices that are not there")
+    template, shapes, regressor = (np.asarray(array, np.float64) for array in (template, shapes, regressor))
+    return Body(
+        vertices=template,
+        vertex_shapes=shapes,
+        joints=regressor @ template,
+        weights=np.asarray(weights, np.float64),
+        faces=np.asarray(faces, np.int64),
+    )

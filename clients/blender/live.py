@@ -1,0 +1,156 @@
+"""The connection and its timer: all that touches bpy while poses come in, on Blender's main thread."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import bpy
+import numpy as np
+from bpy.app.handlers import persistent
+from numpy.typing import NDArray
+
+from .pose_math import continuous
+from .protocol import Pose
+from .receiver import CurveKeys, Receiver
+from .retarget import rig_of
+from .rig import Rig, RigError
+from .take import chosen
+
+_INTERVAL_S = 1 / 60
+_RESCAN_S = 1.0  # how soon armatures that were renamed, edited, added or removed are noticed
+_REDRAW_S = 0.25
+
+
+@dataclass
+class _Driven:
+    """An armature that follows; by name, as Blender's own references die with an undo or a file."""
+
+    rig: Rig
+    t_shown: float = -1.0
+    followed: int | None = None
+    signs: NDArray[np.float64] | None = None  # (K, 4) the last quaternions
+
+
+@dataclass
+class _State:
+    receiver: Receiver | None = None
+    driven: dict[str, _Driven] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)  # armature -> why it does not follow
+    t_scanned: float = -1.0
+    t_redrawn: float = -1.0
+
+
+_state = _State()
+
+
+def connect(address: str, keys: CurveKeys | None, delay_s: float) -> None:
+    """Start to listen, instead of to what was listened to before. Raises ConnectError."""
+    receiver = Receiver(address, keys, delay_s=delay_s)
+    disconnect()
+    _state.receiver = receiver
+    bpy.app.timers.register(tick, persistent=True)
+
+
+def disconnect() -> None:
+    """Close the connection and take the timer off. Idempotent."""
+    if _state.receiver is not None:
+        _state.receiver.stop()
+        _state.receiver = None
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+    forget_armatures()
+
+
+def receiver() -> Receiver | None:
+    return _state.receiver
+
+
+def problems() -> dict[str, str]:
+    """Armatures that cannot follow, and why."""
+    return _state.problems
+
+
+def forget_armatures() -> None:
+    """Look at the armatures anew before the next pose is shown."""
+    _state.driven.clear()
+    _state.problems.clear()
+    _state.t_scanned = -1.0
+
+
+@persistent
+def on_file_loaded(*_: object) -> None:
+    forget_armatures()
+
+
+def tick() -> float | None:
+    """What the timer calls; returns the seconds until the next call."""
+    if _state.receiver is None:
+        return None
+    if bpy.app.is_job_running("RENDER"):  # a pose that changes under the renderer is a torn frame
+        return _REDRAW_S
+    settings = bpy.context.scene.tokenmocap
+    _state.receiver.set_delay(settings.delay_ms / 1000)
+    pose = _state.receiver.sample()
+    if pose is not None and settings.is_live:
+        _show(pose)
+    _redraw_panels()
+    return _INTERVAL_S
+
+
+def _show(pose: Pose) -> None:
+    now = time.monotonic()
+    if _state.t_scanned < 0 or now - _state.t_scanned > _RESCAN_S:
+        _scan()
+        _state.t_scanned = now
+    for name, driven in _state.driven.items():
+        ob = bpy.data.objects.get(name)
+        if ob is not None and ob.mode != "EDIT" and ob.tokenmocap.is_driven and pose.t_capture != driven.t_shown:
+            _drive(ob, driven, pose)
+
+
+def _scan() -> None:
+    before, _state.driven, _state.problems = _state.driven, {}, {}
+    for ob in bpy.data.objects:
+        if ob.type != "ARMATURE" or not ob.tokenmocap.is_driven or ob.mode == "EDIT":
+            continue
+        try:
+            rig = rig_of(ob)
+        except RigError as error:
+            _state.problems[ob.name] = str(error)
+            continue
+        for bone in rig.bones:
+            if ob.pose.bones[bone].rotation_mode != "QUATERNION":
+                ob.pose.bones[bone].rotation_mode = "QUATERNION"
+        old = before.get(ob.name)
+        kept = old if old is not None and old.rig.bones == rig.bones else None
+        _state.driven[ob.name] = _Driven(
+            rig, followed=kept.followed if kept else None, signs=kept.signs if kept else None
+        )
+
+
+def _drive(ob: bpy.types.Object, driven: _Driven, pose: Pose) -> None:
+    person = chosen(pose.people, ob.tokenmocap.person, driven.followed)
+    if person is None:
+        return
+    bones = [ob.pose.bones.get(name) for name in driven.rig.bones]
+    if None in bones:  # edited since the last look
+        _state.t_scanned = -1.0
+        return
+    quaternions, location = driven.rig.channels(person.rotations[None], person.trans[None])
+    driven.signs = continuous(quaternions, driven.signs)[0]
+    driven.followed, driven.t_shown = person.id, pose.t_capture
+    for bone, quaternion in zip(bones, driven.signs.tolist(), strict=True):
+        bone.rotation_quaternion = quaternion
+    bones[0].location = location[0].tolist()
+
+
+def _redraw_panels() -> None:
+    now = time.monotonic()
+    if now - _state.t_redrawn < _REDRAW_S:
+        return
+    _state.t_redrawn = now
+    for window in bpy.context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "VIEW_3D":
+                area.tag_redraw()

@@ -1,0 +1,45 @@
+"""The skinned body on an armature of ours. Without pose blend shapes: Blender has no cheap way to drive all 207."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from .body import Body
+from .pose_math import to_blender_axes
+from .protocol import JOINT_NAMES
+
+Array = NDArray[np.float64]
+
+_LEAST_WEIGHT = 1e-4
+_MARK = "tokenmocap_body"
+
+
+def create(ob: bpy.types.Object, body: Body, rest_vertices: Array) -> bpy.types.Object:
+    """A mesh of rest_vertices (V, 3), metres in the stream's axes, as a child of the armature, which deforms it."""
+    data = bpy.data.meshes.new(f"{ob.name} body")
+    data.from_pydata(to_blender_axes(rest_vertices).tolist(), [], body.faces.tolist())
+    data.shade_smooth()
+    skin = bpy.data.objects.new(f"{ob.name} body", data)
+    for collection in ob.users_collection:
+        collection.objects.link(skin)
+    skin.parent = ob
+    skin[_MARK] = True
+    for joint, name in enumerate(JOINT_NAMES):
+        group = skin.vertex_groups.new(name=name)
+        for vertex in np.flatnonzero(body.weights[:, joint] > _LEAST_WEIGHT).tolist():
+            group.add([vertex], float(body.weights[vertex, joint]), "REPLACE")
+    skin.modifiers.new("Armature", "ARMATURE").object = ob
+    return skin
+
+
+def skins(ob: bpy.types.Object) -> list[bpy.types.Object]:
+    """The armature's body meshes."""
+    return [child for child in ob.children if child.get(_MARK)]
+
+
+def set_rest(skin: bpy.types.Object, rest_vertices: Array) -> None:
+    """Reshape a body mesh to rest_vertices (V, 3), as `create` takes them."""
+    skin.data.vertices.foreach_set("co", to_blender_axes(rest_vertices).ravel())
+    skin.data.update()

@@ -1,0 +1,172 @@
+"""The stream's messages as checked records. No bpy here.
+
+A message is a topic word, one space and UTF-8 JSON. Everything from the network is doubted: a message either becomes a
+record whose arrays have the right shapes and finite numbers, or a ProtocolError of one line.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+VERSION = 1
+NUM_JOINTS = 24
+NUM_BETAS = 10
+JOINT_NAMES: tuple[str, ...] = (
+    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
+    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
+    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+    "left_hand", "right_hand",
+)  # fmt: skip
+PARENTS = np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
+
+
+class ProtocolError(ValueError):
+    """A message that is not understood; one line that says why."""
+
+
+class VersionError(ProtocolError):
+    """The stream speaks another version of the wire format."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skeleton:
+    """Sent every second: the body's joints at rest, in metres, Y up, facing +Z, and how they change with the shape."""
+
+    joints: Array  # (24, 3) for the average shape
+    joint_shapes: Array  # (24, 3, 10)
+    body_name: str
+
+    def rest_joints(self, betas: Array) -> Array:
+        """(24, 3) for a shape (10,)."""
+        return self.joints + self.joint_shapes @ betas
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Person:
+    id: int
+    confidence: float
+    valid: bool  # False while the tracker bridges frames without the person
+    trans: Array  # (3,) the pelvis joint in the world, metres, Y up
+    rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] turns the root into the world
+    betas: Array  # (10,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pose:
+    seq: int
+    t_capture: float  # Unix time, s, on the sender's clock
+    t_publish: float
+    fps: float
+    people: tuple[Person, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    state: str
+    source: str
+    message: str
+
+
+def parse(message: bytes) -> Skeleton | Pose | Status | None:
+    """Read one message; None for a topic that this version does not know. Raises ProtocolError."""
+    topic, _, body = message.partition(b" ")
+    read = _READERS.get(topic)
+    if read is None:
+        return None
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"a {topic.decode()} message is not JSON") from error
+    if not isinstance(fields, dict):
+        raise ProtocolError(f"a {topic.decode()} message is not a JSON object")
+    if fields.get("v") != VERSION:
+        raise VersionError(
+            f"the stream speaks version {str(fields.get('v'))[:20]} of the wire format, this extension version "
+            f"{VERSION}: install the one that came with the program"
+        )
+    return read(fields)
+
+
+def _skeleton(fields: dict[str, Any]) -> Skeleton:
+    if fields.get("names") != list(JOINT_NAMES) or fields.get("parents") != PARENTS.tolist():
+        raise ProtocolError("the stream's skeleton does not have SMPL's 24 joints")
+    if fields.get("up_axis") != "Y":
+        raise ProtocolError(f"the stream's up axis is {str(fields.get('up_axis'))[:20]}, not Y")
+    joints = _numbers(fields, "offsets", (NUM_JOINTS, 3))
+    joint_shapes = np.zeros((NUM_JOINTS, 3, NUM_BETAS))
+    if "shape_offsets" in fields:
+        joint_shapes = _numbers(fields, "shape_offsets", (NUM_JOINTS, 3, NUM_BETAS))
+        joints -= joint_shapes @ _numbers(fields, "betas", (NUM_BETAS,))
+    for joint in range(1, NUM_JOINTS):  # offsets are from the parent, which comes first
+        joints[joint] += joints[PARENTS[joint]]
+        joint_shapes[joint] += joint_shapes[PARENTS[joint]]
+    body = fields.get("body")
+    return Skeleton(joints, joint_shapes, str(body.get("name", ""))[:80] if isinstance(body, dict) else "")
+
+
+def _pose(fields: dict[str, Any]) -> Pose:
+    people = fields.get("people")
+    if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
+        raise ProtocolError("a pose message has no list of people")
+    return Pose(
+        seq=_whole(fields, "seq"),
+        t_capture=_number(fields, "t_capture"),
+        t_publish=_number(fields, "t_publish"),
+        fps=_number(fields, "fps"),
+        people=tuple(_person(person) for person in people),
+    )
+
+
+def _person(fields: dict[str, Any]) -> Person:
+    rotations = _numbers(fields, "rotations", (NUM_JOINTS, 4))
+    norms = np.linalg.norm(rotations, axis=-1, keepdims=True)
+    if np.abs(norms - 1).max() > 0.01:
+        raise ProtocolError("a pose message has rotations that are not unit quaternions")
+    return Person(
+        id=_whole(fields, "id"),
+        confidence=_number(fields, "confidence"),
+        valid=fields.get("valid") is True,
+        trans=_numbers(fields, "trans", (3,)),
+        rotations=rotations / norms,
+        betas=_numbers(fields, "betas", (NUM_BETAS,)),
+    )
+
+
+def _status(fields: dict[str, Any]) -> Status:
+    return Status(*(str(fields.get(key, ""))[:200] for key in ("state", "source", "message")))
+
+
+def _whole(fields: dict[str, Any], key: str) -> int:
+    value = fields.get(key)
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
+        raise ProtocolError(f"'{key}' is not a whole number")
+    return value
+
+
+def _number(fields: dict[str, Any], key: str) -> float:
+    return float(_numbers(fields, key, ()))
+
+
+def _numbers(fields: dict[str, Any], key: str, shape: tuple[int, ...]) -> Array:
+    try:
+        array = np.array(fields.get(key))
+    except ValueError:  # ragged lists
+        array = np.empty(0)
+    if array.shape != shape or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
+        raise ProtocolError(f"'{key}' is not {'x'.join(map(str, shape)) or 'one'} finite numbers")
+    return array.astype(np.float64)
+
+
+_READERS: dict[bytes, Callable[[dict[str, Any]], Skeleton | Pose | Status]] = {
+    b"skeleton": _skeleton,
+    b"pose": _pose,
+    b"status": _status,
+}

@@ -1,0 +1,52 @@
+"""Which armature follows the stream, and how: ours bone by bone, anybody's by a bone map. Kept on the object."""
+
+from __future__ import annotations
+
+import json
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from .armature import rest_bones
+from .bone_map import BoneMapError, Preset, matched
+from .rig import Rig, RigError, mapped_rig, smpl_rig
+
+Array = NDArray[np.float64]
+
+
+def bind_smpl(ob: bpy.types.Object) -> None:
+    """Let an armature of ours follow the stream."""
+    ob.tokenmocap.bone_map = ""
+    ob.tokenmocap.is_driven = True
+
+
+def bind_mapped(ob: bpy.types.Object, preset: Preset, rest_joints: Array) -> None:
+    """Let somebody else's armature follow the stream; rest_joints (24, 3) is the performer's T-pose in its axes.
+
+    Raises BoneMapError or RigError, one line, and then leaves the armature as it was.
+    """
+    bones = matched(preset, ob.data.bones.keys(), ob.name)
+    mapped_rig(rest_bones(ob), bones, rest_joints)
+    for bone, name, _ in preset.settings:
+        if bone not in ob.pose.bones or name not in ob.pose.bones[bone]:
+            raise BoneMapError(f"'{ob.name}' has no property '{name}' on '{bone}', which '{preset.name}' sets")
+    for bone, name, value in preset.settings:
+        owner = ob.pose.bones[bone]
+        owner[name] = type(owner[name])(value)
+    ob.tokenmocap.bone_map = json.dumps({"bones": bones, "rest_joints": np.round(rest_joints, 5).tolist()})
+    ob.tokenmocap.is_driven = True
+    ob.update_tag()
+
+
+def rig_of(ob: bpy.types.Object) -> Rig:
+    """How to drive a bound armature as it is now. Raises RigError."""
+    bones = rest_bones(ob)
+    if not ob.tokenmocap.bone_map:
+        return smpl_rig(bones)
+    try:
+        kept = json.loads(ob.tokenmocap.bone_map)
+        bone_map, rest_joints = kept["bones"], np.array(kept["rest_joints"], np.float64)
+    except (ValueError, KeyError, TypeError) as error:
+        raise RigError(f"the bone map kept on '{ob.name}' is damaged: bind it again") from error
+    return mapped_rig(bones, bone_map, rest_joints)

@@ -1,0 +1,74 @@
+"""From received poses to one person's motion over time. No bpy here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .pose_math import slerp
+from .protocol import Person, Pose
+
+Array = NDArray[np.float64]
+
+ANYONE = -1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Motion:
+    """One person, a row for every frame in which the person was really seen."""
+
+    times: Array  # (N,) s since the take's first frame, rising
+    rotations: Array  # (N, 24, 4) local, x, y, z, w
+    trans: Array  # (N, 3)
+
+
+def chosen(people: Sequence[Person], person_id: int, before: int | None) -> Person | None:
+    """The person of that id; for ANYONE the one followed before as long as there, then the lowest id."""
+    by_id = {person.id: person for person in people}
+    if person_id != ANYONE:
+        return by_id.get(person_id)
+    if before in by_id:
+        return by_id[before]
+    return by_id[min(by_id)] if by_id else None
+
+
+def motion_of(take: Sequence[Pose], person_id: int) -> Motion | None:
+    """One person's motion; None where the person was never seen. Frames out of order and coasted ones are left out."""
+    times: list[float] = []
+    people: list[Person] = []
+    followed: int | None = None
+    for pose in take:
+        person = chosen(pose.people, person_id, followed)
+        if person is None:
+            continue
+        followed = person.id
+        t = pose.t_capture - take[0].t_capture
+        if person.valid and (not times or t > times[-1]):
+            times.append(t)
+            people.append(person)
+    if not people:
+        return None
+    return Motion(
+        times=np.array(times),
+        rotations=np.stack([person.rotations for person in people]),
+        trans=np.stack([person.trans for person in people]),
+    )
+
+
+def resampled(motion: Motion, rate_hz: float) -> Motion:
+    """The motion at times k / rate_hz: rotations along the shortest arc, positions along a line."""
+    first, last = np.ceil(motion.times[0] * rate_hz - 1e-6), np.floor(motion.times[-1] * rate_hz + 1e-6)
+    times = np.arange(first, last + 1) / rate_hz
+    if len(motion.times) < 2 or len(times) == 0:
+        return Motion(np.array([np.rint(motion.times[0] * rate_hz) / rate_hz]), motion.rotations[:1], motion.trans[:1])
+    left = np.clip(np.searchsorted(motion.times, times, side="right") - 1, 0, len(motion.times) - 2)
+    span = motion.times[left + 1] - motion.times[left]
+    fraction = np.clip((times - motion.times[left]) / span, 0, 1)
+    return Motion(
+        times=times,
+        rotations=slerp(motion.rotations[left], motion.rotations[left + 1], fraction[:, None, None]),
+        trans=motion.trans[left] + fraction[:, None] * (motion.trans[left + 1] - motion.trans[left]),
+    )

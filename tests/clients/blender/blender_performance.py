@@ -1,0 +1,82 @@
+"""A made-up performance of the shipped body, and a publisher that streams it live, unevenly as a camera does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import numpy as np
+
+from realtime.body.model import BodyModel
+from realtime.body.smpl_file import load_body
+from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.outputs.stream import parse_stream_url
+from realtime.outputs.streams.zmq_stream import ZmqStream
+from realtime.outputs.wire import Wire
+
+BETAS = np.array([1.5, -1.0, 0.8, 0.5, -0.7, 0.3, 0.6, -0.4, 0.2, -0.5], np.float32)
+_IMAGE = np.zeros((48, 64, 3), np.uint8)
+
+
+def open_body() -> BodyModel:
+    return load_body("open")
+
+
+def rotations_at(t: float, phase: float = 0.0) -> np.ndarray:
+    """(24, 4) x, y, z, w: the root turns all the way round every five seconds, limbs swing by up to half a radian."""
+    index = np.arange(24)
+    axes = np.stack([np.sin(index), np.cos(2 * index), np.sin(3 * index + 1)], axis=-1)
+    axes /= np.linalg.norm(axes, axis=-1, keepdims=True)
+    half = 0.25 * np.sin(2 * t + index + phase)
+    axes[0], half[0] = (0, 1, 0), np.pi * t / 5
+    return np.concatenate([np.sin(half)[:, None] * axes, np.cos(half)[:, None]], axis=-1).astype(np.float32)
+
+
+def trans_at(t: float) -> np.ndarray:
+    return np.array([0.5 * np.sin(t), 0.95 + 0.05 * np.cos(3 * t), 0.4 * np.cos(0.7 * t)], np.float32)
+
+
+def person_at(t: float, id: int = 1) -> Person:
+    pose = WorldPose(rotations_at(t, phase=id), trans_at(t), np.zeros((24, 3), np.float32))
+    landmarks = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
+    tracked = TrackedPerson(id, landmarks, np.zeros(4, np.float32))
+    return Person(id, 0.9, True, BETAS, np.zeros(40, np.int16), raw=pose, pose=pose, tracked=tracked)
+
+
+class Publisher:
+    """The program's own stream and messages, fed by the performance until `stop`."""
+
+    def __init__(self, body: BodyModel, rate_hz: float = 30.0, ids: tuple[int, ...] = (1,)) -> None:
+        self._stream = ZmqStream(parse_stream_url("zmq://127.0.0.1:0"))
+        self.address = f"tcp://127.0.0.1:{self._stream.address.port}"
+        self.sent: list[tuple[float, SolvedFrame]] = []  # with t_capture as the message has it, Unix seconds
+        self.wire = Wire(body)
+        self._rate_hz, self._ids = rate_hz, ids
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Publisher:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+        self._stream.close()
+
+    def _run(self) -> None:
+        jitter = np.random.default_rng(3)
+        start = time.monotonic()
+        seq = 0
+        while not self._stopping.wait(max(0.0, start + seq / self._rate_hz - time.monotonic())):
+            t_capture = time.monotonic()
+            people = tuple(person_at(t_capture - start, id) for id in self._ids)
+            time.sleep(jitter.uniform(0, 0.012))  # solving takes its time, now more, now less
+            if seq % 10 == 0:
+                self._stream.send(self.wire.skeleton())
+            solved = SolvedFrame(Frame(_IMAGE, seq, t_capture), people, t_solved=time.monotonic())
+            message = self.wire.pose(solved, fps=self._rate_hz)
+            self._stream.send(message)
+            self.sent.append((json.loads(message.removeprefix(b"pose "))["t_capture"], solved))
+            seq += 1

@@ -1,0 +1,308 @@
+"""Run by a Python that has bpy: does what a user would do with the extension and writes down what came of it.
+
+    python in_blender.py EXTENSION.zip ADDRESS OUT.npz SECONDS [PNG]
+
+There is no event loop here, so it calls the extension's timer as often as Blender would.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import bpy
+import numpy as np
+
+ZIP, ADDRESS, OUT, SECONDS = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
+PICTURE = sys.argv[5] if len(sys.argv) > 5 else ""
+MODULE = "bl_ext.user_default.tokenmocap"
+MIXAMO = {
+    "Hips": (None, (0, 96, 0)), "Spine": ("Hips", (0, 106, -1)), "Spine1": ("Spine", (0, 118, -1)),
+    "Spine2": ("Spine1", (0, 130, -1)), "Neck": ("Spine2", (0, 148, -2)), "Head": ("Neck", (0, 158, 0)),
+    "LeftShoulder": ("Spine2", (5, 143, -2)), "LeftArm": ("LeftShoulder", (17, 143, -3)),
+    "LeftForeArm": ("LeftArm", (36, 124, -3)), "LeftHand": ("LeftForeArm", (54, 106, -2)),
+    "LeftUpLeg": ("Hips", (9, 91, 0)), "LeftLeg": ("LeftUpLeg", (10, 50, 1)), "LeftFoot": ("LeftLeg", (10, 9, -1)),
+    "LeftToeBase": ("LeftFoot", (11, 2, 11)),
+}  # fmt: skip
+SMPL_OF_RIGIFY = {
+    "left_shoulder": "ORG-upper_arm.L", "left_elbow": "ORG-forearm.L", "left_wrist": "ORG-hand.L",
+    "right_shoulder": "ORG-upper_arm.R", "right_elbow": "ORG-forearm.R", "right_wrist": "ORG-hand.R",
+    "left_hip": "ORG-thigh.L", "left_knee": "ORG-shin.L", "left_ankle": "ORG-foot.L",
+    "right_hip": "ORG-thigh.R", "right_knee": "ORG-shin.R", "right_ankle": "ORG-foot.R",
+}  # fmt: skip
+written: dict[str, Any] = {}
+
+
+def part(name: str) -> Any:
+    return importlib.import_module(f"{MODULE}.{name}")
+
+
+def play(seconds: float, watch: Any = lambda: None) -> None:
+    """Blender's main loop for a while."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        began = time.monotonic()
+        wait = part("live").tick()
+        bpy.context.view_layer.update()
+        watch()
+        time.sleep(max(0.0, (wait or 0.0) + began - time.monotonic()))
+
+
+def wait_for(what: Any, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not what():
+        if time.monotonic() > end:
+            raise TimeoutError("the stream did not come")
+        play(0.05)
+
+
+def heads(ob: Any, bones: Any) -> np.ndarray:
+    return np.array([ob.matrix_world @ ob.pose.bones[bone].head for bone in bones])
+
+
+def refusal(operator: Any) -> str:
+    """The line with which an operator refuses."""
+    try:
+        operator()
+    except RuntimeError as error:
+        return str(error).removeprefix("Error: ").strip()
+    raise AssertionError("it was not refused")
+
+
+def sockets() -> int:
+    fds = [f"/proc/self/fd/{fd}" for fd in os.listdir("/proc/self/fd")] if os.path.isdir("/proc/self/fd") else []
+    return sum(os.path.exists(fd) and os.readlink(fd).startswith(("socket:", "anon_inode:[event")) for fd in fds)
+
+
+def traces() -> dict[str, Any]:
+    """What the extension may leave behind."""
+    return {
+        "threads": sorted(thread.name for thread in threading.enumerate()),
+        "sockets": sockets(),
+        "handlers": len(bpy.app.handlers.load_post),
+        "properties": [hasattr(bpy.types.Scene, "tokenmocap"), hasattr(bpy.types.Object, "tokenmocap")],
+        "classes": [name for name in dir(bpy.types) if "TOKENMOCAP" in name or "TokenMocap" in name],
+    }
+
+
+def shown(ob: Any) -> float:
+    return part("live")._state.driven[ob.name].t_shown
+
+
+def follow() -> Any:
+    """Create a character, follow for a while, record it."""
+    scene = bpy.context.scene
+    bpy.ops.tokenmocap.create()
+    ob = bpy.context.object
+    written["refuses_bad_address"] = refusal(lambda: _connect_to("127.0.0.1:5555"))
+    names = part("protocol").JOINT_NAMES
+    written["rest"] = np.array([ob.data.bones[name].matrix_local.to_3x3() for name in names])
+    written["rest_heads"] = np.array([ob.data.bones[name].head_local for name in names])
+    times, joints, skins = [], [], []
+
+    def watch() -> None:
+        times.append(shown(ob))
+        joints.append(heads(ob, names))
+        if len(times) % 60 == 30:
+            skins.append((times[-1], _skin(ob)))
+
+    play(0.3)
+    bpy.ops.tokenmocap.record()
+    play(SECONDS, watch)
+    written.update(times=times, joints=joints)
+    written["skin_times"], written["skins"] = [t for t, _ in skins], [skin for _, skin in skins]
+    scene.render.fps, scene.frame_current = 30, 11
+    take = list(part("live").receiver()._take)
+    bpy.ops.tokenmocap.finish()
+    written["take_t0"] = take[0].t_capture
+    _read_action(ob, names)
+    return ob
+
+
+def _connect_to(address: str) -> None:
+    bpy.context.scene.tokenmocap.address = address
+    try:
+        bpy.ops.tokenmocap.connect()
+    finally:
+        bpy.context.scene.tokenmocap.address = ADDRESS
+
+
+def _skin(ob: Any) -> np.ndarray:
+    skin = ob.children[0].evaluated_get(bpy.context.evaluated_depsgraph_get())
+    vertices = np.empty(3 * len(skin.data.vertices))
+    skin.data.vertices.foreach_get("co", vertices)
+    return vertices.reshape(-1, 3)
+
+
+def _curves(ob: Any) -> Any:
+    data = ob.animation_data
+    if hasattr(data, "action_slot"):
+        return data.action.layers[0].strips[0].channelbag(data.action_slot).fcurves
+    return data.action.fcurves
+
+
+def _read_action(ob: Any, names: Any) -> None:
+    curves = {(curve.data_path, curve.array_index): curve for curve in _curves(ob)}
+
+    def keys(path: str, width: int) -> np.ndarray:
+        points = []
+        for index in range(width):
+            curve = curves.pop((path, index))
+            co = np.empty(2 * len(curve.keyframe_points))
+            curve.keyframe_points.foreach_get("co", co)
+            points.append(co.reshape(-1, 2))
+            assert curve.keyframe_points[0].interpolation == "LINEAR"
+            assert curve.group.name in path
+        frames = points[0][:, 0]
+        assert all(np.array_equal(frames, other[:, 0]) for other in points)
+        return np.column_stack([frames, *(other[:, 1] for other in points)])
+
+    written["key_location"] = keys('pose.bones["pelvis"].location', 3)
+    written["key_rotations"] = [keys(f'pose.bones["{name}"].rotation_quaternion', 4) for name in names]
+    assert not curves
+    frames = written["key_location"][:, 0]
+    picked = frames[np.linspace(0, len(frames) - 1, 7).astype(int)]
+    playback = []
+    for frame in picked:
+        bpy.context.scene.frame_set(int(frame), subframe=float(frame - int(frame)))
+        playback.append(heads(ob, names))
+    written["playback_frames"], written["playback"] = picked, playback
+
+
+def load_file(folder: Path) -> None:
+    """The connection and the armature go on after the file was saved and loaded."""
+    ob_name = bpy.context.object.name
+    bpy.context.scene.tokenmocap.is_live = True
+    path = str(folder / "kept.blend")
+    bpy.ops.wm.save_as_mainfile(filepath=path)
+    bpy.ops.wm.read_homefile(use_empty=True)
+    play(0.2)  # a file without our armature
+    bpy.ops.wm.open_mainfile(filepath=path)
+    written["timer_after_load"] = bpy.app.timers.is_registered(part("live").tick)
+    ob = bpy.data.objects[ob_name]
+    ob.animation_data_clear()
+    play(0.5)
+    before = heads(ob, ["left_wrist"])
+    play(0.5)
+    written["moved_after_load_m"] = float(np.linalg.norm(heads(ob, ["left_wrist"]) - before))
+    assert bpy.context.scene.tokenmocap.is_live
+
+
+def retarget() -> None:
+    """Armatures of others: Mixamo's as its FBX comes in, Rigify's rig and metarig."""
+    for other in [other for other in bpy.data.objects if other.type == "ARMATURE"]:
+        other.tokenmocap.is_driven = False
+    mixamo = _mixamo()
+    settings = bpy.context.scene.tokenmocap
+    settings.bone_map = "rigify_metarig"
+    written["missing_bones"] = refusal(bpy.ops.tokenmocap.bind)
+    settings.bone_map = "mixamo"
+    bpy.ops.tokenmocap.bind()
+    bones = {joint: names[0] for joint, names in _bone_map(mixamo).items()}
+    _watch_limbs("mixamo", mixamo, bones)
+    mixamo.tokenmocap.is_driven = False
+
+    bpy.ops.object.armature_basic_human_metarig_add()
+    metarig = bpy.context.object
+    settings.bone_map = "rigify_metarig"
+    bpy.ops.tokenmocap.bind()
+    _watch_limbs("metarig", metarig, {joint: names[0] for joint, names in _bone_map(metarig).items()})
+    metarig.tokenmocap.is_driven = False
+    for bone in metarig.pose.bones:
+        bone.matrix_basis.identity()
+
+    bpy.ops.pose.rigify_generate()
+    rig = bpy.context.object
+    settings.bone_map = "rigify"
+    bpy.ops.tokenmocap.bind()
+    _watch_limbs("rigify", rig, SMPL_OF_RIGIFY)
+    rig.tokenmocap.is_driven = False
+
+
+def _bone_map(ob: Any) -> dict[str, list[str]]:
+    import json
+
+    return json.loads(ob.tokenmocap.bone_map)["bones"]
+
+
+def _watch_limbs(name: str, ob: Any, bones: dict[str, str]) -> None:
+    times, points = [], []
+
+    def watch() -> None:
+        times.append(shown(ob))
+        points.append(heads(ob, bones.values()))
+
+    part("live").forget_armatures()
+    play(0.2)
+    play(min(SECONDS, 3.0), watch)
+    written[f"{name}_joints"] = list(bones)
+    written[f"{name}_times"], written[f"{name}_heads"] = times, points
+
+
+def _mixamo() -> Any:
+    """Centimetres with Y up on an object that turns and shrinks them; an A-pose; bones with rolls of their own."""
+    bones = dict(MIXAMO)
+    for name, (parent, (x, y, z)) in MIXAMO.items():
+        if name.startswith("Left"):
+            other = name.replace("Left", "Right")
+            bones[other] = (parent.replace("Left", "Right"), (-x, y, z))
+    data = bpy.data.armatures.new("Mixamo")
+    ob = bpy.data.objects.new("Mixamo", data)
+    bpy.context.scene.collection.objects.link(ob)
+    ob.scale = (0.01, 0.01, 0.01)
+    ob.rotation_euler = (np.pi / 2, 0, 0)
+    bpy.context.view_layer.objects.active = ob
+    bpy.ops.object.mode_set(mode="EDIT")
+    for index, (name, (parent, head)) in enumerate(bones.items()):
+        bone = data.edit_bones.new(f"mixamorig:{name}")
+        bone.head, bone.tail = head, np.add(head, (3, 5, index % 4))
+        bone.roll = index
+        if parent is not None:
+            bone.parent = data.edit_bones[f"mixamorig:{parent}"]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    return ob
+
+
+def picture(ob: Any) -> None:
+    """The armature with its body as Workbench or Cycles draws it, in the pose of the take's middle."""
+    from blender_picture import render  # beside this file
+
+    bpy.context.scene.frame_set(int(written["key_location"][len(written["key_location"]) // 2, 0]))
+    render(ob, PICTURE)
+
+
+def main() -> None:
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    import addon_utils  # found only once bpy is imported
+
+    addon_utils.enable("rigify", default_set=True)
+    bpy.ops.extensions.package_install_files(filepath=ZIP, repo="user_default", enable_on_install=True)
+    import zmq
+
+    assert "extensions" in zmq.__file__, "the extension's own wheel is not what is used"
+    bpy.ops.preferences.addon_disable(module=MODULE)
+    clean = traces()
+    bpy.ops.preferences.addon_enable(module=MODULE)
+    _connect_to(ADDRESS)
+    live = part("live")
+    assert bpy.app.timers.is_registered(live.tick)
+    wait_for(lambda: live.receiver().skeleton is not None and live.receiver().newest() is not None)
+    ob = follow()
+    if PICTURE:
+        picture(ob)
+    load_file(Path(OUT).parent)
+    retarget()
+    tick = live.tick
+    bpy.ops.preferences.addon_disable(module=MODULE)
+    written["timer_after_disable"] = bpy.app.timers.is_registered(tick)
+    written["traces_before"], written["traces_after"] = repr(clean), repr(traces())
+    written["version"] = bpy.app.version_string
+    np.savez(OUT, **written)
+
+
+main()
