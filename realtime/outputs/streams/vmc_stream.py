@@ -88,7 +88,7 @@ class VmcStream:
         bones = None if person is None else unity_bones(person, self._body)
         try:
             self._socket.send(self._bundle.dgram(time.monotonic() - self._started_at, bones))
-        except (ConnectionRefusedError, BlockingIOError):
+        except (ConnectionError, BlockingIOError):
             pass  # nobody listens there yet, or the network is busy: the next frame will do
         except OSError as error:
             if not self._failing:
