@@ -35,6 +35,7 @@ class Report:
     latency_ms: Summary | None
     stages_ms: dict[str, Summary]
     recorded: tuple[str, ...]
+    recording_failed: str  # why, where the disk gave up on a recording; empty where all is well
     machine: str
 
     def write(self, path: Path) -> None:

@@ -1,0 +1,152 @@
+"""Where solved frames go: viewer, streams and recorder behind one object, none of which holds up the pose."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from math import nan, radians
+from pathlib import Path
+
+from realtime.body.model import BodyModel
+from realtime.body.world import World
+from realtime.capture.reader import State as SourceState
+from realtime.config import LiveConfig
+from realtime.errors import UserError
+from realtime.estimate.estimator import Estimator
+from realtime.messages import SolvedFrame
+from realtime.outputs.broadcast import Broadcast
+from realtime.outputs.display import NoDisplayError
+from realtime.outputs.recorder import CameraSetup, Recorder, Status
+from realtime.outputs.viewer import Commands, LiveStatus, Viewer
+from realtime.outputs.wire import State
+from realtime.readout import Readout
+from realtime.stats import Histogram
+
+logger = logging.getLogger(__name__)
+
+_STREAM_STATES: dict[SourceState, State] = {"connected": "running", "lost": "lost", "reconnecting": "reconnecting"}
+
+
+class FanOut:
+    """Opens what the configuration asks for, hands solved frames on, and closes it all.
+
+    `put` and `publish` belong to one thread each, `tick` and the rest to the main thread, `tell` to any.
+    Raises UserError where a stream cannot be opened or a recording cannot begin.
+    """
+
+    def __init__(
+        self, config: LiveConfig, body: BodyModel, world: World, estimator: Estimator, readout: Readout
+    ) -> None:
+        self._config = config
+        self._body = body
+        self._world = world
+        self._estimator = estimator
+        self._readout = readout
+        self._viewer: Viewer | None = None
+        self._source = ""
+        self.dropped: Callable[[], int] = lambda: 0  # frames so far, for status messages
+        self._broadcast = Broadcast(config.stream, body, offline=config.offline)
+        info = {"estimator": estimator.name, "backend": estimator.backend, "smoothing": config.smoothing.level}
+        self._recorder = Recorder(
+            config.record or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz")),
+            body=body,
+            camera=self._camera_setup,
+            session_info=info,
+            blocking=config.offline,
+        )
+        try:
+            if config.record is not None:
+                logger.info("recording to %s", self._recorder.start())
+        except UserError:
+            self._broadcast.close()
+            raise
+
+    @property
+    def publish_latency(self) -> Histogram:
+        """Capture to publish (A to D) in ms; to solved where nothing is published."""
+        return self._broadcast.latency if self._config.stream else self._readout.latency
+
+    def begin(self, source: str) -> None:
+        """The source is open: show it. Raises NoDisplayError where a window was asked for and none can open."""
+        self._source = source
+        if self._config.view == "none":
+            return
+        commands = Commands(recenter=self._world.recalibrate, toggle_recording=self._toggle_recording)
+        fov_deg = self._config.camera.fov_deg
+        viewer = Viewer(self._body, self._world, fov_deg=fov_deg, commands=commands, config=self._config.viewer)
+        try:
+            viewer.open()
+        except NoDisplayError as error:
+            if self._config.view == "window":
+                raise
+            logger.info("no window: %s", error)
+            return
+        self._viewer = viewer
+
+    def put(self, solved: SolvedFrame) -> None:
+        """Measure, record and show a frame."""
+        self._readout.frame_solved(solved)
+        self._recorder.put(solved)
+        if self._viewer is not None:
+            status = LiveStatus(
+                fps=self._readout.fps,
+                latency_ms=self._readout.latency_ms,
+                source=self._source,
+                smoothing=self._config.smoothing.level,
+                recording=self._recorder.recording,
+                people=len(solved.people),
+            )
+            self._viewer.update(solved, status)
+
+    def publish(self, solved: SolvedFrame) -> None:
+        """Send a frame to every stream."""
+        self._broadcast.send(solved, fps=self._readout.fps)
+
+    def tick(self) -> bool:
+        """Call often. False once the user closed the window."""
+        self._broadcast.tick()
+        return self._viewer is None or self._viewer.tick()
+
+    def tell_source(self, state: SourceState, message: str) -> None:
+        """Tell the streams what became of the source."""
+        self._tell(_STREAM_STATES[state], message)
+
+    def end(self, message: str = "") -> Status:
+        """No frame comes any more: tell the streams, and wait until the recording is whole."""
+        self._tell("ended", message)
+        self._broadcast.close()
+        return self._recorder.close()
+
+    def close(self) -> None:
+        """Free window, ports and files. Idempotent."""
+        if self._viewer is not None:
+            self._viewer.close()
+        self._broadcast.close()
+        self._recorder.close()
+
+    def _tell(self, state: State, message: str) -> None:
+        self._broadcast.tell(
+            state,
+            source=self._source,
+            estimator=self._estimator.name,
+            backend=self._estimator.backend,
+            dropped=self.dropped(),
+            message=message,
+        )
+
+    def _camera_setup(self) -> CameraSetup:
+        """The camera as recordings tell of it; its height is not a number until the floor is known."""
+        camera, T_world_cam = self._config.camera, self._world.T_world_cam
+        height_m = nan if T_world_cam is None else float(T_world_cam[1])
+        return CameraSetup(radians(camera.fov_deg), radians(camera.pitch_deg), height_m)
+
+    def _toggle_recording(self) -> None:
+        if self._recorder.recording:
+            self._recorder.stop()
+            logger.info("recording stopped")
+            return
+        try:
+            logger.info("recording to %s", self._recorder.start())
+        except UserError as error:  # a key press must not end the session
+            logger.error("%s", error)

@@ -1,0 +1,47 @@
+"""How fast frames are solved and how old they are by then: shown while running, reported at the end."""
+
+from __future__ import annotations
+
+import time
+
+from realtime.messages import SolvedFrame
+from realtime.stats import Histogram
+
+_GAIN = 0.1  # how fast the shown figures follow
+
+
+class Readout:
+    """`frame_came` is called by the capturing thread, `frame_solved` by the one that fans out; all else from any."""
+
+    def __init__(self) -> None:
+        self.latency = Histogram()  # capture to solved (A to C), ms
+        self.fps = 0.0  # solved frames a second, now
+        self.latency_ms = 0.0  # now
+        self._first_frame_at: float | None = None  # on the monotonic clock
+        self._last_solved_at: float | None = None
+
+    def frame_came(self) -> None:
+        if self._first_frame_at is None:
+            self._first_frame_at = time.monotonic()
+
+    def frame_solved(self, solved: SolvedFrame) -> None:
+        now = time.monotonic()
+        latency_ms = (now - solved.frame.t_capture) * 1e3
+        self.latency.add(latency_ms)
+        if self._last_solved_at is not None:
+            interval_s = max(now - self._last_solved_at, 1e-4)
+            self.fps += _GAIN * (1 / interval_s - self.fps)
+            self.latency_ms += _GAIN * (latency_ms - self.latency_ms)
+        self._last_solved_at = now
+
+    @property
+    def running_s(self) -> float:
+        """Time since the first frame; 0 before it."""
+        return 0.0 if self._first_frame_at is None else time.monotonic() - self._first_frame_at
+
+    @property
+    def solving_s(self) -> float:
+        """Time from the first frame to the last solved one."""
+        if self._first_frame_at is None or self._last_solved_at is None:
+            return 0.0
+        return self._last_solved_at - self._first_frame_at
