@@ -49,6 +49,14 @@ class Manifest:
             f"--backend {self.backend} --precision {self.precision}{targets} --out DIR"
         )
 
+    def require_memory(self, device_name: str, free_bytes: int) -> None:
+        """Raises EngineError where the device has less memory free than the engine needs."""
+        if free_bytes < self.memory_bytes:
+            raise EngineError(
+                f"{device_name} has {free_bytes / 1e9:.1f} GB free and the engine needs "
+                f"{self.memory_bytes / 1e9:.1f} GB: close other programs that use it, or build one with --backend openvino"
+            )
+
     def require_version(self, device: Device, package: str) -> None:
         """Raises EngineError where the package is of another version than the one that built the engine."""
         built, here = self.versions.get(package), device.versions[package]

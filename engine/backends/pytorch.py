@@ -13,7 +13,6 @@ from torch import Tensor, nn
 
 from engine.backends.base import Array, BuildRequest, Device, Session
 from engine.config import from_dict
-from engine.errors import EngineError
 from engine.graphs import DECODER, NETWORK, graph_shapes
 from engine.manifest import Manifest
 from engine.precision import PRECISIONS
@@ -54,12 +53,8 @@ class Torch:
         modules: dict[str, nn.Module] = {NETWORK: network, DECODER: TokenDecoder(network)}
         if not torch.cuda.is_available():
             return {name: EagerSession(module, shapes[name].outputs) for name, module in modules.items()}
-        free, _ = torch.cuda.mem_get_info()
-        if free < manifest.memory_bytes:
-            raise EngineError(
-                f"the GPU has {free / 1e9:.1f} GB free and the engine needs {manifest.memory_bytes / 1e9:.1f} GB: "
-                "close other programs that use it, or use the openvino backend"
-            )
+        free_bytes, _ = torch.cuda.mem_get_info()
+        manifest.require_memory(torch.cuda.get_device_name(), free_bytes)
         network.to("cuda")
         return {
             name: CudaGraphSession(module, shapes[name].inputs, shapes[name].outputs, manifest.max_batch)

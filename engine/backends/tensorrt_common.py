@@ -48,11 +48,8 @@ def build_plans(
 def load_plans(trt: Any, folder: Path, manifest: Manifest, make_context: Callable[[Any], Any]) -> dict[str, Session]:
     """Sessions of all graphs. Raises EngineError where the GPU has too little memory or refuses a plan."""
     found = gpu()
-    if found is not None and found.free_bytes < manifest.memory_bytes:
-        raise EngineError(
-            f"the {found.name} has {found.free_bytes / 1e9:.1f} GB free and the engine needs "
-            f"{manifest.memory_bytes / 1e9:.1f} GB: close other programs that use it, or use the openvino backend"
-        )
+    if found is not None:
+        manifest.require_memory(found.name, found.free_bytes)
     shapes = graph_shapes(manifest.tokens, manifest.codes)
     runtime = trt.Runtime(log_of(trt))
     sessions: dict[str, Session] = {}

@@ -13,7 +13,6 @@ import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import onnxruntime
 import openvino as ov
 import torch

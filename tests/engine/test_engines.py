@@ -7,6 +7,7 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -100,6 +101,13 @@ def test_manifest_says_what_it_was_built_from(openvino_engine, small_files):
     (report,) = parity_reports(openvino_engine).values()
     assert report.token_agreement > 0.999
     assert report.rotation_deg_max < 0.02
+
+
+def test_too_little_memory_says_how_much_is_needed(openvino_engine):
+    manifest = replace(read_manifest(openvino_engine), memory_bytes=1_900_000_000)
+    manifest.require_memory("GeForce GTX 1650", 1_900_000_000)
+    with pytest.raises(EngineError, match=r"GeForce GTX 1650 has 1\.2 GB free and the engine needs 1\.9 GB"):
+        manifest.require_memory("GeForce GTX 1650", 1_200_000_000)
 
 
 def _copy(engine: Path, tmp_path: Path) -> Path:
