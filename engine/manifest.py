@@ -54,7 +54,7 @@ class Manifest:
         if free_bytes < self.memory_bytes:
             raise EngineError(
                 f"{device_name} has {free_bytes / 1e9:.1f} GB free and the engine needs "
-                f"{self.memory_bytes / 1e9:.1f} GB: close other programs that use it, or build one with --backend openvino"
+                f"{self.memory_bytes / 1e9:.1f} GB: close other programs that use it, or use --backend openvino"
             )
 
     def require_version(self, device: Device, package: str) -> None:
