@@ -44,7 +44,7 @@ def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str 
     """The network in the released files, in evaluation mode, frozen, fp32. See `engine.load_tokenhmr`."""
     checkpoint = Path(checkpoint)
     state = _state_dict(checkpoint)
-    kept = _floats({key: tensor for key, tensor in state.items() if not key.startswith(_IGNORED)}, checkpoint)
+    kept = _floats({key: tensor for key, tensor in state.items() if not str(key).startswith(_IGNORED)}, checkpoint)
     tokens = load_released_tokenizer(tokenizer)
     with _sizes_of(checkpoint, _WANTED), torch.device("meta"):
         network = TokenHMR(config_from_shapes({k: tuple(t.shape) for k, t in kept.items()}, tokens.config))
@@ -69,7 +69,7 @@ def load_released_tokenizer(path: Path | str) -> ReleasedTokenizer:
     state = content.get("net")
     if not isinstance(state, dict):
         raise EngineError(f"{path} has no network under the key 'net', so it is no tokenizer; {_WANTED_TOKENIZER}")
-    kept = _floats({key: tensor for key, tensor in state.items() if "body_model" not in key}, path)
+    kept = _floats({key: tensor for key, tensor in state.items() if "body_model" not in str(key)}, path)
     with _sizes_of(path, _WANTED_TOKENIZER):
         config = tokenizer_config_from_shapes({key: tuple(tensor.shape) for key, tensor in kept.items()})
         with torch.device("meta"):
@@ -332,5 +332,7 @@ def _sizes_of(path: Path | str, wanted: str) -> Iterator[None]:
     """Sizes that no network can have are the file's fault."""
     try:
         yield
-    except ValueError as error:
-        raise EngineError(f"{path} is not in TokenHMR's layout: {error}; {wanted}") from error
+    except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as error:
+        if isinstance(error, EngineError):
+            raise
+        raise EngineError(f"{path} is not in TokenHMR's layout: {str(error).splitlines()[0]}; {wanted}") from error

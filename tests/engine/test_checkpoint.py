@@ -107,6 +107,35 @@ def test_a_missing_part_is_named(small_files, state, tmp_path, gone):
     assert f"lacks {gone}" in message
 
 
+@pytest.mark.parametrize(
+    ("key", "shape"),
+    [
+        ("backbone.patch_embed.proj.weight", (60, 3, 16, 16)),
+        ("backbone.patch_embed.proj.weight", (64, 3, 0, 0)),
+        ("backbone.patch_embed.proj.weight", ()),
+        ("smpl_head.decpose.class_pred_layer.weight", (0, 0)),
+        (7, (1,)),
+    ],
+)
+def test_sizes_that_no_network_has(small_files, state, tmp_path, key, shape):
+    path = saved(tmp_path / "x.ckpt", {"state_dict": state | {key: torch.zeros(shape)}})
+    assert "not in TokenHMR's layout" in error_of(path, small_files.tokenizer)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"encoder.encoder.1.1.model.0.conv1.weight": torch.zeros(24, 24, 3)},
+        {"quantizer.codebook": torch.zeros(64)},
+        {"quantizer.codebook": torch.zeros(64, 8)},
+        {"encoder.encoder.0.weight": torch.zeros(())},
+    ],
+)
+def test_tokenizers_that_no_network_has(small_files, net, tmp_path, change):
+    path = saved(tmp_path / "t.pth", {"net": net | change})
+    assert "not in TokenHMR's layout" in error_of(small_files.checkpoint, path)
+
+
 def test_hmr2_is_told_apart(small_files, state, tmp_path):
     hmr2 = {k: t for k, t in state.items() if "decpose." not in k} | {"smpl_head.decpose.weight": torch.zeros(144, 48)}
     assert "HMR2" in error_of(saved(tmp_path / "x.ckpt", {"state_dict": hmr2}), small_files.tokenizer)
