@@ -30,19 +30,19 @@ class SmoothingLevel:
 LEVELS: dict[str, SmoothingLevel | None] = {
     "off": None,
     "light": SmoothingLevel(
-        tokens=TokenSmoothing(window_s=0.03, margin=0.2),
-        rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=4.0, derivative_cutoff_hz=2.0),
+        tokens=TokenSmoothing(window_s=0.03, takeover=1.2),
+        rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         bearing=OneEuroParameters(min_cutoff_hz=1.0, beta=9.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=2.0),
     ),
     "medium": SmoothingLevel(
-        tokens=TokenSmoothing(window_s=0.05, margin=0.3),
+        tokens=TokenSmoothing(window_s=0.06, takeover=1.5),
         rotations=OneEuroParameters(min_cutoff_hz=0.5, beta=1.5, derivative_cutoff_hz=2.0),
         bearing=OneEuroParameters(min_cutoff_hz=0.7, beta=6.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.35, beta=1.2, derivative_cutoff_hz=2.0),
     ),
     "strong": SmoothingLevel(
-        tokens=TokenSmoothing(window_s=0.1, margin=0.4),
+        tokens=TokenSmoothing(window_s=0.1, takeover=2.0),
         rotations=OneEuroParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
         bearing=OneEuroParameters(min_cutoff_hz=0.4, beta=3.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.7, derivative_cutoff_hz=2.0),

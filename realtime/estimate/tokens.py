@@ -14,21 +14,24 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TokenSmoothing:
-    """window_s: time constant of the exponential window. margin: how far a code must lead to take over at once."""
+    """window_s: time constant of the exponential window. takeover: how many times likelier a code must be to take over.
+
+    A ratio and not a difference, since some networks spread a token over many codes, none of them likely by itself.
+    """
 
     window_s: float
-    margin: float
+    takeover: float
 
     def __post_init__(self) -> None:
-        if self.window_s <= 0 or not 0 <= self.margin <= 1:
-            raise ValueError("token smoothing needs a window above 0 s and a margin within 0..1")
+        if self.window_s <= 0 or self.takeover < 1:
+            raise ValueError("token smoothing needs a window above 0 s and a takeover ratio of at least 1")
 
 
 class TokenSmoother:
     """A window with hysteresis over token probabilities, a person at a time. The rule, for each token by itself:
 
-    1. The incumbent is the code that leads. In a new frame another code takes over only if its probability in that
-       frame exceeds the incumbent's by more than `margin`.
+    1. The incumbent is the code that leads. In a new frame another code takes over only if it is more than `takeover`
+       times as likely in that frame as the incumbent.
     2. While the incumbent stays, the token's probabilities are averaged over an exponential window in real time,
        mean += (1 - exp(-dt / window_s)) * (frame - mean): flicker between near-equal codes is averaged away.
     3. When a code takes over, the window restarts at that frame: a real change of pose is not delayed.
@@ -61,8 +64,8 @@ class _Window:
             self._mean, self._incumbent = probabilities, leader
         else:
             rows = np.arange(len(leader))
-            lead = probabilities[rows, leader] - probabilities[rows, self._incumbent]
-            takes_over = lead > self._smoothing.margin
+            needed = self._smoothing.takeover * probabilities[rows, self._incumbent]
+            takes_over = probabilities[rows, leader] > needed
             share = -np.expm1((self._t - t) / self._smoothing.window_s)
             gain = np.where(takes_over, 1.0, share).astype(probabilities.dtype)[:, None]
             self._mean = self._mean + gain * (probabilities - self._mean)

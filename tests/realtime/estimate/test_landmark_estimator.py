@@ -142,7 +142,7 @@ def test_tokens_are_the_frames_own_most_likely_codes(stick_body: BodyModel, netw
 
 
 def test_smoothed_tokens_go_through_the_decoder(stick_body: BodyModel, network: Path, decoder: Path) -> None:
-    smoothing = TokenSmoothing(window_s=0.1, margin=1.0)
+    smoothing = TokenSmoothing(window_s=0.1, takeover=1e6)
     estimator = LandmarkEstimator(stick_body, network=network, decoder=decoder, token_smoothing=smoothing, refine=False)
     mean = None
     for k in range(4):

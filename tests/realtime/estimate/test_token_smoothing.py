@@ -5,7 +5,7 @@ import pytest
 
 from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
 
-RULE = TokenSmoothing(window_s=0.1, margin=0.3)
+RULE = TokenSmoothing(window_s=0.1, takeover=2.0)
 
 
 def p(*values: float) -> np.ndarray:
@@ -24,14 +24,14 @@ def test_while_the_incumbent_stays_probabilities_are_averaged_in_real_time() -> 
     np.testing.assert_allclose(found, p(0.9 - 0.3 * share, 0.1 + 0.3 * share), rtol=1e-6)
 
 
-def test_flicker_within_the_margin_is_averaged_away() -> None:
+def test_flicker_between_near_equal_codes_is_averaged_away() -> None:
     smoother = TokenSmoother(RULE)
     found = [smoother.update(0, k / 30, p(0.5 + 0.1 * (-1) ** k, 0.5 - 0.1 * (-1) ** k))[0, 0] for k in range(20)]
     assert np.std(found[10:]) < 0.5 * 0.1
     assert np.mean(found[10:]) == pytest.approx(0.5, abs=0.02)
 
 
-def test_a_code_that_leads_by_more_than_the_margin_takes_over_at_once() -> None:
+def test_a_code_that_leads_by_more_than_the_ratio_takes_over_at_once() -> None:
     smoother = TokenSmoother(RULE)
     smoother.update(0, 0.0, p(0.9, 0.1))
     np.testing.assert_allclose(smoother.update(0, 0.03, p(0.2, 0.8)), p(0.2, 0.8), rtol=1e-6)
@@ -40,8 +40,8 @@ def test_a_code_that_leads_by_more_than_the_margin_takes_over_at_once() -> None:
 def test_a_lead_is_measured_against_the_incumbent_not_the_last_leader() -> None:
     smoother = TokenSmoother(RULE)
     smoother.update(0, 0.00, p(0.50, 0.40, 0.10))
-    smoother.update(0, 0.03, p(0.40, 0.50, 0.10))  # within the margin: code 0 stays the incumbent
-    found = smoother.update(0, 0.06, p(0.20, 0.55, 0.25))  # 0.35 ahead of code 0
+    smoother.update(0, 0.03, p(0.40, 0.50, 0.10))  # not twice as likely: code 0 stays the incumbent
+    found = smoother.update(0, 0.06, p(0.20, 0.55, 0.25))  # more than twice as likely as code 0
     np.testing.assert_allclose(found, p(0.20, 0.55, 0.25), rtol=1e-6)
 
 
@@ -51,6 +51,17 @@ def test_tokens_do_not_influence_each_other() -> None:
     found = smoother.update(0, 0.03, np.array([[0.1, 0.9], [0.8, 0.2]], np.float32))
     np.testing.assert_allclose(found[0], [0.1, 0.9], rtol=1e-6)
     assert 0.8 < found[1, 0] < 0.9
+
+
+def test_the_rule_does_not_depend_on_how_far_a_network_spreads_its_tokens() -> None:
+    found = []
+    for spread in (1.0, 0.01):
+        smoother = TokenSmoother(RULE)
+        smoother.update(0, 0.0, spread * p(0.6, 0.3))
+        kept = smoother.update(0, 0.03, spread * p(0.4, 0.5))
+        taken = smoother.update(0, 0.06, spread * p(0.2, 0.7))
+        found.append(np.concatenate((kept, taken)) / spread)
+    np.testing.assert_allclose(found[0], found[1], rtol=1e-5)
 
 
 def test_rows_keep_their_sum() -> None:
@@ -83,3 +94,9 @@ def test_frames_given_out_are_not_changed_later() -> None:
     copy = second.copy()
     smoother.update(0, 0.06, p(0.7, 0.3))
     np.testing.assert_array_equal(second, copy)
+
+
+@pytest.mark.parametrize("values", [(0.0, 2.0), (0.1, 0.9)])
+def test_senseless_settings_are_refused(values: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="token smoothing"):
+        TokenSmoothing(*values)
