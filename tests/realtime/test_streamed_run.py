@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +19,12 @@ import zmq
 from scipy.spatial.transform import Rotation
 
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
+from tests.network_camera import NetworkCamera
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_DISPLAY = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
-COMMAND = [sys.executable, str(ROOT / "run_live.py"), "--demo", "--view", "none"]
+COMMAND = [sys.executable, str(ROOT / "run_live.py"), "--view", "none"]
+Message = tuple[str, dict[str, Any]]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -39,29 +43,47 @@ def joints(skeleton: dict[str, Any], person: dict[str, Any]) -> np.ndarray:
     return np.array(places)
 
 
+@contextlib.contextmanager
+def streaming(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], Iterator[Message]]]:
+    """Run the program with a ZeroMQ stream; gives the process and its messages up to the last one."""
+    command = [*COMMAND, *arguments, "--stream", "zmq://127.0.0.1:0"]
+    process = subprocess.Popen(command, env=NO_DISPLAY, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stderr is not None
+        log = ""
+        while (address := re.search(r"streaming to zmq://127\.0\.0\.1:(\d+)\n", log)) is None:
+            line = process.stderr.readline()
+            assert line, log
+            log += line
+        with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
+            subscriber.linger = 0
+            subscriber.subscribe(b"")
+            subscriber.connect(f"tcp://127.0.0.1:{address[1]}")
+            yield process, messages(subscriber)
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def messages(subscriber: zmq.Socket[bytes]) -> Iterator[Message]:
+    state = ""
+    while state != "ended":
+        assert subscriber.poll(60_000), "it fell silent"
+        topic, _, text = subscriber.recv().decode().partition(" ")
+        fields = json.loads(text)
+        state = fields["state"] if topic == "status" else state
+        yield topic, fields
+
+
 def test_subscribers_get_what_is_recorded(tmp_path: Path) -> None:
     session, report = tmp_path / "s.npz", tmp_path / "r.json"
-    options = ["--smoothing", "off", "--seconds", "3", "--record", str(session), "--report", str(report)]
-    process = subprocess.Popen(
-        [*COMMAND, *options, "--stream", "zmq://127.0.0.1:0"], env=NO_DISPLAY, stderr=subprocess.PIPE, text=True
-    )
-    assert process.stderr is not None
-    log = ""
-    while (streaming := re.search(r"streaming to zmq://127\.0\.0\.1:(\d+)\n", log)) is None:
-        line = process.stderr.readline()
-        assert line, log
-        log += line
+    options = ["--demo", "--smoothing", "off", "--seconds", "3", "--record", str(session), "--report", str(report)]
     received: dict[str, list[dict[str, Any]]] = {"skeleton": [], "pose": [], "status": []}
-    with zmq.Context() as context, context.socket(zmq.SUB) as subscriber:
-        subscriber.linger = 0
-        subscriber.subscribe(b"")
-        subscriber.connect(f"tcp://127.0.0.1:{streaming[1]}")
-        while not (received["status"] and received["status"][-1]["state"] == "ended"):
-            assert subscriber.poll(60_000), "it fell silent"
-            topic, _, text = subscriber.recv().decode().partition(" ")
-            received[topic].append(json.loads(text))
-    _, rest = process.communicate(timeout=60)
-    assert process.returncode == 0, log + rest
+    with streaming(*options) as (process, arriving):
+        for topic, fields in arriving:
+            received[topic].append(fields)
+        _, log = process.communicate(timeout=60)
+    assert process.returncode == 0, log
     assert 2 <= len(received["skeleton"]) <= 5
     assert all(status["source"] == "demo clip" for status in received["status"])
 
@@ -77,12 +99,26 @@ def test_subscribers_get_what_is_recorded(tmp_path: Path) -> None:
     assert all(pose["t_publish"] >= pose["t_capture"] for pose in received["pose"])
 
 
+def test_subscribers_hear_of_a_lost_camera() -> None:
+    states = []
+    with NetworkCamera(fps=15) as camera, streaming("--url", camera.url) as (process, arriving):
+        for topic, fields in arriving:
+            if topic == "pose" and len(states) < 3:
+                camera.drop()
+            elif topic == "status":
+                states.append(fields["state"])
+                if states[-2:] == ["reconnecting", "running"]:
+                    process.terminate()
+        process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert states[-4:] == ["lost", "reconnecting", "running", "ended"]
+
+
 def test_a_taken_port_is_one_line_and_exit_2() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        for scheme in ("zmq", "ws"):
-            command = [*COMMAND, "--stream", f"{scheme}://127.0.0.1:{port}"]
-            done = subprocess.run(command, env=NO_DISPLAY, capture_output=True, text=True, timeout=60)
-            assert done.returncode == 2, done.stderr
-            assert f"port {port} is taken" in done.stderr.strip().splitlines()[-1]
-            assert "Traceback" not in done.stderr
+        command = [*COMMAND, "--demo", "--stream", f"zmq://127.0.0.1:{port}"]
+        done = subprocess.run(command, env=NO_DISPLAY, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2, done.stderr
+    assert f"port {port} is taken" in done.stderr.strip().splitlines()[-1]
+    assert "Traceback" not in done.stderr
