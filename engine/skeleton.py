@@ -30,6 +30,7 @@ NUM_LANDMARKS = 33
 
 def _mirrored(names: tuple[str, ...]) -> np.ndarray:
     """Index of each name's left/right counterpart (itself where it has none)."""
+
     def other(name: str) -> str:
         if "left" in name:
             return name.replace("left", "right")

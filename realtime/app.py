@@ -80,12 +80,13 @@ class App:
             cleanup.callback(pipeline.stop)
             pipeline.add_source("capture", self._capture(reader), frames)
             pipeline.add_stage("perceive", perception.observe, frames, (sightings,))
-            solved = [Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)]
-            pipeline.add_stage("fan out", self._put(fan_out), solved[0])
+            to_put = Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)
+            to_publish = self._channel(Channel[SolvedFrame])
+            outboxes = (to_put, to_publish) if config.stream else (to_put,)
+            pipeline.add_stage("solve", solver.solve, sightings, outboxes)
+            pipeline.add_stage("fan out", self._put(fan_out), to_put)
             if config.stream:
-                solved.append(self._channel(Channel[SolvedFrame]))
-                pipeline.add_stage("publish", fan_out.publish, solved[1])
-            pipeline.add_stage("solve", solver.solve, sightings, tuple(solved))
+                pipeline.add_stage("publish", fan_out.publish, to_publish)
             pipeline.start()
             try:
                 self._watch(pipeline, fan_out)

@@ -88,7 +88,7 @@ class FrameReader:
                     image, t = self.source.read()
                 except EndOfStream:
                     return
-                self._tell("connected", self.source.description)
+                self._tell("connected")
                 yield self._frame(image, t)
         finally:
             self.source.close()
@@ -178,7 +178,7 @@ class FrameReader:
                 fresh_at = self._now()
                 continue
             last_t, fresh_at, delay_s = t, self._now(), FIRST_DELAY_S
-            self._tell("connected", self.source.description)
+            self._tell("connected")
             put(self._frame(image, t))
 
     def _reopened(self, delay_s: float, stop: threading.Event) -> bool:
@@ -208,7 +208,7 @@ class FrameReader:
                 self._wait(ahead_s, stop)
             elif ahead_s < -_BEHIND_S:
                 start -= ahead_s
-            self._tell("connected", self.source.description)
+            self._tell("connected")
             put(self._frame(image, self._now()))
 
     def _frame(self, image: NDArray[np.uint8], t: float) -> Frame:
@@ -219,11 +219,11 @@ class FrameReader:
     def _wait(self, seconds: float, stop: threading.Event) -> None:
         (self._sleep or stop.wait)(seconds)
 
-    def _tell(self, state: State, message: str) -> None:
+    def _tell(self, state: State, message: str = "") -> None:
         if state == self._state:
             return
         level = logging.WARNING if state == "lost" else logging.INFO
-        logger.log(level, "%s %s: %s", self.source.description, state, message)
+        logger.log(level, "%s %s%s", self.source.description, state, f": {message}" if message else "")
         self._state = state
         if self._on_state is not None:
             self._on_state(state, message)
