@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import onnxruntime
 import openvino as ov
 import torch
@@ -24,6 +26,7 @@ from engine.tokenizer import Tokenizer
 from training.mocap import load_mocap
 
 COUNT = 1000
+_BATCH = 100
 
 
 class Agreement(NamedTuple):
@@ -45,37 +48,36 @@ class _Both(nn.Module):
 def agreements(tokenizer: Tokenizer, rotmats: Tensor) -> dict[str, Agreement]:
     """rotmats (N, 21, 3, 3). Every backend encodes the poses and decodes torch's codes."""
     with torch.inference_mode():
-        codes = tokenizer.encode(rotmats)
-        decoded = tokenizer.decode(codes)
+        parts = [(part, tokenizer.encode(part)) for part in rotmats.split(_BATCH)]
+        decoded = torch.cat([tokenizer.decode(codes) for _, codes in parts])
+    codes = torch.cat([codes for _, codes in parts]).numpy()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "both.onnx"
-        inputs = {"rotmats": rotmats, "codes": codes}
-        batch = torch.export.Dim("batch", min=1, max=2 * COUNT)
+        batch = torch.export.Dim("batch", min=1, max=2 * _BATCH)
         torch.onnx.export(
             _Both(tokenizer).eval(),
-            (rotmats[:2], codes[:2]),
+            (parts[0][0][:2], parts[0][1][:2]),
             path,
-            input_names=list(inputs),
+            input_names=["rotmats", "codes"],
             output_names=["encoded", "decoded"],
             dynamic_shapes=({0: batch}, {0: batch}),
             opset_version=20,
             dynamo=True,
             verbose=False,
         )
-        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
-        answers: dict[str, list[Any]] = {}
         session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-        answers["onnxruntime"] = session.run(["encoded", "decoded"], arrays)
         compiled = ov.Core().compile_model(path, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        out = compiled(arrays)
-        answers["openvino f32"] = [out[compiled.output(name)] for name in ("encoded", "decoded")]
-        return {
-            name: Agreement(
-                float((encoded == codes.numpy()).mean()),
-                float(torch.rad2deg(angle_between(torch.from_numpy(rotations), decoded)).max()),
-            )
-            for name, (encoded, rotations) in answers.items()
+        backends: dict[str, Callable[[dict[str, Any]], Sequence[Any]]] = {
+            "onnxruntime": lambda inputs: session.run(["encoded", "decoded"], inputs),
+            "openvino f32": lambda inputs: tuple(compiled(inputs).values()),
         }
+        found = {}
+        for name, run in backends.items():
+            answers = [run({"rotmats": part.numpy(), "codes": codes.numpy()}) for part, codes in parts]
+            encoded, rotations = (np.concatenate(column) for column in zip(*answers, strict=True))
+            angles = torch.rad2deg(angle_between(torch.from_numpy(rotations), decoded))
+            found[name] = Agreement(float((encoded == codes).mean()), float(angles.max()))
+        return found
 
 
 def main() -> None:
