@@ -174,9 +174,8 @@ def _read_action(ob: Any, names: Any) -> None:
     written["playback_frames"], written["playback"] = picked, playback
 
 
-def load_file(folder: Path) -> None:
+def load_file(ob_name: str, folder: Path) -> None:
     """The connection and the armature go on after the file was saved and loaded."""
-    ob_name = bpy.context.object.name
     bpy.context.scene.tokenmocap.is_live = True
     path = str(folder / "kept.blend")
     bpy.ops.wm.save_as_mainfile(filepath=path)
@@ -270,7 +269,7 @@ def _mixamo() -> Any:
 
 def picture(ob: Any) -> None:
     """The armature with its body as Workbench or Cycles draws it, in the pose of the take's middle."""
-    from blender_picture import render  # beside this file
+    from blender_picture import render  # beside this script
 
     bpy.context.scene.frame_set(int(written["key_location"][len(written["key_location"]) // 2, 0]))
     render(ob, PICTURE)
@@ -295,7 +294,7 @@ def main() -> None:
     ob = follow()
     if PICTURE:
         picture(ob)
-    load_file(Path(OUT).parent)
+    load_file(ob.name, Path(OUT).parent)
     retarget()
     tick = live.tick
     bpy.ops.preferences.addon_disable(module=MODULE)
@@ -306,3 +305,5 @@ def main() -> None:
 
 
 main()
+sys.stdout.flush()
+os._exit(0)  # once Rigify has made a rig, the module of Blender 4.5 hangs where it is torn down
