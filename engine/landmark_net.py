@@ -130,7 +130,7 @@ class _TokenHead(nn.Module):
         self.prior = nn.Parameter(torch.zeros(config.tokens, config.codes))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.compare(self.norm(self.query(x).unflatten(-1, self.shape))) + self.prior
+        return self.compare(self.norm(self.query(x).unflatten(-1, self.shape))) + self.prior.to(x.dtype)
 
 
 class LandmarkNet(nn.Module):
@@ -157,7 +157,7 @@ class LandmarkNet(nn.Module):
         root_6d, betas, camera = self.view(x).float().split((6, NUM_BETAS, 4), dim=-1)
         body_6d = logits = None
         if self.config.head == "token":
-            logits = self.tokens(x).float()
+            logits = self.tokens(x)
         else:
             body_6d = self.rotations(x).float().unflatten(-1, (NUM_BODY_JOINTS, 6)) + x.new_tensor(_IDENTITY_6D).float()
         return Prediction(rotmat_from_6d(root_6d), body_6d, logits, betas, camera)

@@ -27,6 +27,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from engine import landmark_net
@@ -55,6 +56,7 @@ class LossConfig:
     root: float = 1.0
     image: float = 1.0
     betas: float = 0.02
+    tokens: float = 0.05  # cross-entropy with the true codes, nats; without it a token's likeliest code means nothing
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,7 @@ class LandmarkTrainingConfig:
     """All that a run depends on, besides the mocap, the body and the tokenizer."""
 
     seed: int = 1
-    steps: int = 14000
+    steps: int = 8000
     batch: int = 256
     learning_rate: float = 8e-4
     warmup_steps: int = 300
@@ -74,7 +76,7 @@ class LandmarkTrainingConfig:
     gated: float = 0.5  # share of people whose landmarks under a random visibility (up to gate_most) are dropped
     gate_most: float = 0.6
     log_every: int = 50
-    checkpoint_every: int = 1000
+    checkpoint_every: int = 500
     evaluate_every: int = 2000
     evaluate_people: int = 512
     net: LandmarkNetConfig = field(default_factory=LandmarkNetConfig)
@@ -97,22 +99,23 @@ class Losses(NamedTuple):
     rotations: Tensor
     root: Tensor
     image: Tensor
+    tokens: Tensor
 
 
-def posed(said: Prediction, body: TorchBody, tokenizer: Tokenizer | None) -> Pose:
+def posed(said: Prediction, body: TorchBody, tokenizer: Tokenizer | None, bf16: bool = False) -> Pose:
     """Decode a prediction and pose the body with it."""
-    if said.body_6d is not None:
-        body_rotmats = rotmat_from_6d(said.body_6d)
-    else:
+    body_6d = said.body_6d
+    if body_6d is None:
         assert tokenizer is not None
         assert said.token_logits is not None
-        body_rotmats = tokenizer.decode_probabilities(said.token_logits.softmax(-1))
-    rotmats = torch.cat((said.root_rotmat[:, None], body_rotmats), 1)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            body_6d = tokenizer.sixd_from_features(said.token_logits.softmax(-1) @ tokenizer.codebook)
+    rotmats = torch.cat((said.root_rotmat[:, None], rotmat_from_6d(body_6d.float())), 1)
     return Pose(rotmats, *body.points(rotmats, said.betas))
 
 
-def losses(said: Prediction, pose: Pose, truth: Targets, config: LossConfig) -> Losses:
-    """Distances of points, entries of rotations, and the 2D of what was seen."""
+def losses(said: Prediction, pose: Pose, truth: Targets, codes: Tensor | None, config: LossConfig) -> Losses:
+    """Distances of points, entries of rotations, the 2D of what was seen, and the codes (B, T) of the true pose."""
     joints = (pose.joints_m - truth.joints_m)[:, :22].norm(dim=-1).mean()
     landmarks = (pose.landmarks_m - truth.landmarks_m).norm(dim=-1).mean()
     apart = (pose.rotmats - truth.rotmats).abs()
@@ -128,7 +131,12 @@ def losses(said: Prediction, pose: Pose, truth: Targets, config: LossConfig) -> 
         + config.image * image
         + config.betas * betas
     )
-    return Losses(total, joints, rotations, root, image)
+    tokens = total.new_zeros(())
+    if codes is not None:
+        assert said.token_logits is not None
+        tokens = F.cross_entropy(said.token_logits.flatten(0, 1), codes.flatten())
+        total = total + config.tokens * tokens
+    return Losses(total, joints, rotations, root, image, tokens)
 
 
 class Trainer:
@@ -166,7 +174,9 @@ class Trainer:
         features = normalise(seen.image, seen.world_m, seen.visibility, gate).features
         with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
             said = self.net(features)
-        loss = losses(said, posed(said, self.body, self.tokenizer), truth, config.loss)
+        pose = posed(said, self.body, self.tokenizer, config.bf16)
+        codes = None if self.tokenizer is None else self.tokenizer.encode(truth.rotmats[:, 1:])
+        loss = losses(said, pose, truth, codes, config.loss)
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
         self.optimizer.zero_grad()
