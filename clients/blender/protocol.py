@@ -89,7 +89,7 @@ def parse(message: bytes) -> Skeleton | Pose | Status | None:
         raise ProtocolError(f"a {topic.decode()} message is not a JSON object")
     if fields.get("v") != VERSION:
         raise VersionError(
-            f"the stream speaks version {str(fields.get('v'))[:20]} of the wire format, this extension version "
+            f"the stream speaks version {repr(fields.get('v'))[:20]} of the wire format, this extension version "
             f"{VERSION}: install the one that came with the program"
         )
     return read(fields)
@@ -99,7 +99,7 @@ def _skeleton(fields: dict[str, Any]) -> Skeleton:
     if fields.get("names") != list(JOINT_NAMES) or fields.get("parents") != PARENTS.tolist():
         raise ProtocolError("the stream's skeleton does not have SMPL's 24 joints")
     if fields.get("up_axis") != "Y":
-        raise ProtocolError(f"the stream's up axis is {str(fields.get('up_axis'))[:20]}, not Y")
+        raise ProtocolError(f"the stream's up axis is {repr(fields.get('up_axis'))[:20]}, not 'Y'")
     joints = _numbers(fields, "offsets", (NUM_JOINTS, 3))
     joint_shapes = np.zeros((NUM_JOINTS, 3, NUM_BETAS))
     if "shape_offsets" in fields:

@@ -22,7 +22,8 @@ from websockets.sync.server import ServerConnection, serve
 from engine.skeleton import JOINT_NAMES, PARENTS
 from realtime.body.kinematics import forward_kinematics
 from realtime.messages import Person
-from realtime.outputs.stream import MessageStream, open_stream, parse_stream_url
+from realtime.outputs.stream import MessageStream, parse_stream_url
+from realtime.outputs.streams import open_message_stream
 from realtime.outputs.wire import State, Wire
 from tests.realtime.outputs.synthetic_stream import BETAS, BODY, person_at, rotmats_of, solved_at
 
@@ -60,7 +61,7 @@ class Sender:
     """Our end of the stream, and the words of the program that listens."""
 
     def __init__(self, port: int = 0) -> None:
-        self.stream: MessageStream = open_stream(parse_stream_url(f"ws://127.0.0.1:{port}"), BODY)  # type: ignore[assignment]
+        self.stream: MessageStream = open_message_stream(parse_stream_url(f"ws://127.0.0.1:{port}"))
         self.wire = Wire(BODY)
 
     @property

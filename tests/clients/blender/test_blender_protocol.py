@@ -1,0 +1,158 @@
+"""What the extension makes of messages: the program's own, and anything else that a network may bring."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clients.blender import protocol
+from clients.blender.protocol import Pose, ProtocolError, Skeleton, Status, VersionError, parse
+from engine import skeleton
+from realtime.messages import Frame, SolvedFrame
+from realtime.outputs.wire import Wire
+from tests.clients.blender.blender_performance import BETAS, open_body, person_at
+
+BODY = open_body()
+
+
+def pose_message(*ids: int) -> bytes:
+    frame = Frame(np.zeros((4, 4, 3), np.uint8), 7, 100.0)
+    people = tuple(person_at(1.0, id) for id in ids)
+    return Wire(BODY).pose(SolvedFrame(frame, people, t_solved=100.0), fps=29.97)
+
+
+def changed(message: bytes, **fields: object) -> bytes:
+    topic, _, body = message.partition(b" ")
+    return topic + b" " + json.dumps(json.loads(body) | fields).encode()
+
+
+def test_speaks_of_the_same_joints_as_the_program() -> None:
+    assert protocol.JOINT_NAMES == skeleton.JOINT_NAMES
+    assert np.array_equal(protocol.PARENTS, skeleton.PARENTS)
+
+
+def test_reads_the_programs_pose() -> None:
+    pose = parse(pose_message(3, 8))
+    assert isinstance(pose, Pose)
+    assert (pose.seq, pose.fps, [person.id for person in pose.people]) == (7, 29.97, [3, 8])
+    sent = person_at(1.0, 3)
+    assert np.allclose(pose.people[0].trans, sent.pose.trans, atol=1e-5)
+    dots = np.abs((pose.people[0].rotations * sent.pose.rotations).sum(-1))
+    assert np.allclose(dots, 1, atol=1e-6)
+    assert pose.people[0].valid
+
+
+@pytest.mark.parametrize("betas", [np.zeros(10, np.float32), BETAS])
+def test_rest_joints_of_any_shape_come_from_the_skeleton(betas: np.ndarray) -> None:
+    wire = Wire(BODY)
+    wire.pose(SolvedFrame(Frame(np.zeros((4, 4, 3), np.uint8), 0, 0.0), (person_at(0.0),), t_solved=0.0), fps=30)
+    read = parse(wire.skeleton())
+    assert isinstance(read, Skeleton)
+    assert np.abs(read.rest_joints(betas) - BODY.rest_joints(betas[None])[0]).max() < 1e-4
+
+
+def test_a_skeleton_without_shapes_is_enough() -> None:
+    fields = json.loads(Wire(BODY).skeleton().removeprefix(b"skeleton "))
+    del fields["shape_offsets"], fields["betas"]
+    read = parse(b"skeleton " + json.dumps(fields).encode())
+    assert isinstance(read, Skeleton)
+    assert np.abs(read.rest_joints(BETAS) - BODY.joints_template).max() < 1e-4
+
+
+def test_reads_the_programs_status() -> None:
+    message = Wire(BODY).status(
+        "lost", source="cam 0", estimator="landmarks", backend="openvino", dropped=3, message="x"
+    )
+    assert parse(message) == Status("lost", "cam 0", "x")
+
+
+def test_another_version_is_refused_by_name() -> None:
+    with pytest.raises(VersionError, match="speaks version 2 of the wire format, this extension version 1"):
+        parse(changed(pose_message(1), v=2))
+
+
+def test_unknown_topics_and_keys_are_ignored() -> None:
+    assert parse(b"weather {}") is None
+    assert isinstance(parse(changed(pose_message(1), mood="good")), Pose)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"people": None},
+        {"people": [1]},
+        {"people": [{}]},
+        {"seq": True},
+        {"seq": 10**30},
+        {"t_capture": "now"},
+        {"fps": [30]},
+        {"t_capture": float("nan")},
+        {"t_capture": 10**400},
+    ],
+)
+def test_broken_poses_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ProtocolError):
+        parse(changed(pose_message(1), **fields))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("rotations", [[0, 0, 0, 1]] * 23),
+        ("rotations", [[0, 0, 0, 2]] * 24),
+        ("rotations", [[0, 0, 0, 1]] * 23 + [[0, 0, 1]]),
+        ("trans", [0, 0, float("inf")]),
+        ("trans", [False, True, False]),
+        ("betas", "0000000000"),
+    ],
+)
+def test_broken_people_are_refused(key: str, value: object) -> None:
+    fields = json.loads(pose_message(1).removeprefix(b"pose "))
+    fields["people"][0][key] = value
+    with pytest.raises(ProtocolError, match=r"^[^\n]+$"):
+        parse(b"pose " + json.dumps(fields).encode())
+
+
+def test_another_skeleton_is_refused() -> None:
+    message = Wire(BODY).skeleton()
+    with pytest.raises(ProtocolError, match="up axis is 'Z'"):
+        parse(changed(message, up_axis="Z"))
+    with pytest.raises(ProtocolError, match="24 joints"):
+        parse(changed(message, names=["hips"]))
+
+
+SCALARS = st.none() | st.booleans() | st.floats() | st.text("aZ0\n", max_size=3) | st.integers()
+JSON = st.recursive(
+    SCALARS, lambda kids: st.lists(kids, max_size=3) | st.dictionaries(st.just("v"), kids), max_leaves=8
+)
+KEYS = st.sampled_from(["v", "seq", "people", "names", "offsets", "shape_offsets", "betas", "body", "up_axis", "fps"])
+MESSAGES = (pose_message(1), Wire(BODY).skeleton())
+
+
+@settings(deadline=None)
+@given(st.sampled_from([b"pose ", b"skeleton ", b"status "]), st.binary())
+def test_garbage_is_refused_and_nothing_else(topic: bytes, garbage: bytes) -> None:
+    with pytest.raises(ProtocolError):
+        parse(topic + garbage)
+
+
+@settings(deadline=None)
+@given(st.dictionaries(KEYS, JSON, max_size=3), st.sampled_from(MESSAGES))
+def test_damaged_messages_are_read_or_refused(fields: dict[str, object], message: bytes) -> None:
+    damaged = changed(message, **fields)
+    try:
+        read = parse(damaged)
+    except ProtocolError:
+        with pytest.raises(ProtocolError, match=r"\A[^\n]+\Z"):
+            parse(damaged)
+    else:
+        assert isinstance(read, Pose | Skeleton)
+
+
+def test_deep_nesting_is_refused() -> None:
+    with pytest.raises(ProtocolError):
+        parse(b'pose {"v":1,"people":' + b"[" * 200_000 + b"]" * 200_000 + b"}")
