@@ -7,11 +7,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
-from typing import cast
 
 from realtime.body.model import BodyModel
 from realtime.messages import SolvedFrame
-from realtime.outputs.stream import FrameStream, MessageStream, open_stream, parse_stream_url
+from realtime.outputs.stream import FrameStream, MessageStream, parse_stream_url
+from realtime.outputs.streams import open_frame_stream, open_message_stream
 from realtime.outputs.wire import State, Wire
 from realtime.stats import Histogram
 
@@ -44,13 +44,14 @@ class Broadcast:
         addresses = [parse_stream_url(url) for url in urls]
         try:
             for address in addresses:
-                stream = open_stream(address, body)
                 if address.scheme == "vmc":
-                    self._frame_streams.append(cast(FrameStream, stream))
-                else:
-                    self._message_streams.append(cast(MessageStream, stream))
+                    self._frame_streams.append(open_frame_stream(address, body))
+                    logger.info("streaming to %s", address)
+                    continue
+                stream = open_message_stream(address)
+                self._message_streams.append(stream)
                 logger.info("streaming to %s", stream.address)
-                if address.scheme != "vmc" and not address.is_loopback and address.curve is None:
+                if not address.is_loopback and address.curve is None:
                     logger.warning("%s: everybody on that network can watch", stream.address)
         except BaseException:
             self.close()

@@ -1,4 +1,4 @@
-"""What `--stream URL` means: the address, its errors in one line, and which stream serves it."""
+"""What `--stream URL` means: the address, its errors in one line, and the contract of what serves it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, urlsplit
 
-from realtime.body.model import BodyModel
 from realtime.errors import UserError
 from realtime.messages import SolvedFrame
 
@@ -128,21 +127,6 @@ def parse_stream_url(text: str) -> StreamUrl:
             f"'{text}': vmc sends to a receiver; name its host and port, for example vmc://{LOOPBACK}:39539"
         )
     return url
-
-
-def open_stream(url: StreamUrl, body: BodyModel) -> MessageStream | FrameStream:
-    """Open what the address asks for. Raises StreamError."""
-    if url.scheme == "zmq":
-        from realtime.outputs.streams.zmq_stream import ZmqStream
-
-        return ZmqStream(url)
-    if url.scheme == "ws":
-        from realtime.outputs.streams.websocket_stream import WebSocketStream
-
-        return WebSocketStream(url)
-    from realtime.outputs.streams.vmc_stream import VmcStream
-
-    return VmcStream(url, body)
 
 
 def _schemes() -> str:
