@@ -28,7 +28,7 @@ NUM_UNKNOWNS = 3 * NUM_TURNS + 3
 
 # Standard deviations of the terms, and the landmarks' weights relative to the twelve on limb joints.
 LANDMARK_SIGMA_M = 0.02
-DEPTH_SIGMA_M = 0.06
+DEPTH_SIGMA_M = 0.10  # the root mean square of the network's own error in depth
 CAMERA_SIGMA = 0.2
 OTHER_LANDMARKS = {
     "left_heel": 0.5, "right_heel": 0.5, "left_foot_index": 0.5, "right_foot_index": 0.5,
@@ -63,9 +63,10 @@ class Refiner:
         self._body = body
         self._rest = body.landmark_rest[self.landmarks]
         self._shapedirs = body.landmark_shapedirs[self.landmarks].reshape(-1, body.landmark_shapedirs.shape[-1])
-        self._skin = body.landmark_weights[self.landmarks][..., None]  # (L, 24, 1)
-        self._subtree = _subtrees()  # (22, 24)
-        self._subtree_share = self._skin[..., 0] @ self._subtree.T  # (L, 22)
+        # What each joint's subtree holds of each landmark, by bone: (L * 22, 24), and in sum: (L, 22, 1).
+        carried = body.landmark_weights[self.landmarks][:, None, :] * _subtrees()
+        self._carried = carried.reshape(-1, NUM_JOINTS)
+        self._share = carried.sum(-1)[..., None]
         sigma = np.array([_turn_sigma(name) for name in JOINT_NAMES[:NUM_TURNS]], np.float32)
         prior = np.concatenate((sigma.repeat(3), np.full(3, CAMERA_SIGMA, np.float32))) ** -2
         self._prior = np.diag(prior)
@@ -115,13 +116,13 @@ class Refiner:
     def _linearise(self, world: Array, joints: Array, rest: Array, betas: Array, camera: Array) -> Linearised:
         batch, count = len(world), len(self.landmarks)
         points = self._rest + (betas @ self._shapedirs.T).reshape(batch, count, 3)
-        transforms = skinning_transforms(world, joints, rest)[:, None]  # (B, 1, 24, 3, 4)
-        carried = (transforms[..., :3] @ points[:, :, None, :, None])[..., 0] + transforms[..., 3]
-        carried *= self._skin  # (B, L, 24, 3): each joint's share of each landmark
-        placed = carried.sum(2)
+        transforms = skinning_transforms(world, joints, rest).reshape(batch, NUM_JOINTS, 12)
 
-        # Turning joint i by w moves its share of a landmark, c, relative to the joint: w x c.
-        arms = self._subtree @ carried - self._subtree_share[..., None] * joints[:, None, :NUM_TURNS]
+        # Turning joint i by w moves the share of a landmark that its subtree holds, c, relative to the joint: w x c.
+        blended = (self._carried @ transforms).reshape(batch, count, NUM_TURNS, 3, 4)
+        arms = (blended[..., :3] * points[:, :, None, None]).sum(-1) + blended[..., 3]
+        placed = arms[:, :, 0].copy()  # the root carries all of every landmark
+        arms -= self._share * joints[:, None, :NUM_TURNS]
         by_turn = np.zeros((batch, count, 3, NUM_TURNS, 3), np.float32)
         x, y, z = arms[..., 0], arms[..., 1], arms[..., 2]
         by_turn[:, :, 0, :, 1], by_turn[:, :, 0, :, 2] = z, -y
