@@ -179,10 +179,10 @@ def _config(engine: PoseEngine) -> TokenHmrConfig:
 
 def _table(rows: list[Row]) -> str:
     stages = ("crop", "network", "decode", "whole")
-    head = f"{'ms, median and p95':<34}{'people':>7}" + "".join(f"{stage:>16}" for stage in stages)
+    head = f"{'ms, median and p95':<34}{'people':>7}" + "".join(f"{stage:>20}" for stage in stages)
     lines = [f"{head}{'weights MB':>12}{'activ. MB':>11}{'floor ms':>10}{'of floor':>10}"]
     for row in rows:
-        times = "".join(f"{t.median_ms:8.2f}{t.p95_ms:8.2f}" for t in (getattr(row, stage) for stage in stages))
+        times = "".join(f"{t.median_ms:10.2f}{t.p95_ms:10.2f}" for t in (getattr(row, stage) for stage in stages))
         sizes = f"{row.weights_mb:12.0f}{row.activations_mb:11.1f}{row.floor_ms:10.2f}{row.of_floor:10.2f}"
         lines.append(f"{row.what[:33]:<34}{row.batch:>7}{times}{sizes}")
     return "\n".join(lines)
