@@ -16,7 +16,6 @@ Array = NDArray[np.float64]
 
 BUNDLED = Path(__file__).with_name("body_open.npz")
 _KEYS = ("v_template", "shapedirs", "J_regressor", "weights", "f")
-_SAME_SIZE = 1e-4  # relative: what rounding on the wire leaves of a size that was not changed
 _SAME_JOINT_M = 1e-3
 
 
@@ -31,6 +30,7 @@ class Body:
     vertices: Array  # (V, 3)
     vertex_shapes: Array  # (V, 3, 10)
     joints: Array  # (24, 3) for the average shape
+    joint_shapes: Array  # (24, 3, 10)
     weights: Array  # (V, 24)
     faces: NDArray[np.int64]  # (F, 3)
 
@@ -39,10 +39,10 @@ class Body:
         return self.vertices + self.vertex_shapes @ betas
 
     def fitted(self, skeleton: Skeleton) -> Body:
-        """This body at the size at which the stream has it. Raises BodyError where it is another body.
+        """This body as the stream has it. Raises BodyError where it is another body.
 
-        The stream keeps a stature that it was told whatever the shape, so each component loses the growth that would
-        change it: S_k - (dh_k / h) v, for a height h to which the component adds dh_k.
+        The program may have scaled it to a stature; it then takes from each shape component S_k the growth g_k v of
+        the template v that would change that stature again. Scale and g_k are found from the stream's joints.
         """
         ours, theirs = self.joints - self.joints[0], skeleton.joints - skeleton.joints[0]
         scale = float((ours * theirs).sum() / (ours * ours).sum())
@@ -51,15 +51,14 @@ class Body:
                 f"the stream's body '{skeleton.body_name}' is not the file's: choose the .npz of the body that the "
                 "program was started with"
             )
-        if abs(scale - 1) < _SAME_SIZE:
-            return self
-        top, bottom = self.vertices[:, 1].argmax(), self.vertices[:, 1].argmin()
-        growth = (self.vertex_shapes[top, 1] - self.vertex_shapes[bottom, 1]) / np.ptp(self.vertices[:, 1])
+        taken = scale * self.joint_shapes - skeleton.joint_shapes
+        growth = np.einsum("jck,jc->k", taken, skeleton.joints) / (skeleton.joints**2).sum()
         return replace(
             self,
             vertices=scale * self.vertices,
             vertex_shapes=scale * (self.vertex_shapes - self.vertices[..., None] * growth),
-            joints=scale * self.joints,
+            joints=skeleton.joints,
+            joint_shapes=skeleton.joint_shapes,
         )
 
 
@@ -91,6 +90,7 @@ def load_body(path: Path) -> Body:
         vertices=template,
         vertex_shapes=shapes,
         joints=regressor @ template,
+        joint_shapes=np.einsum("jv,vck->jck", regressor, shapes),
         weights=np.asarray(weights, np.float64),
         faces=np.asarray(faces, np.int64),
     )

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.outputs.session import load_session
 from realtime.outputs.stream import parse_stream_url
 from realtime.outputs.streams.zmq_stream import ZmqStream
 from realtime.outputs.wire import Wire
@@ -44,15 +49,42 @@ def person_at(t: float, id: int = 1) -> Person:
     return Person(id, 0.9, True, BETAS, np.zeros(40, np.int16), raw=pose, pose=pose, tracked=tracked)
 
 
-class Publisher:
-    """The program's own stream and messages, fed by the performance until `stop`."""
+@dataclass(frozen=True)
+class Performance:
+    body: BodyModel
+    people_at: Callable[[float], tuple[Person, ...]]  # by seconds from the start
 
-    def __init__(self, body: BodyModel, rate_hz: float = 30.0, ids: tuple[int, ...] = (1,)) -> None:
+
+def made_up(*ids: int) -> Performance:
+    return Performance(open_body(), lambda t: tuple(person_at(t, id) for id in ids))
+
+
+def recorded(path: Path) -> Performance:
+    """A session of the shipped body, played over and over."""
+    session = load_session(path)
+    person = person_at(0.0)
+
+    def people_at(t: float) -> tuple[Person, ...]:
+        k = int(t * session.mocap_framerate) % len(session.poses)
+        rotvec = session.poses[k, : 24 * 3].reshape(24, 3).copy()
+        rotvec[22:] = 0  # SMPL-H's fingers begin here
+        rotations = Rotation.from_rotvec(rotvec).as_quat().astype(np.float32)
+        pose = WorldPose(rotations, session.joints[k, 0], session.joints[k])
+        return (replace(person, pose=pose, betas=session.betas[:10].astype(np.float32)),)
+
+    return Performance(open_body().scaled_to_height(session.body["stature_m"]), people_at)
+
+
+class Publisher:
+    """The program's own stream and messages, fed by a performance while it is entered."""
+
+    def __init__(self, performance: Performance, rate_hz: float = 30.0) -> None:
         self._stream = ZmqStream(parse_stream_url("zmq://127.0.0.1:0"))
         self.address = f"tcp://127.0.0.1:{self._stream.address.port}"
         self.sent: list[tuple[float, SolvedFrame]] = []  # with t_capture as the message has it, Unix seconds
-        self.wire = Wire(body)
-        self._rate_hz, self._ids = rate_hz, ids
+        self.wire = Wire(performance.body)
+        self.body = performance.body
+        self._people_at, self._rate_hz = performance.people_at, rate_hz
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -71,7 +103,7 @@ class Publisher:
         seq = 0
         while not self._stopping.wait(max(0.0, start + seq / self._rate_hz - time.monotonic())):
             t_capture = time.monotonic()
-            people = tuple(person_at(t_capture - start, id) for id in self._ids)
+            people = self._people_at(t_capture - start)
             time.sleep(jitter.uniform(0, 0.012))  # solving takes its time, now more, now less
             if seq % 10 == 0:
                 self._stream.send(self.wire.skeleton())

@@ -8,6 +8,8 @@ from typing import Any
 import bpy
 import numpy as np
 
+_APART_M = 1.2
+
 
 def render(ob: Any, path: str) -> None:
     """Draw the armature object, whose bones Cycles cannot see, as rods and balls, with its body beside them."""
@@ -15,17 +17,17 @@ def render(ob: Any, path: str) -> None:
     pelvis = np.array(ob.matrix_world @ ob.pose.bones["pelvis"].head)
     for skin in ob.children:
         skin.data.materials.append(_material("skin", (0.55, 0.36, 0.26, 1)))
-        skin.location.x = 0.75  # the child moves, the armature stays
-        bpy.context.view_layer.update()
     bone_material = _material("bones", (0.9, 0.55, 0.1, 1))
+    beside = np.array((-_APART_M, 0, 0))
     for bone in ob.pose.bones:
-        _rod(np.array(ob.matrix_world @ bone.head), np.array(ob.matrix_world @ bone.tail), bone_material)
+        ends = (np.array(ob.matrix_world @ end) + beside for end in (bone.head, bone.tail))
+        _rod(*ends, bone_material)
     bpy.ops.mesh.primitive_plane_add(size=30)
     bpy.context.object.data.materials.append(_material("floor", (0.6, 0.62, 0.65, 1)))
     sun = bpy.data.objects.new("sun", bpy.data.lights.new("sun", "SUN"))
     sun.data.energy, sun.rotation_euler = 3.0, (math.radians(50), math.radians(10), math.radians(-30))
     camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
-    camera.location = (pelvis[0] + 0.375, pelvis[1] - 4.6, 1.15)
+    camera.location = (pelvis[0] - _APART_M / 2, pelvis[1] - 5.2, 1.15)
     camera.rotation_euler = (math.radians(88), 0, 0)
     for added in (sun, camera):
         scene.collection.objects.link(added)
@@ -35,7 +37,7 @@ def render(ob: Any, path: str) -> None:
     scene.camera = camera
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples = "CPU", 24
-    scene.render.resolution_x, scene.render.resolution_y = 560, 480
+    scene.render.resolution_x, scene.render.resolution_y = 720, 540
     scene.render.filepath = path
     bpy.ops.render.render(write_still=True)
 

@@ -1,7 +1,8 @@
 """The extension in real Blender, as a module of Python, against the program's own publisher.
 
 TOKENMOCAP_BPY_PYTHON names Pythons that have bpy (several separated as in PATH); TOKENMOCAP_BPY_SECONDS how long to
-follow, TOKENMOCAP_BPY_PICTURE a folder for pictures.
+follow, TOKENMOCAP_BPY_SESSION a session file to send instead of a made-up performance, TOKENMOCAP_BPY_PICTURE a folder
+for pictures.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from clients.blender import build
 from engine.skeleton import JOINT_NAMES, PARENTS
 from realtime.assets import cache_folder
 from realtime.body.kinematics import forward_kinematics
-from tests.clients.blender.blender_performance import BETAS, Publisher, open_body
+from tests.clients.blender.blender_performance import Publisher, made_up, recorded
 
 PYTHONS = [python for python in os.environ.get("TOKENMOCAP_BPY_PYTHON", "").split(os.pathsep) if python]
 SECONDS = float(os.environ.get("TOKENMOCAP_BPY_SECONDS", "4"))
@@ -33,6 +34,7 @@ class Session:
     def __init__(self, seen: dict[str, NDArray], publisher: Publisher) -> None:
         self.seen = seen
         self.t = np.array([t_capture for t_capture, _ in publisher.sent])
+        self.body, self.betas = publisher.body, publisher.sent[0][1].people[0].betas
         poses = [solved.people[0].pose for _, solved in publisher.sent]
         self.rotations = np.stack([pose.rotations for pose in poses]).astype(np.float64)
         self.trans = np.stack([pose.trans for pose in poses])
@@ -41,7 +43,7 @@ class Session:
         """(N, 24, 3) in Blender's axes, by SciPy's slerp between what was sent and our own kinematics."""
         rotmats = np.stack([Slerp(self.t, Rotation.from_quat(q))(times).as_matrix() for q in self._by_joint()], axis=1)
         trans = np.stack([np.interp(times, self.t, self.trans[:, axis]) for axis in range(3)], axis=-1)
-        rest = np.repeat(open_body().rest_joints(BETAS[None]), len(times), axis=0)
+        rest = np.repeat(self.body.rest_joints(self.betas[None]), len(times), axis=0)
         joints = forward_kinematics(rotmats.astype(np.float32), rest)[1] + trans[:, None]
         return joints @ Z_UP.T
 
@@ -57,7 +59,8 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     build.fetch_wheels(wheels)
     build.build(folder / "extension.zip", wheels)
     arguments = [str(folder / "extension.zip"), "", str(folder / "seen.npz"), str(SECONDS)]
-    with Publisher(open_body()) as publisher:
+    file = os.environ.get("TOKENMOCAP_BPY_SESSION")
+    with Publisher(recorded(Path(file)) if file else made_up(1)) as publisher:
         arguments[1] = publisher.address
         if pictures := os.environ.get("TOKENMOCAP_BPY_PICTURE"):
             arguments.append(str(Path(pictures) / f"{Path(request.param).parents[1].name}.png"))
@@ -84,13 +87,12 @@ def test_joints_follow_within_two_millimetres(session: Session) -> None:
 
 
 def test_mesh_is_skinned_as_ours(session: Session) -> None:
-    body = open_body()
     times = session.seen["skin_times"]
     rotations = [Slerp(session.t, Rotation.from_quat(q))(times).as_matrix() for q in session._by_joint()]
     for k, skin in enumerate(session.seen["skins"]):
         trans = np.array([np.interp(times[k], session.t, session.trans[:, axis]) for axis in range(3)], np.float32)
         rotmats = np.stack([joint[k] for joint in rotations]).astype(np.float32)
-        ours = body.vertices(rotmats, BETAS, trans) @ Z_UP.T
+        ours = session.body.vertices(rotmats, session.betas, trans) @ Z_UP.T
         assert np.linalg.norm(skin - ours, axis=-1).max() < 0.002
     assert len(session.seen["skins"]) > 0
 
@@ -141,7 +143,7 @@ def test_limbs_of_other_armatures_point_the_same_way(session: Session, rig: str)
 
 def test_mixamo_hips_keep_their_height(session: Session) -> None:
     """The performer's pelvis, scaled by the ratio of the legs, over the armature's own ground."""
-    rest = open_body().rest_joints(BETAS[None])[0]
+    rest = session.body.rest_joints(session.betas[None])[0]
     scale = 0.87 / (rest[0, 1] - rest[[7, 8], 1].mean())
     hips = session.seen["mixamo_heads"][:, session.seen["mixamo_joints"].tolist().index("pelvis")]
     assert np.abs(hips - scale * session.joints_at(session.seen["mixamo_times"])[:, 0]).max() < 0.003

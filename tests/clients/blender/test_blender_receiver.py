@@ -22,7 +22,7 @@ from realtime.messages import Frame, SolvedFrame
 from realtime.outputs.stream import parse_stream_url
 from realtime.outputs.streams.zmq_stream import ZmqStream
 from realtime.outputs.wire import Wire
-from tests.clients.blender.blender_performance import Publisher, open_body, person_at
+from tests.clients.blender.blender_performance import Publisher, made_up, open_body, person_at
 
 BODY = open_body()
 
@@ -43,7 +43,7 @@ def pose(t: float, *people: Person) -> Pose:
 
 
 def test_receives_what_the_program_streams() -> None:
-    with Publisher(BODY, ids=(4, 2)) as publisher:
+    with Publisher(made_up(4, 2)) as publisher:
         receiver = Receiver(publisher.address)
         try:
             until(lambda: receiver.skeleton is not None and receiver.link().frames > 3)
