@@ -92,7 +92,7 @@ def test_the_body_stands_where_the_crop_shows_it(engine, stick_body):
 
 
 def test_smoothing_holds_a_still_picture_and_steadies_a_changing_one(engine, stick_body):
-    smoothing = TokenSmoothing(window_s=0.2, margin=1.0)
+    smoothing = TokenSmoothing(window_s=0.2, takeover=1e9)
     estimator = TokenHmrEstimator(stick_body, engine, token_smoothing=smoothing)
     first = estimator.estimate(sighting(t=0.0))
     still = estimator.estimate(sighting(t=0.03))
