@@ -124,7 +124,7 @@ def _one_line(path: Path) -> str:
         (b"", "is empty"),
         (b"\n<!DOCTYPE html><html>log in</html>", "web page"),
         (b"\x1f\x8b\x08\x00abc", "compressed archive"),
-        (b"\x89PNG not a pickle", "not a readable pickle"),
+        (b"\x89PNG\r\n\x1a\n not a pickle", "not a readable pickle"),
         (b"PK\x03\x04 cut short", "damaged"),
         (pickle.dumps([1, 2]), "holds a list"),
         (pickle.dumps({"a": np.zeros(1000)})[:500], "ends too early"),
