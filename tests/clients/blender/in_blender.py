@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import bpy
@@ -174,6 +175,72 @@ def _read_action(ob: Any, names: Any) -> None:
     written["playback_frames"], written["playback"] = picked, playback
 
 
+class Layout:
+    """Takes what a panel draws, as Blender would: properties, operators and icons must be there."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.icons = bpy.types.UILayout.bl_rna.functions["label"].parameters["icon"].enum_items
+
+    def row(self, **_: Any) -> Layout:
+        return self
+
+    box = row
+
+    def label(self, text: str, icon: str = "NONE") -> None:
+        assert icon in self.icons, icon
+        self.said.append(text)
+
+    def prop(self, owner: Any, name: str, **_: Any) -> None:
+        self.said.append(owner.bl_rna.properties[name].name)
+
+    def operator(self, name: str, text: str = "", icon: str = "NONE", **_: Any) -> Any:
+        assert icon in self.icons, icon
+        kind = getattr(bpy.types, name.replace("tokenmocap.", "TOKENMOCAP_OT_"))
+        self.said.append(text or kind.bl_label)
+        return SimpleNamespace(**dict.fromkeys(kind.bl_rna.properties.keys()))
+
+
+def drawn() -> list[str]:
+    """All that the panels show now."""
+    layout = Layout()
+    for panel in part("panel").CLASSES:
+        panel.draw(SimpleNamespace(layout=layout), bpy.context)
+    return layout.said
+
+
+def press_buttons(ob: Any) -> None:
+    """Those that following and recording did not need."""
+    bpy.context.view_layer.objects.active = ob
+    written["drawn_follow"] = drawn()
+    names = part("protocol").JOINT_NAMES
+
+    def rest() -> np.ndarray:
+        return np.array([ob.data.bones[name].head_local for name in names])
+
+    before = rest()
+    part("armature").set_rest(bpy.context, ob, 1.3 * before @ part("pose_math").ROTATION_BLENDER_STREAM)
+    assert np.abs(rest() - before).max() > 0.1
+    bpy.ops.tokenmocap.fit()
+    written["fit_error_m"] = np.abs(rest() - before).max()
+    bpy.ops.tokenmocap.follow(person=99)
+    bpy.context.scene.tokenmocap.is_live = True
+    bpy.ops.tokenmocap.record()
+    play(0.4)
+    written["drawn_record"] = drawn()
+    written["nobody"] = refusal(bpy.ops.tokenmocap.finish)
+    bpy.ops.tokenmocap.follow(person=1)
+    bpy.context.scene.tokenmocap.whole_frames = True
+    bpy.ops.tokenmocap.record()
+    play(0.6)
+    bpy.ops.tokenmocap.finish()
+    bpy.context.scene.tokenmocap.whole_frames = False
+    written["whole_frames"] = [point.co.x for point in _curves(ob)[0].keyframe_points]
+    bpy.ops.tokenmocap.unbind()
+    written["drawn_unbound"] = drawn()
+    part("retarget").bind_smpl(ob)
+
+
 def load_file(ob_name: str, folder: Path) -> None:
     """The connection and the armature go on after the file was saved and loaded."""
     bpy.context.scene.tokenmocap.is_live = True
@@ -294,6 +361,7 @@ def main() -> None:
     ob = follow()
     if PICTURE:
         picture(ob)
+    press_buttons(ob)
     load_file(ob.name, Path(OUT).parent)
     retarget()
     tick = live.tick

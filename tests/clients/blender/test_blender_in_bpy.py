@@ -126,6 +126,24 @@ def test_goes_on_after_a_file_was_loaded(session: Session) -> None:
     assert session.seen["moved_after_load_m"] > 0.05
 
 
+def test_buttons_do_what_they_say(session: Session) -> None:
+    assert session.seen["fit_error_m"] < 1e-5
+    assert "nothing was recorded" in str(session.seen["nobody"])
+    whole = session.seen["whole_frames"]
+    assert len(whole) > 10
+    assert np.array_equal(whole, np.rint(whole))
+    assert np.array_equal(np.diff(whole), np.ones(len(whole) - 1))
+
+
+def test_panels_show_what_can_be_done(session: Session) -> None:
+    following, recording, unbound = (session.seen[f"drawn_{what}"].tolist() for what in ("follow", "record", "unbound"))
+    assert any(line.startswith("Receiving from tcp://127.0.0.1") for line in following)
+    assert {"Disconnect", "Live", "Anybody", "1", "Fit Proportions", "Stop Following", "Record"} <= set(following)
+    assert any(line.endswith("poses kept") for line in recording)
+    assert "Stop and Make Actions" in recording
+    assert {"Bones", "Retarget to This Armature"} <= set(unbound)
+
+
 @pytest.mark.parametrize("rig", ["mixamo", "metarig", "rigify"])
 def test_limbs_of_other_armatures_point_the_same_way(session: Session, rig: str) -> None:
     names = session.seen[f"{rig}_joints"].tolist()
