@@ -1,6 +1,7 @@
 """Errors of estimated bodies in the field's usual measures, in numpy.
 
 Points are arrays (B, N, 3) in metres and already on a common origin (usually the pelvis); results are in millimetres.
+Angles are in degrees.
 """
 
 from __future__ import annotations
@@ -55,6 +56,31 @@ def accel_error(pred: ArrayLike, gt: ArrayLike, fps: float) -> float:
         raise ValueError(f"acceleration needs at least 3 frames at a positive rate, not {len(pred)} at {fps} fps")
     difference = np.diff(pred - gt, n=2, axis=0)
     return float(1e3 * np.linalg.norm(difference, axis=-1).mean())
+
+
+def joint_angle_error(pred: ArrayLike, gt: ArrayLike) -> Array:
+    """Mean geodesic angle between rotations: (B, J, 3, 3) -> (B,) degrees. Local rotations give joint angles."""
+    pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
+    if pred.shape != gt.shape or pred.ndim != 4 or pred.shape[-2:] != (3, 3):
+        raise ValueError(f"pred and gt must both be (B, J, 3, 3), not {pred.shape} and {gt.shape}")
+    # the chord, |A - B| = 2 sqrt(2) sin(angle / 2), is exact where the trace's arc cosine loses digits: near zero
+    half_sine = np.linalg.norm(pred - gt, axis=(-2, -1)) / np.sqrt(8)
+    return np.degrees(2 * np.arcsin(np.minimum(half_sine, 1))).mean(-1)
+
+
+def pck(pred: ArrayLike, gt: ArrayLike, threshold: float, visible: ArrayLike | None = None) -> Array:
+    """Percentage of correct keypoints, as a fraction: (B, K, 2) -> (B,), those nearer than `threshold`.
+
+    Points and threshold are in one unit; HMR2.0's PCK@0.05 and @0.1 are fractions of the person's crop. visible
+    (B, K): which keypoints count; a sample without one is NaN.
+    """
+    pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
+    if pred.shape != gt.shape or pred.ndim != 3 or pred.shape[-1] != 2:
+        raise ValueError(f"pred and gt must both be (B, K, 2), not {pred.shape} and {gt.shape}")
+    counted = np.ones(gt.shape[:2], bool) if visible is None else np.asarray(visible, bool)
+    correct = (np.linalg.norm(pred - gt, axis=-1) < threshold) & counted
+    total = counted.sum(-1)
+    return np.where(total > 0, correct.sum(-1) / np.maximum(total, 1), np.nan)
 
 
 def _checked(pred: ArrayLike, gt: ArrayLike) -> tuple[Array, Array]:

@@ -10,7 +10,6 @@ recorded in `raw_joints`; "points" are where the detector would put its landmark
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,29 +25,10 @@ from realtime.estimate.smoothing import SmoothingConfig
 from realtime.messages import SolvedFrame
 from realtime.perception.config import PerceptionConfig
 from training.metrics import accel_error, aligned, mpjpe
+from training.trc import LIMB_MARKERS, read_trc
 
-MARKERS = tuple(side + joint for joint in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle") for side in "LR")
 LIMBS = ((0, 2), (2, 4), (1, 3), (3, 5), (6, 8), (8, 10), (7, 9), (9, 11))  # upper and lower arms and legs
 HIPS = (6, 7)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """Markers of a .trc file."""
-
-    points_m: NDArray[np.float64]  # (frames, 12, 3) in the order of MARKERS
-    fps: float
-
-
-def read_trc(path: Path) -> Reference:
-    """The twelve limb markers of a tab-separated .trc file (OpenSim's marker format)."""
-    lines = path.read_text(encoding="utf-8").splitlines()
-    header = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=False))
-    scale = {"m": 1.0, "mm": 1e-3}[header["Units"]]
-    names = [name for name in lines[3].split("\t")[2:] if name]
-    rows = np.array([[float(v) for v in line.split("\t")[2:] if v] for line in lines[5:] if line.strip()])
-    points = rows[:, : 3 * len(names)].reshape(len(rows), len(names), 3) * scale
-    return Reference(points[:, [names.index(name) for name in MARKERS]], float(header["DataRate"]))
 
 
 def limb_angles_deg(pred: NDArray[np.float64], gt: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -88,7 +68,7 @@ def main() -> None:
         offline=True,
     )
     report = App(config, on_solved=solved.append).run()
-    reference = read_trc(args.reference)
+    reference = read_trc(args.reference, LIMB_MARKERS)
     body = load_body("open")
 
     detector, joints, points, truth = [], [], [], []

@@ -5,7 +5,7 @@ import pytest
 from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 
-from training.metrics import accel_error, mpjpe, mve, pa_mpjpe
+from training.metrics import accel_error, joint_angle_error, mpjpe, mve, pa_mpjpe, pck
 
 
 @pytest.fixture
@@ -66,3 +66,22 @@ def test_wrong_shapes_are_refused(shape: tuple[int, ...]) -> None:
 def test_two_frames_have_no_acceleration() -> None:
     with pytest.raises(ValueError, match="at least 3 frames"):
         accel_error(np.zeros((2, 5, 3)), np.zeros((2, 5, 3)), fps=30)
+
+
+def test_joint_angle_error_is_the_mean_angle_between_rotations() -> None:
+    rotations = Rotation.random(12, rng=2)
+    axes = np.random.default_rng(3).normal(size=(12, 3))
+    angles_deg = np.array([0.0, 1e-4, 1, 10, 90, 179.9, 5, 5, 5, 20, 20, 20])
+    turns = Rotation.from_rotvec(angles_deg[:, None] * axes / np.linalg.norm(axes, axis=1, keepdims=True), degrees=True)
+    pred, gt = (r.as_matrix().reshape(4, 3, 3, 3) for r in (rotations * turns, rotations))
+    np.testing.assert_allclose(joint_angle_error(pred, gt), angles_deg.reshape(4, 3).mean(1), atol=1e-6)
+    with pytest.raises(ValueError, match="must both be"):
+        joint_angle_error(pred[0], gt[0])
+
+
+def test_pck_counts_the_visible_keypoints_that_are_near() -> None:
+    gt = np.zeros((3, 4, 2))
+    pred = np.array([[[0.03, 0.03], [0.04, 0.04], [0.0, 0.0], [1.0, 0.0]]] * 3)
+    visible = np.array([[True] * 4, [True, False, False, True], [False] * 4])
+    np.testing.assert_allclose(pck(pred, gt, 0.05), 0.5)  # 0.042 is near, 0.057 is not
+    np.testing.assert_allclose(pck(pred, gt, 0.1, visible), [0.75, 0.5, np.nan])

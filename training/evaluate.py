@@ -1,0 +1,263 @@
+"""The paper's evaluations, ours beside the paper's figures, as Markdown and JSON.
+
+    python -m training.evaluate --predictions P.npz --ground-truth G.npz --protocol 3dpw|emdb|plain
+    python -m training.evaluate --session s.npz --trc reference.trc
+    python -m training.evaluate --tokenizer WEIGHTS --mocap FILE [FILE ...] [--map poses.png]
+
+The first prints Table 1 (with --cropped-30 or --cropped-50 Table 2 as well), the last Table 3 and Figure S.1.
+docs/evaluation.md describes the files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.errors import EngineError
+from engine.skeleton import LIMB_JOINTS
+from training.metrics import accel_error, mpjpe, pa_mpjpe
+from training.paper_figures import TABLE_1, TABLE_2, TABLE_3, Table
+from training.protocols import PROTOCOLS, Array, Scores, load_people, score
+from training.trc import LIMB_MARKERS, read_trc
+
+HIPS = [LIMB_MARKERS.index("LHip"), LIMB_MARKERS.index("RHip")]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command prints: text, and the same as data."""
+
+    markdown: str
+    data: dict[str, Any]
+
+
+# Predictions ---------------------------------------------------------------------------------------------------------
+
+
+def evaluate_predictions(options: argparse.Namespace) -> Result:
+    regressor = None if options.regressor is None else load_regressor(options.regressor)
+    protocol = PROTOCOLS[options.protocol]
+    truth = load_people(options.ground_truth, regressor)
+    scores = {"whole": score(protocol, load_people(options.predictions, regressor), truth)}
+    for share, path in (("30 %", options.cropped_30), ("50 %", options.cropped_50)):
+        if path is not None:
+            scores[share] = score(protocol, load_people(path, regressor), truth)
+    parts = [score_table(scores)]
+    whole = three(scores["whole"])
+    if protocol.name == "emdb":
+        parts.append(with_ours(TABLE_1, ("", options.name), (*whole, None, None, None)))
+    elif protocol.name == "3dpw":
+        parts.append(with_ours(TABLE_1, ("", options.name), (None, None, None, *whole)))
+    if len(scores) > 1:
+        changes: list[float | None] = []
+        for share in ("30 %", "50 %"):
+            cut = three(scores[share]) if share in scores else (None, None, None)
+            for value, before in zip(cut, whole, strict=True):
+                changes += [value, None if value is None or before is None else value - before]
+        parts.append(with_ours(TABLE_2, (options.name,), tuple(changes)))
+    data = {"protocol": protocol.name, "scores": {name: asdict(row) for name, row in scores.items()}}
+    return Result("\n\n".join(parts), data)
+
+
+def load_regressor(path: Path) -> Array:
+    """J_regressor (J, V) of an .npz: a body file, or one that holds nothing else."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            regressor: Array = file["J_regressor"]
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise EngineError(f"cannot read J_regressor (J, V) from {path}: give an .npz that has it") from error
+    if regressor.ndim != 2:
+        raise EngineError(f"{path}: J_regressor must be (J, V), not {regressor.shape}")
+    return regressor
+
+
+def three(scores: Scores) -> tuple[float | None, float, float]:
+    return scores.mve_mm, scores.mpjpe_mm, scores.pa_mpjpe_mm
+
+
+# A real video --------------------------------------------------------------------------------------------------------
+
+
+def evaluate_session(options: argparse.Namespace) -> Result:
+    scores = score_session(options.session, options.trc, options.frame_offset)
+    markdown = score_table({options.name: scores}) + (
+        "\n\nTwelve limb joints in the camera's frames against markers; MPJPE about the middle of the hips, after one "
+        "rotation for the whole clip."
+    )
+    return Result(markdown, {"scores": {"whole": asdict(scores)}})
+
+
+def score_session(session: Path, trc: Path, frame_offset: int) -> Scores:
+    """A session's unsmoothed joints against a .trc: row r of the markers is source frame r + frame_offset.
+
+    MPJPE needs a common orientation, and the place of the camera in the laboratory is not known: it is measured after
+    the one rotation that fits the whole clip best. Markers stand near joint centres, not in them.
+    """
+    markers = read_trc(trc, LIMB_MARKERS)
+    seq, joints, fps = _session_rows(session)
+    if abs(fps / markers.fps - 1) > 0.05:
+        raise EngineError(f"{session} has {fps:.3g} frames a second, {trc} {markers.fps:.3g}: resample the markers")
+    row = seq - frame_offset
+    inside = (row >= 0) & (row < len(markers.points_m))
+    inside[inside] = np.isfinite(markers.points_m[row[inside]]).all((1, 2))
+    if not inside.any():
+        raise EngineError(f"no frame of {session} has its markers in {trc}: see --frame-offset")
+    row, pred = row[inside], joints[inside][:, LIMB_JOINTS]
+    truth = markers.points_m[row]
+    pred, truth = (points - points[:, HIPS].mean(1, keepdims=True) for points in (pred, truth))
+    turned = pred @ _rotation_between(pred.reshape(-1, 3), truth.reshape(-1, 3))
+    in_a_row = len(row) >= 3 and (np.diff(row) == 1).all()
+    return Scores(
+        people=len(row),
+        missed=len(markers.points_m) - len(row),
+        mpjpe_mm=float(mpjpe(turned, truth).mean()),
+        pa_mpjpe_mm=float(pa_mpjpe(pred, truth).mean()),
+        accel_error_mm=accel_error(turned, truth, markers.fps) if in_a_row else None,
+    )
+
+
+def _session_rows(path: Path) -> tuple[np.ndarray, Array, float]:
+    """Numbers (M,) and joints (M, 24, 3) of the source frames in which the person was seen, and their rate."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            valid = file["raw_valid"]
+            seq, joints, seconds = file["raw_seq"][valid], file["raw_joints"][valid], file["raw_timestamps"][valid]
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise EngineError(f"{path} is not a session: record one with run_live.py --record") from error
+    if len(seq) < 2:
+        raise EngineError(f"{path} shows a person in {len(seq)} frames: at least two are needed")
+    return seq, joints.astype(np.float64), float((seq[-1] - seq[0]) / (seconds[-1] - seconds[0]))
+
+
+def _rotation_between(points: Array, target: Array) -> Array:
+    """The rotation R (3, 3) for which points @ R is nearest to target, both (N, 3) (Kabsch)."""
+    U, _, Vt = np.linalg.svd(points.T @ target)
+    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
+    return (U * signs) @ Vt
+
+
+# The tokenizer -------------------------------------------------------------------------------------------------------
+
+
+def evaluate_tokenizers(options: argparse.Namespace) -> Result:
+    import engine.tokenizer
+    from training.mocap import load_mocap
+    from training.pose_map import draw_pose_map
+    from training.tokenizer import SHIPPED_BODY, evaluate
+    from training.torch_body import TorchBody
+
+    body = TorchBody(options.body or SHIPPED_BODY)
+    splits = {split: load_mocap(options.mocap, split) for split in ("test", "test_ood")}
+    table, data = TABLE_3, {}
+    for path in options.tokenizer:
+        tokenizer = engine.tokenizer.load(path)
+        figures = {split: evaluate(tokenizer, body, mocap, options.every) for split, mocap in splits.items()}
+        known, unseen = figures["test"], figures["test_ood"]
+        errors = (known.mve_mm, known.mpjpe_mm, unseen.mve_mm, unseen.mpjpe_mm)
+        size = f"{tokenizer.num_tokens} tokens of {tokenizer.num_codes} x {tokenizer.codebook.shape[1]}"
+        table = replace(table, rows=(*table.rows, ((path.stem, size), errors)))
+        data[path.stem] = {split: asdict(row) for split, row in figures.items()}
+    if options.map is not None:
+        draw_pose_map(engine.tokenizer.load(options.tokenizer[0]), body, splits["test_ood"], options.map)
+    return Result(markdown_table(table), {"tokenizers": data})
+
+
+# Tables --------------------------------------------------------------------------------------------------------------
+
+
+def score_table(scores: dict[str, Scores]) -> str:
+    """Every measure that could be taken, a line each."""
+    names = {
+        "people": "people",
+        "missed": "without a prediction",
+        "mpjpe_mm": "MPJPE mm",
+        "pa_mpjpe_mm": "PA-MPJPE mm",
+        "mve_mm": "MVE mm",
+        "joint_angle_deg": "mean joint angle error, deg",
+        "pck_05": "PCK@0.05",
+        "pck_10": "PCK@0.1",
+        "accel_error_mm": "acceleration error mm/frame^2",
+    }
+    rows = [(name, [asdict(row)[key] for row in scores.values()]) for key, name in names.items()]
+    lines = [f"| measure | {' | '.join(scores)} |", "|---" * (1 + len(scores)) + "|"]
+    for name, values in rows:
+        if any(value is not None for value in values):
+            lines.append(f"| {name} | {' | '.join(_number(value) for value in values)} |")
+    return "\n".join(lines)
+
+
+def with_ours(table: Table, labels: tuple[str, ...], values: tuple[float | None, ...]) -> str:
+    return markdown_table(replace(table, rows=(*table.rows, (labels, values))))
+
+
+def markdown_table(table: Table) -> str:
+    head = (*table.labels, *table.columns)
+    lines = [f"{table.title}; rows below the paper's are ours", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    lines += [f"| {' | '.join((*labels, *map(_number, values)))} |" for labels, values in table.rows]
+    return "\n".join(lines)
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return ""
+    return str(value) if isinstance(value, int) else f"{value:.3f}" if abs(value) <= 1 else f"{value:.1f}"
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.evaluate", description="The paper's evaluations.")
+    task = parser.add_mutually_exclusive_group(required=True)
+    task.add_argument("--predictions", type=Path, metavar="NPZ", help="what an estimator found")
+    task.add_argument("--session", type=Path, metavar="NPZ", help="a recording of run_live.py")
+    task.add_argument("--tokenizer", type=Path, nargs="+", metavar="WEIGHTS", help="trained tokenizers, for Table 3")
+    parser.add_argument("--ground-truth", type=Path, metavar="NPZ", help="with --predictions")
+    parser.add_argument("--protocol", choices=sorted(PROTOCOLS), help="with --predictions")
+    parser.add_argument("--regressor", type=Path, metavar="NPZ", help="make joints of vertices by its J_regressor")
+    parser.add_argument("--cropped-30", type=Path, metavar="NPZ", help="predictions with 30 %% cut off, for Table 2")
+    parser.add_argument("--cropped-50", type=Path, metavar="NPZ", help="predictions with 50 %% cut off, for Table 2")
+    parser.add_argument("--trc", type=Path, metavar="FILE", help="markers, with --session")
+    parser.add_argument("--frame-offset", type=int, default=0, help="source frame of the markers' first row (0)")
+    parser.add_argument("--mocap", type=Path, nargs="+", metavar="NPZ", help="with --tokenizer: splits test, test_ood")
+    parser.add_argument("--body", type=Path, metavar="NPZ", help="with --tokenizer: body file (the shipped one)")
+    parser.add_argument("--every", type=int, default=1, help="with --tokenizer: take one frame in so many (1)")
+    parser.add_argument("--map", type=Path, metavar="PNG", help="with --tokenizer: draw Figure S.1 for the first")
+    parser.add_argument("--name", default="ours", help="what to call it in the tables (ours)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    options = parser.parse_args(argv)
+    if options.predictions and not (options.ground_truth and options.protocol):
+        parser.error("--predictions needs --ground-truth and --protocol")
+    if options.session and not options.trc:
+        parser.error("--session needs --trc")
+    if options.tokenizer and not options.mocap:
+        parser.error("--tokenizer needs --mocap")
+    try:
+        if options.predictions:
+            result = evaluate_predictions(options)
+        elif options.session:
+            result = evaluate_session(options)
+        else:
+            result = evaluate_tokenizers(options)
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(result.markdown)
+    if options.markdown is not None:
+        options.markdown.write_text(result.markdown + "\n", encoding="utf-8")
+    if options.json is not None:
+        options.json.write_text(json.dumps({"name": options.name, **result.data}, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""The evaluation protocols of 3DPW and EMDB, and a plain one: which joints count and what lies at the origin.
+
+Predictions and ground truth are .npz files of N rows, one a person and frame (docs/evaluation.md).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import EngineError
+from training.metrics import accel_error, joint_angle_error, mpjpe, mve, pa_mpjpe, pck
+
+Array = NDArray[np.floating]
+_CHUNK = 1024  # rows at a time, so that meshes in float64 stay small
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """joint_count None takes any number of joints, of which all count."""
+
+    name: str
+    joint_count: int | None
+    joints: tuple[int, ...] | None  # those that count
+    pelvis: tuple[int, ...]  # their mean is the origin of joints and of vertices
+
+    def counted(self, joints: Array) -> Array:
+        """Joints (N, J, 3) -> those that count (N, C, 3), the pelvis at the origin."""
+        wanted = joints if self.joints is None else joints[:, list(self.joints)]
+        return wanted - self.origin(joints)
+
+    def origin(self, joints: Array) -> Array:
+        return joints[:, list(self.pelvis)].mean(1, keepdims=True)
+
+
+PROTOCOLS = {
+    protocol.name: protocol
+    for protocol in (
+        # of HMR2.0's 44 keypoints LSP's without the top of the head, and H36M's head; the pelvis is MPII's
+        Protocol("3dpw", 44, (*range(25, 38), 43), (39,)),
+        # SMPL's joints; the origin lies between the hips
+        Protocol("emdb", 24, tuple(range(24)), (1, 2)),
+        Protocol("plain", None, None, (0,)),
+    )
+}
+
+
+@dataclass(frozen=True)
+class People:
+    """One file's rows. Points are metres in camera axes; rotations are local, in SMPL's order."""
+
+    joints: Array  # (N, J, 3)
+    vertices: Array | None = None  # (N, V, 3)
+    rotmats: Array | None = None  # (N, 24, 3, 3)
+    keypoints_2d: Array | None = None  # (N, K, 2) px
+    visible: Array | None = None  # (N, K) bool, of the truth
+    box_size_px: Array | None = None  # (N,) side of the person's crop, of the truth
+    found: Array | None = None  # (N,) bool, of predictions: False where there is none
+    sequence: Array | None = None  # (N,) of the truth: rows of one sequence lie together, in the order of time
+    ids: Array | None = None  # (N,) in both files, to be sure that rows pair
+
+    def __len__(self) -> int:
+        return len(self.joints)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Means over the people that were found; None where the files do not hold what the measure needs."""
+
+    people: int
+    missed: int  # rows without a prediction; they count in no mean
+    mpjpe_mm: float
+    pa_mpjpe_mm: float
+    mve_mm: float | None = None
+    joint_angle_deg: float | None = None
+    pck_05: float | None = None  # nearer than 0.05 of the crop's side
+    pck_10: float | None = None
+    accel_error_mm: float | None = None  # mm/frame^2
+
+
+def score(protocol: Protocol, pred: People, gt: People) -> Scores:
+    """Measure predictions against the truth, row by row. Raises EngineError where the two do not pair."""
+    _check_pair(protocol, pred, gt)
+    found = np.ones(len(gt), bool) if pred.found is None else pred.found.astype(bool)
+    rows = np.flatnonzero(found)
+    if not len(rows):
+        raise EngineError(f"none of the {len(gt)} predictions is marked as found")
+    near, truth = protocol.counted(pred.joints), protocol.counted(gt.joints)
+    if not np.isfinite(near[rows]).all() or not np.isfinite(truth[rows]).all():
+        bad = rows[~(np.isfinite(near[rows]) & np.isfinite(truth[rows])).all((1, 2))][0]
+        raise EngineError(f"joints of row {bad} are not finite: set found to False where there is no prediction")
+    return Scores(
+        people=len(rows),
+        missed=len(gt) - len(rows),
+        mpjpe_mm=float(mpjpe(near[rows], truth[rows]).mean()),
+        pa_mpjpe_mm=float(pa_mpjpe(near[rows], truth[rows]).mean()),
+        mve_mm=_vertex_error(protocol, pred, gt, rows),
+        joint_angle_deg=None
+        if pred.rotmats is None or gt.rotmats is None
+        else float(joint_angle_error(pred.rotmats[rows, 1:], gt.rotmats[rows, 1:]).mean()),
+        pck_05=_pck(pred, gt, rows, 0.05),
+        pck_10=_pck(pred, gt, rows, 0.10),
+        accel_error_mm=_acceleration(near, truth, found, gt.sequence),
+    )
+
+
+def load_people(path: Path, regressor: Array | None = None) -> People:
+    """Read a predictions or ground-truth file. `regressor` (J, V) makes joints of vertices, where given.
+
+    Raises EngineError for a file that cannot be read or has other shapes.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            data = {key: file[key] for key in file.files}
+    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        reason = getattr(error, "strerror", None) or "it is not an .npz of plain arrays"
+        raise EngineError(f"cannot read {path}: {reason}") from error
+    if regressor is not None:
+        if "vertices" not in data or data["vertices"].shape[1:] != (regressor.shape[1], 3):
+            raise EngineError(f"{path} has no vertices (N, {regressor.shape[1]}, 3) for the regressor")
+        data["joints"] = np.einsum("jv,nvc->njc", regressor, data["vertices"], optimize=True)
+    if "joints" not in data:
+        raise EngineError(f"{path} lacks joints (N, J, 3); its keys: {', '.join(data) or 'none'}")
+    n = len(data["joints"])
+    for key, tail in _SHAPES.items():
+        if key in data and not _fits(data[key].shape, (n, *tail)):
+            wanted = ", ".join("*" if size is None else str(size) for size in (n, *tail))
+            raise EngineError(f"{path}: {key} must be ({wanted}), not {data[key].shape}")
+    if n == 0:
+        raise EngineError(f"{path} holds no people")
+    return People(**{name: data[key] for name, key in _KEYS.items() if key in data})
+
+
+_KEYS = {
+    "joints": "joints", "vertices": "vertices", "rotmats": "rotmats", "keypoints_2d": "keypoints_2d",
+    "visible": "visible", "box_size_px": "box_size_px", "found": "found", "sequence": "sequence", "ids": "id",
+}  # fmt: skip
+_SHAPES: dict[str, tuple[int | None, ...]] = {
+    "joints": (None, 3), "vertices": (None, 3), "rotmats": (24, 3, 3), "keypoints_2d": (None, 2), "visible": (None,),
+    "box_size_px": (), "found": (), "sequence": (), "id": (),
+}  # fmt: skip
+
+
+def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
+    return len(shape) == len(wanted) and all(want in (None, size) for size, want in zip(shape, wanted, strict=True))
+
+
+def _check_pair(protocol: Protocol, pred: People, gt: People) -> None:
+    if len(pred) != len(gt):
+        raise EngineError(
+            f"{len(pred)} predictions for {len(gt)} people: one row each, found False where there is none"
+        )
+    if pred.ids is not None and gt.ids is not None and not np.array_equal(pred.ids, gt.ids):
+        row = np.flatnonzero(pred.ids != gt.ids)[0]
+        raise EngineError(f"row {row} is {pred.ids[row]} in the predictions, {gt.ids[row]} in the truth: sort alike")
+    for name in ("joints", "vertices", "keypoints_2d"):
+        mine, theirs = getattr(pred, name), getattr(gt, name)
+        if mine is not None and theirs is not None and mine.shape != theirs.shape:
+            raise EngineError(f"{name} are {mine.shape[1]} in the predictions, {theirs.shape[1]} in the truth")
+    if protocol.joint_count not in (None, gt.joints.shape[1]):
+        raise EngineError(
+            f"protocol {protocol.name} takes {protocol.joint_count} joints, these files have {gt.joints.shape[1]}"
+        )
+
+
+def _vertex_error(protocol: Protocol, pred: People, gt: People, rows: NDArray[np.intp]) -> float | None:
+    if pred.vertices is None or gt.vertices is None:
+        return None
+    near, truth = protocol.origin(pred.joints), protocol.origin(gt.joints)
+    total = 0.0
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        total += mve(pred.vertices[part] - near[part], gt.vertices[part] - truth[part]).sum()
+    return float(total / len(rows))
+
+
+def _pck(pred: People, gt: People, rows: NDArray[np.intp], threshold: float) -> float | None:
+    if pred.keypoints_2d is None or gt.keypoints_2d is None or gt.box_size_px is None:
+        return None
+    box = gt.box_size_px[rows, None, None]
+    visible = None if gt.visible is None else gt.visible[rows]
+    return float(np.nanmean(pck(pred.keypoints_2d[rows] / box, gt.keypoints_2d[rows] / box, threshold, visible)))
+
+
+def _acceleration(near: Array, truth: Array, found: Array, sequence: Array | None) -> float | None:
+    """Over stretches of at least three frames in a row in which the person was found."""
+    if sequence is None:
+        return None
+    total, frames = 0.0, 0
+    for run in _runs(found, sequence):
+        if len(run) >= 3:
+            total += accel_error(near[run], truth[run], fps=1.0) * (len(run) - 2)
+            frames += len(run) - 2
+    return total / frames if frames else None
+
+
+def _runs(found: Array, sequence: Array) -> Iterator[NDArray[np.intp]]:
+    rows = np.flatnonzero(found)
+    breaks = np.flatnonzero((np.diff(rows) != 1) | (sequence[rows][1:] != sequence[rows][:-1])) + 1
+    yield from np.split(rows, breaks)
