@@ -35,8 +35,8 @@ SECONDS = 20
 SIZE = (1280, 720)
 DISTANCE_M = 3.5
 SWING_RAD = 0.5  # amplitude of the shoulder's turn
-FAST_IMAGE_NOISE = 0.005  # of the body's height, an axis; BlazePose full's frame-to-frame part on a filmed person
-FAST_WORLD_NOISE_M = (0.006, 0.007, 0.020)
+FAST_IMAGE_NOISE = 0.0035  # of the body's height, an axis; BlazePose full's frame-to-frame part on a filmed person
+FAST_WORLD_NOISE_M = (0.006, 0.006, 0.017)
 BEGIN, END = "<!-- smoothing table -->\n", "<!-- end of the smoothing table -->\n"
 
 
