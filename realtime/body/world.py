@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.body.floor import Floor
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
-from realtime.estimate.rotations import quaternion_from_rotmat
+from realtime.body.rotations import quaternion_from_rotmat
 from realtime.messages import CameraPose, WorldPose
 
 Array = NDArray[np.float32]
@@ -17,9 +18,9 @@ class World:
     """A right-handed world with Y up, in which a person who faces the camera faces +Z.
 
     The camera stands still and does not roll. Its axes turn into the world's by half a turn about x and then by its
-    pitch. The floor is the level of the lowest point of the first body that is placed, and the origin lies on it,
-    straight below that body's pelvis. Both are kept until `recalibrate`: somebody first seen seated with the legs out
-    of the picture, or in mid-air, leaves the floor off until then.
+    pitch. The origin lies on the floor, straight below the pelvis of the first body that is placed. The floor begins
+    at that body's lowest point and then follows what `settle` is told of (see `Floor`): somebody first seen seated with
+    the legs out of the picture leaves it off until their feet are seen, or until `recalibrate`.
     """
 
     def __init__(self, body: BodyModel, *, pitch_rad: float = 0.0) -> None:
@@ -28,30 +29,52 @@ class World:
         sine, cosine = np.sin(pitch_rad), np.cos(pitch_rad)
         self.R_world_cam: Array = np.array([[1, 0, 0], [0, -cosine, -sine], [0, sine, -cosine]], dtype=np.float32)
         self._T_world_cam: Array | None = None
+        self._floor: Floor | None = None
 
     @property
     def T_world_cam(self) -> Array | None:
-        """(3,) where the camera is, y its height above the floor; None before anybody is seen."""
+        """(3,) the camera's place in the world, y its height above the floor; None before anybody is seen."""
         return self._T_world_cam
 
     def recalibrate(self) -> None:
         """Find floor and origin anew from the next body. May be called from any thread."""
         self._T_world_cam = None
 
+    def settle(self, t: float, pose: CameraPose) -> None:
+        """Let the floor follow a body whose feet are seen at time t (s). Call before `place`, in the same thread."""
+        rotmats, root = self._turned(pose)
+        level_m = root[1] + self._lowest_m(rotmats, pose.betas)
+        T_world_cam = self._T_world_cam
+        if T_world_cam is None or self._floor is None:
+            self._begin(root, level_m)
+        elif np.isfinite(level_m):
+            self._floor.follow(t, float(level_m))
+            self._T_world_cam = np.array([T_world_cam[0], -self._floor.height_m, T_world_cam[2]], np.float32)
+
     def place(self, pose: CameraPose) -> WorldPose:
         """The pose in the world. A pose that is not finite stays so, and never sets the floor."""
-        rotmats = pose.rotmats.astype(np.float32)
-        rotmats[0] = self.R_world_cam @ rotmats[0]
-        root = self.R_world_cam @ pose.T_cam_root
+        rotmats, root = self._turned(pose)
         T_world_cam = self._T_world_cam
         if T_world_cam is None:
-            T_world_cam = -np.array([root[0], self._lowest_m(rotmats, pose.betas) + root[1], root[2]], np.float32)
-            if np.isfinite(T_world_cam).all():
-                self._T_world_cam = T_world_cam
+            T_world_cam = self._begin(root, root[1] + self._lowest_m(rotmats, pose.betas))
         trans = root + T_world_cam
         _, joints = forward_kinematics(rotmats[None], self._body.rest_joints(pose.betas[None]))
         return WorldPose(quaternion_from_rotmat(rotmats), trans, joints[0] + trans)
 
+    def _turned(self, pose: CameraPose) -> tuple[Array, Array]:
+        """Local rotations (24, 3, 3) with the root in the world's axes, and the pelvis (3,) from the camera in them."""
+        rotmats = pose.rotmats.astype(np.float32)
+        rotmats[0] = self.R_world_cam @ rotmats[0]
+        return rotmats, self.R_world_cam @ pose.T_cam_root
+
+    def _begin(self, root: Array, level_m: np.floating | float) -> Array:
+        """Where the camera is if this body stands over the origin; kept if it is finite."""
+        T_world_cam = -np.array([root[0], level_m, root[2]], np.float32)
+        if np.isfinite(T_world_cam).all():
+            self._T_world_cam, self._floor = T_world_cam, Floor(float(level_m))
+        return T_world_cam
+
     def _lowest_m(self, rotmats: Array, betas: Array) -> float:
-        """Height of the body's lowest point from its pelvis."""
-        return float(self._body.vertices(rotmats, betas, np.zeros(3, dtype=np.float32))[:, 1].min())
+        """Height of the body's lowest joint or landmark point from its pelvis."""
+        joints, landmarks = self._body.landmarks(rotmats[None], betas[None])
+        return float(min(joints[0, :, 1].min(), landmarks[0, :, 1].min()))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.estimate.rotations import exp_so3, log_so3
+from realtime.body.rotations import exp_so3, log_so3
 
 Floats = NDArray[np.floating]
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_JOINTS, PARENTS
 from realtime.body.kinematics import forward_kinematics, skinning_transforms
 from realtime.body.model import BodyModel
-from realtime.estimate.rotations import exp_so3
+from realtime.body.rotations import exp_so3
 
 Array = NDArray[np.float32]
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.body.kinematics import forward_kinematics
-from realtime.estimate.rotations import exp_so3
+from realtime.body.rotations import exp_so3
 from realtime.outputs import session
 from realtime.outputs.journal import NOBODY, SUFFIX, Header, Journal, read_journal
 from realtime.outputs.resample import (

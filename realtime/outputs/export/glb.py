@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from realtime.body.model import BodyModel
-from realtime.estimate.rotations import exp_so3, quaternion_from_rotmat
+from realtime.body.rotations import exp_so3, quaternion_from_rotmat
 from realtime.outputs.session import SMPLH_BODY_JOINTS, Session
 
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125

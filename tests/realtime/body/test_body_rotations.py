@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from realtime.estimate.rotations import cross_matrix, exp_so3, log_so3, quaternion_from_rotmat
+from realtime.body.rotations import cross_matrix, exp_so3, log_so3, quaternion_from_rotmat
 
 vectors = hnp.arrays(np.float64, (5, 3), elements=st.floats(-1.8, 1.8))  # lengths up to pi
 
