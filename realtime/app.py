@@ -23,7 +23,6 @@ from realtime.capture.reader import FrameReader
 from realtime.channel import Channel
 from realtime.config import LiveConfig
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
-from realtime.estimate.smoothing import PoseSmoother
 from realtime.fanout import FanOut
 from realtime.messages import Frame, Sighting, SolvedFrame
 from realtime.outputs.display import NoDisplayError, why_no_window
@@ -68,8 +67,8 @@ class App:
             perception = cleanup.enter_context(closing(create_perception(config.perception)))
             settings = EstimatorConfig(config.estimator, config.camera.fov_deg, engine=config.engine)
             estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
-            solver = Solver(estimator, PoseSmoother(config.smoothing), world)
-            fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, self._readout)))
+            solver = Solver(estimator, config.smoothing, world)
+            fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
             fan_out.dropped = lambda: frames.dropped + sightings.dropped
             source = open_source(config.source)
             reader = cleanup.enter_context(closing(FrameReader(source, on_state=fan_out.tell_source)))
@@ -104,7 +103,7 @@ class App:
                 backend=estimator.backend,
                 perception=perception.description,
                 body=body.name,
-                smoothing=config.smoothing.level,
+                smoothing=solver.smoothing.level,
                 offline=config.offline,
                 seconds=seconds,
                 frames_in=reader.frames_read,

@@ -30,6 +30,7 @@ _PLACES = {
     "smoothing": "smoothing.level",
     "view": "view",
     "record": "record",
+    "record_video": "record_video",
     "stream": "stream",
     "seconds": "seconds",
     "offline": "offline",
@@ -77,8 +78,13 @@ def parser() -> argparse.ArgumentParser:
     solve.add_argument("--smoothing", choices=("off", "light", "medium", "strong"), help="default: light")
 
     out = parser.add_argument_group("what comes out")
-    out.add_argument("--view", choices=("auto", "window", "none"), help="default: a window where there is a display")
+    out.add_argument(
+        "--view",
+        choices=("auto", "window", "web", "none"),
+        help="default: a window where there is a display; web: a page for your browser",
+    )
     out.add_argument("--record", type=Path, metavar="FILE.npz", help="record the session")
+    out.add_argument("--record-video", type=Path, metavar="OUT.mp4", help="film the body over the camera's picture")
     out.add_argument(
         "--stream",
         action="append",

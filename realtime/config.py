@@ -8,6 +8,7 @@ from typing import Literal
 
 from realtime.capture.source import SourceConfig
 from realtime.estimate.smoothing import SmoothingConfig
+from realtime.outputs.web import WebConfig
 from realtime.outputs.window import ViewerConfig
 from realtime.perception.config import PerceptionConfig
 
@@ -49,9 +50,11 @@ class LiveConfig:
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
     estimator: Literal["landmarks", "tokenhmr"] = "landmarks"
     engine: Path | None = None  # of tokenhmr: the folder that engine.build made
-    view: Literal["auto", "window", "none"] = "auto"
-    viewer: ViewerConfig = field(default_factory=ViewerConfig)
+    view: Literal["auto", "window", "web", "none"] = "auto"
+    viewer: ViewerConfig = field(default_factory=ViewerConfig)  # the window
+    web: WebConfig = field(default_factory=WebConfig)
     record: Path | None = None
+    record_video: Path | None = None  # .mp4: the body drawn over the camera's picture
     stream: tuple[str, ...] = ()  # zmq://, ws:// and vmc:// addresses (docs/wire-format.md, docs/vmc.md)
     seconds: float | None = None  # of time since the first frame; None: until the source ends, or Ctrl-C
     offline: bool = False  # every frame of a file, none dropped, as fast as it goes

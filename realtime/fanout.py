@@ -1,4 +1,4 @@
-"""Where solved frames go: viewer, streams and recorder behind one object, none of which holds up the pose."""
+"""Where solved frames go: viewer, streams, recorder and video behind one object, none of which holds up the pose."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from realtime.capture.reader import State as SourceState
 from realtime.config import LiveConfig
 from realtime.errors import UserError
 from realtime.estimate.estimator import Estimator
+from realtime.estimate.smoothing import SmoothingConfig
 from realtime.messages import SolvedFrame
 from realtime.outputs.broadcast import Broadcast
 from realtime.outputs.display import NoDisplayError
+from realtime.outputs.overlay_video import OverlayVideo
 from realtime.outputs.recorder import CameraSetup, Recorder, Status
 from realtime.outputs.viewer import Commands, LiveStatus, Viewer
 from realtime.outputs.wire import State
 from realtime.readout import Readout
+from realtime.solver import Solver
 from realtime.stats import Histogram
 
 logger = logging.getLogger(__name__)
@@ -36,30 +39,45 @@ class FanOut:
     """
 
     def __init__(
-        self, config: LiveConfig, body: BodyModel, world: World, estimator: Estimator, readout: Readout
+        self,
+        config: LiveConfig,
+        body: BodyModel,
+        world: World,
+        estimator: Estimator,
+        solver: Solver,
+        readout: Readout,
     ) -> None:
         self._config = config
         self._body = body
         self._world = world
         self._estimator = estimator
+        self._solver = solver
         self._readout = readout
         self._viewer: Viewer | None = None
+        self._video: OverlayVideo | None = None
         self._source = ""
         self.dropped: Callable[[], int] = lambda: 0  # frames so far, for status messages
         self._broadcast = Broadcast(config.stream, body, offline=config.offline)
-        info = {"estimator": estimator.name, "backend": estimator.backend, "smoothing": config.smoothing.level}
+        self._session_info = {
+            "estimator": estimator.name,
+            "backend": estimator.backend,
+            "smoothing": config.smoothing.level,
+        }
         self._recorder = Recorder(
             config.record or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz")),
             body=body,
             camera=self._camera_setup,
-            session_info=info,
+            session_info=self._session_info,
             blocking=config.offline,
         )
         try:
             if config.record is not None:
                 logger.info("recording to %s", self._recorder.start())
+            if config.record_video is not None:
+                fov_deg = config.camera.fov_deg
+                self._video = OverlayVideo(config.record_video, body, world, fov_deg=fov_deg, blocking=config.offline)
         except UserError:
-            self._broadcast.close()
+            self.close()
             raise
 
     @property
@@ -68,32 +86,41 @@ class FanOut:
         return self._broadcast.latency if self._config.stream else self._readout.latency
 
     def begin(self, source: str) -> None:
-        """The source is open: show it. Raises NoDisplayError where a window was asked for and none can open."""
+        """The source is open: show it. Raises NoDisplayError where a window or page was asked for and none can open."""
         self._source = source
-        if self._config.view == "none":
+        config = self._config
+        if config.view == "none":
             return
-        commands = Commands(recenter=self._world.recalibrate, toggle_recording=self._toggle_recording)
-        fov_deg = self._config.camera.fov_deg
-        viewer = Viewer(self._body, self._world, fov_deg=fov_deg, commands=commands, config=self._config.viewer)
+        viewer = Viewer(
+            self._body,
+            self._world,
+            fov_deg=config.camera.fov_deg,
+            commands=Commands(self._world.recalibrate, self._toggle_recording, self._set_smoothing),
+            config=config.web if config.view == "web" else config.viewer,
+        )
         try:
             viewer.open()
         except NoDisplayError as error:
-            if self._config.view == "window":
+            if config.view != "auto":
                 raise
             logger.info("no window: %s", error)
             return
         self._viewer = viewer
+        if viewer.where:
+            logger.info("open %s in your browser", viewer.where)
 
     def put(self, solved: SolvedFrame) -> None:
-        """Measure, record and show a frame."""
+        """Measure, record, film and show a frame."""
         self._readout.frame_solved(solved)
         self._recorder.put(solved)
+        if self._video is not None:
+            self._video.put(solved)
         if self._viewer is not None:
             status = LiveStatus(
                 fps=self._readout.fps,
                 latency_ms=self._readout.latency_ms,
                 source=self._source,
-                smoothing=self._config.smoothing.level,
+                smoothing=self._solver.smoothing.level,
                 recording=self._recorder.recording,
                 people=len(solved.people),
             )
@@ -113,15 +140,19 @@ class FanOut:
         self._tell(_STREAM_STATES[state], message)
 
     def end(self, message: str = "") -> Status:
-        """No frame comes any more: tell the streams, and wait until the recording is whole."""
+        """No frame comes any more: tell the streams, and wait until recording and video are whole."""
         self._tell("ended", message)
         self._broadcast.close()
+        if self._video is not None:
+            self._video.close()
         return self._recorder.close()
 
     def close(self) -> None:
         """Free window, ports and files. Idempotent."""
         if self._viewer is not None:
             self._viewer.close()
+        if self._video is not None:
+            self._video.close()
         self._broadcast.close()
         self._recorder.close()
 
@@ -140,6 +171,11 @@ class FanOut:
         camera, T_world_cam = self._config.camera, self._world.T_world_cam
         height_m = nan if T_world_cam is None else float(T_world_cam[1])
         return CameraSetup(radians(camera.fov_deg), radians(camera.pitch_deg), height_m)
+
+    def _set_smoothing(self, level: str) -> None:
+        self._solver.set_smoothing(SmoothingConfig(level))
+        self._session_info["smoothing"] = level  # of recordings that begin from now on
+        logger.info("smoothing %s", level)
 
     def _toggle_recording(self) -> None:
         if self._recorder.recording:

@@ -9,6 +9,7 @@ from typing import Protocol
 from realtime.body.model import BodyModel
 from realtime.errors import UserError
 from realtime.estimate.smoothing import SmoothingConfig
+from realtime.estimate.tokens import TokenSmoothing
 from realtime.messages import Estimate, Sighting
 
 
@@ -31,6 +32,10 @@ class Estimator(Protocol):
 
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
         """One estimate for each person who can be estimated, in the sighting's order."""
+        ...
+
+    def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
+        """Smooth tokens so from the next frame on; None: not at all. Call it in the thread that estimates."""
         ...
 
     def forget(self, person_id: int) -> None:

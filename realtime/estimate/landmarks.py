@@ -82,11 +82,9 @@ class LandmarkEstimator:
         self._check = LeftRightCheck() if left_right_check else None
         self._refiner = Refiner(body) if refine else None
         self._shapes: PersonMemory[_RunningMean] = PersonMemory(_RunningMean, FORGET_S)
-        self._smoother = None
-        if token_smoothing is not None:
-            self._smoother = TokenSmoother(token_smoothing)
-            shape = (1, *self._network.output_shape("token_probabilities")[1:])
-            self._decoder = OnnxNetwork(decoder, {"probabilities": shape}, ("body_rotmats",), threads)
+        self._decoder_file, self._threads = decoder, threads
+        self._decoder: OnnxNetwork | None = None  # only smoothed tokens need one: the network has its own inside
+        self.set_token_smoothing(token_smoothing)
         self.dropped = 0  # estimates that were not finite
 
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
@@ -110,6 +108,13 @@ class LandmarkEstimator:
             confidence = _confidence(reading.person.landmarks)
             estimates.append(Estimate(reading.person, confidence, tokens, raw_pose, steady_pose))
         return tuple(estimates)
+
+    def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
+        """See `realtime.estimate.estimator.Estimator`. The decoder is loaded when it is first needed."""
+        self._smoother = None if smoothing is None else TokenSmoother(smoothing)
+        if smoothing is not None and self._decoder is None:
+            shape = (1, *self._network.output_shape("token_probabilities")[1:])
+            self._decoder = OnnxNetwork(self._decoder_file, {"probabilities": shape}, ("body_rotmats",), self._threads)
 
     def forget(self, person_id: int) -> None:
         """Drop what is remembered of this person."""
@@ -153,6 +158,7 @@ class LandmarkEstimator:
     def _steady(self, reading: _Reading, t: float) -> _Reading:
         """The same reading with its tokens smoothed over time."""
         assert self._smoother is not None
+        assert self._decoder is not None
         smooth = self._smoother.update(reading.person.id, t, reading.probabilities)
         rotmats = reading.rotmats.copy()
         rotmats[1:22] = self._decoder(probabilities=smooth[None])["body_rotmats"][0]

@@ -52,7 +52,7 @@ class TokenHmrEstimator:
         self._engine = engine
         self.backend = engine.backend
         self._fov_deg = fov_deg
-        self._smoother = None if token_smoothing is None else TokenSmoother(token_smoothing)
+        self.set_token_smoothing(token_smoothing)
         # The network's shape components are SMPL's; the free body has others, and keeps its mean.
         self._body = body
         self._smpl = body.name != "open"
@@ -90,6 +90,10 @@ class TokenHmrEstimator:
             Estimate(person, float(person.landmarks.presence), *parts)
             for person, *parts in zip(people, tokens, raw, steady, strict=True)
         )
+
+    def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
+        """See `realtime.estimate.estimator.Estimator`."""
+        self._smoother = None if smoothing is None else TokenSmoother(smoothing)
 
     def forget(self, person_id: int) -> None:
         """Drop what is remembered of this person."""

@@ -1,9 +1,10 @@
-"""The viewer: a window in a process of its own, so that drawing never holds up the pose.
+"""The viewer: a window or a web page in a process of its own, so that drawing never holds up the pose.
 
 Open3D keeps Python's global lock for as long as it draws and waits for the screen (tens of ms without a graphics
-card). In a process of its own it costs the pose path a small message a drawn frame, a crash of a graphics driver
-takes no recording with it, and the main process never imports open3d. The window asks for each picture when it has
-drawn the last one, so it always gets the newest and nothing queues up.
+card), and viser takes it for every message to every page. In a process of its own a screen costs the pose path a
+small message a drawn frame, a crash of a graphics driver takes no recording with it, and the main process imports
+neither. The screen asks for each picture when it has drawn the last one, so it always gets the newest and nothing
+queues up.
 """
 
 from __future__ import annotations
@@ -17,34 +18,54 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from typing import Any
-
-import cv2
-import numpy as np
+from typing import Any, Protocol
 
 from realtime.body.model import BodyModel
-from realtime.body.projection import PinholeCamera
 from realtime.body.world import World
 from realtime.messages import SolvedFrame
 from realtime.outputs.display import NoDisplayError, why_no_window
 from realtime.outputs.overlay import LiveStatus, Picture
-from realtime.outputs.window import Shown, ShownPerson, ViewerConfig, Window
+from realtime.outputs.shown import Shown, shown
+from realtime.outputs.web import Page, WebConfig
+from realtime.outputs.window import ViewerConfig, Window
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Commands", "LiveStatus", "Pace", "Viewer", "ViewerConfig"]
+__all__ = ["Commands", "LiveStatus", "Pace", "Viewer", "ViewerConfig", "WebConfig"]
 
 _OPEN_TIMEOUT_S = 60.0  # open3d alone can take many seconds to load from a cold disk
-_PICTURE_SIDE_PX = 800  # the camera's picture is halved until it is no longer than this
 _DRAWING_SHARE = 0.5  # of the time, at most: a window drawn in software leaves the processor to the pose
 
 
 @dataclass(frozen=True)
 class Commands:
-    """What the window's keys reach in the program; called from `Viewer.tick`, in its thread."""
+    """What the screen's keys and buttons reach in the program; called from `Viewer.tick`, in its thread."""
 
     recenter: Callable[[], None]
     toggle_recording: Callable[[], None]
+    set_smoothing: Callable[[str], None]  # to a level
+
+
+class Screen(Protocol):
+    """Draws in the viewer's process. All calls come from one thread."""
+
+    where: str  # it is to be found, empty for a window
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it has any use for new pictures now."""
+
+    def show(self, shown: Shown) -> None:
+        """Take what is to be drawn next."""
+
+    def draw(self) -> bool:
+        """Draw what changed, pass on what was pressed. False once the user closed it."""
+
+    def picture(self) -> Picture:
+        """What it shows, (H, W, 3) RGB."""
+
+    def close(self) -> None:
+        """Free what it holds."""
 
 
 class Pace:
@@ -71,7 +92,7 @@ class Pace:
 
 
 class Viewer:
-    """A handle on the window's process. `update` may be called from any thread, all else from one."""
+    """A handle on the screen's process. `update` may be called from any thread, all else from one."""
 
     def __init__(
         self,
@@ -80,9 +101,13 @@ class Viewer:
         *,
         fov_deg: float,
         commands: Commands,
-        config: ViewerConfig | None = None,
+        config: ViewerConfig | WebConfig | None = None,
     ) -> None:
-        """`world` and the camera's horizontal field of view say where joints lie in the camera's picture."""
+        """`world` and the camera's horizontal field of view say where joints lie in the camera's picture.
+
+        The type of `config` says which screen: a window (the default) or a web page.
+        """
+        self.where = ""  # the page's address, once it is open
         self._body = body
         self._world = world
         self._fov_deg = fov_deg
@@ -91,22 +116,22 @@ class Viewer:
         self._lock = threading.Lock()
         self._newest: tuple[SolvedFrame, LiveStatus] | None = None
         self._closed = False
-        self._wanted = False  # the window has drawn the last picture and asks for the next
+        self._wanted = False  # the screen has drawn the last picture and asks for the next
         self._process: multiprocessing.process.BaseProcess | None = None
         self._link: Connection | None = None
 
     def open(self) -> None:
-        """Open the window and wait until it is there: a few seconds, in which other threads run on.
+        """Open the screen and wait until it is there: a few seconds, in which other threads run on.
 
-        Raises NoDisplayError where no window can open.
+        Raises NoDisplayError where no window can open, or no page at the port that was asked for.
         """
-        reason = why_no_window()
+        reason = why_no_window() if isinstance(self._config, ViewerConfig) else None
         if reason is not None:
             raise NoDisplayError(reason)
         context = multiprocessing.get_context("spawn")
         self._link, far_end = context.Pipe()
         self._process = context.Process(
-            target=_run_window, args=(far_end, self._body, self._config), name="viewer", daemon=True
+            target=_run_screen, args=(far_end, self._body, self._config), name="viewer", daemon=True
         )
         self._process.start()
         far_end.close()  # or the end of the process would not be seen
@@ -114,6 +139,7 @@ class Viewer:
         if kind == "failed":
             self.close()
             raise NoDisplayError(what)
+        self.where = what
 
     def update(self, solved: SolvedFrame, status: LiveStatus) -> None:
         """Take what is to be shown next; what was not yet shown is forgotten."""
@@ -122,19 +148,19 @@ class Viewer:
 
     @property
     def caught_up(self) -> bool:
-        """Whether the window has drawn the newest that it was given."""
+        """Whether the screen has drawn the newest that it was given."""
         with self._lock:
             return self._wanted and self._newest is None
 
     @property
     def pid(self) -> int | None:
-        """The window's process while the viewer is open."""
+        """The screen's process while the viewer is open."""
         return self._process.pid if self._process is not None else None
 
     def tick(self) -> bool:
-        """Pass keys on and give the window the newest picture if it asks. At once; False once the window was closed.
+        """Pass commands on and give the screen the newest picture if it asks. At once; False once it was closed.
 
-        Raises RuntimeError where the window's process died.
+        Raises RuntimeError where the screen's process died.
         """
         link = self._opened()
         while not self._closed and link.poll():
@@ -148,7 +174,7 @@ class Viewer:
                 newest, self._newest = self._newest, None
             if newest is not None:
                 self._wanted = False
-                self._send("show", self._shown(*newest))
+                self._send("show", shown(*newest, self._world, self._fov_deg))
         return not self._closed
 
     def picture(self) -> Picture:
@@ -157,9 +183,9 @@ class Viewer:
         return self._wait_for("picture", timeout_s=10.0)[1]
 
     def close(self) -> None:
-        """Close the window and end its process. Harmless where it is closed already."""
+        """Close the screen and end its process. Harmless where it is closed already."""
         if self._link is not None:
-            self._link.close()  # the window's process sees the end of the pipe and ends
+            self._link.close()  # its process sees the end of the pipe and ends
             self._link = None
         if self._process is not None:
             self._process.join(5.0)
@@ -177,7 +203,7 @@ class Viewer:
         try:
             self._opened().send((kind, what))
         except (BrokenPipeError, ConnectionResetError):
-            logger.debug("the viewer's window went away while a picture was sent")  # the next receive says how
+            logger.debug("the viewer went away while a picture was sent")  # the next receive says how
 
     def _receive(self) -> tuple[str, Any]:
         try:
@@ -190,8 +216,14 @@ class Viewer:
     def _take(self, kind: str, what: Any) -> None:
         if kind == "ready":
             self._wanted = True
-        elif kind == "key":
-            {"record": self._commands.toggle_recording, "recentre": self._commands.recenter}[what]()
+        elif kind == "command":
+            name, *arguments = what
+            commands: dict[str, Callable[..., None]] = {
+                "record": self._commands.toggle_recording,
+                "recentre": self._commands.recenter,
+                "smoothing": self._commands.set_smoothing,
+            }
+            commands[name](*arguments)
 
     def _wait_for(self, *kinds: str, timeout_s: float) -> tuple[str, Any]:
         """The next message of one of these kinds; others are taken as they come."""
@@ -201,76 +233,58 @@ class Viewer:
             if kind in kinds:
                 return kind, what
             if kind == "closed":
-                raise RuntimeError("the viewer's window was closed")
+                raise RuntimeError("the viewer was closed")
             self._take(kind, what)
         raise RuntimeError(f"the viewer's process did not answer in {timeout_s:.0f} s")
 
-    def _shown(self, solved: SolvedFrame, status: LiveStatus) -> Shown:
-        """What the window needs of a solved frame."""
-        picture, scale = _halved(solved.frame.image_bgr)
-        camera = PinholeCamera(*solved.frame.size, self._fov_deg)
-        T_world_cam = self._world.T_world_cam
-        people = []
-        for person in solved.people:
-            pose = person.pose
-            if T_world_cam is None or not np.isfinite(pose.joints).all():
-                continue
-            joints_cam = ((pose.joints - T_world_cam) @ self._world.R_world_cam).astype(np.float32, copy=False)
-            joints_px = camera.project(joints_cam) * np.float32(scale)
-            people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, person.betas, joints_px))
-        return Shown(picture, tuple(people), status)
 
-
-def _halved(picture: Picture) -> tuple[Picture, float]:
-    """The picture halved until it is small, and the scale; halving is much faster than any other scale."""
-    scale = 1.0
-    while max(picture.shape[:2]) > _PICTURE_SIDE_PX:
-        height, width = picture.shape[0] // 2, picture.shape[1] // 2
-        whole = picture[: 2 * height, : 2 * width]
-        picture = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        scale /= 2
-    return picture, scale
-
-
-def _run_window(link: Connection, body: BodyModel, config: ViewerConfig) -> None:
-    """The window's process: until the window is closed or the other end of the link is."""
+def _run_screen(link: Connection, body: BodyModel, config: ViewerConfig | WebConfig) -> None:
+    """The screen's process: until the screen is closed or the other end of the link is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides what ends
     _prepare_environment()
+
+    def send_command(*command: str) -> None:
+        link.send(("command", command))
+
+    screen: Screen
     try:
-        window = Window(body, config, on_key=lambda key: link.send(("key", key)))
+        screen = (
+            Page(body, config, on_command=send_command)
+            if isinstance(config, WebConfig)
+            else Window(body, config, on_key=send_command)
+        )
     except (ImportError, OSError, RuntimeError) as error:
         link.send(("failed", f"the viewer cannot open: {' '.join(str(error).split())}; choose --view none"))
         return
     try:
-        _serve(link, window, Pace(config.fps))
+        _serve(link, screen, Pace(config.fps))
     except (EOFError, BrokenPipeError, ConnectionResetError):
         pass  # the program closed the viewer, or is gone
     finally:
-        window.close()
+        screen.close()
 
 
-def _serve(link: Connection, window: Window, pace: Pace) -> None:
-    link.send(("opened", None))
-    link.send(("ready", None))
-    asked = True  # for a picture that has not come yet
+def _serve(link: Connection, screen: Screen, pace: Pace) -> None:
+    link.send(("opened", screen.where))
+    asked = False  # for a picture that has not come yet
     while True:
+        if not asked and screen.is_watched:
+            link.send(("ready", None))
+            asked = True
         while link.poll(pace.wait_s()):
             kind, what = link.recv()
             if kind == "show":
-                window.show(what)
+                screen.show(what)
                 asked = False
             elif kind == "picture":
-                window.draw()
-                link.send(("picture", window.picture()))
+                screen.draw()
+                link.send(("picture", screen.picture()))
         pace.start()
-        still_open = window.draw()
+        still_open = screen.draw()
         pace.done()
         if not still_open:
             link.send(("closed", None))
             return
-        if not asked:
-            link.send(("ready", None))
-            asked = True
 
 
 def _prepare_environment() -> None:

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from realtime.body.model import BodyModel
 from realtime.body.skinning import Skinner
 from realtime.outputs.overlay import (
-    LiveStatus,
     Picture,
     Writer,
     draw_skeleton,
@@ -27,6 +26,7 @@ from realtime.outputs.overlay import (
     status_card,
 )
 from realtime.outputs.scene import BACKGROUND, BodyShader, Floor, Follow, person_colour
+from realtime.outputs.shown import Shown, ShownPerson
 
 Array = NDArray[np.float32]
 
@@ -53,27 +53,6 @@ class ViewerConfig:
             raise ValueError(f"viewer: a window of {self.width}x{self.height} is too small; 320x240 is the least")
         if self.fps <= 0:
             raise ValueError(f"viewer: fps must be above 0, not {self.fps}")
-
-
-@dataclass(frozen=True, slots=True)
-class ShownPerson:
-    """What the window needs of one person."""
-
-    id: int
-    valid: bool
-    rotations: Array  # (24, 4) local, xyzw; [0] into the world
-    trans: Array  # (3,) pelvis in the world
-    betas: Array  # (10,)
-    joints_px: Array  # (24, 2) the joints as the camera sees them, in the picture's pixels
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What the window shows at one time."""
-
-    picture_bgr: Picture  # (H, W, 3) the camera's
-    people: tuple[ShownPerson, ...]
-    status: LiveStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +93,9 @@ class Window:
     `on_key` gets 'record' and 'recentre' when those keys are pressed; the other keys act here.
     Raises ImportError or OSError where open3d cannot load, RuntimeError where no window opens.
     """
+
+    where = ""
+    is_watched = True
 
     def __init__(
         self,
@@ -287,7 +269,7 @@ class Window:
         colours = []
         shift = np.array([self._follow.point[0], 0.0, self._follow.point[1]], np.float32)
         for person in people:
-            vertices = self._skinner.vertices(_rotmats(person.rotations), person.betas, person.trans) - shift
+            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans) - shift
             normals = self._shader.normals(vertices)
             if self._mirror:
                 vertices, normals = _mirrored(vertices), _mirrored(normals)
@@ -355,17 +337,6 @@ class Window:
         self._set_polygon(mesh, (before_eye - view.t) @ view.R, outline / np.array([width, height]))
         self._set_texture(mesh, card)
         self._vis.update_geometry(mesh)
-
-
-def _rotmats(quaternions: Array) -> Array:
-    """(N, 3, 3) of unit quaternions (N, 4) x, y, z, w."""
-    x, y, z, w = quaternions.T
-    rows = [
-        [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-        [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-        [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-    ]
-    return np.array(rows, np.float32).transpose(2, 0, 1)
 
 
 def _mirrored(vectors: Array) -> Array:

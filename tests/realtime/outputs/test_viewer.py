@@ -71,7 +71,9 @@ def world(body: BodyModel) -> World:
 @pytest.fixture(scope="module")
 def viewer(display: str, body: BodyModel, world: World, pressed: list[str]) -> Iterator[Viewer]:
     commands = Commands(
-        recenter=lambda: pressed.append("recenter"), toggle_recording=lambda: pressed.append("toggle_recording")
+        recenter=lambda: pressed.append("recenter"),
+        toggle_recording=lambda: pressed.append("toggle_recording"),
+        set_smoothing=pressed.append,
     )
     viewer = Viewer(body, world, fov_deg=60.0, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
     viewer.open()
@@ -259,7 +261,7 @@ def test_a_turned_view_can_be_reset(viewer):
 @needs_keys
 def test_closing_the_window_ends_ticks_and_the_process(display, body, world):
     viewer = Viewer(
-        body, world, fov_deg=60.0, commands=Commands(print, print), config=ViewerConfig(width=400, height=300)
+        body, world, fov_deg=60.0, commands=Commands(print, print, print), config=ViewerConfig(width=400, height=300)
     )
     viewer.open()
     search = ["xdotool", "search", "--name", "tokenmocap"]
@@ -277,7 +279,7 @@ def test_closing_the_window_ends_ticks_and_the_process(display, body, world):
 @needs_a_display
 def test_a_dead_window_process_is_an_error_that_says_so(display, body, world):
     viewer = Viewer(
-        body, world, fov_deg=60.0, commands=Commands(print, print), config=ViewerConfig(width=400, height=300)
+        body, world, fov_deg=60.0, commands=Commands(print, print, print), config=ViewerConfig(width=400, height=300)
     )
     viewer.open()
     assert viewer.pid is not None

@@ -1,0 +1,207 @@
+"""`--record-video`: the body drawn over the camera's picture, as a film. A process of its own draws and encodes.
+
+Frames wait in a short queue. Where drawing is too slow, a live run leaves the oldest out and counts it; offline, it
+waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.body.model import BodyModel
+from realtime.body.projection import PinholeCamera
+from realtime.body.skinning import Skinner
+from realtime.body.world import World
+from realtime.channel import Channel, ChannelClosed
+from realtime.errors import UserError
+from realtime.messages import SolvedFrame
+from realtime.outputs.overlay import Picture
+from realtime.outputs.rasteriser import rasterise
+from realtime.outputs.scene import BodyShader, person_colour
+from realtime.outputs.shown import ShownPerson, people_shown
+from realtime.outputs.video_file import VideoFile
+from realtime.report import check_writable
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+_QUEUE_FRAMES = 15  # half a second at 30 Hz; 90 MB where the camera gives 1920x1080
+_SIDE_PX = 1280  # larger pictures are made smaller
+_OPACITY = 0.7
+_END_TIMEOUT_S = 60.0  # for what still waits to be drawn
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStatus:
+    """What became of a video."""
+
+    path: Path
+    frames: int  # in the file
+    dropped: int  # solved frames that are not in it
+    message: str  # why it ended early; empty where all is well
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One frame to be drawn."""
+
+    t: float  # s
+    picture_bgr: Picture  # (H, W, 3)
+    people: tuple[ShownPerson, ...]
+    T_world_cam: Array | None  # (3,); None: nobody has been seen
+
+
+class OverlayVideo:
+    """Films solved frames from its making on until it is closed."""
+
+    def __init__(self, path: Path, body: BodyModel, world: World, *, fov_deg: float, blocking: bool) -> None:
+        """path: OUT.mp4, replaced where it exists. blocking: wait for the drawing instead of leaving frames out.
+
+        Raises UserError, one line, where no video can be written to `path`.
+        """
+        if path.suffix != ".mp4":
+            raise UserError(f"cannot film to {path}: name a file that ends in .mp4")
+        check_writable(path)
+        self._path = path
+        self._world = world
+        self._fov_deg = fov_deg
+        self._shots = Channel[Shot](_QUEUE_FRAMES, newest_wins=not blocking)
+        self._came_late = 0  # after it had failed
+        self._frames, self._message = 0, "its process died"
+        context = multiprocessing.get_context("spawn")
+        self._link, far_end = context.Pipe()
+        painter = Painter(body, world.R_world_cam, fov_deg)
+        self._process = context.Process(target=_film, args=(far_end, path, painter), name="overlay video", daemon=True)
+        self._process.start()
+        far_end.close()  # or the end of the process would not be seen
+        self._feeder = threading.Thread(target=self._feed, name="overlay video", daemon=True)
+        self._feeder.start()
+
+    def put(self, solved: SolvedFrame) -> None:
+        """Take a frame; called by one thread. Never waits unless `blocking`, and does nothing once filming failed."""
+        people = people_shown(solved, self._world, self._fov_deg, 1.0)
+        try:
+            self._shots.put(Shot(solved.frame.t_capture, solved.frame.image_bgr, people, self._world.T_world_cam))
+        except ChannelClosed:
+            self._came_late += 1
+
+    def close(self) -> VideoStatus:
+        """Draw what waits, finish the file and tell how it went. Idempotent."""
+        self._shots.close()
+        self._feeder.join(_END_TIMEOUT_S)
+        self._link.close()
+        self._process.join(5.0)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        return VideoStatus(self._path, self._frames, self._shots.dropped + self._came_late, self._message)
+
+    def _feed(self) -> None:
+        """Hand shots to the process one after the other: the pipe makes this thread wait, never the pose."""
+        with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+            try:
+                while not self._link.poll():
+                    self._link.send(_fitted(self._shots.get()))
+            except ChannelClosed:
+                self._link.send(None)
+            self._frames, self._message = self._link.recv()
+        self._shots.abandon()
+        if self._message:
+            logger.error("filming %s stopped: %s; the run goes on", self._path, self._message)
+        else:
+            logger.info("filmed %d frames to %s, %d left out", self._frames, self._path, self._shots.dropped)
+
+
+class Painter:
+    """Draws people over the camera's picture, where its camera sees them."""
+
+    def __init__(self, body: BodyModel, R_world_cam: Array, fov_deg: float) -> None:
+        self._faces = body.faces.astype(np.int32)
+        self._skinner = Skinner(body)
+        self._shader = BodyShader(body.faces, len(body.v_template))
+        self._R_world_cam = R_world_cam
+        self._fov_deg = fov_deg
+
+    def draw(self, shot: Shot) -> Picture:
+        """The picture (H, W, 3) BGR with the people's bodies over it."""
+        if shot.T_world_cam is None or not shot.people:
+            return shot.picture_bgr
+        size = shot.picture_bgr.shape[1], shot.picture_bgr.shape[0]
+        camera = PinholeCamera(*size, self._fov_deg)
+        points, colours, faces = [], [], []
+        for k, person in enumerate(shot.people):
+            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans)
+            colour = person_colour(person.id, person.valid)
+            colours.append(self._shader.colours(vertices, self._shader.normals(vertices), colour, shot.T_world_cam))
+            points.append((vertices - shot.T_world_cam) @ self._R_world_cam.astype(np.float32, copy=False))
+            faces.append(self._faces + k * len(vertices))
+        p_cam: Array = np.concatenate(points)
+        pixels, depth_m = camera.project(p_cam), p_cam[:, 2]
+        drawn, mask = rasterise(pixels, depth_m, np.concatenate(colours), np.concatenate(faces), size)
+        return _blended(shot.picture_bgr, drawn[..., ::-1], mask)
+
+
+def _blended(picture: Picture, drawn: Array, mask: NDArray[np.bool_]) -> Picture:
+    """`drawn` (colours in 0..1) over the picture where the mask is set, with soft edges."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return picture
+    part = slice(max(0, rows[0] - 1), rows[-1] + 2), slice(max(0, columns[0] - 1), columns[-1] + 2)
+    cover = cv2.blur(mask[part].astype(np.float32), (3, 3))
+    colour = cv2.blur(np.ascontiguousarray(drawn[part]), (3, 3))
+    blended = picture.copy()
+    below = picture[part] * (1 - _OPACITY * cover)[..., None]
+    blended[part] = np.clip(below + 255 * _OPACITY * colour, 0, 255)
+    return blended
+
+
+def _fitted(shot: Shot) -> Shot:
+    """The shot with its picture as the video has it: not too large, width and height even as encoders want them."""
+    height, width = shot.picture_bgr.shape[:2]
+    scale = min(1.0, _SIDE_PX / max(width, height))
+    size = max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
+    if size == (width, height):
+        return shot
+    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # the first is slow
+    picture = np.asarray(cv2.resize(shot.picture_bgr, size, interpolation=method), np.uint8)
+    return Shot(shot.t, picture, shot.people, shot.T_world_cam)
+
+
+def _film(link: Connection, path: Path, painter: Painter) -> None:
+    """The process: draws and encodes until the other end says that it is over, or is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides what ends
+    if hasattr(os, "nice"):
+        os.nice(5)
+    video, message = VideoFile(path), ""
+    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+        try:
+            while (shot := _next(link)) is not None:
+                video.write(shot.t, painter.draw(shot))
+            video.close()
+        except OSError as error:
+            message = error.strerror or str(error)
+            video.release()
+        link.send((video.frames, message))
+        while message and link.recv() is not None:
+            pass  # what was on its way
+
+
+def _next(link: Connection) -> Shot | None:
+    """The next shot; None at the end, also where the program was killed: the file is then finished all the same."""
+    try:
+        return link.recv()
+    except (EOFError, ConnectionResetError):
+        return None

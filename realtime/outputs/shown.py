@@ -1,0 +1,82 @@
+"""What a view or a video needs of a solved frame: small enough to be handed to another process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.body.projection import PinholeCamera
+from realtime.body.world import World
+from realtime.messages import SolvedFrame
+from realtime.outputs.overlay import LiveStatus, Picture
+
+Array = NDArray[np.float32]
+
+_PICTURE_SIDE_PX = 800  # the camera's picture is halved until it is no longer than this
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPerson:
+    """What is shown of one person."""
+
+    id: int
+    valid: bool
+    rotations: Array  # (24, 4) local, xyzw; [0] into the world
+    trans: Array  # (3,) pelvis in the world
+    betas: Array  # (10,)
+    joints_px: Array  # (24, 2) the joints as the camera sees them, in the picture's pixels
+
+    @property
+    def rotmats(self) -> Array:
+        """(24, 3, 3) local; [0] into the world."""
+        x, y, z, w = self.rotations.T
+        rows = [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+        return np.array(rows, np.float32).transpose(2, 0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a view shows at one time."""
+
+    picture_bgr: Picture  # (H, W, 3) the camera's
+    people: tuple[ShownPerson, ...]
+    status: LiveStatus
+
+
+def shown(solved: SolvedFrame, status: LiveStatus, world: World, fov_deg: float) -> Shown:
+    """What to show of a solved frame. Nobody is shown whose numbers are not finite, or before the floor is known."""
+    picture, scale = _halved(solved.frame.image_bgr)
+    return Shown(picture, people_shown(solved, world, fov_deg, scale), status)
+
+
+def people_shown(solved: SolvedFrame, world: World, fov_deg: float, scale: float) -> tuple[ShownPerson, ...]:
+    """The people of a solved frame; `scale` is that of the picture which is shown to the frame's."""
+    camera = PinholeCamera(*solved.frame.size, fov_deg)
+    T_world_cam = world.T_world_cam
+    people = []
+    for person in solved.people:
+        pose = person.pose
+        if T_world_cam is None or not np.isfinite(pose.joints).all():
+            continue
+        joints_cam = ((pose.joints - T_world_cam) @ world.R_world_cam).astype(np.float32, copy=False)
+        joints_px = camera.project(joints_cam) * np.float32(scale)
+        people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, person.betas, joints_px))
+    return tuple(people)
+
+
+def _halved(picture: Picture) -> tuple[Picture, float]:
+    """The picture halved until it is small, and the scale; halving is much faster than any other scale."""
+    scale = 1.0
+    while max(picture.shape[:2]) > _PICTURE_SIDE_PX:
+        height, width = picture.shape[0] // 2, picture.shape[1] // 2
+        whole = picture[: 2 * height, : 2 * width]
+        picture = np.asarray(cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        scale /= 2
+    return picture, scale

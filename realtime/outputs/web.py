@@ -1,0 +1,260 @@
+"""The viewer as a web page on this machine: the same people on a floor, the camera's picture, figures and controls.
+
+viser serves it. Bodies are skinned by the browser, so that a frame costs 24 bone transforms a person and not a mesh;
+the mesh is sent when a page opens and when somebody's shape has changed visibly.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import html
+import math
+import os
+import queue
+import re
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import NUM_JOINTS
+from realtime.body.kinematics import forward_kinematics
+from realtime.body.model import BodyModel
+from realtime.body.rotations import quaternion_from_rotmat
+from realtime.estimate.smoothing import LEVELS
+from realtime.outputs.overlay import LiveStatus, Picture, draw_skeleton
+from realtime.outputs.scene import person_colour
+from realtime.outputs.shown import Shown, ShownPerson
+
+Array = NDArray[np.float32]
+
+LOOPBACK = "127.0.0.1"
+EYE_M, LOOK_AT_M, FIELD_OF_VIEW_DEG = (1.6, 1.5, 3.4), (0.0, 0.85, 0.0), 40.0  # of a page as it opens
+_FIRST_PORT = 8080
+_FIGURES_S = 0.2  # between two updates of the figures
+_SHAPE_S = 1.0  # and between two of somebody's mesh
+_SHAPE_M = 0.004  # a vertex that would move less does not need one
+_JPEG_QUALITY = 70
+
+
+@dataclass(frozen=True)
+class WebConfig:
+    """The page's settings."""
+
+    port: int | None = None  # on loopback; None: the first free one from 8080
+    fps: float = 30.0  # it is updated at most this often
+
+    def __post_init__(self) -> None:
+        if self.port is not None and not 1 <= self.port <= 65535:
+            raise ValueError(f"web.port must lie between 1 and 65535, not {self.port}; leave it out for a free one")
+        if self.fps <= 0:
+            raise ValueError(f"web: fps must be above 0, not {self.fps}")
+
+
+class Page:
+    """A server of the page. A `realtime.outputs.viewer.Screen`, meant to be alone in its process.
+
+    `on_command` gets ('record',), ('recentre',) and ('smoothing', LEVEL) in the thread that draws.
+    Raises ImportError where viser is missing, OSError where the port is taken.
+    """
+
+    def __init__(self, body: BodyModel, config: WebConfig, on_command: Callable[..., None]) -> None:
+        self._body = body
+        self._on_command = on_command
+        self._pressed: queue.SimpleQueue[tuple[str, ...]] = queue.SimpleQueue()  # viser calls back in its own threads
+        self._figures_at = -math.inf
+        self._server: Any = _serve(config.port)
+        self.where = f"http://{LOOPBACK}:{self._server.get_port()}"
+        self._people: dict[int, _PageBody] = {}
+        self._shown: Shown | None = None
+        self._set_scene()
+        self._set_panel()
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether a page is open."""
+        return bool(self._server.get_clients())
+
+    def show(self, shown: Shown) -> None:
+        """Take what is to be drawn next."""
+        self._shown = shown
+
+    def draw(self) -> bool:
+        """Send what changed to the pages and pass on what was pressed there. A page that closes ends nothing."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._on_command(*self._pressed.get_nowait())
+        shown, self._shown = self._shown, None
+        if shown is not None:
+            with self._server.atomic():
+                self._draw_people(shown.people)
+                self._draw_panel(shown)
+        return True
+
+    def picture(self) -> Picture:
+        """What the first page shows, (H, W, 3) RGB. Raises RuntimeError where none is open."""
+        for client in self._server.get_clients().values():
+            return np.asarray(client.get_render(height=720, width=1280, transport_format="jpeg", timeout=10.0))
+        raise RuntimeError("no page is open")
+
+    def close(self) -> None:
+        """Close the pages' connections and free the port."""
+        self._server.stop()
+
+    # -- the scene ---------------------------------------------------------------------------------------------------
+
+    def _set_scene(self) -> None:
+        scene = self._server.scene
+        scene.set_up_direction("+y")
+        scene.world_axes.visible = False
+        scene.set_background_image(np.full((2, 2, 3), (24, 27, 33), np.uint8), format="png")
+        scene.add_grid(
+            "/floor",
+            plane="xz",
+            infinite_grid=True,
+            cell_size=0.5,
+            section_size=1.0,
+            cell_color=(52, 57, 66),
+            section_color=(92, 99, 112),
+            fade_distance=14.0,
+            fade_from="origin",
+            shadow_opacity=0.5,
+            plane_color=(58, 63, 72),
+            plane_opacity=1.0,
+        )
+        camera = self._server.initial_camera
+        camera.position, camera.look_at, camera.fov = EYE_M, LOOK_AT_M, math.radians(FIELD_OF_VIEW_DEG)
+
+    def _draw_people(self, people: tuple[ShownPerson, ...]) -> None:
+        for gone in self._people.keys() - {person.id for person in people}:
+            self._people.pop(gone).remove()
+        for person in people:
+            if person.id not in self._people:
+                self._people[person.id] = _PageBody(self._server.scene, self._body, person)
+            self._people[person.id].move(person)
+
+    # -- the panel ---------------------------------------------------------------------------------------------------
+
+    def _set_panel(self) -> None:
+        gui = self._server.gui
+        gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False, control_width="large")
+        gui.set_panel_label("tokenmocap")
+        self._camera = gui.add_image(np.full((9, 16, 3), 20, np.uint8), format="jpeg", jpeg_quality=_JPEG_QUALITY)
+        self._figures = gui.add_html("waiting for the first picture")
+        self._smoothing = gui.add_dropdown("Smoothing", tuple(LEVELS))
+        self._record = gui.add_button("Record")
+        recentre = gui.add_button("Recentre", hint="find floor and origin anew from the next pose")
+
+        @self._smoothing.on_update
+        def _(event: Any) -> None:
+            if event.client is not None:  # chosen on a page, not set below
+                self._pressed.put(("smoothing", self._smoothing.value))
+
+        self._record.on_click(lambda _: self._pressed.put(("record",)))
+        recentre.on_click(lambda _: self._pressed.put(("recentre",)))
+
+    def _draw_panel(self, shown: Shown) -> None:
+        picture = np.ascontiguousarray(shown.picture_bgr[..., ::-1])
+        for person in shown.people:
+            if person.valid:
+                draw_skeleton(picture, person.joints_px, max(picture.shape[:2]) / 400)
+        self._camera.image = picture
+        if time.monotonic() - self._figures_at < _FIGURES_S:
+            return
+        self._figures_at = time.monotonic()
+        status = shown.status
+        _set(self._figures, "content", _figures(status))
+        _set(self._smoothing, "value", status.smoothing)
+        _set(self._record, "label", "Stop recording" if status.recording else "Record")
+        _set(self._record, "color", "red" if status.recording else None)
+
+
+class _PageBody:
+    """One person's mesh in the browser."""
+
+    def __init__(self, scene: Any, body: BodyModel, person: ShownPerson) -> None:
+        self._scene = scene
+        self._body = body
+        self._weights = _four_weights(body.weights)
+        self._build(person)
+
+    def move(self, person: ShownPerson) -> None:
+        if (
+            time.monotonic() - self._built_at > _SHAPE_S
+            and np.abs(self._body.shapedirs @ (person.betas - self._betas)).max() > _SHAPE_M
+        ):
+            self._build(person)
+        _set(self._mesh, "color", _rgb(person))
+        wxyz, joints = self._bones(person)
+        for bone, orientation, position in zip(self._mesh.bones, wxyz, joints, strict=True):
+            bone.wxyz, bone.position = orientation, position
+
+    def remove(self) -> None:
+        self._mesh.remove()
+
+    def _build(self, person: ShownPerson) -> None:
+        """The mesh in its rest pose; bones that the browser then moves."""
+        self._built_at = time.monotonic()
+        self._betas = person.betas
+        self._mesh = self._scene.add_mesh_skinned(
+            f"/people/{person.id}",
+            self._body.v_template + self._body.shapedirs @ person.betas,
+            self._body.faces,
+            bone_wxyzs=np.tile([1.0, 0.0, 0.0, 0.0], (NUM_JOINTS, 1)),
+            bone_positions=self._body.rest_joints(person.betas[None])[0],
+            skin_weights=self._weights,
+            color=_rgb(person),
+        )
+
+    def _bones(self, person: ShownPerson) -> tuple[Array, Array]:
+        """Orientations (24, 4) wxyz and positions (24, 3) in the world."""
+        rotmats, joints = forward_kinematics(person.rotmats[None], self._body.rest_joints(self._betas[None]))
+        return np.roll(quaternion_from_rotmat(rotmats[0]), 1, axis=1), joints[0] + person.trans
+
+
+def _serve(port: int | None) -> Any:
+    """A viser server on loopback, which answers no page but its own. Raises OSError where the port is taken."""
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  viser prints when it stops
+    import viser
+    from websockets.asyncio import server as websocket_server
+
+    # Browsers let any page of any site talk to a port of this machine, and viser would show it the camera's picture.
+    own_pages = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?")
+    websocket_server.serve = partial(websocket_server.serve, origins=[own_pages, None])  # type: ignore[misc, assignment]
+    server = viser.ViserServer(LOOPBACK, port or _FIRST_PORT, verbose=False)
+    if port is not None and server.get_port() != port:
+        server.stop()
+        raise OSError(f"port {port} of the page cannot be had; set web.port to another, or leave it out for a free one")
+    return server
+
+
+def _figures(status: LiveStatus) -> str:
+    people = {0: "nobody in view", 1: "1 person"}.get(status.people, f"{status.people} people")
+    recording = '<b style="color:#f04842;float:right">● REC</b>' if status.recording else ""
+    return (
+        f'<div style="padding:0.3em 0.9em;line-height:1.5">{recording}'
+        f'<b style="font-size:1.5em">{status.fps:.0f}</b> fps &nbsp; '
+        f'<b style="font-size:1.5em">{status.latency_ms:.0f}</b> ms latency<br>'
+        f"{html.escape(status.source)} · {people}</div>"
+    )
+
+
+def _four_weights(weights: Array) -> Array:
+    """(V, 24) skinning weights with each vertex's largest four kept and made to sum to 1: what a browser skins with."""
+    kept = np.where(weights >= np.sort(weights, axis=1)[:, -4, None], weights, 0.0)
+    return (kept / kept.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _rgb(person: ShownPerson) -> tuple[int, ...]:
+    return tuple((person_colour(person.id, person.valid) * 255).round().astype(int).tolist())
+
+
+def _set(handle: Any, name: str, value: Any) -> None:
+    """Set a property of something on the page; every setting is a message, so only where it changes."""
+    if getattr(handle, name) != value:
+        setattr(handle, name, value)
