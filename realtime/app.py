@@ -106,7 +106,7 @@ class App:
                 smoothing=solver.smoothing.level,
                 offline=config.offline,
                 seconds=seconds,
-                frames_in=reader.frames_read,
+                frames_in=self._readout.frames,
                 frames_solved=solver.frames_solved,
                 frames_empty=solver.frames_empty,
                 frames_dropped=fan_out.dropped(),

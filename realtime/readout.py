@@ -17,10 +17,12 @@ class Readout:
         self.latency = Histogram()  # capture to solved (A to C), ms
         self.fps = 0.0  # solved frames a second, now
         self.latency_ms = 0.0  # now
+        self.frames = 0  # that came
         self._first_frame_at: float | None = None  # on the monotonic clock
         self._last_solved_at: float | None = None
 
     def frame_came(self) -> None:
+        self.frames += 1
         if self._first_frame_at is None:
             self._first_frame_at = time.monotonic()
 

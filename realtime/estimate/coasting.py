@@ -25,7 +25,3 @@ class Coaster:
             if seen < t
         )
         return people + tuple(held)
-
-    def forget(self, person_id: int) -> None:
-        """Do not hold this person any longer."""
-        self._last.pop(person_id, None)

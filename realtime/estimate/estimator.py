@@ -38,10 +38,6 @@ class Estimator(Protocol):
         """Smooth tokens so from the next frame on; None: not at all. Call it in the thread that estimates."""
         ...
 
-    def forget(self, person_id: int) -> None:
-        """Drop what is remembered of a person whose track ended."""
-        ...
-
     def close(self) -> None:
         """Give back what is held."""
         ...

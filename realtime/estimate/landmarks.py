@@ -116,12 +116,6 @@ class LandmarkEstimator:
             shape = (1, *self._network.output_shape("token_probabilities")[1:])
             self._decoder = OnnxNetwork(self._decoder_file, {"probabilities": shape}, ("body_rotmats",), self._threads)
 
-    def forget(self, person_id: int) -> None:
-        """Drop what is remembered of this person."""
-        for memory in (self._check, self._shapes, self._smoother):
-            if memory is not None:
-                memory.forget(person_id)
-
     def close(self) -> None:
         """Nothing is held open."""
 

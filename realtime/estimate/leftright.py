@@ -46,10 +46,6 @@ class LeftRightCheck:
         """
         return self._people.recall(person_id, t).is_swapped(t, np.stack((as_seen, swapped)))
 
-    def forget(self, person_id: int) -> None:
-        """Drop this person's tracks."""
-        self._people.forget(person_id)
-
 
 class _Tracks:
     def __init__(self) -> None:

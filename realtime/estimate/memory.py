@@ -29,9 +29,5 @@ class PersonMemory(Generic[State]):
         self._kept[person_id] = (t, state)
         return state
 
-    def forget(self, person_id: int) -> None:
-        """Drop what is known of this person, if anything."""
-        self._kept.pop(person_id, None)
-
     def __len__(self) -> int:
         return len(self._kept)

@@ -79,11 +79,6 @@ class PoseSmoother:
             return pose
         return self._people.recall(person_id, t).update(t, pose)
 
-    def forget(self, person_id: int) -> None:
-        """Drop this person's filters."""
-        if self._people is not None:
-            self._people.forget(person_id)
-
 
 class _PersonFilters:
     def __init__(self, level: SmoothingLevel) -> None:

@@ -95,11 +95,6 @@ class TokenHmrEstimator:
         """See `realtime.estimate.estimator.Estimator`."""
         self._smoother = None if smoothing is None else TokenSmoother(smoothing)
 
-    def forget(self, person_id: int) -> None:
-        """Drop what is remembered of this person."""
-        if self._smoother is not None:
-            self._smoother.forget(person_id)
-
     def close(self) -> None:
         """Give the engine's memory back, and say how many estimates were left out, if any."""
         if self.dropped:

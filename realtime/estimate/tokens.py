@@ -47,10 +47,6 @@ class TokenSmoother:
         """probabilities (T, K) of this frame at time t (s) -> smoothed (T, K); rows still sum to what they did."""
         return self._people.recall(person_id, t).update(t, probabilities)
 
-    def forget(self, person_id: int) -> None:
-        """Drop this person's window."""
-        self._people.forget(person_id)
-
 
 class _Window:
     def __init__(self, smoothing: TokenSmoothing) -> None:

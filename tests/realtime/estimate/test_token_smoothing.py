@@ -79,12 +79,10 @@ def test_a_gap_or_a_clock_that_goes_back_restarts_the_window(t: float) -> None:
     np.testing.assert_array_equal(smoother.update(0, t, p(0.8, 0.2)), p(0.8, 0.2))
 
 
-def test_people_are_kept_apart_and_can_be_forgotten() -> None:
+def test_people_are_kept_apart() -> None:
     smoother = TokenSmoother(RULE)
     smoother.update(0, 0.0, p(0.9, 0.1))
     np.testing.assert_array_equal(smoother.update(1, 0.03, p(0.8, 0.2)), p(0.8, 0.2))
-    smoother.forget(0)
-    np.testing.assert_array_equal(smoother.update(0, 0.03, p(0.8, 0.2)), p(0.8, 0.2))
 
 
 def test_frames_given_out_are_not_changed_later() -> None:
