@@ -60,3 +60,14 @@ def quaternion_from_rotmat(rotmats: Floats) -> Floats:
     quaternion = np.take_along_axis(outer, best[..., None, None], axis=-2)[..., 0, :]
     quaternion /= np.sqrt((quaternion * quaternion).sum(-1, keepdims=True))
     return np.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
+
+
+def rotmat_from_quaternion(quaternion: Floats) -> Floats:
+    """(..., 4) unit quaternions x, y, z, w -> (..., 3, 3)."""
+    x, y, z, w = np.moveaxis(quaternion, -1, 0)
+    rows = (
+        (1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)),
+        (2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)),
+        (2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)),
+    )
+    return np.stack([np.stack(row, -1) for row in rows], -2)

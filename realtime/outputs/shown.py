@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.body.projection import PinholeCamera
+from realtime.body.rotations import rotmat_from_quaternion
 from realtime.body.world import World
 from realtime.messages import SolvedFrame
 from realtime.outputs.overlay import LiveStatus, Picture
@@ -32,13 +33,7 @@ class ShownPerson:
     @property
     def rotmats(self) -> Array:
         """(24, 3, 3) local; [0] into the world."""
-        x, y, z, w = self.rotations.T
-        rows = [
-            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
-        ]
-        return np.array(rows, np.float32).transpose(2, 0, 1)
+        return rotmat_from_quaternion(self.rotations)
 
 
 @dataclass(frozen=True, slots=True)

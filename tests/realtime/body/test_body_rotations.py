@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from realtime.body.rotations import cross_matrix, exp_so3, log_so3, quaternion_from_rotmat
+from realtime.body.rotations import cross_matrix, exp_so3, log_so3, quaternion_from_rotmat, rotmat_from_quaternion
 
 vectors = hnp.arrays(np.float64, (5, 3), elements=st.floats(-1.8, 1.8))  # lengths up to pi
 
@@ -47,3 +47,9 @@ def test_cross_matrix_is_the_cross_product(a: np.ndarray, b: np.ndarray) -> None
 def test_float32_stays_float32() -> None:
     rotvecs = np.full((2, 3), 0.3, np.float32)
     assert exp_so3(rotvecs).dtype == log_so3(exp_so3(rotvecs)).dtype == np.float32
+
+
+@given(vectors)
+def test_matrices_of_quaternions_agree_with_scipy(rotvecs: np.ndarray) -> None:
+    rotation = Rotation.from_rotvec(rotvecs)
+    np.testing.assert_allclose(rotmat_from_quaternion(rotation.as_quat()), rotation.as_matrix(), atol=1e-12)
