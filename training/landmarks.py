@@ -40,7 +40,8 @@ from engine.tokenizer import Tokenizer
 from training.augment import PoseAugmentation, PoseSampler
 from training.metrics import mpjpe, pa_mpjpe
 from training.mocap import Mocap, load_mocap
-from training.synthetic import SyntheticBlazePose, SyntheticConfig, Targets
+from training.synthetic import SyntheticBlazePose, Targets
+from training.synthetic_config import SyntheticConfig
 from training.torch_body import TorchBody
 
 logger = logging.getLogger(__name__)

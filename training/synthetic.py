@@ -5,14 +5,13 @@ to 1.4 % of body height), depth is not (0.12 m, slow, arms and torso flattened, 
 ten), arms come out 12 to 16 % short, hidden limbs are invented 0.3 to 0.7 m off, and left and right are confused. A
 walking person hides their own joints all the time, and `visibility` says so only in part.
 
-Each effect is one function of a batch, with its parameters in one dataclass. Everything is drawn from one seeded
+Each effect is one function of a batch, with its parameters in one dataclass of `synthetic_config`. Everything is drawn from one seeded
 generator. Lengths are metres, image coordinates are in focal lengths (pixels with focal length 1), axes are the
 camera's: x right, y down, z forward.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import torch
@@ -22,6 +21,14 @@ from torch import Tensor
 from engine.landmark_net import normalise
 from engine.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
 from engine.skeleton import MIRROR_LANDMARKS, NUM_BODY_JOINTS, NUM_LANDMARKS
+from training.synthetic_config import (
+    CameraConfig,
+    ConfusionConfig,
+    HidingConfig,
+    ImageErrorConfig,
+    SyntheticConfig,
+    WorldErrorConfig,
+)
 from training.torch_body import TorchBody
 
 SHOULDERS, HIPS = [11, 12], [23, 24]
@@ -37,83 +44,6 @@ ARMS, LEGS = [(11, LEFT_ARM), (12, RIGHT_ARM)], [(23, LEFT_LEG), (24, RIGHT_LEG)
 FOREARMS, SHINS = [(13, LEFT_ARM[1:]), (14, RIGHT_ARM[1:])], [(25, LEFT_LEG[1:]), (26, RIGHT_LEG[1:])]
 LIMBS = ARMS + LEGS + FOREARMS + SHINS
 EXTREMITIES = [(15, [17, 19, 21]), (16, [18, 20, 22]), (27, [29, 31]), (28, [30, 32]), (0, HEAD[1:])]
-
-
-@dataclass(frozen=True)
-class CameraConfig:
-    """Where the camera stands: a webcam, laptop or phone, most often level with the chest and looking slightly down."""
-
-    distance_m: tuple[float, float] = (1.2, 7.0)  # log-uniform, to the middle of the body
-    pitch_deg: tuple[float, float] = (8.0, 12.0)  # mean and deviation; positive looks down on the person
-    roll_deg: float = 4.0
-    any_tilt: float = 0.05  # share of views from anywhere: lying people, overhead cameras
-    off_axis_deg: tuple[float, float] = (25.0, 20.0)  # largest, across and along the picture
-
-
-@dataclass(frozen=True)
-class HidingConfig:
-    """What is not seen, and what `visibility` says of it."""
-
-    limb: float = 0.06  # chance of a limb (whole or from the middle joint) to be hidden
-    both_legs: float = 0.03  # a table, a sofa
-    point: float = 0.03
-    cut_below: float = 0.25  # share of people cut by the lower edge of the picture: webcams see half a person
-    cut_side: float = 0.06
-    invented: float = 0.5  # share of hidden limbs in whose place the detector invents one
-
-
-@dataclass(frozen=True)
-class ImageErrorConfig:
-    """Errors of the 2D landmarks, in metres at the person's distance."""
-
-    log_spread: float = 0.4  # some pictures are worse than others: log-normal, a person
-    point_m: float = 0.015
-    hip_m: float = 0.021  # nothing marks a hip
-    head_m: float = 0.013
-    head_shift_m: float = 0.015  # the face moves as one
-    hidden_growth: float = 2.5  # a wholly hidden landmark errs 3.5 times as much
-    outside_m: float = 0.12  # outside of the picture the detector guesses
-    outside_shrink: float = 0.25  # and guesses too near
-
-
-@dataclass(frozen=True)
-class WorldErrorConfig:
-    """Errors of the 3D landmarks."""
-
-    borrowed: float = 0.5  # largest share of someone else's pose in the one whose depth is taken
-    pose_rad: float = 1.6  # scales the angles by which that pose is wrong besides
-    flip: float = 0.07  # chance of a limb's depth to be turned round
-    arm_depth: tuple[float, float] = (0.40, 1.20)  # flattening of the arms
-    leg_depth: tuple[float, float] = (0.85, 1.15)
-    body_depth: tuple[float, float] = (
-        0.40,
-        1.30,
-    )  # flattening of everything; wide, so that depth's size is not trusted
-    point_m: tuple[float, float, float] = (0.020, 0.020, 0.039)
-    hidden_growth: float = 2.5
-    outside_m: float = 0.12
-    arm_length: tuple[float, float] = (0.82, 1.02)
-    extremity_length: tuple[float, float] = (0.55, 1.05)  # hands, feet and face are drawn small
-    tilt_deg: tuple[float, float, float] = (7.2, 8.2, 3.0)  # about x, y, z
-    log_size: float = 0.07
-
-
-@dataclass(frozen=True)
-class ConfusionConfig:
-    """Chance of left and right to be taken for each other, a frame."""
-
-    body: float = 0.02  # then the person is also seen from the wrong side
-    legs: float = 0.012
-    arms: float = 0.008
-
-
-@dataclass(frozen=True)
-class SyntheticConfig:
-    camera: CameraConfig = field(default_factory=CameraConfig)
-    hiding: HidingConfig = field(default_factory=HidingConfig)
-    image: ImageErrorConfig = field(default_factory=ImageErrorConfig)
-    world: WorldErrorConfig = field(default_factory=WorldErrorConfig)
-    confusion: ConfusionConfig = field(default_factory=ConfusionConfig)
 
 
 class Observation(NamedTuple):

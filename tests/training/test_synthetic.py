@@ -9,16 +9,13 @@ from engine.landmark_net import ASSETS, normalise
 from engine.rotations import rotmat_from_axis_angle
 from engine.skeleton import MIRROR_LANDMARKS
 from training import synthetic
-from training.synthetic import (
+from training.synthetic import Draw, Observation, SyntheticBlazePose, ray_axes
+from training.synthetic_config import (
     ConfusionConfig,
-    Draw,
     HidingConfig,
     ImageErrorConfig,
-    Observation,
-    SyntheticBlazePose,
     SyntheticConfig,
     WorldErrorConfig,
-    ray_axes,
 )
 from training.torch_body import TorchBody
 
