@@ -5,9 +5,9 @@ to 1.4 % of body height), depth is not (0.12 m, slow, arms and torso flattened, 
 ten), arms come out 12 to 16 % short, hidden limbs are invented 0.3 to 0.7 m off, and left and right are confused. A
 walking person hides their own joints all the time, and `visibility` says so only in part.
 
-Each effect is one function of a batch, with its parameters in one dataclass of `synthetic_config`. Everything is drawn from one seeded
-generator. Lengths are metres, image coordinates are in focal lengths (pixels with focal length 1), axes are the
-camera's: x right, y down, z forward.
+Each effect is one function of a batch, with its parameters in one dataclass of `training.synthetic_config`. Everything
+is drawn from one seeded generator. Lengths are metres, image coordinates are in focal lengths (pixels with focal length
+1), axes are the camera's: x right, y down, z forward.
 """
 
 from __future__ import annotations

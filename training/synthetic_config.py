@@ -1,4 +1,4 @@
-"""Parameters of the synthetic BlazePose: one dataclass an effect of `training.synthetic`, which says why it is there."""
+"""Parameters of the synthetic BlazePose: one dataclass for each kind of effect in `training.synthetic`."""
 
 from __future__ import annotations
 
