@@ -70,7 +70,7 @@ class Page:
         self._figures_at = -math.inf
         self._server: Any = _serve(config.port)
         self.where = f"http://{LOOPBACK}:{self._server.get_port()}"
-        self._people: dict[int, _PageBody] = {}
+        self._bodies: list[_PageBody] = []  # as many as there ever were people at a time
         self._shown: Shown | None = None
         self._set_scene()
         self._set_panel()
@@ -131,12 +131,17 @@ class Page:
         camera.position, camera.look_at, camera.fov = EYE_M, LOOK_AT_M, math.radians(FIELD_OF_VIEW_DEG)
 
     def _draw_people(self, people: tuple[ShownPerson, ...]) -> None:
-        for gone in self._people.keys() - {person.id for person in people}:
-            self._people.pop(gone).remove()
+        shown = {person.id for person in people}
         for person in people:
-            if person.id not in self._people:
-                self._people[person.id] = _PageBody(self._server.scene, self._body, person)
-            self._people[person.id].move(person)
+            of = [body for body in self._bodies if body.person_id == person.id]
+            free = [body for body in self._bodies if body.person_id not in shown]
+            if not of and not free:
+                of = [_PageBody(self._server.scene, self._body, f"/people/{len(self._bodies)}", person)]
+                self._bodies += of
+            (of or free)[0].move(person)
+        for body in self._bodies:
+            if body.person_id not in shown:
+                body.hide()
 
     # -- the panel ---------------------------------------------------------------------------------------------------
 
@@ -175,34 +180,42 @@ class Page:
 
 
 class _PageBody:
-    """One person's mesh in the browser."""
+    """A mesh in the browser, one person's at a time. It is never removed: viser's page does not survive that."""
 
-    def __init__(self, scene: Any, body: BodyModel, person: ShownPerson) -> None:
+    def __init__(self, scene: Any, body: BodyModel, name: str, person: ShownPerson) -> None:
         self._scene = scene
         self._body = body
+        self._name = name
+        self.person_id: int | None = person.id
         self._weights = _four_weights(body.weights)
         self._build(person)
 
     def move(self, person: ShownPerson) -> None:
-        if (
-            time.monotonic() - self._built_at > _SHAPE_S
-            and np.abs(self._body.shapedirs @ (person.betas - self._betas)).max() > _SHAPE_M
-        ):
+        """Show this person as they are now."""
+        another = person.id != self.person_id
+        if (another or time.monotonic() - self._built_at > _SHAPE_S) and self._has_other_shape(person):
             self._build(person)
+        self.person_id = person.id
         _set(self._mesh, "color", _rgb(person))
+        _set(self._mesh, "visible", True)
         wxyz, joints = self._bones(person)
         for bone, orientation, position in zip(self._mesh.bones, wxyz, joints, strict=True):
             bone.wxyz, bone.position = orientation, position
 
-    def remove(self) -> None:
-        self._mesh.remove()
+    def hide(self) -> None:
+        """Nobody is shown with it."""
+        self.person_id = None
+        _set(self._mesh, "visible", False)
+
+    def _has_other_shape(self, person: ShownPerson) -> bool:
+        return bool(np.abs(self._body.shapedirs @ (person.betas - self._betas)).max() > _SHAPE_M)
 
     def _build(self, person: ShownPerson) -> None:
         """The mesh in its rest pose; bones that the browser then moves."""
         self._built_at = time.monotonic()
         self._betas = person.betas
         self._mesh = self._scene.add_mesh_skinned(
-            f"/people/{person.id}",
+            self._name,
             self._body.v_template + self._body.shapedirs @ person.betas,
             self._body.faces,
             bone_wxyzs=np.tile([1.0, 0.0, 0.0, 0.0], (NUM_JOINTS, 1)),
