@@ -90,6 +90,11 @@ class OverlayVideo:
         self._feeder = threading.Thread(target=self._feed, name="overlay video", daemon=True)
         self._feeder.start()
 
+    @property
+    def pid(self) -> int | None:
+        """The process that draws."""
+        return self._process.pid
+
     def put(self, solved: SolvedFrame) -> None:
         """Take a frame; called by one thread. Never waits unless `blocking`, and does nothing once filming failed."""
         people = people_shown(solved, self._world, self._fov_deg, 1.0)
