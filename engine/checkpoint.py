@@ -65,7 +65,7 @@ def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str 
 def load_released_tokenizer(path: Path | str) -> ReleasedTokenizer:
     """The VQ-VAE in the released tokenizer.pth, in evaluation mode, frozen. Raises EngineError."""
     path = Path(path)
-    content = _read_torch_file(path, _WANTED_TOKENIZER)
+    content = read_torch_file(path, _WANTED_TOKENIZER)
     state = content.get("net")
     if not isinstance(state, dict):
         raise EngineError(f"{path} has no network under the key 'net', so it is no tokenizer; {_WANTED_TOKENIZER}")
@@ -225,7 +225,7 @@ def _fill(network: nn.Module, given: Mapping[str, Tensor], names: Mapping[str, s
 
 def _state_dict(path: Path) -> dict[str, Any]:
     """The weights of a Lightning checkpoint, whole or stripped to its state dict."""
-    content = _read_torch_file(path, _WANTED)
+    content = read_torch_file(path, _WANTED)
     state = content.get("state_dict", content)
     if not isinstance(state, dict) or not any(str(key).startswith(("backbone.", "smpl_head.")) for key in state):
         keys = _first([str(key) for key in (state if isinstance(state, dict) else content)])
@@ -296,7 +296,7 @@ class _TorchUnpickler(AllowListUnpickler):
         return Holder if module.split(".")[0] in self._read_over else None
 
 
-def _read_torch_file(path: Path, wanted: str) -> dict[Any, Any]:
+def read_torch_file(path: Path, wanted: str) -> dict[Any, Any]:
     """The dictionary in a file of torch.save, its tensors mapped from the disk. Raises EngineError."""
     pickler = types.ModuleType("engine.checkpoint.pickler")  # torch asks for a module with these two
     pickler.Unpickler = _TorchUnpickler  # type: ignore[attr-defined]

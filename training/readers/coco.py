@@ -1,0 +1,75 @@
+"""COCO keypoints: annotations/person_keypoints_SPLIT.json and the pictures in SPLIT/ (train2017, say). 2D only."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.crop import crop_square
+from training.readers.files import BrokenFileError, LayoutError, expect, fingerprint, read_all, read_image
+from training.readers.sample import KEYPOINT_NAMES, NUM_KEYPOINTS, Sample
+
+FORM = "COCO keypoints"
+_NAMES = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+_PLACES = [KEYPOINT_NAMES.index(name) for name in _NAMES]
+_MIN_KEYPOINTS = 5  # fewer say too little
+
+
+class CocoSet:
+    """People with enough keypoints of one split, by number. A keypoint counts whether visible or occluded."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self.name = f"{folder.name}/{split}"
+        annotations = expect(folder, f"annotations/person_keypoints_{split}.json", FORM)
+        if not (folder / split).is_dir():
+            raise LayoutError(
+                f"{folder} is not in the form of {FORM}: expected the folder {split}, saw only its annotations"
+            )
+        self._folder = folder / split
+        self._people = read_all(annotations, _people, FORM)
+        self.fingerprint = fingerprint(annotations)
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Raises BrokenFileError for a picture that cannot be read."""
+        file_name, person = self._people[index]
+        x, y, width, height = person["bbox"]
+        center, side = crop_square((x, y, x + width, y + height))
+        given = np.array(person["keypoints"], np.float32).reshape(len(_NAMES), 3)
+        keypoints = np.zeros((NUM_KEYPOINTS, 3), np.float32)
+        keypoints[_PLACES] = np.where(given[:, 2:] > 0, given, 0)
+        keypoints[:, 2] = keypoints[:, 2] > 0
+        return Sample(
+            name=f"{self.name}/{file_name}#{person.get('id', index)}",
+            image_bgr=read_image(self._folder / file_name),
+            center_px=center,
+            side_px=side,
+            keypoints_2d=keypoints,
+            keypoints_3d=np.zeros((NUM_KEYPOINTS, 4), np.float32),
+            pose=np.zeros((24, 3), np.float32),
+            betas=np.zeros(10, np.float32),
+            has_pose=False,
+            has_betas=False,
+        )
+
+
+def _people(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        file_names = {image["id"]: image["file_name"] for image in content["images"]}
+        for person in content["annotations"]:
+            enough = person["num_keypoints"] >= _MIN_KEYPOINTS and len(person["keypoints"]) == 3 * len(_NAMES)
+            if enough and not person.get("iscrowd", 0) and min(person["bbox"][2:]) > 0:
+                yield file_names[person["image_id"]], person
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BrokenFileError(f"{path} is no file of COCO keypoints ({type(error).__name__}: {error})") from error

@@ -1,0 +1,82 @@
+"""EMDB as published: P0..P9/SEQUENCE/P0_SEQUENCE_data.pkl beside images/00000.jpg. Frames that it marks good.
+
+The root is turned into the camera by the frame's extrinsics. Shapes are of a gendered body, so they are not taught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from engine.crop import crop_square
+from training.readers.files import BrokenFileError, expect, fingerprint, read_all, read_image, read_pickle, require
+from training.readers.sample import NUM_KEYPOINTS, Array, Sample, keypoints_from_joints
+
+FORM = "EMDB"
+_KEYS = ("good_frames_mask", "camera", "smpl", "kp2d", "bboxes")
+
+
+@dataclass(frozen=True)
+class _Frame:
+    image: Path
+    box_xyxy: Array
+    keypoints_px: Array  # (24, 2)
+    pose: Array  # (24, 3) the root in the camera
+    betas: Array
+
+
+class EmdbSet:
+    """All good frames, by number."""
+
+    def __init__(self, folder: Path) -> None:
+        self.name = folder.name
+        sequences = expect(folder, "P*/*/*_data.pkl", FORM)
+        self._frames = read_all(sequences, _frames, FORM)
+        self.fingerprint = fingerprint(sequences)
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    def __getitem__(self, index: int) -> Sample:
+        """Raises BrokenFileError for a picture that cannot be read."""
+        frame = self._frames[index]
+        center, side = crop_square(frame.box_xyxy)
+        return Sample(
+            name=f"{self.name}/{frame.image.parts[-3]}/{frame.image.name}",
+            image_bgr=read_image(frame.image),
+            center_px=center,
+            side_px=side,
+            keypoints_2d=keypoints_from_joints(frame.keypoints_px),
+            keypoints_3d=np.zeros((NUM_KEYPOINTS, 4), np.float32),
+            pose=frame.pose,
+            betas=frame.betas,
+            has_pose=True,
+            has_betas=False,
+        )
+
+
+def _frames(path: Path) -> Iterator[_Frame]:
+    content = read_pickle(path)
+    require(content, _KEYS, path)
+    try:
+        good = np.asarray(content["good_frames_mask"], bool).copy()
+        good[np.asarray(content["bboxes"].get("invalid_idxs", ()), np.int64)] = False
+        turn = Rotation.from_matrix(np.asarray(content["camera"]["extrinsics"])[:, :3, :3])
+        smpl = content["smpl"]
+        root = (turn * Rotation.from_rotvec(smpl["poses_root"])).as_rotvec()
+        pose = np.concatenate((root, smpl["poses_body"]), axis=1).reshape(-1, 24, 3).astype(np.float32)
+        boxes, keypoints = np.asarray(content["bboxes"]["bboxes"]), np.asarray(content["kp2d"])
+        betas = np.asarray(smpl["betas"], np.float32)[:10]
+        if not len(good) == len(pose) == len(boxes) == len(keypoints):
+            raise ValueError("its parts differ in length")
+    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+        raise BrokenFileError(f"{path} is not in the form of {FORM} ({type(error).__name__}: {error})") from error
+    for i in np.flatnonzero(good).tolist():
+        box = boxes[i].astype(np.float32)
+        if (box[2:] > box[:2]).all():
+            image = path.parent / "images" / f"{i:05d}.jpg"
+            yield _Frame(image, box, keypoints[i].astype(np.float32), pose[i], betas)

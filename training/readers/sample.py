@@ -1,0 +1,99 @@
+"""One person in one picture with what is known of them, and the 44 keypoints that TokenHMR's losses speak of.
+
+Camera axes: x right, y down, z forward. Pixels: integer coordinates are pixel centres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
+
+Array = NDArray[np.float32]
+
+# OpenPose's 25, LSP's 14, then MPII's pelvis and thorax and H36M's spine, jaw and head (TokenHMR, table S.1).
+KEYPOINT_NAMES: tuple[str, ...] = (
+    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+    "mid_hip", "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "right_eye",
+    "left_eye", "right_ear", "left_ear", "left_big_toe", "left_small_toe", "left_heel", "right_big_toe",
+    "right_small_toe", "right_heel", "lsp_right_ankle", "lsp_right_knee", "lsp_right_hip", "lsp_left_hip",
+    "lsp_left_knee", "lsp_left_ankle", "lsp_right_wrist", "lsp_right_elbow", "lsp_right_shoulder",
+    "lsp_left_shoulder", "lsp_left_elbow", "lsp_left_wrist", "lsp_neck", "lsp_head_top", "mpii_pelvis",
+    "mpii_thorax", "h36m_spine", "h36m_jaw", "h36m_head",
+)  # fmt: skip
+NUM_KEYPOINTS = len(KEYPOINT_NAMES)
+PELVIS = KEYPOINT_NAMES.index("mpii_pelvis")
+
+
+def _mirrored() -> NDArray[np.intp]:
+    swapped = [
+        name.replace("left", "right") if "left" in name else name.replace("right", "left") for name in KEYPOINT_NAMES
+    ]
+    return np.array([KEYPOINT_NAMES.index(name) for name in swapped])
+
+
+MIRROR_KEYPOINTS = _mirrored()
+
+# Keypoints that are neither a joint of SMPL nor a landmark by name. No body file says where head top, thorax and the
+# like lie, so those have no place here and no 3D loss.
+_SYNONYMS = {
+    "mid_hip": "pelvis",
+    "mpii_pelvis": "pelvis",
+    "left_big_toe": "left_foot_index",
+    "right_big_toe": "right_foot_index",
+}
+
+
+def _places() -> NDArray[np.intp]:
+    points = JOINT_NAMES + LANDMARK_NAMES  # a joint wins over a landmark of the same name
+    names = [name.removeprefix("lsp_") for name in KEYPOINT_NAMES]
+    names = [_SYNONYMS.get(name, name) for name in names]
+    return np.array([points.index(name) if name in points else -1 for name in names])
+
+
+# Where each keypoint lies among the 24 joints followed by the 33 landmarks of a body; -1: the body does not say.
+KEYPOINT_PLACES = _places()
+ON_BODY = KEYPOINT_PLACES >= 0
+
+
+def keypoints_from_joints(joints: NDArray, confidence: float | NDArray = 1.0) -> Array:
+    """SMPL's first 22 or 24 joints (J, D), pixels or metres -> 44 keypoints (44, D + 1), the last the confidence.
+
+    Keypoints that are no joint of SMPL have confidence 0.
+    """
+    found = ON_BODY & (KEYPOINT_PLACES - min(len(joints), NUM_JOINTS) < 0)
+    keypoints = np.zeros((NUM_KEYPOINTS, joints.shape[1] + 1), np.float32)
+    keypoints[found, :-1] = joints[KEYPOINT_PLACES[found]]
+    keypoints[found, -1] = np.broadcast_to(confidence, (len(joints),))[KEYPOINT_PLACES[found]]
+    return keypoints
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A person before augmentation."""
+
+    name: str  # of the set and the sample, for messages
+    image_bgr: NDArray[np.uint8]  # (H, W, 3)
+    center_px: Array  # (2,) of the person's square
+    side_px: float
+    keypoints_2d: Array  # (44, 3) pixels and confidence
+    keypoints_3d: Array  # (44, 4) metres in camera axes, any origin, and confidence
+    pose: Array  # (24, 3) local axis-angle, radians, the root in camera axes
+    betas: Array  # (10,)
+    has_pose: bool
+    has_betas: bool
+
+
+class ImageSet(Protocol):
+    """A set of samples by number. `name` appears in messages; `fingerprint` tells sets apart."""
+
+    name: str
+    fingerprint: str
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: int) -> Sample: ...
