@@ -87,13 +87,14 @@ def search_curves(steps: Sequence[SearchStep], path: Path) -> None:
     iterations = [step.iterations for step in steps]
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     axes.plot(iterations, [step.mpjpe_mm.mean() for step in steps], color="tab:red")
-    axes.set(xlabel="iterations of equation 1", ylim=(0, None))
+    axes.set_xlabel("iterations of equation 1")
     axes.set_ylabel("MPJPE, mm", color="tab:red")
     other = axes.twinx()
     other.plot(iterations, [step.error_2d_px.mean() for step in steps], color="tab:blue")
     other.set_ylabel("2D error, px of a 256 px crop", color="tab:blue")
     other.set_ylim(bottom=0)
     axes.plot([100, 200], [146, 300], "o", color="tab:red", markerfacecolor="none", label="the paper's MPJPE")
+    axes.set_ylim(bottom=0)
     axes.legend(loc="lower right")
     _save(figure, path)
 

@@ -229,7 +229,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     measure.add_argument("--axes", choices=("ray", "camera"), default="ray", help="what the estimator is to answer in")
     measure.add_argument("--out", type=Path, required=True, metavar="JSON")
     ab.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    ab.add_argument("--steps", type=int, default=1500, help="training steps of each network (1500)")
+    ab.add_argument("--steps", type=int, default=2000, help="training steps of each network (2000)")
     options = parser.parse_args(argv)
     try:
         if options.task == "thresholds":

@@ -51,13 +51,17 @@ def film(
     generator: torch.Generator,
     camera: CameraConfig = CAMERA,
     axes: Axes = "ray",
+    frames_used: Tensor | None = None,
 ) -> FilmedPeople:
     """Draw poses by the mocap's weights, shapes from the standard normal, cameras by `camera`.
+
+    frames_used: which of the mocap's frames (N,) may be drawn, all unless given.
 
     Points are in the axes of the ray through the crop's middle, or in the camera's. An estimator that sees only the
     crop can at best know the first: a person at the edge of the picture looks turned to it.
     """
-    frames = torch.multinomial(mocap.weights(), people, replacement=True, generator=generator)
+    weights = mocap.weights() if frames_used is None else mocap.weights() * frames_used
+    frames = torch.multinomial(weights, people, replacement=True, generator=generator)
     world = rotmat_from_axis_angle(mocap.axis_angle[frames])
     draw = Draw(generator)
     betas = draw.normal(people, 10)
