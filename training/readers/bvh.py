@@ -1,0 +1,162 @@
+"""BVH: rotations of joints by name, told in SMPL's rest pose.
+
+Y up. A rest pose other than SMPL's T-pose is bridged bone by bone: the shortest turn takes the direction of each bone
+in SMPL's rest pose to its direction in the file's. Twist about a bone in the rest pose is not known to the file.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from engine.skeleton import JOINT_NAMES, PARENTS
+from engine.weights import ASSETS
+from training.mocap import NUM_POSED
+from training.readers.files import BrokenFileError
+from training.readers.poses import PoseClip, checked_clip, read_clips
+
+FORM = "BVH"
+# Spellings besides SMPL's own, in lower case without separators and prefixes: CMU, Mixamo, MotionBuilder.
+_SPELLINGS = {
+    "pelvis": ("hips", "hip"), "spine1": ("spine", "lowerback"), "spine2": ("spine1",), "spine3": ("spine2",),
+    "neck": ("neck", "neck1"), "head": ("head",),
+    "left_hip": ("leftupleg", "lefthip"), "left_knee": ("leftleg",), "left_ankle": ("leftfoot",),
+    "left_foot": ("lefttoebase", "lefttoe"), "left_collar": ("leftshoulder", "leftcollar"),
+    "left_shoulder": ("leftarm",), "left_elbow": ("leftforearm",), "left_wrist": ("lefthand",),
+}  # fmt: skip
+_NEEDED = ("pelvis", "left_hip", "left_knee", "left_shoulder", "left_elbow")
+# The joint that each joint's bone points to, where it has one and only one to speak of.
+_BONE_END = {1: 4, 2: 5, 4: 7, 5: 8, 7: 10, 8: 11, 13: 16, 14: 17, 16: 18, 17: 19, 18: 20, 19: 21, 3: 6, 6: 9, 12: 15}
+
+
+@dataclass
+class _Joint:
+    name: str
+    parent: int
+    offset: NDArray[np.float64]
+    channels: list[str] = field(default_factory=list)
+
+
+def read(folder: Path) -> list[PoseClip]:
+    """All files below a folder. Raises EngineError."""
+    return read_clips(folder, "**/*.[bB][vV][hH]", FORM, _clips)
+
+
+def _clips(path: Path) -> Iterator[PoseClip]:
+    try:
+        joints, motion, frame_s = _parse(path.read_text(encoding="utf-8", errors="replace"))
+        world = _world_rotations(joints, motion)
+    except (OSError, ValueError, IndexError) as error:
+        raise BrokenFileError(f"{path} is no BVH that can be read ({error})") from error
+    index = _named(joints, path)
+    bridges = _bridges(joints, index)
+    turned: list[Rotation | None] = []
+    local = np.zeros((len(motion), NUM_POSED, 3))
+    for joint in range(NUM_POSED):
+        parent = turned[int(PARENTS[joint])] if joint else None
+        here = world[index[joint]] * bridges[joint] if index[joint] >= 0 else parent
+        assert here is not None  # the pelvis is needed
+        local[:, joint] = (here if parent is None else parent.inv() * here).as_rotvec()
+        turned.append(here)
+    yield checked_clip(path.stem, local.reshape(len(motion), -1), 1 / frame_s, z_up=False)
+
+
+def _parse(text: str) -> tuple[list[_Joint], NDArray[np.float64], float]:
+    """Joints in the file's order (end sites left out of names, kept as offsets), motion (N, channels), s a frame."""
+    head, _, tail = text.partition("MOTION")
+    if "HIERARCHY" not in head or not tail:
+        raise ValueError("it has no HIERARCHY with MOTION")
+    words = iter(head.split())
+    joints: list[_Joint] = []
+    stack: list[int] = []
+    for word in words:
+        if word in ("ROOT", "JOINT", "End"):
+            joints.append(_Joint(next(words), stack[-1] if stack else -1, np.zeros(3)))
+            if word == "End":
+                joints[-1].name = ""
+        elif word == "{":
+            stack.append(len(joints) - 1)
+        elif word == "}":
+            stack.pop()
+        elif word == "OFFSET":
+            joints[stack[-1]].offset = np.array([float(next(words)) for _ in range(3)])
+        elif word == "CHANNELS":
+            joints[stack[-1]].channels = [next(words) for _ in range(int(next(words)))]
+    found = re.search(r"Frames:\s*(\d+)\s*Frame Time:\s*([\d.eE+-]+)", tail)
+    if found is None or float(found[2]) <= 0:
+        raise ValueError("it has no frames or no frame time")
+    motion = np.array(tail[found.end() :].split(), np.float64)
+    columns = sum(len(joint.channels) for joint in joints)
+    if not columns or len(motion) != int(found[1]) * columns or not len(motion):
+        raise ValueError(f"{len(motion)} numbers for {found[1]} frames of {columns} channels")
+    return joints, motion.reshape(-1, columns), float(found[2])
+
+
+def _world_rotations(joints: list[_Joint], motion: NDArray) -> list[Rotation]:
+    """Each joint's rotation from its rest pose, in the world, over all frames."""
+    world: list[Rotation] = []
+    column = 0
+    for joint in joints:
+        values = motion[:, column : column + len(joint.channels)]
+        column += len(joint.channels)
+        turns = [i for i, channel in enumerate(joint.channels) if channel.endswith("rotation")]
+        local = Rotation.identity(len(motion))
+        if turns:
+            axes = "".join(joint.channels[i][0] for i in turns)
+            local = Rotation.from_euler(axes, values[:, turns], degrees=True)
+        world.append(world[joint.parent] * local if joint.parent >= 0 else local)
+    return world
+
+
+def _named(joints: list[_Joint], path: Path) -> list[int]:
+    """Which joint of the file each of SMPL's first 22 is, -1 for none."""
+    spelt = [re.sub(r"[^a-z0-9]", "", joint.name.rpartition(":")[2].lower()) for joint in joints]
+    as_smpl = all(re.sub("_", "", name) in spelt for name in _NEEDED)
+    index = []
+    for name in JOINT_NAMES[:NUM_POSED]:
+        others = _SPELLINGS.get(name.replace("right", "left"), ())
+        wanted = [name.replace("_", "")] if as_smpl else [other.replace("left", _side(name)) for other in others]
+        index.append(next((spelt.index(one) for one in wanted if one in spelt), -1))
+    missing = [name for name in _NEEDED if index[JOINT_NAMES.index(name)] < 0]
+    if missing:
+        names = ", ".join(joint.name for joint in joints[:5])
+        raise BrokenFileError(f"{path} has no joint that is the {missing[0]}; its joints are {names} and so on")
+    return index
+
+
+def _side(name: str) -> str:
+    return "right" if "right" in name else "left"
+
+
+def _bridges(joints: list[_Joint], index: list[int]) -> list[Rotation]:
+    """For each of SMPL's joints the turn from its bone's rest direction in SMPL to that in the file."""
+    with np.load(ASSETS / "body_open.npz", allow_pickle=False) as body:
+        smpl_rest = body["J_regressor"] @ body["v_template"]
+    rest = np.zeros((len(joints), 3))
+    for i, one in enumerate(joints):
+        rest[i] = one.offset + (rest[one.parent] if one.parent >= 0 else 0)
+    bridges = [Rotation.identity()] * NUM_POSED
+    for joint, end in _BONE_END.items():
+        if index[joint] < 0 or index[end] < 0:
+            continue
+        there, here = rest[index[end]] - rest[index[joint]], smpl_rest[end] - smpl_rest[joint]
+        if min(np.linalg.norm(there), np.linalg.norm(here)) > 1e-6:
+            bridges[joint] = _shortest(here, there)
+    for joint, source in ((20, 18), (21, 19), (10, 7), (11, 8)):  # ends turn as the bones that hold them
+        bridges[joint] = bridges[source]
+    return bridges
+
+
+def _shortest(a: NDArray, b: NDArray) -> Rotation:
+    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
+    axis, cosine = np.cross(a, b), float(np.clip(a @ b, -1, 1))
+    sine = float(np.linalg.norm(axis))
+    if sine < 1e-6:
+        return Rotation.identity() if cosine > 0 else Rotation.from_rotvec((0, np.pi, 0))
+    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, cosine))

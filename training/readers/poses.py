@@ -1,0 +1,127 @@
+"""Motion capture of several forms into the .npz that the trainers read (training.mocap).
+
+python -m training.readers.poses --form amass --folder DIR --out mocap.npz [--split train] [--fps 30] [--middle 0.6]
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from engine.errors import EngineError
+from training.mocap import NUM_POSED, SPLITS
+from training.readers.files import BrokenFileError, expect, read_all
+
+logger = logging.getLogger(__name__)
+
+_JUMP_RAD = np.radians(60.0)  # a joint that turns further between two frames at 30 a second is a fault of the capture
+_JUMP_FPS = 30.0
+
+
+@dataclass(frozen=True)
+class PoseClip:
+    """One take: axis_angle (N, 22, 3) local rotations in radians, in a world with Y up; +Z is forward at identity."""
+
+    name: str
+    axis_angle: NDArray[np.float32]
+    fps: float
+
+
+def checked_clip(name: str, poses: NDArray, fps: float, z_up: bool) -> PoseClip:
+    """A clip of (N, >= 66) axis-angle columns, its root turned to Y up. Raises BrokenFileError where it cannot be."""
+    if poses.ndim != 2 or poses.shape[1] < 3 * NUM_POSED or not len(poses):
+        raise BrokenFileError(f"{name}: poses are {poses.shape}, expected frames of at least {3 * NUM_POSED} numbers")
+    if not np.isfinite(poses).all() or not (np.isfinite(fps) and fps > 0):
+        raise BrokenFileError(f"{name} holds numbers that are not finite, or no frame rate")
+    axis_angle = poses[:, : 3 * NUM_POSED].reshape(-1, NUM_POSED, 3).astype(np.float64)
+    if z_up:
+        to_y_up = Rotation.from_rotvec((-np.pi / 2, 0, 0))
+        axis_angle[:, 0] = (to_y_up * Rotation.from_rotvec(axis_angle[:, 0])).as_rotvec()
+    return PoseClip(name, axis_angle.astype(np.float32), float(fps))
+
+
+def thinned(clip: PoseClip, fps: float, middle: float) -> PoseClip:
+    """The middle part of a clip (1: all of it), its nearest frames at `fps`. Slower clips keep their rate."""
+    count = len(clip.axis_angle)
+    first = int(count * (1 - middle) / 2)
+    kept = clip.axis_angle[first : max(count - first, first + 1)]
+    step = max(1.0, clip.fps / fps)
+    index = np.arange(0, len(kept), step).round().astype(int)
+    return PoseClip(clip.name, kept[index[index < len(kept)]], min(clip.fps, fps))
+
+
+def write_mocap(clips: Sequence[PoseClip], path: Path, split: str, fps: float) -> int:
+    """Write the file of training.mocap; returns the number of frames. Frames beside a jump are marked bad.
+
+    Clips of another frame rate than `fps` are left out with a warning; EngineError where none is left.
+    """
+    good = [clip for clip in clips if abs(clip.fps - fps) < 0.5]
+    slow = [clip for clip in clips if abs(clip.fps - fps) >= 0.5]
+    if slow:
+        logger.warning("left out %d clips slower than %g fps, the first: %s", len(slow), fps, slow[0].name)
+    if not good:
+        raise EngineError(f"no clip has {fps:g} frames a second or more: lower --fps")
+    with path.open("wb") as file:
+        np.savez_compressed(
+            file,
+            poses_aa=np.concatenate([clip.axis_angle for clip in good]).astype(np.float16),
+            clip_len=np.array([len(clip.axis_angle) for clip in good]),
+            clip_name=np.array([clip.name for clip in good]),
+            split=np.array([split] * len(good)),
+            bad=np.concatenate([_beside_jumps(clip) for clip in good]),
+            fps=np.array(fps),
+        )
+    return sum(len(clip.axis_angle) for clip in good)
+
+
+def _beside_jumps(clip: PoseClip) -> NDArray[np.bool_]:
+    rotations = Rotation.from_rotvec(clip.axis_angle[:, 1:].reshape(-1, 3))
+    quaternions = rotations.as_quat().reshape(len(clip.axis_angle), -1, 4)
+    cosine = np.abs((quaternions[1:] * quaternions[:-1]).sum(-1)).clip(max=1)
+    jumps = (2 * np.arccos(cosine) > _JUMP_RAD * _JUMP_FPS / clip.fps).any(1)
+    bad = np.zeros(len(clip.axis_angle), bool)
+    bad[1:] |= jumps
+    bad[:-1] |= jumps
+    return bad
+
+
+def read_clips(folder: Path, pattern: str, form: str, read_one: Callable[[Path], Iterable[PoseClip]]) -> list[PoseClip]:
+    """All clips of a folder in one form. Broken files are skipped with a warning, a wrong folder is refused."""
+    return read_all(expect(folder, pattern, form), read_one, form)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    from training.readers import amass, bvh, moyo, session
+
+    forms: dict[str, Callable[[Path], list[PoseClip]]] = {
+        "amass": amass.read, "moyo": moyo.read, "bvh": bvh.read, "npz": session.read,
+    }  # fmt: skip
+    parser = argparse.ArgumentParser(prog="python -m training.readers.poses", description="Make a mocap file.")
+    parser.add_argument("--form", choices=tuple(forms), required=True)
+    parser.add_argument("--folder", type=Path, required=True, metavar="DIR")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--split", choices=SPLITS, default="train")
+    parser.add_argument("--fps", type=float, default=30.0, help="frames a second that are kept (30)")
+    parser.add_argument("--middle", type=float, default=1.0, help="part of each clip that is kept (1)")
+    options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        clips = [thinned(clip, options.fps, options.middle) for clip in forms[options.form](options.folder)]
+        frames = write_mocap(clips, options.out, options.split, options.fps)
+    except EngineError as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(f"{options.out}: {frames} frames of {len(clips)} clips")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
