@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.config import ConfigError, load_config
 from engine.errors import EngineError
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
 from engine.weights import ASSETS
@@ -44,10 +45,12 @@ class RenderConfig:
 
     side_px: int = 256
     fov_deg: tuple[float, float] = (20.0, 75.0)
+    heading_deg: tuple[float, float] = (-180.0, 180.0)  # 0: as recorded, towards the camera
     pitch_deg: tuple[float, float] = (-15.0, 35.0)  # the camera looks down by this
     roll_deg: tuple[float, float] = (-8.0, 8.0)
     share: tuple[float, float] = (0.55, 0.95)  # of the picture that the person's longer side takes
     beta_std: float = 1.0
+    clutter: float = 1.0  # of the background: its contrast and the number of its shapes; 0 is one colour
     occluded: float = 0.4  # probability of occluders, one to three
     augmentation: PoseAugmentation = field(default_factory=lambda: PoseAugmentation(changed=0.3, within_limits=0.05))
 
@@ -85,7 +88,7 @@ class Renderer:
         points = np.concatenate((joints, landmarks))
         pixels = _project(vertices, focal_px, side)
 
-        image = _background(side, rng)
+        image = _background(side, config.clutter, rng)
         face = rasterise(pixels, vertices, self.body.faces, side)
         self._paint(image, face, vertices, rng)
         if rng.random() < config.occluded:
@@ -113,8 +116,8 @@ class Renderer:
         )
 
     def _camera_rotation(self, rng: np.random.Generator) -> NDArray:
-        """World to camera: any heading, limited pitch and roll."""
-        yaw = rng.uniform(-180, 180)
+        """World to camera."""
+        yaw = rng.uniform(*self.config.heading_deg)
         pitch, roll = rng.uniform(*self.config.pitch_deg), rng.uniform(*self.config.roll_deg)
         return Rotation.from_euler("zx", (roll, pitch), degrees=True).as_matrix() @ (
             _TO_CAMERA @ Rotation.from_euler("y", yaw, degrees=True).as_matrix()
@@ -221,13 +224,13 @@ def _garment_colours(rng: np.random.Generator) -> NDArray:
 # What surrounds the person -------------------------------------------------------------------------------------------
 
 
-def _background(side: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def _background(side: int, clutter: float, rng: np.random.Generator) -> NDArray[np.float32]:
     """Blurred noise of a random scale under shapes of random colours."""
     cells = int(rng.integers(2, 24))
     noise = rng.uniform(0, 255, (cells, cells, 3)).astype(np.float32)
     stretched = np.clip(cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC), 0, 255)
-    image = (rng.uniform(0, 255, 3) + (stretched - 128) * rng.uniform(0.1, 1.0)).astype(np.float32)
-    for _ in range(int(rng.integers(0, 12))):
+    image = (rng.uniform(0, 255, 3) + clutter * (stretched - 128) * rng.uniform(0.1, 1.0)).astype(np.float32)
+    for _ in range(round(clutter * rng.integers(0, 12))):
         _shape(image, rng.uniform(0, side, 2), rng.uniform(4, side / 2), rng)
     return image
 
@@ -309,6 +312,7 @@ def _add(tar: tarfile.TarFile, sample: Sample) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.render", description="Draw pictures of the free body.")
     parser.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files")
+    parser.add_argument("--config", type=Path, metavar="YAML", help="ranges (those in RenderConfig)")
     parser.add_argument("--split", default="train", help="of the mocap (train)")
     parser.add_argument("--body", type=Path, default=ASSETS / "body_open.npz", metavar="FILE")
     parser.add_argument("--count", type=int, required=True, metavar="N")
@@ -318,14 +322,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if options.out.exists() and any(options.out.iterdir()):
             raise EngineError(f"{options.out} is not empty: name another --out")
-        renderer = Renderer(TorchBody(options.body))
+        renderer = Renderer(TorchBody(options.body), load_config(RenderConfig, options.config))
         started = time.monotonic()
         samples = renders(renderer, options.mocap, options.split, options.count, options.seed)
         for done in write_tars(samples, options.out):
             if done % 500 == 0 or done == options.count:
                 rate = done / (time.monotonic() - started)
                 print(f"{done}/{options.count}, {rate:.1f} a second, {(options.count - done) / rate / 60:.1f} min left")
-    except EngineError as error:
+    except (EngineError, ConfigError) as error:
         print(error, file=sys.stderr)
         return 2
     return 0
