@@ -59,8 +59,7 @@ class Supervision(NamedTuple):
 class Regressor(nn.Module):
     """Keypoints and a noisy view of each rotation -> local rotations and betas.
 
-    The second input stands for what a picture shows of depth besides keypoints. Without it no network of this size
-    comes near the thresholds, and TALS has nothing to scale.
+    The second input stands for what a picture shows of depth besides keypoints.
     """
 
     def __init__(self, width: int) -> None:
