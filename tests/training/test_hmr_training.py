@@ -383,3 +383,14 @@ def test_shipped_configurations_are_valid_and_the_paper_s_says_what_the_paper_sa
         assert (weights.pose, weights.betas, weights.keypoints_2d, weights.keypoints_3d) == (1e-3, 5e-4, 1e-2, 5e-2)
         assert config.model == TokenHmrConfig()
         assert sum(one.weight for one in config.sets) == pytest.approx(1.0)
+
+
+def test_a_checkpoint_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    hmr.save_atomically({"step": 3}, path)
+    with pytest.raises(EngineError, match="make room and go on with --resume"):
+        hmr.save_atomically({"step": 4}, tmp_path / "full" / "checkpoint.pt")
+    assert hmr.load_checkpoint(path) == {"step": 3}
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(EngineError, match="not a whole checkpoint"):
+        hmr.load_checkpoint(path)
