@@ -57,6 +57,31 @@ def test_amass_keys_types_and_shapes(sixty: Path) -> None:
         np.testing.assert_allclose(data["betas"], np.r_[BETAS, np.zeros(6)])
 
 
+def test_what_the_smpl_add_on_for_blender_checks(tmp_path: Path) -> None:
+    """It wants these keys, a rate that int() leaves at 30 or more whatever the source's, and indexes 52 joints."""
+    for rate in (12.5, 24.0, 29.97, 59.94):
+        path = tmp_path / f"{rate}.npz"
+        record(path, stream(40, rate))
+        with np.load(path, allow_pickle=False) as data:
+            assert {"trans", "gender", "mocap_frame_rate", "betas", "poses"} <= set(data.files)
+            assert int(data["mocap_frame_rate"]) >= 30
+            assert float(data["mocap_frame_rate"]).is_integer()
+            joints = data["poses"].reshape(len(data["poses"]), 52, 3)
+            assert len(joints) == len(data["trans"])
+            assert np.linalg.norm(joints, axis=-1).max() <= np.pi + 1e-6
+            assert str(data["gender"].astype(str)) in ("neutral", "female", "male")
+
+
+def test_what_aitviewers_amass_loader_reads(sixty: Path) -> None:
+    """It reads mocap_framerate, gender by .item(), and cuts root, 21 body joints and two hands of 15 out of a pose."""
+    with np.load(sixty, allow_pickle=False) as data:
+        assert data["gender"].item() == "neutral"
+        assert data["mocap_framerate"].item() == 60
+        root, body, hands = np.split(data["poses"], [3, 66], axis=1)
+        assert (root.shape[1], body.shape[1], hands.shape[1]) == (3, 21 * 3, 2 * 15 * 3)
+        assert data["betas"][np.newaxis].shape == (1, 16)
+
+
 def test_our_keys(session: Session) -> None:
     assert (session.format, session.version, session.up_axis, session.person) == ("tokenmocap-session", 1, "Y", 1)
     assert session.body["name"] == "test body"
