@@ -77,7 +77,7 @@ def test_sanity(roi: Roi, sane: bool) -> None:
     assert roi.is_sane(640, 480) is sane
 
 
-@given(rois, st.floats(-0.02, 0.02), st.floats(-0.02, 0.02))
+@given(rois, st.floats(-0.0199, 0.0199), st.floats(-0.0199, 0.0199))  # the bound itself is a matter of rounding
 def test_agreement_is_about_corners(roi: Roi, shift: float, turn: float) -> None:
     other = Roi(
         (roi.center_px[0] + shift * roi.size_px, roi.center_px[1]), roi.size_px, roi.angle_rad + turn + math.tau
