@@ -39,7 +39,7 @@ def why_no_window() -> str | None:
 def _no_linux_display() -> str | None:
     x11, wayland = os.environ.get("DISPLAY"), os.environ.get("WAYLAND_DISPLAY")
     if not x11 and not wayland:
-        return "there is no display (DISPLAY is not set): start it in a desktop session, or choose --view none"
+        return "there is no display (DISPLAY is not set): start it in a desktop session, or choose --view web or none"
     missing = {library: package for library, package in _LINUX_LIBRARIES.items() if not _loads(library)}
     if missing:
         install = f"sudo apt-get install {' '.join(missing.values())}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import multiprocessing
 import os
 import signal
@@ -41,6 +42,7 @@ Array = NDArray[np.float32]
 _QUEUE_FRAMES = 15  # half a second at 30 Hz; 90 MB where the camera gives 1920x1080
 _SIDE_PX = 1280  # larger pictures are made smaller
 _OPACITY = 0.7
+_LIVE_FPS = 30.0  # at most
 _END_TIMEOUT_S = 60.0  # for what still waits to be drawn
 
 
@@ -78,13 +80,17 @@ class OverlayVideo:
         self._path = path
         self._world = world
         self._fov_deg = fov_deg
+        self._blocking = blocking
+        self._t_due = -math.inf
         self._shots = Channel[Shot](_QUEUE_FRAMES, newest_wins=not blocking)
         self._came_late = 0  # after it had failed
         self._frames, self._message = 0, "its process died"
         context = multiprocessing.get_context("spawn")
         self._link, far_end = context.Pipe()
         painter = Painter(body, world.R_world_cam, fov_deg)
-        self._process = context.Process(target=_film, args=(far_end, path, painter), name="overlay video", daemon=True)
+        self._process = context.Process(
+            target=_film, args=(far_end, path, painter, not blocking), name="overlay video", daemon=True
+        )
         self._process.start()
         far_end.close()  # or the end of the process would not be seen
         self._feeder = threading.Thread(target=self._feed, name="overlay video", daemon=True)
@@ -97,6 +103,10 @@ class OverlayVideo:
 
     def put(self, solved: SolvedFrame) -> None:
         """Take a frame; called by one thread. Never waits unless `blocking`, and does nothing once filming failed."""
+        if solved.frame.t_capture < self._t_due:
+            return
+        if not self._blocking:
+            self._t_due = solved.frame.t_capture + 0.8 / _LIVE_FPS
         people = people_shown(solved, self._world, self._fov_deg, 1.0)
         try:
             self._shots.put(Shot(solved.frame.t_capture, solved.frame.image_bgr, people, self._world.T_world_cam))
@@ -185,11 +195,11 @@ def _fitted(shot: Shot) -> Shot:
     return Shot(shot.t, picture, shot.people, shot.T_world_cam)
 
 
-def _film(link: Connection, path: Path, painter: Painter) -> None:
+def _film(link: Connection, path: Path, painter: Painter, live: bool) -> None:
     """The process: draws and encodes until the other end says that it is over, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides what ends
-    if hasattr(os, "nice"):
-        os.nice(5)
+    if live:
+        _yield_to_the_pose()
     video, message = VideoFile(path), ""
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
@@ -202,6 +212,14 @@ def _film(link: Connection, path: Path, painter: Painter) -> None:
         link.send((video.frames, message))
         while message and link.recv() is not None:
             pass  # what was on its way
+
+
+def _yield_to_the_pose() -> None:
+    """Run only when nothing else wants the processor, as far as the system can tell."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "nice"):
+        os.nice(19)
 
 
 def _next(link: Connection) -> Shot | None:

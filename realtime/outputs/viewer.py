@@ -290,7 +290,7 @@ def _serve(link: Connection, screen: Screen, pace: Pace) -> None:
 def _prepare_environment() -> None:
     """Let the pose go first, and on Linux take X11 where there is a choice: Open3D's window is at home there."""
     if hasattr(os, "nice"):
-        os.nice(5)
+        os.nice(10)
     if os.environ.get("DISPLAY"):
         os.environ["XDG_SESSION_TYPE"] = "x11"
         os.environ.pop("WAYLAND_DISPLAY", None)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import logging
 import math
 import os
 import queue
@@ -27,7 +28,7 @@ from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.rotations import quaternion_from_rotmat
 from realtime.estimate.smoothing import LEVELS
-from realtime.outputs.overlay import LiveStatus, Picture, draw_skeleton
+from realtime.outputs.overlay import LiveStatus, Picture, draw_skeleton, fitted
 from realtime.outputs.scene import person_colour
 from realtime.outputs.shown import Shown, ShownPerson
 
@@ -39,6 +40,7 @@ _FIRST_PORT = 8080
 _FIGURES_S = 0.2  # between two updates of the figures
 _SHAPE_S = 1.0  # and between two of somebody's mesh
 _SHAPE_M = 0.004  # a vertex that would move less does not need one
+_INSET_PX = 480, 340  # width and greatest height of the camera's picture
 _JPEG_QUALITY = 70
 
 
@@ -164,10 +166,11 @@ class Page:
         recentre.on_click(lambda _: self._pressed.put(("recentre",)))
 
     def _draw_panel(self, shown: Shown) -> None:
-        picture = np.ascontiguousarray(shown.picture_bgr[..., ::-1])
+        strip, scale, offset = fitted(shown.picture_bgr, *_INSET_PX)
+        picture = np.ascontiguousarray(strip[..., ::-1])
         for person in shown.people:
             if person.valid:
-                draw_skeleton(picture, person.joints_px, max(picture.shape[:2]) / 400)
+                draw_skeleton(picture, person.joints_px * scale + offset, 1.2)
         self._camera.image = picture
         if time.monotonic() - self._figures_at < _FIGURES_S:
             return
@@ -233,6 +236,7 @@ class _PageBody:
 def _serve(port: int | None) -> Any:
     """A viser server on loopback, which answers no page but its own. Raises OSError where the port is taken."""
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  viser prints when it stops
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # strangers who send garbage are not worth a traceback
     import viser
     from websockets.asyncio import server as websocket_server
 

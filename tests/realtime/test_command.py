@@ -24,6 +24,11 @@ def test_streams_add_up() -> None:
     assert parse(["--demo"]).stream == ()
 
 
+def test_page_and_film_are_asked_for_by_flags() -> None:
+    config = parse(["--demo", "--view", "web", "--record-video", "out.mp4"])
+    assert (config.view, config.record_video, config.web.port) == ("web", Path("out.mp4"), None)
+
+
 def test_defaults_are_the_documented_ones() -> None:
     config = parse(["--cam", "0"])
     assert config.source.cam == "0"

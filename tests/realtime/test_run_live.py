@@ -67,7 +67,7 @@ import run_live
 code = run_live.main(["--demo", "--view", "none", "--seconds", "3", "--report", {str(report)!r}])
 assert code == 0, code
 assert not connected, connected
-assert not {{"torch", "open3d"}} & set(sys.modules)
+assert not {{"torch", "open3d", "viser"}} & set(sys.modules)
 """
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, env=NO_DISPLAY, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -115,6 +115,8 @@ def test_a_video_without_a_person_says_so_and_is_no_failure(tmp_path: Path) -> N
         (["--demo", "--view", "window"], "DISPLAY"),
         (["--demo", "--record", "no/such/folder/s.npz"], "make that folder"),
         (["--demo", "--record", "s.mp4"], ".npz"),
+        (["--demo", "--record-video", "no/such/folder/o.mp4"], "no folder"),
+        (["--demo", "--record-video", "o.avi"], ".mp4"),
         (["--demo", "--report", "no/such/r.json"], "no folder"),
         (["--demo", "--body", "text.mp4"], "text.mp4"),
         (["--demo", "--detector-model", "text.mp4"], "text.mp4"),

@@ -13,10 +13,13 @@ from scipy.spatial.transform import Rotation
 from engine.skeleton import LIMB_LANDMARKS, NUM_LANDMARKS
 from realtime.body.model import BodyModel
 from realtime.body.projection import PinholeCamera
+from realtime.body.world import World
 from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.estimate.networks import NetworkFileError
+from realtime.estimate.smoothing import SmoothingConfig
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.messages import Frame, Landmarks, Sighting, TrackedPerson
+from realtime.solver import Solver
 
 TOKENS, CODES = 3, 11  # 3 x 11 = 33, so that visibility serves as logits
 FACING = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
@@ -154,6 +157,30 @@ def test_smoothed_tokens_go_through_the_decoder(stick_body: BodyModel, network: 
         expected = Rotation.from_rotvec([(mean**2).sum(), 0, 0]).as_matrix()
         np.testing.assert_allclose(estimate.steady.rotmats[5], expected, atol=1e-4)
         np.testing.assert_allclose(estimate.raw.rotmats[5], np.eye(3), atol=1e-6)
+
+
+def test_smoothing_can_be_changed_while_running(stick_body: BodyModel, network: Path, decoder: Path) -> None:
+    def solver(level: str) -> Solver:
+        smoothing = SmoothingConfig(level)
+        tokens = None if smoothing.parameters is None else smoothing.parameters.tokens
+        estimator = LandmarkEstimator(
+            stick_body, network=network, decoder=decoder, token_smoothing=tokens, refine=False
+        )
+        return Solver(estimator, smoothing, World(stick_body))
+
+    changed, strong = solver("off"), solver("strong")
+    sightings = [t_pose_sighting(stick_body, k, yaw_rad=0.1 * k) for k in range(12)]
+    for k, sighting in enumerate(sightings):
+        if k in (4, 8):
+            changed.set_smoothing(SmoothingConfig("strong" if k == 4 else "off"))
+        (person,) = changed.solve(sighting).people
+        if 4 <= k < 8:  # from its first frame on, as if it had always been so
+            (expected,) = strong.solve(sighting).people
+            np.testing.assert_array_equal(person.pose.rotations, expected.pose.rotations)
+            assert (k == 4) or not np.array_equal(person.pose.rotations, person.raw.rotations)
+        else:
+            assert person.pose is person.raw
+    assert changed.smoothing.level == "off"
 
 
 def test_each_frame_stands_for_itself_without_smoothing(stick_body: BodyModel, network: Path) -> None:

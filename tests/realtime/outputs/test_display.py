@@ -34,7 +34,7 @@ def test_an_unset_display_is_named_with_the_mend(monkeypatch):
     reason = display.why_no_window()
     assert reason is not None
     assert "DISPLAY is not set" in reason
-    assert "--view none" in reason
+    assert "--view web or none" in reason
     assert "\n" not in reason
 
 

@@ -232,7 +232,8 @@ def test_the_clip_is_filmed_with_the_body_on_the_person(tmp_path):
 
     fetch(POSE_LANDMARKS_FULL)
     path = tmp_path / "out.mp4"
-    arguments = ["--video", str(fetch(DEMO_CLIP)), "--offline", "--view", "none", "--record-video", str(path)]
+    arguments = ["--video", str(fetch(DEMO_CLIP)), "--offline", "--smoothing", "off", "--view", "none"]
+    arguments += ["--record-video", str(path)]
     seen: list[SolvedFrame] = []
     App(parse(arguments), on_solved=seen.append).run()
     frames, fps = frames_of(path)

@@ -10,6 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +21,9 @@ import numpy as np
 import psutil
 import pytest
 from scipy.spatial.transform import Rotation
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+from websockets.typing import Subprotocol
 
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
@@ -319,6 +321,13 @@ def test_no_page_costs_no_pictures_and_strangers_do_no_harm(unwatched):
     ):
         with socket.create_connection(("127.0.0.1", port)) as stranger:
             stranger.sendall(garbage)
+    address = unwatched.where.replace("http", "ws")
+    for garbage in (b"", b"\xff" * 100, "text", b"\x81\xa4type\xa3abc"):
+        with connect(address, subprotocols=[Subprotocol(f"viser-v{version('viser')}")]) as stranger:
+            stranger.send(garbage)
+            with pytest.raises(ConnectionClosed):
+                while True:
+                    stranger.recv(timeout=20)
     frame = solved(pose())
     assert not eventually_quickly(unwatched, frame, lambda: unwatched.caught_up)
     with urlopen(unwatched.where) as answer:
