@@ -14,6 +14,7 @@ import os
 import signal
 import threading
 from dataclasses import dataclass
+from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from realtime.body.world import World
 from realtime.channel import Channel, ChannelClosed
 from realtime.errors import UserError
 from realtime.messages import SolvedFrame
+from realtime.outputs.assemble import numbered_path
 from realtime.outputs.overlay import Picture
 from realtime.outputs.rasteriser import rasterise
 from realtime.outputs.scene import BodyShader, person_colour
@@ -70,14 +72,18 @@ class OverlayVideo:
     """Films solved frames from its making on until it is closed."""
 
     def __init__(self, path: Path, body: BodyModel, world: World, *, fov_deg: float, blocking: bool) -> None:
-        """path: OUT.mp4, replaced where it exists. blocking: wait for the drawing instead of leaving frames out.
+        """path: OUT.mp4; a name that is taken becomes OUT-2.mp4 and so on.
+
+        blocking: wait for the drawing instead of leaving frames out.
 
         Raises UserError, one line, where no video can be written to `path`.
         """
         if path.suffix != ".mp4":
             raise UserError(f"cannot film to {path}: name a file that ends in .mp4")
         check_writable(path)
-        self._path = path
+        self._path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
+        if self._path != path:
+            logger.warning("%s exists already: filming to %s", path, self._path)
         self._world = world
         self._fov_deg = fov_deg
         self._blocking = blocking
@@ -89,7 +95,7 @@ class OverlayVideo:
         self._link, far_end = context.Pipe()
         painter = Painter(body, world.R_world_cam, fov_deg)
         self._process = context.Process(
-            target=_film, args=(far_end, path, painter, not blocking), name="overlay video", daemon=True
+            target=_film, args=(far_end, self._path, painter, not blocking), name="overlay video", daemon=True
         )
         self._process.start()
         far_end.close()  # or the end of the process would not be seen

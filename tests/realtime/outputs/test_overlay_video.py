@@ -112,6 +112,15 @@ def test_read_offline_every_frame_is_in_the_film(body, world, tmp_path):
     np.testing.assert_allclose(middles, 160 + focal_px * (-0.4 + 0.02 * np.arange(40)) / 3, atol=2.5)
 
 
+def test_a_name_that_is_taken_is_never_written_over(body, world, tmp_path):
+    taken = tmp_path / "film.mp4"
+    taken.write_bytes(b"somebody's film")
+    video = OverlayVideo(taken, body, world, fov_deg=60.0, blocking=True)
+    status = video.close()
+    assert status.path == tmp_path / "film-2.mp4"
+    assert taken.read_bytes() == b"somebody's film"
+
+
 def test_large_and_odd_pictures_are_made_to_fit(body, world, tmp_path):
     path = tmp_path / "out.mp4"
     video = OverlayVideo(path, body, world, fov_deg=60.0, blocking=True)
