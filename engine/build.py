@@ -20,8 +20,9 @@ from pathlib import Path
 
 from engine import parity
 from engine.backends import BACKENDS, backend
-from engine.backends.base import BuildRequest, Device
+from engine.backends.base import BuildRequest
 from engine.cost import network_cost
+from engine.device import Device
 from engine.errors import EngineError
 from engine.manifest import FILE, VERSION, Manifest, hashes, sha256
 from engine.parity import Parity

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import dacite
 
-from engine.backends.base import Device
+from engine.device import Device
 from engine.errors import EngineError
 
 FILE = "manifest.json"

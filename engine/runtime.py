@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from engine import parity
 from engine.backends import backend
-from engine.backends.base import Device, Session
+from engine.backends.base import Session
+from engine.device import Device
 from engine.errors import EngineError
 from engine.graphs import DECODER, NETWORK
 from engine.manifest import Manifest, read_manifest

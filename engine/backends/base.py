@@ -1,33 +1,22 @@
-"""What the backends have in common: the contract, and the words for a device."""
+"""What the backends have in common: the contract."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.device import Device
+from engine.manifest import Manifest
+
 if TYPE_CHECKING:
-    from engine.manifest import Manifest
     from engine.tokenhmr import EngineNetwork
 
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Device:
-    """What a backend would run on here."""
-
-    name: str
-    architecture: str = ""  # of a GPU, such as SM89
-    versions: Mapping[str, str] = field(default_factory=dict)  # of what a built engine depends on
-
-    def fingerprint(self) -> str:
-        """What a parity check holds for."""
-        return ", ".join([self.name, *(f"{name} {version}" for name, version in sorted(self.versions.items()))])
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import engine.privacy  # noqa: F401  before openvino
-from engine.backends.base import Array, BuildRequest, Device, Session
+from engine.backends.base import Array, BuildRequest, Session
+from engine.device import Device
 from engine.errors import EngineError
 from engine.graphs import GRAPHS, graph_shapes
 from engine.manifest import Manifest

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.backends.base import Array, BuildRequest, Device, Session
+from engine.backends.base import Array, BuildRequest, Session
 from engine.config import from_dict
+from engine.device import Device
 from engine.graphs import DECODER, NETWORK, graph_shapes
 from engine.manifest import Manifest
 from engine.precision import PRECISIONS

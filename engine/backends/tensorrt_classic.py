@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.backends.base import BuildRequest, Device, Session
+from engine.backends.base import BuildRequest, Session
 from engine.backends.tensorrt_common import build_plans, device, load_plans
+from engine.device import Device
 from engine.errors import EngineError
 from engine.manifest import Manifest
 

@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.backends.base import Array, BuildRequest, Device, Session
+from engine.backends.base import Array, BuildRequest, Session
 from engine.backends.cuda import Buffer, Stream, gpu
+from engine.device import Device
 from engine.errors import EngineError
 from engine.graphs import GRAPHS, GraphShapes, graph_shapes
 from engine.manifest import Manifest

@@ -17,8 +17,9 @@ import torch
 
 from engine import bench, load_tokenhmr
 from engine.backends import backend
-from engine.backends.base import BuildRequest, Device
+from engine.backends.base import BuildRequest
 from engine.build import build, main
+from engine.device import Device
 from engine.errors import EngineError
 from engine.manifest import read_manifest
 from engine.parity import TOLERANCES, Answer, compare, fixed_images, parity_reports
