@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -57,6 +58,7 @@ def main() -> None:
         estimator = LandmarkEstimator(net, tokenizer.load(options.tokenizer))
     except EngineError as error:
         parser.exit(2, f"{error}\n")
+    about = {"config": asdict(net.config), **about}
     export(estimator, options.out, {key: json.dumps(value) for key, value in about.items()})
     logger.info("%s: %.1f MB", options.out, options.out.stat().st_size / 1e6)
 

@@ -15,11 +15,14 @@ _HALVE_FROM = 1024  # smaller tensors stay f32: they cost nothing and may hold c
 
 
 def write_onnx(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
-    """Store the weights as fp16 (arithmetic stays f32), add `metadata` to the model's properties, and write it whole.
+    """Store the weights as fp16 (arithmetic stays f32), say what the file holds, and write it whole.
+
+    The model's properties become `metadata`; what the exporter noted of the machine's source files is taken out.
 
     Changes `model` in place.
     """
     _halve_weights(model)
+    _forget_source(model)
     for key, value in metadata.items():
         entry = model.metadata_props.add()
         entry.key, entry.value = key, value
@@ -27,6 +30,14 @@ def write_onnx(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) 
     partial = path.with_suffix(".part")
     onnx.save(model, partial)
     os.replace(partial, path)
+
+
+def _forget_source(model: onnx.ModelProto) -> None:
+    """Take out stack traces and module names: they help nobody who runs the file, and hold paths of one machine."""
+    graph = model.graph
+    for noted in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
+        del noted.metadata_props[:]
+        noted.doc_string = ""
 
 
 def _halve_weights(model: onnx.ModelProto) -> None:
