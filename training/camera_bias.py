@@ -24,7 +24,6 @@ import torch
 from torch import Tensor
 
 from engine.errors import EngineError
-from engine.rotations import angle_between
 from engine.weights import ASSETS
 from training import bias_plots
 from training.filmed_people import Axes, FilmedPeople, film
@@ -33,7 +32,8 @@ from training.metrics import mpjpe, pa_mpjpe, pck
 from training.mocap import load_mocap
 from training.pseudo_truth import Bodies, fit_pseudo_truth, pose, rough_estimate, search_worst
 from training.synthetic import ray_axes
-from training.thresholds import Thresholds, save_thresholds
+from training.tals_ab import compare
+from training.thresholds import Thresholds, joint_thresholds_rad, keypoint_thresholds, save_thresholds
 from training.torch_body import TorchBody
 
 # The paper writes PCK0.5 and PCK1.0. With mean errors of 0.5 to 1.7 % (Table S.1) its figures of 0.66 and 0.86 fit a
@@ -43,22 +43,6 @@ START_NOISE_RAD = 0.15
 
 
 # Thresholds ----------------------------------------------------------------------------------------------------------
-
-
-def keypoint_thresholds(projected: Tensor, seen: Tensor, visible: Tensor | None = None) -> Tensor:
-    """Mean L1 distance (K,) of true bodies under the fixed camera from where they were seen, both (B, K, 2).
-
-    Section 4.2. visible (B, K): which count; NaN for a keypoint that nobody shows.
-    """
-    distance = (projected - seen).abs().sum(-1)
-    if visible is None:
-        return distance.mean(0)
-    return (distance * visible).sum(0) / visible.sum(0)
-
-
-def joint_thresholds_rad(found: Tensor, truth: Tensor) -> Tensor:
-    """Mean geodesic angle (J,) between estimated and true rotations (B, J, 3, 3) (section 4.2)."""
-    return angle_between(found, truth).mean(0)
 
 
 def measure_thresholds(path: Path, axes: Axes = "ray") -> Thresholds:
@@ -240,8 +224,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             body = TorchBody(options.body)
             print(experiment(body, options.mocap, options.people, options.iterations, options.out, options.seed))
         else:
-            from training.tals_ab import compare
-
             print(compare(TorchBody(options.body), options.mocap, options.seeds, options.steps, options.out))
     except EngineError as error:
         print(error, file=sys.stderr)

@@ -25,7 +25,7 @@ from training.mocap import Mocap, load_mocap
 from training.pseudo_truth import Bodies, fit_pseudo_truth, pose, rough_estimate
 from training.synthetic import CameraConfig
 from training.tals import PAPER, Tals, keypoint_tals, pose_tals
-from training.thresholds import PAPER_THRESHOLDS
+from training.thresholds import PAPER_THRESHOLDS, joint_thresholds_rad, keypoint_thresholds
 from training.torch_body import TorchBody
 
 POSE, SHAPE, POINTS_2D, POINTS_3D = 1e-3, 5e-4, 1e-2, 5e-2  # section 5.1
@@ -194,8 +194,6 @@ def compare(
 
 def measured_thresholds(taught: Supervision) -> tuple[Tensor, Tensor]:
     """From the people with true 3D alone, as section 4.2 takes them from BEDLAM: (23,) and (22,) rad."""
-    from training.camera_bias import joint_thresholds_rad, keypoint_thresholds
-
     people, has = taught.people, taught.has_truth
     keypoints = keypoint_thresholds(best_projection(people.keypoints_m, people.seen)[has], people.seen[has])
     return keypoints, joint_thresholds_rad(taught.pseudo.rotmats[has], people.rotmats[has])

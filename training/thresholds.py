@@ -10,7 +10,10 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from torch import Tensor
+
 from engine.errors import EngineError
+from engine.rotations import angle_between
 from engine.skeleton import NUM_JOINTS
 
 # The 44 keypoints of HMR2.0 and TokenHMR in their order, in fractions of the crop's width.
@@ -89,3 +92,19 @@ def load_thresholds(path: Path) -> Thresholds:
     ):
         raise EngineError(f"{path}: joints_rad must be {NUM_JOINTS} angles or none, and no threshold negative")
     return thresholds
+
+
+def keypoint_thresholds(projected: Tensor, seen: Tensor, visible: Tensor | None = None) -> Tensor:
+    """Mean L1 distance (K,) of true bodies under the fixed camera from where they were seen, both (B, K, 2).
+
+    Section 4.2. visible (B, K): which count; NaN for a keypoint that nobody shows.
+    """
+    distance = (projected - seen).abs().sum(-1)
+    if visible is None:
+        return distance.mean(0)
+    return (distance * visible).sum(0) / visible.sum(0)
+
+
+def joint_thresholds_rad(found: Tensor, truth: Tensor) -> Tensor:
+    """Mean geodesic angle (J,) between estimated and true rotations (B, J, 3, 3) (section 4.2)."""
+    return angle_between(found, truth).mean(0)

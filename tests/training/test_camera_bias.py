@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from engine.errors import EngineError
 from engine.rotations import angle_between
 from engine.weights import ASSETS
-from training.camera_bias import START_NOISE_RAD, keypoint_thresholds, main, measure_thresholds
+from training.camera_bias import START_NOISE_RAD, main, measure_thresholds
 from training.filmed_people import FilmedPeople, film
 from training.fixed_camera import FOCAL, KEYPOINTS, Crop, best_projection, best_translation, crop_around, project
 from training.metrics import mpjpe, pck
@@ -22,7 +22,7 @@ from training.mocap import Mocap
 from training.pseudo_truth import fit_pseudo_truth, pose, rough_estimate, search_worst
 from training.synthetic import CameraConfig
 from training.tals_ab import Setting, compare
-from training.thresholds import PAPER_THRESHOLDS, load_thresholds
+from training.thresholds import PAPER_THRESHOLDS, keypoint_thresholds, load_thresholds
 from training.torch_body import TorchBody
 
 

@@ -18,8 +18,9 @@ from engine.skeleton import JOINT_NAMES, PARENTS
 from engine.weights import ASSETS
 from training.mocap import load_mocap
 from training.readers import amass, bvh, moyo, poses, session
+from training.readers.clip import PoseClip
 from training.readers.files import LayoutError
-from training.readers.poses import PoseClip, thinned, write_mocap
+from training.readers.poses import thinned, write_mocap
 from training.torch_body import TorchBody
 
 LYING_BACK = np.array([np.pi / 2, 0.0, 0.0])  # in a world with Z up, a T-pose that stands

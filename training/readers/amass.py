@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from training.readers.clip import PoseClip, checked_clip, read_clips
 from training.readers.files import BrokenFileError, read_npz
-from training.readers.poses import PoseClip, checked_clip, read_clips
 
 FORM = "AMASS"
 _RATES = ("mocap_framerate", "mocap_frame_rate")  # SMPL-H files, SMPL-X files

@@ -18,8 +18,8 @@ from scipy.spatial.transform import Rotation
 from engine.skeleton import JOINT_NAMES, PARENTS
 from engine.weights import ASSETS
 from training.mocap import NUM_POSED
+from training.readers.clip import PoseClip, checked_clip, read_clips
 from training.readers.files import BrokenFileError
-from training.readers.poses import PoseClip, checked_clip, read_clips
 
 FORM = "BVH"
 # Spellings besides SMPL's own, in lower case without separators and prefixes: CMU, Mixamo, MotionBuilder.

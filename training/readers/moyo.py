@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from training.readers.clip import PoseClip, checked_clip, read_clips
 from training.readers.files import BrokenFileError, read_pickle
-from training.readers.poses import PoseClip, checked_clip, read_clips
 
 FORM = "MOYO"
 _FPS = 30.0

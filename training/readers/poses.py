@@ -8,8 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -17,35 +16,14 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine.errors import EngineError
-from training.mocap import NUM_POSED, SPLITS
-from training.readers.files import BrokenFileError, expect, read_all
+from training.mocap import SPLITS
+from training.readers import amass, bvh, moyo, session
+from training.readers.clip import PoseClip
 
 logger = logging.getLogger(__name__)
 
 _JUMP_RAD = np.radians(60.0)  # a joint that turns further between two frames at 30 a second is a fault of the capture
 _JUMP_FPS = 30.0
-
-
-@dataclass(frozen=True)
-class PoseClip:
-    """One take: axis_angle (N, 22, 3) local rotations in radians, in a world with Y up; +Z is forward at identity."""
-
-    name: str
-    axis_angle: NDArray[np.float32]
-    fps: float
-
-
-def checked_clip(name: str, poses: NDArray, fps: float, z_up: bool) -> PoseClip:
-    """A clip of (N, >= 66) axis-angle columns, its root turned to Y up. Raises BrokenFileError where it cannot be."""
-    if poses.ndim != 2 or poses.shape[1] < 3 * NUM_POSED or not len(poses):
-        raise BrokenFileError(f"{name}: poses are {poses.shape}, expected frames of at least {3 * NUM_POSED} numbers")
-    if not np.isfinite(poses).all() or not (np.isfinite(fps) and fps > 0):
-        raise BrokenFileError(f"{name} holds numbers that are not finite, or no frame rate")
-    axis_angle = poses[:, : 3 * NUM_POSED].reshape(-1, NUM_POSED, 3).astype(np.float64)
-    if z_up:
-        to_y_up = Rotation.from_rotvec((-np.pi / 2, 0, 0))
-        axis_angle[:, 0] = (to_y_up * Rotation.from_rotvec(axis_angle[:, 0])).as_rotvec()
-    return PoseClip(name, axis_angle.astype(np.float32), float(fps))
 
 
 def thinned(clip: PoseClip, fps: float, middle: float) -> PoseClip:
@@ -93,14 +71,7 @@ def _beside_jumps(clip: PoseClip) -> NDArray[np.bool_]:
     return bad
 
 
-def read_clips(folder: Path, pattern: str, form: str, read_one: Callable[[Path], Iterable[PoseClip]]) -> list[PoseClip]:
-    """All clips of a folder in one form. Broken files are skipped with a warning, a wrong folder is refused."""
-    return read_all(expect(folder, pattern, form), read_one, form)
-
-
 def main(argv: Sequence[str] | None = None) -> int:
-    from training.readers import amass, bvh, moyo, session
-
     forms: dict[str, Callable[[Path], list[PoseClip]]] = {
         "amass": amass.read, "moyo": moyo.read, "bvh": bvh.read, "npz": session.read,
     }  # fmt: skip

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from training.readers.clip import PoseClip, checked_clip, read_clips
 from training.readers.files import BrokenFileError, read_npz
-from training.readers.poses import PoseClip, checked_clip, read_clips
 
 FORM = "session files"
 _FORMAT = "tokenmocap-session"

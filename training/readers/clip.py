@@ -1,0 +1,41 @@
+"""A take of motion capture, whatever the form of the file it was read from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from training.mocap import NUM_POSED
+from training.readers.files import BrokenFileError, expect, read_all
+
+
+@dataclass(frozen=True)
+class PoseClip:
+    """One take: axis_angle (N, 22, 3) local rotations in radians, in a world with Y up; +Z is forward at identity."""
+
+    name: str
+    axis_angle: NDArray[np.float32]
+    fps: float
+
+
+def checked_clip(name: str, poses: NDArray, fps: float, z_up: bool) -> PoseClip:
+    """A clip of (N, >= 66) axis-angle columns, its root turned to Y up. Raises BrokenFileError where it cannot be."""
+    if poses.ndim != 2 or poses.shape[1] < 3 * NUM_POSED or not len(poses):
+        raise BrokenFileError(f"{name}: poses are {poses.shape}, expected frames of at least {3 * NUM_POSED} numbers")
+    if not np.isfinite(poses).all() or not (np.isfinite(fps) and fps > 0):
+        raise BrokenFileError(f"{name} holds numbers that are not finite, or no frame rate")
+    axis_angle = poses[:, : 3 * NUM_POSED].reshape(-1, NUM_POSED, 3).astype(np.float64)
+    if z_up:
+        to_y_up = Rotation.from_rotvec((-np.pi / 2, 0, 0))
+        axis_angle[:, 0] = (to_y_up * Rotation.from_rotvec(axis_angle[:, 0])).as_rotvec()
+    return PoseClip(name, axis_angle.astype(np.float32), float(fps))
+
+
+def read_clips(folder: Path, pattern: str, form: str, read_one: Callable[[Path], Iterable[PoseClip]]) -> list[PoseClip]:
+    """All clips of a folder in one form. Broken files are skipped with a warning, a wrong folder is refused."""
+    return read_all(expect(folder, pattern, form), read_one, form)
