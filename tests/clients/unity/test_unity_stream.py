@@ -91,7 +91,7 @@ class Sender:
             if listener.poll() is not None:
                 break
             time.sleep(0.05)
-        assert listener.poll() == 0, listener.communicate()[0]
+        assert listener.wait(timeout=90) == 0, listener.communicate()[0]  # mono may take its time to wind down
 
 
 def _has_word(listener: subprocess.Popen[str]) -> bool:
