@@ -52,6 +52,7 @@ class PoseAugmentation:
     recombine: float = 0.35  # a limb comes from another frame
     within_limits: float = 0.12  # a limb is drawn within its joint limits
     noise_rad: float = 0.12  # largest standard deviation of the noise added to half of the joints
+    mirrored: float = 0.5  # chance that a recorded pose or limb is reflected left to right, changed or not
     clip_exponent: float = 0.4  # how much less often frames of long clips are drawn; see Mocap.weights
 
 
@@ -111,12 +112,12 @@ class PoseSampler:
         return rotmat_from_axis_angle(pose)
 
     def _draw(self, count: int, frames: int, stride: int, joints: list[int] | None = None) -> Tensor:
-        """Recorded windows (count, frames, joints, 3), each mirrored with probability one half."""
+        """Recorded windows (count, frames, joints, 3), some of them mirrored."""
         # A search in the running sum; torch.multinomial would read all the weights at every call.
         at = torch.rand(count, generator=self.generator, dtype=torch.float64) * self._cumulative[-1]
         last = torch.searchsorted(self._cumulative, at).clamp_max(len(self.mocap) - 1)
         index = self.mocap.window(last, frames, stride)
-        mirrored = _spread(self._chance(count, 0.5))
+        mirrored = _spread(self._chance(count, self.augmentation.mirrored))
         if joints is None:
             recorded = self.mocap.axis_angle[index]
             return torch.where(mirrored, mirror(recorded), recorded)
