@@ -58,13 +58,13 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="cannot write .*gone"):
+    with pytest.raises(EngineError, match=r"cannot write .*gone"):
         checkpoint.save({"step": 4}, tmp_path / "gone" / "checkpoint.pt")
 
 
 def test_a_block_that_fails_for_another_reason_says_its_own(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), checkpoint.written_whole(tmp_path / "a"):
-        1 / 0
+        raise ZeroDivisionError
     assert not (tmp_path / "a").exists()
 
 
