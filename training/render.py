@@ -45,7 +45,8 @@ class RenderConfig:
 
     side_px: int = 256
     fov_deg: tuple[float, float] = (20.0, 75.0)
-    heading_deg: tuple[float, float] = (-180.0, 180.0)  # 0: as recorded, towards the camera
+    heading_deg: tuple[float, float] = (-180.0, 180.0)  # 0: towards the camera
+    recorded_heading: bool = True  # heading_deg adds to the recorded heading; False takes that out first
     pitch_deg: tuple[float, float] = (-15.0, 35.0)  # the camera looks down by this
     roll_deg: tuple[float, float] = (-8.0, 8.0)
     share: tuple[float, float] = (0.55, 0.95)  # of the picture that the person's longer side takes
@@ -77,7 +78,8 @@ class Renderer:
         config = self.config
         side = config.side_px
         turned = rotmats.copy()
-        turned[0] = self._camera_rotation(rng) @ rotmats[0]
+        root = rotmats[0] if config.recorded_heading else _without_heading(rotmats[0])
+        turned[0] = self._camera_rotation(rng) @ root
         with torch.no_grad():
             given = torch.from_numpy(turned[None]).float(), torch.from_numpy(betas[None])
             joints, landmarks = (points[0].numpy() for points in self.body.points(*given))
@@ -143,16 +145,20 @@ def rasterise(points_px: NDArray, points_m: NDArray, faces: NDArray, side: int) 
     outside and drawn only from there. Triangles of a like size are tried together, on every pixel of their boxes.
     """
     toward = (_normals(points_m, faces) * points_m[faces[:, 0]]).sum(-1) < 0
-    kept = np.flatnonzero(toward & (points_m[faces, 2] > _NEAR_M).all(1))
+    before = points_m[:, 2] > _NEAR_M
+    kept = np.flatnonzero(toward & before[faces[:, 0]] & before[faces[:, 1]] & before[faces[:, 2]])
     corners = points_px[faces[kept]]
-    low = np.ceil(np.clip(corners.min(1), 0, side)).astype(np.int64)
-    high = np.floor(np.clip(corners.max(1), -1, side - 1)).astype(np.int64)
-    extent = (high - low).max(1) + 1
+    # Pair by pair, because numpy is slow at reducing an axis of two or three.
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    low = np.ceil(np.clip(np.minimum(np.minimum(a, b), c), 0, side)).astype(np.int64)
+    high = np.floor(np.clip(np.maximum(np.maximum(a, b), c), -1, side - 1)).astype(np.int64)
+    extent = np.maximum(*(high - low).T) + 1
+    seen = np.logical_and(*(high >= low).T)
     inverse_depth = 1 / points_m[faces[kept], 2]
     drawn, pixel, nearness = [], [], []
     bucket = 1
     while bucket < 2 * side:
-        chosen = np.flatnonzero((extent > bucket // 2) & (extent <= bucket) & (high >= low).all(1))
+        chosen = np.flatnonzero((extent > bucket // 2) & (extent <= bucket) & seen)
         x = low[chosen, None, 0] + np.tile(np.arange(bucket), bucket)
         y = low[chosen, None, 1] + np.repeat(np.arange(bucket), bucket)
         (ax, ay), (bx, by), (cx, cy) = (corners[chosen, i].T[..., None] for i in range(3))
@@ -172,6 +178,12 @@ def rasterise(points_px: NDArray, points_m: NDArray, faces: NDArray, side: int) 
     order = np.concatenate(nearness).argsort(kind="stable")
     buffer[np.concatenate(pixel)[order]] = np.concatenate(drawn)[order]  # the nearest is written last
     return buffer.reshape(side, side)
+
+
+def _without_heading(root: NDArray) -> NDArray:
+    """A root rotation (world, Y up) turned about the vertical until the body's front faces +Z."""
+    front = root[:, 2]
+    return Rotation.from_euler("y", -np.arctan2(front[0], front[2])).as_matrix() @ root
 
 
 def _normals(vertices: NDArray, faces: NDArray) -> NDArray:
