@@ -15,7 +15,8 @@ __all__ = ["load_tokenhmr", "load_tokenizer"]
 
 
 def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:
-    """The network in a user's released TokenHMR files, ready to run: a .ckpt and tokenizer.pth.
+    """The network in a user's released TokenHMR files, ready to run: a .ckpt and tokenizer.pth. Or in what
+    training.hmr wrote: its model.ckpt and the tokenizer, of either layout, that it was trained on.
 
     `forward(images (B, 3, 256, 256))`, square crops as ImageNet-normalised RGB, answers an
     `engine.tokenhmr.TokenHmrOutput`. Nothing in the files is run. Raises engine.errors.EngineError, one line that names

@@ -19,6 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import engine
 from engine.errors import EngineError
 from engine.pose_decoder import PoseDecoderConfig
 from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
@@ -41,16 +42,20 @@ _IGNORED = ("smpl.", "discriminator.", "initialized")
 
 
 def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:
-    """The network in the released files, in evaluation mode, frozen, fp32. See `engine.load_tokenhmr`."""
+    """The network in the released files, in evaluation mode, frozen, fp32. See `engine.load_tokenhmr`.
+
+    The tokenizer may also be one of this project's layout, for a checkpoint that was trained on it.
+    """
     checkpoint = Path(checkpoint)
     state = _state_dict(checkpoint)
     kept = _floats({key: tensor for key, tensor in state.items() if not str(key).startswith(_IGNORED)}, checkpoint)
-    tokens = load_released_tokenizer(tokenizer)
+    tokens = engine.load_tokenizer(tokenizer)
+    token_sizes = tokens.config if isinstance(tokens, ReleasedTokenizer) else ReleasedTokenizerConfig()
     with _sizes_of(checkpoint, _WANTED), torch.device("meta"):
-        network = TokenHMR(config_from_shapes({k: tuple(t.shape) for k, t in kept.items()}, tokens.config))
+        network = TokenHMR(config_from_shapes({k: tuple(t.shape) for k, t in kept.items()}, token_sizes))
     del network.tokenizer
     _fill(network, kept, tokenhmr_names(network.config), checkpoint, _WANTED)
-    network.tokenizer = tokens
+    network.tokenizer = tokens  # type: ignore[assignment]  # of either layout
     head = network.config.head
     if (head.tokens, head.codes) != (tokens.num_tokens, tokens.num_codes):
         raise EngineError(

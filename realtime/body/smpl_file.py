@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.skeleton import NUM_JOINTS, NUM_LANDMARKS, PARENTS
+from engine.smpl_pickle import dense, load_pickle
 from engine.unpickle import UnpickleError
 from realtime.body import open_body_path
 from realtime.body.landmark_points import transferred_landmarks
 from realtime.body.model import BodyModel
-from realtime.body.unpickle import dense, load_pickle
 from realtime.errors import UserError
 
 NUM_BETAS = 10

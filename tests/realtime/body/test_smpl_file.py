@@ -11,11 +11,11 @@ import pytest
 import scipy.sparse as sp
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_LANDMARKS
+from engine.smpl_pickle import load_pickle
 from engine.unpickle import UnpickleError
 from realtime.body import open_body_path
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import BodyFileError, load_body
-from realtime.body.unpickle import load_pickle
 
 
 class _FakeChumpy:
