@@ -68,6 +68,13 @@ def test_unchanged_poses_are_recorded_ones_or_their_mirror_images(mocap: Mocap) 
     assert as_mirrored.any()
 
 
+@pytest.mark.parametrize(("chance", "reflected"), [(0.0, False), (1.0, True)])
+def test_mirroring_can_be_left_out_or_forced(mocap: Mocap, chance: float, reflected: bool) -> None:
+    drawn = sampler(mocap, dataclasses.replace(AS_RECORDED, mirrored=chance)).sample(16)
+    pose = mocap.axis_angle[torch.from_numpy(source(drawn)[:, 0])]
+    torch.testing.assert_close(drawn, rotmat_from_axis_angle(mirror(pose) if reflected else pose), atol=1e-6, rtol=0)
+
+
 def test_recombined_limbs_stay_whole(mocap: Mocap) -> None:
     mixed = dataclasses.replace(AS_RECORDED, changed=1.0, recombine=1.0, within_limits=0.0, noise_rad=0.0)
     frames = source(sampler(mocap, mixed).sample(64))
