@@ -122,6 +122,23 @@ def search_example(step: SearchStep, people: FilmedPeople, path: Path) -> None:
     _save(figure, path)
 
 
+def ab_curves(mpjpe_mm: Mapping[str, Sequence[Sequence[float]]], steps: int, path: Path) -> None:
+    """3D error of held-out people while networks learn, one colour a recipe: each seed thin, their mean thick.
+
+    mpjpe_mm: for each recipe and seed the errors at even distances from step 0 to the last.
+    """
+    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
+    for name, runs in mpjpe_mm.items():
+        at = np.linspace(0, steps, len(runs[0]))
+        mean = np.mean(runs, axis=0)
+        (line,) = axes.plot(at, mean, linewidth=2, label=f"{name}: {mean[-1]:.1f}")
+        for run in runs:
+            axes.plot(at, run, linewidth=0.5, color=line.get_color())
+    axes.set(xlabel="training step", ylabel="MPJPE of held-out people, mm", xlim=(0, steps))
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", title="taught by: mm at the end")
+    _save(figure, path)
+
+
 def _skeleton(axes: Axes, points: np.ndarray, colour: str, name: str) -> None:
     names = list(KEYPOINTS)
     for i, (a, b) in enumerate(_BONES):

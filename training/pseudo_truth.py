@@ -19,6 +19,7 @@ from training.torch_body import TorchBody
 
 # Equation 1's weights and margin, for 2D in pixels of a 256-pixel crop and 3D in metres, means over points.
 WEIGHT_2D, WEIGHT_3D, MARGIN = 4.0, 40.5, 20.0
+START_NOISE_RAD = 0.15  # how rough the estimate is from which pseudo ground truth is fitted, a deviation per axis
 
 
 class Bodies(NamedTuple):
