@@ -79,7 +79,11 @@ class TokenHMR(nn.Module):
 
     def forward(self, images: Tensor) -> TokenHmrOutput:
         """images (B, 3, 256, 256): square crops, ImageNet-normalised RGB."""
-        features = self.decoder(self.backbone(middle(images)))
+        return self.from_patches(self.backbone(middle(images)))
+
+    def from_patches(self, patches: Tensor) -> TokenHmrOutput:
+        """The backbone's features (B, N, dim)."""
+        features = self.decoder(patches)
         logits = self.token_head(features)
         body_6d = self.body_6d(logits.softmax(-1))
         root, hands = self.heads.global_orient(features).float(), self.heads.hands(features).float()

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from engine.precision import Attend, LayerNorm, Linear
 
 IMAGE_SIZE = (256, 192)  # height, width
-_BORDER = 2  # pixels of zeros around the crop
+BORDER = 2  # pixels of zeros around the crop
 _EPS = 1e-6
 
 
@@ -34,9 +34,15 @@ class VitConfig:
             raise ValueError(f"a backbone of width {self.dim} cannot be shared among {self.heads} heads")
 
     @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of patches."""
+        rows, columns = ((side + 2 * BORDER - self.patch) // self.patch + 1 for side in IMAGE_SIZE)
+        return rows, columns
+
+    @property
     def num_patches(self) -> int:
-        height, width = ((side + 2 * _BORDER - self.patch) // self.patch + 1 for side in IMAGE_SIZE)
-        return height * width
+        rows, columns = self.grid
+        return rows * columns
 
 
 class VisionTransformer(nn.Module):
@@ -59,7 +65,7 @@ class VisionTransformer(nn.Module):
 class PatchEmbed(nn.Module):
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
-        self.proj = nn.Conv2d(3, config.dim, config.patch, stride=config.patch, padding=_BORDER)
+        self.proj = nn.Conv2d(3, config.dim, config.patch, stride=config.patch, padding=BORDER)
 
     def forward(self, image: Tensor) -> Tensor:
         return self.proj(image.to(self.proj.weight.dtype)).flatten(2).transpose(1, 2).float()

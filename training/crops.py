@@ -58,7 +58,8 @@ def crop(sample: Sample, how: CropAugmentation | None, rng: np.random.Generator)
     M = _to_square(center, side, turn_rad, flip)
     image = cv2.warpAffine(sample.image_bgr, M, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     if gains is not None:
-        image = np.clip(image * gains.astype(np.float32), 0, 255)
+        levels = np.clip(np.arange(256)[:, None] * gains, 0, 255).astype(np.uint8)
+        image = cv2.LUT(image, levels[None])
     keypoints_2d, keypoints_3d = sample.keypoints_2d.copy(), sample.keypoints_3d.copy()
     keypoints_2d[:, :2] = (sample.keypoints_2d[:, :2] @ M[:, :2].T + M[:, 2]) / SIDE - 0.5
     turn = Rotation.from_rotvec((0, 0, turn_rad))
@@ -70,7 +71,7 @@ def crop(sample: Sample, how: CropAugmentation | None, rng: np.random.Generator)
         keypoints_3d[:, 0] *= -1
         pose = pose[MIRROR_JOINTS] * (1, -1, -1)
     return Crop(
-        image_bgr=image.astype(np.uint8),
+        image_bgr=np.asarray(image, np.uint8),
         keypoints_2d=keypoints_2d.astype(np.float32),
         keypoints_3d=keypoints_3d.astype(np.float32),
         rotmats=Rotation.from_rotvec(pose).as_matrix().astype(np.float32),

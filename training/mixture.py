@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 
 import numpy as np
 import torch
@@ -32,6 +33,23 @@ class Part:
     images: ImageSet
     weight: float
     trusted: bool
+
+
+class InMemory:
+    """A set that keeps what it has read, decoded: about 0.2 MB a picture of 256 x 256, in each process that reads."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self.name, self.fingerprint = images.name, images.fingerprint
+        self._images = images
+        self._read: dict[int, Sample] = {}
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> Sample:
+        if index not in self._read:
+            self._read[index] = self._images[index]
+        return self._read[index]
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,11 @@ class Mixture(Dataset[Row]):
         self.seed = seed
         self.skipped = 0
         self._cumulative = (weights / weights.sum()).cumsum()
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all sets, to tell the data of one run from another's."""
+        return sha256("".join(part.images.fingerprint for part in self.parts).encode()).hexdigest()
 
     def __getitem__(self, row: int) -> Row:
         rng = np.random.default_rng((self.seed, row))

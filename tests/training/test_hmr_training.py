@@ -25,7 +25,9 @@ from engine.tokenhmr import TokenHmrConfig, TokenHmrOutput
 from engine.weights import ASSETS
 from training import hmr
 from training.crops import CropAugmentation, crop, extreme_square
-from training.hmr import HmrTraining, Trainer, body_keypoints, load_backbone, released_state, sample_losses
+from training.hmr import HmrTraining, Trainer
+from training.hmr_losses import body_keypoints, sample_losses, token_loss
+from training.hmr_network import load_backbone, released_state
 from training.mixture import Batch, Mixture, Part, collate
 from training.readers.files import BrokenFileError
 from training.readers.sample import KEYPOINT_NAMES, ON_BODY, PELVIS, Sample
@@ -201,19 +203,19 @@ def test_a_true_prediction_costs_nothing_and_equation_8_is_as_written(samples: l
     said = said_exactly(batch, body)
     keypoints_3d, keypoints_2d = body_keypoints(body, said)
     batch.keypoints_2d[..., :2] = keypoints_2d
-    exact = sample_losses(said, batch, body, engine.load_tokenizer(), CONFIG)
+    exact = sample_losses(said, batch, body, "paper")
     for name in ("pose", "betas", "keypoints_3d", "keypoints_2d"):
         assert exact[name].abs().max() < 1e-3, name
-    assert torch.allclose(exact["tokens"], torch.full((2,), float(np.log(512))))  # of a uniform guess
+    assert torch.allclose(token_loss(said, batch, engine.load_tokenizer()), torch.full((2,), float(np.log(512))))  # of a uniform guess
 
     off = said._replace(betas=said.betas + 0.5)
-    assert torch.allclose(sample_losses(off, batch, body, engine.load_tokenizer(), CONFIG)["betas"], torch.tensor(2.5))
+    assert torch.allclose(sample_losses(off, batch, body, "paper")["betas"], torch.tensor(2.5))
     shifted = dataclasses.replace(batch, keypoints_2d=batch.keypoints_2d + torch.tensor([0.01, 0.0, 0.0]))
-    found = sample_losses(said, shifted, body, engine.load_tokenizer(), CONFIG)["keypoints_2d"]
+    found = sample_losses(said, shifted, body, "paper")["keypoints_2d"]
     assert torch.allclose(found, torch.tensor(0.01 * int(ON_BODY.sum())), atol=1e-4)
     moved = dataclasses.replace(batch, keypoints_3d=batch.keypoints_3d.clone())
     moved.keypoints_3d[..., :3] += 7.0  # a common offset is taken away with the pelvis
-    assert sample_losses(said, moved, body, engine.load_tokenizer(), CONFIG)["keypoints_3d"].max() < 1e-3
+    assert sample_losses(said, moved, body, "paper")["keypoints_3d"].max() < 1e-3
     assert keypoints_3d[:, PELVIS].abs().max() < 1e-6
 
 
@@ -225,12 +227,12 @@ def test_pseudo_ground_truth_is_scaled_below_its_thresholds(samples: list[Sample
     batch.keypoints_2d[..., :2] = keypoints_2d + torch.tensor([0.001, 0.0])  # below every threshold of Table S.1
     turn = torch.from_numpy(Rotation.from_rotvec((0, 0, 0.05)).as_matrix()).float()
     said = said._replace(body_pose=said.body_pose @ turn)
-    losses = sample_losses(said, batch, body, engine.load_tokenizer(), CONFIG)
+    losses = sample_losses(said, batch, body, "paper")
     assert losses["pose"][1] == pytest.approx(0.01 * losses["pose"][0].item(), rel=1e-3)
     assert losses["keypoints_3d"][0] > 0
     assert losses["keypoints_3d"][1] == 0
     assert losses["betas"][1] == 0
-    off = sample_losses(said, batch, body, engine.load_tokenizer(), dataclasses.replace(CONFIG, tals="off"))
+    off = sample_losses(said, batch, body, "off")
     assert torch.allclose(off["pose"][1], off["pose"][0])
 
 
@@ -261,14 +263,14 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(samples: list
     state = torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
     torch.manual_seed(99)
     resumed = trainer_of(CONFIG, mixture, body)
-    resumed.load_state(state)
+    resumed.load_state(state, Path("checkpoint.pt"))
     for batch in mixture.batches(4, resumed.step, 4):
         resumed.train_step(batch)
     for name, tensor in unbroken.network.state_dict().items():
         assert torch.equal(tensor, resumed.network.state_dict()[name]), name
     other = trainer_of(dataclasses.replace(CONFIG, batch=8), mixture, body)
     with pytest.raises(EngineError, match="another configuration"):
-        other.load_state(state)
+        other.load_state(state, Path("checkpoint.pt"))
 
 
 def test_training_learns_and_leaves_the_tokenizer_alone(samples: list[Sample], body: TorchBody) -> None:
@@ -383,14 +385,3 @@ def test_shipped_configurations_are_valid_and_the_paper_s_says_what_the_paper_sa
         assert (weights.pose, weights.betas, weights.keypoints_2d, weights.keypoints_3d) == (1e-3, 5e-4, 1e-2, 5e-2)
         assert config.model == TokenHmrConfig()
         assert sum(one.weight for one in config.sets) == pytest.approx(1.0)
-
-
-def test_a_checkpoint_that_cannot_be_written_or_read_says_so(tmp_path: Path) -> None:
-    path = tmp_path / "checkpoint.pt"
-    hmr.save_atomically({"step": 3}, path)
-    with pytest.raises(EngineError, match="make room and go on with --resume"):
-        hmr.save_atomically({"step": 4}, tmp_path / "full" / "checkpoint.pt")
-    assert hmr.load_checkpoint(path) == {"step": 3}
-    path.write_bytes(path.read_bytes()[:100])
-    with pytest.raises(EngineError, match="not a whole checkpoint"):
-        hmr.load_checkpoint(path)
