@@ -27,10 +27,11 @@ class Tals:
     alpha_pose: float = 0.01
     alpha_keypoints: float = 0.01
     gate: Literal["l1", "squared"] = "l1"  # |dx| + |dy|, or confidence * (dx^2 + dy^2)
-    gates_3d: bool = False  # keep a 3D pseudo keypoint only where its 2D error is over the threshold
+    gates_3d: bool = False  # 3D pseudo keypoints count where their 2D error is over the threshold, else not at all
 
 
 PAPER = Tals()
+PLAIN = Tals(alpha_pose=1.0, alpha_keypoints=1.0)  # no scaling: what TALS is compared with
 # As in the authors' code. There the squared distance meets thresholds that were measured as L1, so nearly every
 # keypoint (anything nearer than 7 to 13 % of the crop) counts as below.
 RELEASED = Tals(alpha_pose=0.05, alpha_keypoints=0.05, gate="squared", gates_3d=True)
@@ -77,8 +78,8 @@ def keypoints_over(
 def keypoints_3d_kept(over: Tensor, confidence: Tensor, tals: Tals = PAPER) -> Tensor:
     """Which 3D pseudo keypoints (B, K) count, from `keypoints_over` and the confidence of each.
 
-    All that were seen, unless the variant gates them: then those over the threshold in 2D and seen well.
+    None in the paper: equation 9 has no such term. In the released code those over the threshold in 2D and seen well.
     """
-    if tals.gates_3d:
-        return over & (confidence > RELEASED_MIN_CONFIDENCE)
-    return confidence > 0
+    if not tals.gates_3d:
+        return torch.zeros_like(over)
+    return over & (confidence > RELEASED_MIN_CONFIDENCE)

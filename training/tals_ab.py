@@ -26,13 +26,12 @@ from training.metrics import joint_angle_error, mpjpe, pa_mpjpe, pck
 from training.mocap import Mocap, load_mocap
 from training.pseudo_truth import START_NOISE_RAD, Bodies, fit_pseudo_truth, pose, rough_estimate
 from training.synthetic import CameraConfig
-from training.tals import PAPER, Tals, keypoint_tals, keypoints_over, pose_tals
+from training.tals import PAPER, PLAIN, Tals, keypoint_tals, keypoints_over, pose_tals
 from training.thresholds import PAPER_THRESHOLDS, joint_thresholds_rad, keypoint_thresholds
 from training.torch_body import TorchBody
 
 POSE, SHAPE, POINTS_2D, POINTS_3D = 1e-3, 5e-4, 1e-2, 5e-2  # section 5.1
 CAMERA = CameraConfig(distance_m=(1.5, 5.0), any_tilt=0.0)  # near, where the bias is large
-PLAIN = Tals(alpha_pose=1.0, alpha_keypoints=1.0)
 PARTS = 10  # networks are measured after each tenth of their training
 
 
