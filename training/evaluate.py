@@ -1,23 +1,25 @@
 """The paper's evaluations, ours beside the paper's figures, as Markdown and JSON.
 
+    python -m training.evaluate --model model.ckpt --form threedpw|emdb|tars|bedlam|coco --data DIR [--cut 30 50]
     python -m training.evaluate --predictions P.npz --ground-truth G.npz --protocol 3dpw|emdb|plain
     python -m training.evaluate --session s.npz --trc reference.trc
     python -m training.evaluate --tokenizer WEIGHTS --mocap FILE [FILE ...] [--map poses.png]
 
-The first prints Table 1 (with --cropped-30 or --cropped-50 Table 2 as well), the last Table 3 and Figure S.1.
-docs/evaluation.md describes the files.
+The first two print Table 1, with pictures cut at their borders Table 2 as well; the last Table 3 and Figure S.1.
+docs/evaluation.md describes files and protocols.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -25,7 +27,8 @@ from engine.errors import EngineError
 from engine.skeleton import LIMB_JOINTS
 from training.metrics import accel_error, mpjpe, pa_mpjpe
 from training.paper_figures import TABLE_1, TABLE_2, TABLE_3, Table
-from training.protocols import PROTOCOLS, Array, Scores, load_people, score
+from training.protocols import PROTOCOLS, Array, Scores, load_people, save_people, score
+from training.readers.forms import Form, open_images
 from training.trc import LIMB_MARKERS, read_trc
 
 HIPS = [LIMB_MARKERS.index("LHip"), LIMB_MARKERS.index("RHip")]
@@ -39,47 +42,68 @@ class Result:
     data: dict[str, Any]
 
 
+# A network over an image set -----------------------------------------------------------------------------------------
+
+
+def evaluate_network(options: argparse.Namespace) -> Result:
+    import engine
+    from engine.weights import ASSETS
+    from training import image_evaluation as images
+
+    form: Form = options.form
+    found = open_images(form, options.data, options.split or images.SPLIT_OF.get(form, ""))
+    bodies = images.load_bodies(form, options.body, images.extra_regressor(options.model, options.regressor))
+    (tokenizer,) = options.tokenizer or [ASSETS / "tokenizer.safetensors"]
+    network = engine.load_tokenhmr(options.model, tokenizer, device=options.device)
+    protocol = images.PROTOCOL_OF.get(form, PROTOCOLS["plain"])
+    scores: dict[str, Scores] = {}
+    for cut in (0, *sorted(set(options.cut))):
+        run = images.run_network(network, found, cut / 100, options.batch, options.device, options.workers)
+        pred, truth = images.predictions(run, form, bodies), images.truth(run, form, bodies)
+        scores[f"{cut} %" if cut else "whole"] = score(protocol, pred, truth)
+        if not cut and options.save_predictions is not None:
+            save_people(options.save_predictions, pred)
+        if not cut and options.save_truth is not None:
+            save_people(options.save_truth, truth)
+    return _in_the_papers_form(scores, options.name, form if protocol.name == "plain" else protocol.name)
+
+
 # Predictions ---------------------------------------------------------------------------------------------------------
 
 
 def evaluate_predictions(options: argparse.Namespace) -> Result:
-    regressor = None if options.regressor is None else load_regressor(options.regressor)
+    from training.smpl import read_regressor
+
+    regressor = None if options.regressor is None else read_regressor(options.regressor)
     protocol = PROTOCOLS[options.protocol]
     truth = load_people(options.ground_truth, regressor)
     scores = {"whole": score(protocol, load_people(options.predictions, regressor), truth)}
     for share, path in (("30 %", options.cropped_30), ("50 %", options.cropped_50)):
         if path is not None:
             scores[share] = score(protocol, load_people(path, regressor), truth)
+    return _in_the_papers_form(scores, options.name, protocol.name)
+
+
+def _in_the_papers_form(scores: dict[str, Scores], name: str, data: str) -> Result:
+    """All measures, and the paper's Tables 1 and 2 with a row of ours. data: emdb, 3dpw, or what else it was."""
     parts = [score_table(scores)]
-    whole = three(scores["whole"])
-    if protocol.name == "emdb":
-        parts.append(with_ours(TABLE_1, ("", options.name), (*whole, None, None, None)))
-    elif protocol.name == "3dpw":
-        parts.append(with_ours(TABLE_1, ("", options.name), (None, None, None, *whole)))
+    whole = _three(scores["whole"])
+    if data == "emdb":
+        parts.append(with_ours(TABLE_1, ("", name), (*whole, None, None, None)))
+    elif data == "3dpw":
+        parts.append(with_ours(TABLE_1, ("", name), (None, None, None, *whole)))
     if len(scores) > 1:
         changes: list[float | None] = []
         for share in ("30 %", "50 %"):
-            cut = three(scores[share]) if share in scores else (None, None, None)
+            cut = _three(scores[share]) if share in scores else (None, None, None)
             for value, before in zip(cut, whole, strict=True):
                 changes += [value, None if value is None or before is None else value - before]
-        parts.append(with_ours(TABLE_2, (options.name,), tuple(changes)))
-    data = {"protocol": protocol.name, "scores": {name: asdict(row) for name, row in scores.items()}}
-    return Result("\n\n".join(parts), data)
+        label = name if data == "emdb" else f"{name}, on {data}"
+        parts.append(with_ours(TABLE_2, (label,), tuple(changes)))
+    return Result("\n\n".join(parts), {"data": data, "scores": {key: asdict(row) for key, row in scores.items()}})
 
 
-def load_regressor(path: Path) -> Array:
-    """J_regressor (J, V) of an .npz: a body file, or one that holds nothing else."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            regressor: Array = file["J_regressor"]
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise EngineError(f"cannot read J_regressor (J, V) from {path}: give an .npz that has it") from error
-    if regressor.ndim != 2:
-        raise EngineError(f"{path}: J_regressor must be (J, V), not {regressor.shape}")
-    return regressor
-
-
-def three(scores: Scores) -> tuple[float | None, float, float]:
+def _three(scores: Scores) -> tuple[float | None, float | None, float | None]:
     return scores.mve_mm, scores.mpjpe_mm, scores.pa_mpjpe_mm
 
 
@@ -178,6 +202,7 @@ def score_table(scores: dict[str, Scores]) -> str:
     names = {
         "people": "people",
         "missed": "without a prediction",
+        "unknown": "of unknown 3D pose or shape",
         "mpjpe_mm": "MPJPE mm",
         "pa_mpjpe_mm": "PA-MPJPE mm",
         "mve_mm": "MVE mm",
@@ -189,7 +214,7 @@ def score_table(scores: dict[str, Scores]) -> str:
     rows = [(name, [asdict(row)[key] for row in scores.values()]) for key, name in names.items()]
     lines = [f"| measure | {' | '.join(scores)} |", "|---" * (1 + len(scores)) + "|"]
     for name, values in rows:
-        if any(value is not None for value in values):
+        if any(value is not None for value in values) and (name != names["unknown"] or any(values)):
             lines.append(f"| {name} | {' | '.join(_number(value) for value in values)} |")
     return "\n".join(lines)
 
@@ -216,38 +241,26 @@ def _number(value: float | None) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description="The paper's evaluations.")
-    task = parser.add_mutually_exclusive_group(required=True)
-    task.add_argument("--predictions", type=Path, metavar="NPZ", help="what an estimator found")
-    task.add_argument("--session", type=Path, metavar="NPZ", help="a recording of run_live.py")
-    task.add_argument("--tokenizer", type=Path, nargs="+", metavar="WEIGHTS", help="trained tokenizers, for Table 3")
-    parser.add_argument("--ground-truth", type=Path, metavar="NPZ", help="with --predictions")
-    parser.add_argument("--protocol", choices=sorted(PROTOCOLS), help="with --predictions")
-    parser.add_argument("--regressor", type=Path, metavar="NPZ", help="make joints of vertices by its J_regressor")
-    parser.add_argument("--cropped-30", type=Path, metavar="NPZ", help="predictions with 30 %% cut off, for Table 2")
-    parser.add_argument("--cropped-50", type=Path, metavar="NPZ", help="predictions with 50 %% cut off, for Table 2")
-    parser.add_argument("--trc", type=Path, metavar="FILE", help="markers, with --session")
-    parser.add_argument("--frame-offset", type=int, default=0, help="source frame of the markers' first row (0)")
-    parser.add_argument("--mocap", type=Path, nargs="+", metavar="NPZ", help="with --tokenizer: splits test, test_ood")
-    parser.add_argument("--body", type=Path, metavar="NPZ", help="with --tokenizer: body file (the shipped one)")
-    parser.add_argument("--every", type=int, default=1, help="with --tokenizer: take one frame in so many (1)")
-    parser.add_argument("--map", type=Path, metavar="PNG", help="with --tokenizer: draw Figure S.1 for the first")
-    parser.add_argument("--name", default="ours", help="what to call it in the tables (ours)")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
+    _add_options(parser)
     options = parser.parse_args(argv)
-    if options.predictions and not (options.ground_truth and options.protocol):
-        parser.error("--predictions needs --ground-truth and --protocol")
-    if options.session and not options.trc:
-        parser.error("--session needs --trc")
-    if options.tokenizer and not options.mocap:
-        parser.error("--tokenizer needs --mocap")
+    tasks = {
+        "model": (evaluate_network, ("form", "data")),
+        "predictions": (evaluate_predictions, ("ground_truth", "protocol")),
+        "session": (evaluate_session, ("trc",)),
+        "tokenizer": (evaluate_tokenizers, ("mocap",)),
+    }
+    chosen = [name for name in tasks if getattr(options, name) and not (name == "tokenizer" and options.model)]
+    if len(chosen) != 1:
+        parser.error("give one of --model, --predictions, --session, or --tokenizer with --mocap")
+    evaluate, needed = tasks[chosen[0]]
+    if not all(getattr(options, name) for name in needed):
+        flags = " and ".join("--" + name.replace("_", "-") for name in needed)
+        parser.error(f"--{chosen[0]} needs {flags}")
+    if options.model and options.tokenizer and len(options.tokenizer) > 1:
+        parser.error("--model takes the one tokenizer that it was trained on")
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
-        if options.predictions:
-            result = evaluate_predictions(options)
-        elif options.session:
-            result = evaluate_session(options)
-        else:
-            result = evaluate_tokenizers(options)
+        result = evaluate(options)
     except EngineError as error:
         print(error, file=sys.stderr)
         return 2
@@ -257,6 +270,58 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.json is not None:
         options.json.write_text(json.dumps({"name": options.name, **result.data}, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def _add_options(parser: argparse.ArgumentParser) -> None:
+    network = parser.add_argument_group("a network over an image set")
+    network.add_argument(
+        "--model", type=Path, metavar="CKPT", help="TokenHMR's checkpoint, or training.hmr's model.ckpt"
+    )
+    network.add_argument("--form", choices=get_args(Form), help="of the set (docs/hmr-training.md)")
+    network.add_argument("--data", type=Path, metavar="DIR", help="the set's folder")
+    network.add_argument("--split", help="of threedpw (test), emdb (emdb1) or coco (val2017)")
+    network.add_argument("--cut", type=int, nargs="+", choices=(30, 50), default=[], help="per cent, for Table 2 too")
+    network.add_argument("--device", default="cpu", help="of torch: cpu, cuda, cuda:1 (cpu)")
+    network.add_argument("--batch", type=int, default=32, help="people at a time (32)")
+    network.add_argument("--workers", type=int, default=0, help="processes that read pictures (0)")
+    network.add_argument("--save-predictions", type=Path, metavar="NPZ", help="write what the network said")
+    network.add_argument("--save-truth", type=Path, metavar="NPZ", help="write what it was measured against")
+
+    files = parser.add_argument_group("files of predictions")
+    files.add_argument("--predictions", type=Path, metavar="NPZ", help="what an estimator found")
+    files.add_argument("--ground-truth", type=Path, metavar="NPZ")
+    files.add_argument("--protocol", choices=sorted(PROTOCOLS))
+    files.add_argument("--cropped-30", type=Path, metavar="NPZ", help="predictions with 30 %% cut off, for Table 2")
+    files.add_argument("--cropped-50", type=Path, metavar="NPZ", help="predictions with 50 %% cut off, for Table 2")
+
+    video = parser.add_argument_group("a real video")
+    video.add_argument("--session", type=Path, metavar="NPZ", help="a recording of run_live.py")
+    video.add_argument("--trc", type=Path, metavar="FILE", help="markers")
+    video.add_argument("--frame-offset", type=int, default=0, help="source frame of the markers' first row (0)")
+
+    tokenizer = parser.add_argument_group("tokenizers")
+    tokenizer.add_argument(
+        "--mocap", type=Path, nargs="+", metavar="NPZ", help="its splits test and test_ood are taken"
+    )
+    tokenizer.add_argument("--every", type=int, default=1, help="take one frame in so many (1)")
+    tokenizer.add_argument("--map", type=Path, metavar="PNG", help="draw Figure S.1 for the first tokenizer")
+
+    shared = parser.add_argument_group("shared")
+    shared.add_argument(
+        "--tokenizer", type=Path, nargs="+", metavar="FILE", help="to evaluate; with --model its own (the shipped one)"
+    )
+    shared.add_argument(
+        "--body", type=Path, metavar="PATH", help="body file (the free one); threedpw, emdb: folder of SMPL's three"
+    )
+    shared.add_argument(
+        "--regressor",
+        type=Path,
+        metavar="FILE",
+        help="with --predictions: makes joints of vertices; with --model and threedpw: SMPL_to_J19.pkl",
+    )
+    shared.add_argument("--name", default="ours", help="what to call it in the tables (ours)")
+    shared.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON")
+    shared.add_argument("--markdown", type=Path, metavar="FILE", help="write the tables as Markdown")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The evaluation protocols of 3DPW and EMDB, and a plain one: which joints count and what lies at the origin.
 
-Predictions and ground truth are .npz files of N rows, one a person and frame (docs/evaluation.md).
+Predictions and ground truth are N rows each, one a person and frame; as files they are .npz (docs/evaluation.md).
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol as Interface
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from engine.errors import EngineError
 from training.metrics import accel_error, joint_angle_error, mpjpe, mve, pa_mpjpe, pck
 
 Array = NDArray[np.floating]
+Flags = NDArray[np.bool_]
 _CHUNK = 1024  # rows at a time, so that meshes in float64 stay small
 
 
@@ -50,19 +52,31 @@ PROTOCOLS = {
 }
 
 
+class Meshes(Interface):
+    """Vertices (N, V, 3): an array, or something that works them out for the rows that are asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __getitem__(self, rows: NDArray[np.intp], /) -> Array: ...
+
+
 @dataclass(frozen=True)
 class People:
-    """One file's rows. Points are metres in camera axes; rotations are local, in SMPL's order."""
+    """Rows of predictions or of the truth. Points are metres in camera axes; rotations are local, in SMPL's order.
+
+    A row of the truth that is NaN throughout, in joints or in rotmats, is not known: it counts in no mean of that.
+    """
 
     joints: Array  # (N, J, 3)
-    vertices: Array | None = None  # (N, V, 3)
+    vertices: Meshes | None = None  # (N, V, 3)
     rotmats: Array | None = None  # (N, 24, 3, 3)
     keypoints_2d: Array | None = None  # (N, K, 2) px
-    visible: Array | None = None  # (N, K) bool, of the truth
+    visible: Flags | None = None  # (N, K) bool, of the truth
     box_size_px: Array | None = None  # (N,) side of the person's crop, of the truth
-    found: Array | None = None  # (N,) bool, of predictions: False where there is none
-    sequence: Array | None = None  # (N,) of the truth: rows of one sequence lie together, in the order of time
-    ids: Array | None = None  # (N,) in both files, to be sure that rows pair
+    found: Flags | None = None  # (N,) bool, of predictions: False where there is none
+    sequence: NDArray | None = None  # (N,) of the truth: rows of one sequence lie together, in the order of time
+    ids: NDArray | None = None  # (N,) in both files, to be sure that rows pair
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -70,12 +84,13 @@ class People:
 
 @dataclass(frozen=True)
 class Scores:
-    """Means over the people that were found; None where the files do not hold what the measure needs."""
+    """Means over the people that were found; None where what the measure needs is not there."""
 
     people: int
     missed: int  # rows without a prediction; they count in no mean
-    mpjpe_mm: float
-    pa_mpjpe_mm: float
+    mpjpe_mm: float | None
+    pa_mpjpe_mm: float | None
+    unknown: int = 0  # people whose true joints are not known; they count in no mean of joints and vertices
     mve_mm: float | None = None
     joint_angle_deg: float | None = None
     pck_05: float | None = None  # nearer than 0.05 of the crop's side
@@ -87,26 +102,36 @@ def score(protocol: Protocol, pred: People, gt: People) -> Scores:
     """Measure predictions against the truth, row by row. Raises EngineError where the two do not pair."""
     _check_pair(protocol, pred, gt)
     found = np.ones(len(gt), bool) if pred.found is None else pred.found.astype(bool)
-    rows = np.flatnonzero(found)
-    if not len(rows):
+    people = np.flatnonzero(found)
+    if not len(people):
         raise EngineError(f"none of the {len(gt)} predictions is marked as found")
     near, truth = protocol.counted(pred.joints), protocol.counted(gt.joints)
-    if not np.isfinite(near[rows]).all() or not np.isfinite(truth[rows]).all():
-        bad = rows[~(np.isfinite(near[rows]) & np.isfinite(truth[rows])).all((1, 2))][0]
-        raise EngineError(f"joints of row {bad} are not finite: set found to False where there is no prediction")
+    known = found & ~np.isnan(truth).all((1, 2))
+    rows = np.flatnonzero(known)
+    _check_finite("joints", near[rows], truth[rows], rows)
     return Scores(
-        people=len(rows),
-        missed=len(gt) - len(rows),
-        mpjpe_mm=float(mpjpe(near[rows], truth[rows]).mean()),
-        pa_mpjpe_mm=float(pa_mpjpe(near[rows], truth[rows]).mean()),
+        people=len(people),
+        missed=len(gt) - len(people),
+        unknown=len(people) - len(rows),
+        mpjpe_mm=float(mpjpe(near[rows], truth[rows]).mean()) if len(rows) else None,
+        pa_mpjpe_mm=float(pa_mpjpe(near[rows], truth[rows]).mean()) if len(rows) else None,
         mve_mm=_vertex_error(protocol, pred, gt, rows),
-        joint_angle_deg=None
-        if pred.rotmats is None or gt.rotmats is None
-        else float(joint_angle_error(pred.rotmats[rows, 1:], gt.rotmats[rows, 1:]).mean()),
-        pck_05=_pck(pred, gt, rows, 0.05),
-        pck_10=_pck(pred, gt, rows, 0.10),
-        accel_error_mm=_acceleration(near, truth, found, gt.sequence),
+        joint_angle_deg=_angle_error(pred, gt, people),
+        pck_05=_pck(pred, gt, people, 0.05),
+        pck_10=_pck(pred, gt, people, 0.10),
+        accel_error_mm=_acceleration(near, truth, known, gt.sequence),
     )
+
+
+def save_people(path: Path, people: People) -> None:
+    """Write the file that `load_people` reads; vertices are worked out where they are not an array, 12 bytes each."""
+    rows = np.arange(len(people))
+    data = {key: getattr(people, name) for name, key in _KEYS.items() if getattr(people, name) is not None}
+    try:
+        with path.open("wb") as file:
+            np.savez_compressed(file, **{key: value[rows] for key, value in data.items()})
+    except OSError as error:
+        raise EngineError(f"cannot write {path}: {error.strerror}") from error
 
 
 def load_people(path: Path, regressor: Array | None = None) -> People:
@@ -168,8 +193,26 @@ def _check_pair(protocol: Protocol, pred: People, gt: People) -> None:
         )
 
 
+def _check_finite(what: str, pred: Array, gt: Array, rows: NDArray[np.intp]) -> None:
+    """pred and gt: of `rows` alone."""
+    fine = (np.isfinite(pred) & np.isfinite(gt)).all(tuple(range(1, pred.ndim)))
+    if not fine.all():
+        bad = rows[~fine][0]
+        raise EngineError(f"{what} of row {bad} are not finite: set found to False where there is no prediction")
+
+
+def _angle_error(pred: People, gt: People, people: NDArray[np.intp]) -> float | None:
+    if pred.rotmats is None or gt.rotmats is None:
+        return None
+    rows = people[~np.isnan(gt.rotmats[people]).all((1, 2, 3))]
+    if not len(rows):
+        return None
+    _check_finite("rotmats", pred.rotmats[rows], gt.rotmats[rows], rows)
+    return float(joint_angle_error(pred.rotmats[rows, 1:], gt.rotmats[rows, 1:]).mean())
+
+
 def _vertex_error(protocol: Protocol, pred: People, gt: People, rows: NDArray[np.intp]) -> float | None:
-    if pred.vertices is None or gt.vertices is None:
+    if pred.vertices is None or gt.vertices is None or not len(rows):
         return None
     near, truth = protocol.origin(pred.joints), protocol.origin(gt.joints)
     total = 0.0
@@ -182,12 +225,18 @@ def _vertex_error(protocol: Protocol, pred: People, gt: People, rows: NDArray[np
 def _pck(pred: People, gt: People, rows: NDArray[np.intp], threshold: float) -> float | None:
     if pred.keypoints_2d is None or gt.keypoints_2d is None or gt.box_size_px is None:
         return None
+    visible = np.ones(gt.keypoints_2d.shape[:2], bool) if gt.visible is None else gt.visible.astype(bool)
+    rows = rows[visible[rows].any(1)]
+    if not len(rows):
+        return None
+    seen = visible[rows, :, None]
+    near, truth = (np.where(seen, points[rows], 0) for points in (pred.keypoints_2d, gt.keypoints_2d))
+    _check_finite("keypoints_2d", near, truth, rows)
     box = gt.box_size_px[rows, None, None]
-    visible = None if gt.visible is None else gt.visible[rows]
-    return float(np.nanmean(pck(pred.keypoints_2d[rows] / box, gt.keypoints_2d[rows] / box, threshold, visible)))
+    return float(pck(near / box, truth / box, threshold, visible[rows]).mean())
 
 
-def _acceleration(near: Array, truth: Array, found: Array, sequence: Array | None) -> float | None:
+def _acceleration(near: Array, truth: Array, found: Flags, sequence: NDArray | None) -> float | None:
     """Over stretches of at least three frames in a row in which the person was found."""
     if sequence is None:
         return None
@@ -199,7 +248,7 @@ def _acceleration(near: Array, truth: Array, found: Array, sequence: Array | Non
     return total / frames if frames else None
 
 
-def _runs(found: Array, sequence: Array) -> Iterator[NDArray[np.intp]]:
+def _runs(found: Flags, sequence: NDArray) -> Iterator[NDArray[np.intp]]:
     rows = np.flatnonzero(found)
     breaks = np.flatnonzero((np.diff(rows) != 1) | (sequence[rows][1:] != sequence[rows][:-1])) + 1
     yield from np.split(rows, breaks)

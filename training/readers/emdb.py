@@ -1,6 +1,7 @@
 """EMDB as published: P0..P9/SEQUENCE/P0_SEQUENCE_data.pkl beside images/00000.jpg. Frames that it marks good.
 
-The root is turned into the camera by the frame's extrinsics. Shapes are of a gendered body, so they are not taught.
+The root is turned into the camera by the frame's extrinsics. Shapes are of a gendered body: for evaluation, not to be
+taught.
 """
 
 from __future__ import annotations
@@ -14,10 +15,12 @@ from scipy.spatial.transform import Rotation
 
 from engine.crop import crop_square
 from training.readers.files import BrokenFileError, expect, fingerprint, read_all, read_image, read_pickle, require
-from training.readers.sample import NUM_KEYPOINTS, Array, Sample, keypoints_from_joints
+from training.readers.sample import NUM_KEYPOINTS, Array, Gender, Sample, keypoints_from_joints, stretches
 
 FORM = "EMDB"
-_KEYS = ("good_frames_mask", "camera", "smpl", "kp2d", "bboxes")
+SPLITS = ("emdb1", "emdb2")  # the set's own: for poses before the camera, and for paths through the world
+_KEYS = ("good_frames_mask", "camera", "smpl", "kp2d", "bboxes", "gender")
+_GENDERS: dict[str, Gender] = {"male": "male", "female": "female", "neutral": "neutral"}
 
 
 @dataclass(frozen=True)
@@ -27,15 +30,17 @@ class _Frame:
     keypoints_px: Array  # (24, 2)
     pose: Array  # (24, 3) the root in the camera
     betas: Array
+    gender: Gender
+    sequence: str
 
 
 class EmdbSet:
-    """All good frames, by number."""
+    """The good frames of all sequences, or of those in one of SPLITS, by number."""
 
-    def __init__(self, folder: Path) -> None:
-        self.name = folder.name
+    def __init__(self, folder: Path, split: str | None = None) -> None:
+        self.name = folder.name if split is None else f"{folder.name}/{split}"
         sequences = expect(folder, "P*/*/*_data.pkl", FORM)
-        self._frames = read_all(sequences, _frames, FORM)
+        self._frames = read_all(sequences, lambda path: _frames(path, split), FORM)
         self.fingerprint = fingerprint(sequences)
 
     def __len__(self) -> int:
@@ -56,12 +61,16 @@ class EmdbSet:
             betas=frame.betas,
             has_pose=True,
             has_betas=False,
+            gender=frame.gender,
+            sequence=frame.sequence,
         )
 
 
-def _frames(path: Path) -> Iterator[_Frame]:
+def _frames(path: Path, split: str | None) -> Iterator[_Frame]:
     content = read_pickle(path)
-    require(content, _KEYS, path)
+    require(content, _KEYS if split is None else (*_KEYS, split), path)
+    if split is not None and not content[split]:
+        return
     try:
         good = np.asarray(content["good_frames_mask"], bool).copy()
         good[np.asarray(content["bboxes"].get("invalid_idxs", ()), np.int64)] = False
@@ -71,12 +80,13 @@ def _frames(path: Path) -> Iterator[_Frame]:
         pose = np.concatenate((root, smpl["poses_body"]), axis=1).reshape(-1, 24, 3).astype(np.float32)
         boxes, keypoints = np.asarray(content["bboxes"]["bboxes"]), np.asarray(content["kp2d"])
         betas = np.asarray(smpl["betas"], np.float32)[:10]
+        gender = _GENDERS[str(content["gender"])]
         if not len(good) == len(pose) == len(boxes) == len(keypoints):
             raise ValueError("its parts differ in length")
     except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
         raise BrokenFileError(f"{path} is not in the form of {FORM} ({type(error).__name__}: {error})") from error
-    for i in np.flatnonzero(good).tolist():
-        box = boxes[i].astype(np.float32)
-        if (box[2:] > box[:2]).all():
-            image = path.parent / "images" / f"{i:05d}.jpg"
-            yield _Frame(image, box, keypoints[i].astype(np.float32), pose[i], betas)
+    kept = np.flatnonzero(good & (boxes[:, 2:] > boxes[:, :2]).all(1))
+    for i, sequence in zip(kept.tolist(), stretches(path.parent.name, kept), strict=True):
+        image = path.parent / "images" / f"{i:05d}.jpg"
+        box, points = boxes[i].astype(np.float32), keypoints[i].astype(np.float32)
+        yield _Frame(image, box, points, pose[i], betas, gender, sequence)

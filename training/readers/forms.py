@@ -7,6 +7,7 @@ from typing import Literal
 
 from training.readers.bedlam import BedlamSet
 from training.readers.coco import CocoSet
+from training.readers.emdb import SPLITS as EMDB_SPLITS
 from training.readers.emdb import EmdbSet
 from training.readers.sample import ImageSet
 from training.readers.tars import TarSet
@@ -16,7 +17,11 @@ Form = Literal["tars", "bedlam", "threedpw", "emdb", "coco"]
 
 
 def open_images(form: Form, folder: Path, split: str) -> ImageSet:
-    """A set in one of the forms. `split` means something to threedpw and coco. Raises EngineError."""
+    """A set in one of the forms. Raises EngineError.
+
+    `split` names files of threedpw (train, validation, test) and coco (train2017, val2017). Of emdb, emdb1 and emdb2
+    are its own halves; with any other name, and of the other forms, everything is read.
+    """
     match form:
         case "tars":
             return TarSet(folder)
@@ -25,6 +30,6 @@ def open_images(form: Form, folder: Path, split: str) -> ImageSet:
         case "threedpw":
             return ThreeDpwSet(folder, split)
         case "emdb":
-            return EmdbSet(folder)
+            return EmdbSet(folder, split if split in EMDB_SPLITS else None)
         case "coco":
             return CocoSet(folder, split)

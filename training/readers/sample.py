@@ -6,7 +6,7 @@ Camera axes: x right, y down, z forward. Pixels: integer coordinates are pixel c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
 
 Array = NDArray[np.float32]
+Gender = Literal["neutral", "male", "female"]
 
 # OpenPose's 25, LSP's 14, then MPII's pelvis and thorax and H36M's spine, jaw and head (TokenHMR, table S.1).
 KEYPOINT_NAMES: tuple[str, ...] = (
@@ -72,6 +73,12 @@ def keypoints_from_joints(joints: NDArray, confidence: float | NDArray = 1.0) ->
     return keypoints
 
 
+def stretches(clip: str, frames: NDArray[np.integer]) -> list[str]:
+    """For the numbers of the frames that were kept of a clip, in order, names of the unbroken stretches they lie in."""
+    firsts = np.concatenate((np.ones(min(len(frames), 1), bool), np.diff(frames) != 1))
+    return [f"{clip}@{frames[first]}" for first in np.maximum.accumulate(np.where(firsts, np.arange(len(frames)), 0))]
+
+
 @dataclass(frozen=True)
 class Sample:
     """A person before augmentation."""
@@ -85,7 +92,9 @@ class Sample:
     pose: Array  # (24, 3) local axis-angle, radians, the root in camera axes
     betas: Array  # (10,)
     has_pose: bool
-    has_betas: bool
+    has_betas: bool  # of the neutral body, so that they may be taught
+    gender: Gender = "neutral"  # of the body that betas are of: true, where it is not the neutral one, but not taught
+    sequence: str = ""  # of a clip: an unbroken stretch of its frames has one name; "": a single picture
 
 
 class ImageSet(Protocol):

@@ -1,6 +1,6 @@
 """3DPW as published: sequenceFiles/SPLIT/SEQUENCE.pkl and imageFiles/SEQUENCE/image_00000.jpg.
 
-Frames whose camera was aligned to the picture. Shapes are of gendered bodies, so they are not taught.
+Frames whose camera was aligned to the picture. Shapes are of gendered bodies: for evaluation, not to be taught.
 """
 
 from __future__ import annotations
@@ -14,12 +14,31 @@ from scipy.spatial.transform import Rotation
 
 from engine.crop import crop_square
 from training.readers.files import BrokenFileError, expect, fingerprint, read_all, read_image, read_pickle, require
-from training.readers.sample import KEYPOINT_NAMES, NUM_KEYPOINTS, Array, Sample, keypoints_from_joints
+from training.readers.sample import (
+    KEYPOINT_NAMES,
+    NUM_KEYPOINTS,
+    Array,
+    Gender,
+    Sample,
+    keypoints_from_joints,
+    stretches,
+)
 
 FORM = "3DPW"
-_KEYS = ("sequence", "poses", "betas", "poses2d", "jointPositions", "cam_poses", "cam_intrinsics", "campose_valid")
+_KEYS = (
+    "sequence",
+    "poses",
+    "betas",
+    "poses2d",
+    "jointPositions",
+    "cam_poses",
+    "cam_intrinsics",
+    "campose_valid",
+    "genders",
+)
 # OpenPose's 18: as the first 19 of the 44 keypoints, without the middle of the hips.
 _PLACES = [i for i in range(19) if KEYPOINT_NAMES[i] != "mid_hip"]
+_GENDERS: dict[str, Gender] = {"m": "male", "f": "female"}
 _ROOM = 1.2  # the box over the extent of the joints, which lie inside the body
 
 
@@ -32,6 +51,8 @@ class _Frame:
     keypoints: Array  # (18, 3) as detected: pixels, confidence
     pose: Array  # (24, 3) the root in the camera
     betas: Array
+    gender: Gender
+    sequence: str
 
 
 class ThreeDpwSet:
@@ -65,6 +86,8 @@ class ThreeDpwSet:
             betas=frame.betas,
             has_pose=True,
             has_betas=False,
+            gender=frame.gender,
+            sequence=frame.sequence,
         )
 
 
@@ -87,6 +110,7 @@ def _frames(path: Path, images: Path) -> Iterator[_Frame]:
             detected = np.asarray(content["poses2d"][person], np.float32).transpose(0, 2, 1)  # (N, 18, 3)
             betas = np.asarray(content["betas"][person], np.float32)[:10]
             valid = np.asarray(content["campose_valid"][person], bool)[:count] & (joints[..., 2] > 0).all(1)
+            kept = np.flatnonzero(valid)
             frames += [
                 _Frame(
                     image=images / str(content["sequence"]) / f"image_{i:05d}.jpg",
@@ -96,8 +120,10 @@ def _frames(path: Path, images: Path) -> Iterator[_Frame]:
                     keypoints=detected[i],
                     pose=poses[i].astype(np.float32),
                     betas=betas,
+                    gender=_GENDERS[str(content["genders"][person])],
+                    sequence=sequence,
                 )
-                for i in np.flatnonzero(valid).tolist()
+                for i, sequence in zip(kept.tolist(), stretches(f"{content['sequence']}#{person}", kept), strict=True)
             ]
     except (KeyError, ValueError, TypeError, IndexError) as error:
         raise BrokenFileError(f"{path} is not in the form of {FORM} ({type(error).__name__}: {error})") from error
