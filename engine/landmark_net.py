@@ -31,6 +31,7 @@ NUM_FEATURES = NUM_LANDMARKS * 6  # a landmark: 2D, 3D, visibility
 NUM_BETAS = 10
 _FACING_CAMERA_6D = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)  # rows of diag(1, -1, -1): Y up becomes y down
 _IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+_LOOKED_AT = {"both": (1, 1, 1, 1, 1, 1), "image": (1, 1, 0, 0, 0, 1), "world": (0, 0, 1, 1, 1, 1)}  # of a landmark
 _USUAL_CAMERA = (1.5, 0.0, 0.0, 0.3)  # k, tx, ty, q of a whole person three metres away
 
 
@@ -45,8 +46,11 @@ class LandmarkNetConfig:
     codes: int = 512
     query: int = 64  # numbers a token that its logits are made from
     gate: float = 0.0
+    inputs: str = "both"  # or "image" or "world", to measure what the 2D and the 3D landmarks are worth
 
     def __post_init__(self) -> None:
+        if self.inputs not in _LOOKED_AT:
+            raise ValueError(f"inputs must be one of {', '.join(_LOOKED_AT)}, not '{self.inputs}'")
         if self.head not in ("token", "direct"):
             raise ValueError(f"head must be 'token' or 'direct', not '{self.head}'")
 
@@ -153,6 +157,8 @@ class LandmarkNet(nn.Module):
             self.rotations = nn.Sequential(nn.Linear(config.width, 512), nn.GELU(), nn.Linear(512, NUM_BODY_JOINTS * 6))
 
     def forward(self, features: Tensor) -> Prediction:
+        if self.config.inputs != "both":
+            features = features * features.new_tensor(_LOOKED_AT[self.config.inputs])
         x = self.trunk(self.embed(features.flatten(1)))
         root_6d, betas, camera = self.view(x).float().split((6, NUM_BETAS, 4), dim=-1)
         body_6d = logits = None

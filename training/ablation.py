@@ -19,7 +19,7 @@ paper's Table 3 to compare with (or two, from and to, where the paper's base is 
 
 A row lives in DIR/ROW. Rows that are done are not trained again and a broken one goes on from its checkpoint, so a run
 can be stopped and called again; --rows trains some of them (none after it: only the tables). The tables are printed
-and written to DIR/ablation.md and DIR/ablation.json.
+and written to DIR/ablation.md and DIR/ablation.json; --plot SPLIT MEASURE PNG draws one column of them.
 """
 
 from __future__ import annotations
@@ -31,19 +31,18 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from engine.config import ConfigError, load_config
 from engine.errors import EngineError
-from engine.weights import ASSETS, load_weights
-from training.ablation_tables import Done, Paper, markdown
+from engine.weights import ASSETS
+from training.ablation_tables import BASE, Done, Paper, draw, markdown
 
 logger = logging.getLogger(__name__)
-
-BASE = "base"
 
 
 @dataclass(frozen=True)
@@ -90,16 +89,14 @@ class Trainer:
 
 
 def tokenizer_trainer() -> Trainer:
-    from engine.tokenizer import KIND
     from training import tokenizer as trainer
+    from training.reconstruction import evaluate_splits
     from training.torch_body import TorchBody
 
     def train(config: Any, inputs: Inputs, out: Path, resume: bool) -> Trained:
         tokenizer = trainer.train(config, inputs.mocap, inputs.body, out, resume)
         size = sum(parameter.numel() for parameter in tokenizer.parameters()) + tokenizer.codebook.numel()
-        if inputs.mocap == inputs.measured_on:
-            return Trained(load_weights(out / "tokenizer.safetensors", KIND).about["figures"], size)
-        figures = trainer.evaluate_splits(tokenizer, TorchBody(inputs.body), inputs.measured_on)
+        figures = evaluate_splits(tokenizer, TorchBody(inputs.body), inputs.measured_on)
         return Trained({split: asdict(row) for split, row in figures.items()}, size)
 
     return Trainer(trainer.TokenizerTraining, train)
@@ -107,22 +104,16 @@ def tokenizer_trainer() -> Trainer:
 
 def landmark_trainer() -> Trainer:
     from engine import landmark_net
+    from engine.tokenizer import SHIPPED
     from training import landmarks as trainer
 
     def train(config: Any, inputs: Inputs, out: Path, resume: bool) -> Trained:
         if inputs.mocap != inputs.measured_on:
             raise EngineError("the landmark trainer measures on the files that it trains on: leave out mocap_files")
-        options = argparse.Namespace(
-            mocap=list(inputs.mocap),
-            body=inputs.body,
-            tokenizer=inputs.tokenizer,
-            init=inputs.init,
-            out=out,
-            resume=resume,
-        )
-        trainer.run(config, options)
-        net, about = landmark_net.load(out / "landmarks.safetensors")
-        return Trained(about["figures"], sum(parameter.numel() for parameter in net.parameters()))
+        paths = trainer.Paths(inputs.mocap, out, inputs.tokenizer or SHIPPED, inputs.body, inputs.init)
+        figures = trainer.train(config, paths, resume)
+        net, _ = landmark_net.load(out / "landmarks.safetensors")
+        return Trained(figures, sum(parameter.numel() for parameter in net.parameters()))
 
     return Trainer(trainer.LandmarkTrainingConfig, train)
 
@@ -243,6 +234,7 @@ def made_of(row: Row, inputs: Inputs) -> dict[str, Any]:
     return {"config": json.loads(json.dumps(asdict(row.config), default=str)), **mocap, **single}
 
 
+@cache
 def _digest(path: Path | None) -> str | None:
     if path is None:
         return None
@@ -252,42 +244,53 @@ def _digest(path: Path | None) -> str | None:
         raise EngineError(f"cannot read {path}: {error.strerror}") from error
 
 
-# The command ---------------------------------------------------------------------------------------------------------
+# All rows, and the command --------------------------------------------------------------------------------------------
 
 
-def run(rows: list[Row], chosen: Sequence[str] | None, trainer: Trainer, inputs: Inputs, out: Path) -> int:
-    """Train the chosen rows (None: all) and write the tables of what is done; how many rows did not come to their end.
+def train_rows(rows: Sequence[Row], chosen: Sequence[str] | None, trainer: Trainer, inputs: Inputs, out: Path) -> int:
+    """Train the chosen rows (None: all), none twice; how many stopped because their loss was not finite.
 
     Raises EngineError for an unknown row and for what the trainer refuses.
     """
     names = [row.name for row in rows]
-    unknown = sorted(set(chosen or ()) - set(names))
-    if unknown:
-        raise EngineError(f"no row '{unknown[0]}': there are {', '.join(names)}")
-    trained: dict[str, Row] = {}  # by what they are made of: a row that repeats another is not trained
-    for row in rows:
-        trained.setdefault(json.dumps(made_of(row, inputs)), row)
-    failed = 0
-    for row in trained.values():
-        if chosen is None or row.name in chosen:
+    for name in chosen or ():
+        if name not in names:
+            raise EngineError(f"no row '{name}': there are {', '.join(names)}")
+    wanted = {_key(row, inputs) for row in rows if chosen is None or row.name in chosen}
+    stopped = 0
+    for row in _once(rows, inputs).values():
+        if _key(row, inputs) in wanted:
             try:
                 train_row(row, trainer, inputs, out)
             except FloatingPointError as error:
                 logger.error("%s: stopped, %s", row.name, error)
-                failed += 1
-    figures = []
+                stopped += 1
+    return stopped
+
+
+def collect(rows: Sequence[Row], inputs: Inputs, out: Path) -> list[Done]:
+    """All rows that are done, those that repeat another with its figures."""
+    trained = _once(rows, inputs)
+    found = []
     for row in rows:
-        twin = done(trained[json.dumps(made_of(row, inputs))], inputs, out)
+        twin = done(trained[_key(row, inputs)], inputs, out)
         if twin is None:
             logger.info("%s: not done yet", row.name)
         else:
-            figures.append(Done(row.name, row.varied, row.value, twin.steps, twin.parameters, twin.figures, row.paper))
-    out.mkdir(parents=True, exist_ok=True)
-    table = markdown(figures, BASE)
-    print(table)
-    (out / "ablation.md").write_text(table + "\n", encoding="utf-8")
-    (out / "ablation.json").write_text(json.dumps([row.as_json() for row in figures], indent=1) + "\n", "utf-8")
-    return failed
+            found.append(replace(twin, name=row.name, varied=row.varied, value=row.value, paper=row.paper))
+    return found
+
+
+def _once(rows: Sequence[Row], inputs: Inputs) -> dict[str, Row]:
+    """The first row of each make."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        first.setdefault(_key(row, inputs), row)
+    return first
+
+
+def _key(row: Row, inputs: Inputs) -> str:
+    return json.dumps(made_of(row, inputs))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -300,6 +303,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--body", type=Path, default=ASSETS / "body_open.npz", metavar="FILE", help="body .npz")
     parser.add_argument("--tokenizer", type=Path, metavar="WEIGHTS", help="for landmark rows with the token head")
     parser.add_argument("--init", type=Path, metavar="CHECKPOINT", help="landmark rows start from this checkpoint")
+    parser.add_argument("--plot", nargs=3, metavar=("SPLIT", "MEASURE", "PNG"), help="such as test_ood mpjpe_mm a.png")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     mocap = tuple(options.mocap)
@@ -307,7 +311,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         trainer = TRAINERS[options.trainer]()
         rows = load_rows(options.config, trainer.config)
-        return 1 if run(rows, options.rows, trainer, inputs, options.out) else 0
+        stopped = train_rows(rows, options.rows, trainer, inputs, options.out)
+        found = collect(rows, inputs, options.out)
+        options.out.mkdir(parents=True, exist_ok=True)
+        table = markdown(found)
+        print(table)
+        (options.out / "ablation.md").write_text(table + "\n", encoding="utf-8")
+        records = json.dumps([row.as_json() for row in found], indent=1)
+        (options.out / "ablation.json").write_text(records + "\n", encoding="utf-8")
+        if options.plot:
+            split, measure, path = options.plot
+            draw(found, split, measure, Path(path))
+        return 1 if stopped else 0
     except (EngineError, ConfigError) as error:
         print(error, file=sys.stderr)
         return 2

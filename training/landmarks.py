@@ -2,49 +2,54 @@
 
     python -m training.landmarks --config configs/landmarks/direct.yaml --mocap FILE [FILE ...] --out runs/direct
     python -m training.landmarks --config configs/landmarks/default.yaml --mocap FILE [FILE ...] \
-        --tokenizer assets/tokenizer.safetensors --init runs/direct/checkpoint.pt --out runs/tokens
+        --init runs/direct/checkpoint.pt --out runs/tokens
+    torchrun --nproc-per-node 4 -m training.landmarks ...
 
 First the trunk with a direct 6D head, then, from there, the token head through the frozen tokenizer: the trunk learns
-faster when it need not learn to speak in tokens too. On one core count on 5 to 8 steps a second, then on 3. The sum of
-losses falls from 4 to 0.9 in the first run; the simulated validation error (PA-MPJPE) ends at 44 mm in both.
+faster when it need not learn to speak in tokens too.
 
-Batches are made as they are needed, so there are no epochs. A run stops and goes on bit for bit with --resume.
+Batches are made on the CPU as they are needed, so there are no epochs, and the network runs where accelerate says.
+Several processes draw the same batch and take a share each: they follow the losses that one would have. A run stops
+and goes on bit for bit with --resume.
+
+Reads from top to bottom: configuration, losses, one step, evaluation, the loop, the command.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import logging
-import math
-import os
-import time
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from copy import deepcopy
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from pickle import UnpicklingError
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from accelerate import Accelerator
+from torch import Tensor
 
 from engine import landmark_net
 from engine import tokenizer as pose_tokenizer
-from engine.config import load_config
+from engine.config import ConfigError, load_config
 from engine.errors import EngineError
 from engine.landmark_net import LandmarkNet, LandmarkNetConfig, Prediction, landmark_weights, normalise, project
 from engine.rotations import rotmat_from_6d, rotmat_from_axis_angle
 from engine.tokenizer import Tokenizer
+from engine.weights import ASSETS
+from training import checkpoint
 from training.augment import PoseAugmentation, PoseSampler
 from training.metrics import mpjpe, pa_mpjpe
-from training.mocap import Mocap, load_mocap
+from training.mocap import SPLITS, Mocap, load_mocap
+from training.progress import Progress
+from training.schedule import warmup_cosine
 from training.synthetic import SyntheticBlazePose, Targets
-from training.synthetic_config import SyntheticConfig
+from training.synthetic_config import OCCLUSIONS, SyntheticConfig
 from training.torch_body import TorchBody
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,14 +71,14 @@ class LandmarkTrainingConfig:
 
     seed: int = 1
     steps: int = 8000
-    batch: int = 256
+    batch: int = 256  # of all processes together
     learning_rate: float = 8e-4
     warmup_steps: int = 300
     final_rate: float = 0.01  # of learning_rate, at the end of the cosine
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema: float = 0.998
-    bf16: bool = True
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
     gated: float = 0.5  # share of people whose landmarks under a random visibility (up to gate_most) are dropped
     gate_most: float = 0.6
     log_every: int = 50
@@ -84,6 +89,9 @@ class LandmarkTrainingConfig:
     loss: LossConfig = field(default_factory=LossConfig)
     augmentation: PoseAugmentation = field(default_factory=PoseAugmentation)
     synthetic: SyntheticConfig = field(default_factory=SyntheticConfig)
+
+
+# Losses --------------------------------------------------------------------------------------------------------------
 
 
 class Pose(NamedTuple):
@@ -103,14 +111,13 @@ class Losses(NamedTuple):
     tokens: Tensor
 
 
-def posed(said: Prediction, body: TorchBody, tokenizer: Tokenizer | None, bf16: bool = False) -> Pose:
+def posed(said: Prediction, body: TorchBody, tokenizer: Tokenizer | None) -> Pose:
     """Decode a prediction and pose the body with it."""
     body_6d = said.body_6d
     if body_6d is None:
         assert tokenizer is not None
         assert said.token_logits is not None
-        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
-            body_6d = tokenizer.sixd_from_features(said.token_logits.softmax(-1) @ tokenizer.codebook)
+        body_6d = tokenizer.sixd_from_features(said.token_logits.softmax(-1) @ tokenizer.codebook)
     rotmats = torch.cat((said.root_rotmat[:, None], rotmat_from_6d(body_6d.float())), 1)
     return Pose(rotmats, *body.points(rotmats, said.betas))
 
@@ -121,7 +128,7 @@ def losses(said: Prediction, pose: Pose, truth: Targets, codes: Tensor | None, c
     landmarks = (pose.landmarks_m - truth.landmarks_m).norm(dim=-1).mean()
     apart = (pose.rotmats - truth.rotmats).abs()
     root, rotations = apart[:, 0].mean(), apart[:, 1:].mean()
-    weights = landmark_weights()[:, None] * (0.3 + 0.7 * truth.visibility[..., None])
+    weights = landmark_weights().to(joints.device)[:, None] * (0.3 + 0.7 * truth.visibility[..., None])
     image = (weights * (project(pose.landmarks_m, said.camera) - truth.image).abs()).clamp_max(3.0).mean()
     betas = (said.betas - truth.betas).square().mean()
     total = (
@@ -140,87 +147,115 @@ def losses(said: Prediction, pose: Pose, truth: Targets, codes: Tensor | None, c
     return Losses(total, joints, rotations, root, image, tokens)
 
 
+# One step ------------------------------------------------------------------------------------------------------------
+
+
 class Trainer:
     """The state of a run: all of it is in `state()`, so that a resumed run is the same run."""
 
     def __init__(
-        self, config: LandmarkTrainingConfig, mocap: Mocap, body: TorchBody, tokenizer: Tokenizer | None
+        self,
+        config: LandmarkTrainingConfig,
+        mocap: Mocap,
+        body: TorchBody,
+        tokenizer: Tokenizer | None,
+        accelerator: Accelerator | None = None,
     ) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.body = body
-        self.tokenizer = tokenizer
+        self.accelerator = accelerator or Accelerator(cpu=True, mixed_precision=config.precision)
+        device = self.accelerator.device
         self.generator = torch.Generator().manual_seed(config.seed)
         self.poses = PoseSampler(mocap, config.augmentation, self.generator)
         self.camera = SyntheticBlazePose(body, config.synthetic, self.generator)
+        self.body = deepcopy(body).to(device)
+        self.tokenizer = None if tokenizer is None else tokenizer.to(device)
         self.net = LandmarkNet(config.net)
-        self.ema = {name: value.clone() for name, value in self.net.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             self.net.parameters(), config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
         )
+        self._model, self.optimizer = self.accelerator.prepare(self.net, optimizer)
+        self.ema = {name: value.clone() for name, value in self.net.state_dict().items()}
         self.step = 0
 
     def rate(self) -> float:
-        """Warm up linearly, then fall as a cosine."""
         config = self.config
-        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / config.steps)))
-        warm = min(1.0, (self.step + 1) / config.warmup_steps)
-        return config.learning_rate * warm * (config.final_rate + (1 - config.final_rate) * fall)
+        peak, final = config.learning_rate, config.learning_rate * config.final_rate
+        return warmup_cosine(self.step, steps=config.steps, peak=peak, final=final, warmup_steps=config.warmup_steps)
 
-    def train_step(self) -> Losses:
-        config = self.config
-        gate = config.gate_most * torch.rand(config.batch, 1, generator=self.generator)
-        gate = gate * (torch.rand(config.batch, 1, generator=self.generator) < config.gated)
+    def batch(self) -> tuple[Tensor, Targets]:
+        """What the network sees, (B, 33, 6), and what it is to say: this process's share of one batch."""
+        config, generator = self.config, self.generator
+        gate = config.gate_most * torch.rand(config.batch, 1, generator=generator)
+        gate = gate * (torch.rand(config.batch, 1, generator=generator) < config.gated)
         seen, truth = self.camera(self.poses.sample(config.batch), gate)
         features = normalise(seen.image, seen.world_m, seen.visibility, gate).features
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            said = self.net(features)
-        pose = posed(said, self.body, self.tokenizer, config.bf16)
+        share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
+        device = self.accelerator.device
+        return features[share].to(device), Targets(*(part[share].to(device) for part in truth))
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Move the weights once; the losses of this process's share by name."""
+        features, truth = self.batch()
+        said = self._model(features)
+        with self.accelerator.autocast():
+            pose = posed(said, self.body, self.tokenizer)
         codes = None if self.tokenizer is None else self.tokenizer.encode(truth.rotmats[:, 1:])
-        loss = losses(said, pose, truth, codes, config.loss)
+        loss = losses(said, pose, truth, codes, self.config.loss)
+        if not torch.isfinite(loss.total):
+            raise FloatingPointError(f"the loss is {loss.total.item()} at step {self.step}: lower the learning rate")
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()
         self.optimizer.zero_grad()
-        loss.total.backward()
-        nn.utils.clip_grad_norm_(self.net.parameters(), config.clip_norm)
+        self.accelerator.backward(loss.total)
+        self.accelerator.clip_grad_norm_(self.net.parameters(), self.config.clip_norm)
         self.optimizer.step()
         self.step += 1
-        keep = min(config.ema, (self.step + 1) / (self.step + 20))
+        keep = min(self.config.ema, (self.step + 1) / (self.step + 20))
         with torch.no_grad():
             for name, value in self.net.state_dict().items():
                 self.ema[name].lerp_(value, 1 - keep)
-        return loss
+        return {name: part.detach() for name, part in loss._asdict().items()}
 
     def averaged(self) -> LandmarkNet:
-        """The network with the running mean of the weights: what is evaluated and shipped."""
+        """The network with the running mean of the weights, on the CPU: what is evaluated and shipped."""
         net = LandmarkNet(self.config.net)
         net.load_state_dict(self.ema)
         return net.eval()
 
     def state(self) -> dict[str, Any]:
+        scaler = self.accelerator.scaler
         return {
-            "config": json.dumps(asdict(self.config)),
+            **checkpoint.identity(self.config, self.poses.mocap.fingerprint),
             "step": self.step,
             "net": self.net.state_dict(),
             "ema": self.ema,
             "optimizer": self.optimizer.state_dict(),
+            "scaler": None if scaler is None else scaler.state_dict(),
             "generator": self.generator.get_state(),
         }
 
-    def load_state(self, state: dict[str, Any]) -> None:
-        self.step = state["step"]
+    def load_state(self, state: Mapping[str, Any], path: Path) -> None:
+        """Raises EngineError for the state of another configuration or other mocap; `path` is where it is from."""
+        checkpoint.require_same(state, self.config, self.poses.mocap.fingerprint, path)
         self.net.load_state_dict(state["net"])
-        self.ema = state["ema"]
+        self.ema = {name: value.to(self.accelerator.device) for name, value in state["ema"].items()}
         self.optimizer.load_state_dict(state["optimizer"])
+        if self.accelerator.scaler is not None and state["scaler"] is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
         self.generator.set_state(state["generator"])
+        self.step = state["step"]
 
-    def warm_start(self, state: dict[str, Any]) -> int:
+    def warm_start(self, state: Mapping[str, Any]) -> int:
         """Take over the averaged weights of another run wherever name and shape agree; how many there were."""
         own = self.net.state_dict()
         taken = {name: value for name, value in state["ema"].items() if name in own and own[name].shape == value.shape}
         self.net.load_state_dict({**own, **taken})
         self.ema = {name: value.clone() for name, value in self.net.state_dict().items()}
         return len(taken)
+
+
+# Evaluation ----------------------------------------------------------------------------------------------------------
 
 
 @torch.no_grad()
@@ -250,105 +285,125 @@ def evaluate(
     }
 
 
-def save_checkpoint(state: dict[str, Any], path: Path) -> None:
-    """Write beside, then rename: a killed run leaves the last whole checkpoint."""
-    partial = path.with_suffix(".part")
-    torch.save(state, partial)
-    os.replace(partial, path)
+def figures_by_split(
+    net: LandmarkNet, body: TorchBody, tokenizer: Tokenizer | None, splits: Mapping[str, Mocap], people: int
+) -> dict[str, dict[str, float]]:
+    """Errors on every split through the default synthetic BlazePose, and on `val` with each kind of occlusion.
+
+    Always the same errors, whatever a run was trained with, so that runs can be compared.
+    """
+    default = SyntheticConfig()
+    found = {split: evaluate(net, body, tokenizer, mocap, default, people) for split, mocap in splits.items()}
+    for name, hiding in OCCLUSIONS.items():
+        found[f"val, {name}"] = evaluate(net, body, tokenizer, splits["val"], replace(default, hiding=hiding), people)
+    return found
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Raises EngineError where there is none or it is not one."""
-    try:
-        state: dict[str, Any] = torch.load(path, weights_only=True)
-    except FileNotFoundError as error:
-        raise EngineError(f"no checkpoint {path}: start without --resume or --init") from error
-    except (OSError, RuntimeError, EOFError, UnpicklingError) as error:
-        raise EngineError(f"{path} is not a whole checkpoint: {' '.join(str(error).split())[:120]}") from error
-    return state
+# The loop ------------------------------------------------------------------------------------------------------------
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Train the landmark estimator.")
-    parser.add_argument("--config", type=Path, default=Path("configs/landmarks/default.yaml"))
-    parser.add_argument("--mocap", type=Path, nargs="+", required=True, help="mocap .npz files")
-    parser.add_argument("--tokenizer", type=Path, help="tokenizer.safetensors, for the token head")
-    parser.add_argument("--body", type=Path, default=Path("assets/body_open.npz"))
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, logs and weights")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
-    parser.add_argument("--init", type=Path, help="checkpoint of another run to start from")
-    parser.add_argument("--steps", type=int, help="instead of the configuration's")
-    options = parser.parse_args()
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    overrides = {} if options.steps is None else {"steps": options.steps}
-    try:
-        run(load_config(LandmarkTrainingConfig, options.config, overrides), options)
-    except (EngineError, ValueError) as error:
-        parser.exit(2, f"{error}\n")
+@dataclass(frozen=True)
+class Paths:
+    """Where things are. init: a checkpoint of another run to start from."""
+
+    mocap: Sequence[Path]
+    out: Path
+    tokenizer: Path = pose_tokenizer.SHIPPED
+    body: Path = ASSETS / "body_open.npz"
+    init: Path | None = None
 
 
-def run(config: LandmarkTrainingConfig, options: argparse.Namespace) -> None:
-    from torch.utils.tensorboard import SummaryWriter
+def train(config: LandmarkTrainingConfig, paths: Paths, resume: bool = False) -> dict[str, dict[str, float]]:
+    """Run to the last step. Leaves in `out`: checkpoint.pt, losses.jsonl, TensorBoard events, landmarks.safetensors.
 
+    Returns the figures by split. Raises FloatingPointError for a loss that is not finite.
+    """
+    accelerator = Accelerator(mixed_precision=config.precision)
+    if config.batch % accelerator.num_processes:
+        raise EngineError(f"a batch of {config.batch} cannot be shared by {accelerator.num_processes} processes")
     tokenizer = None
     if config.net.head == "token":
-        if options.tokenizer is None:
-            raise EngineError("the token head needs a tokenizer: add --tokenizer assets/tokenizer.safetensors")
-        tokenizer = pose_tokenizer.load(options.tokenizer)
+        tokenizer = pose_tokenizer.load(paths.tokenizer)
         config = replace(config, net=replace(config.net, tokens=tokenizer.num_tokens, codes=tokenizer.num_codes))
-    body = TorchBody(options.body)
-    splits = {split: load_mocap(options.mocap, split) for split in ("train", "val", "test", "test_ood")}
-    trainer = Trainer(config, splits["train"], body, tokenizer)
-    options.out.mkdir(parents=True, exist_ok=True)
-    checkpoint = options.out / "checkpoint.pt"
-    if options.resume:
-        trainer.load_state(load_checkpoint(checkpoint))
-        logger.info("going on from step %d", trainer.step)
-    elif options.init is not None:
-        logger.info("took over %d tensors of %s", trainer.warm_start(load_checkpoint(options.init)), options.init)
+    body = TorchBody(paths.body)
+    splits = {split: load_mocap(paths.mocap, split) for split in SPLITS}
+    trainer = Trainer(config, splits.pop("train"), body, tokenizer, accelerator)
+    saved = paths.out / "checkpoint.pt"
+    if resume:
+        trainer.load_state(checkpoint.load(saved), saved)
+    elif paths.init is not None:
+        trainer.warm_start(checkpoint.load(paths.init))
 
-    def score(split: str) -> dict[str, float]:
-        return evaluate(trainer.averaged(), body, tokenizer, splits[split], config.synthetic, config.evaluate_people)
+    figures: dict[str, dict[str, float]] = {}
+    with Progress(paths.out, config.steps, trainer.step) if accelerator.is_main_process else nullcontext() as progress:
+        smooth = None  # losses over about 50 steps
+        while trainer.step < config.steps:
+            parts = trainer.train_step()
+            values = torch.stack(list(parts.values()))
+            smooth = values if smooth is None else smooth.lerp(values, 0.02)
+            step, done = trainer.step, trainer.step == config.steps
+            if step % config.log_every == 0 or done:
+                shared: Tensor = accelerator.reduce(smooth, reduction="mean")
+                if progress is not None:
+                    named = dict(zip(parts, shared.tolist(), strict=True))
+                    progress.losses(step, {**named, "learning_rate": trainer.rate()})
+            if progress is not None and (step % config.checkpoint_every == 0 or done):
+                checkpoint.save(trainer.state(), saved)
+            if progress is not None and step % config.evaluate_every == 0 and not done:
+                found = evaluate(
+                    trainer.averaged(), body, tokenizer, splits["val"], SyntheticConfig(), config.evaluate_people
+                )
+                progress.figures(step, "val", found)
+        if progress is not None:
+            net = trainer.averaged()
+            figures = figures_by_split(net, body, tokenizer, splits, config.evaluate_people)
+            for split, found in figures.items():
+                progress.figures(config.steps, split, found)
+            _save_weights(net, trainer, paths, figures)
+    accelerator.wait_for_everyone()
+    return figures
 
-    board = SummaryWriter(str(options.out / "tensorboard"))
-    started, first_step = time.monotonic(), trainer.step
-    running: np.ndarray | None = None
-    while trainer.step < config.steps:
-        parts = np.array([part.item() for part in trainer.train_step()])
-        running = parts if running is None else 0.98 * running + 0.02 * parts
-        step = trainer.step
-        if step % config.log_every == 0:
-            steps_per_s = (step - first_step) / (time.monotonic() - started)
-            names = dict(zip(Losses._fields, running.round(4).tolist(), strict=True))
-            logger.info(
-                "step %d/%d  %s  rate %.1e  %.1f steps/s  %.0f min left",
-                step, config.steps, "  ".join(f"{name} {value:.4f}" for name, value in names.items()),
-                trainer.rate(), steps_per_s, (config.steps - step) / steps_per_s / 60,
-            )  # fmt: skip
-            for name, value in names.items():
-                board.add_scalar(f"loss/{name}", value, step)
-        if step % config.checkpoint_every == 0 or step == config.steps:
-            save_checkpoint(trainer.state(), checkpoint)
-        if step % config.evaluate_every == 0 and step < config.steps:
-            found = score("val")
-            logger.info("step %d  val %s", step, found)
-            for name, value in found.items():
-                board.add_scalar(f"val/{name}", value, step)
-    board.close()
 
-    figures = {split: score(split) for split in ("val", "test", "test_ood")}
-    logger.info("%s", figures)
+def _save_weights(net: LandmarkNet, trainer: Trainer, paths: Paths, figures: dict[str, dict[str, float]]) -> None:
     about = {
-        "training": asdict(config),
+        "training": asdict(trainer.config),
         "steps": trainer.step,
-        "seed": config.seed,
-        "mocap_sha256": splits["train"].fingerprint,
-        "tokenizer_sha256": None if tokenizer is None else sha256(options.tokenizer.read_bytes()).hexdigest(),
-        "body_sha256": sha256(options.body.read_bytes()).hexdigest(),
+        "seed": trainer.config.seed,
+        "mocap_sha256": trainer.poses.mocap.fingerprint,
+        "tokenizer_sha256": None if trainer.tokenizer is None else sha256(paths.tokenizer.read_bytes()).hexdigest(),
+        "body_sha256": sha256(paths.body.read_bytes()).hexdigest(),
         "figures": figures,
     }
-    landmark_net.save(options.out / "landmarks.safetensors", trainer.averaged(), about, torch.float16)
+    with checkpoint.written_whole(paths.out / "landmarks.safetensors") as partial:
+        landmark_net.save(partial, net, about, torch.float16)
+
+
+# The command ---------------------------------------------------------------------------------------------------------
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.landmarks", description="Train the landmark estimator.")
+    parser.add_argument("--config", type=Path, default=Path("configs/landmarks/default.yaml"), metavar="YAML")
+    parser.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where checkpoints and weights go")
+    parser.add_argument("--tokenizer", type=Path, default=Paths.tokenizer, metavar="FILE", help="for the token head")
+    parser.add_argument("--body", type=Path, default=Paths.body, metavar="FILE", help="body .npz (the shipped one)")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint of another run to start from")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--steps", type=int, help="instead of the configuration's")
+    options = parser.parse_args(argv)
+    overrides = {} if options.steps is None else {"steps": options.steps}
+    paths = Paths(options.mocap, options.out, options.tokenizer, options.body, options.init)
+    try:
+        train(load_config(LandmarkTrainingConfig, options.config, overrides), paths, options.resume)
+    except (EngineError, ConfigError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except FloatingPointError as error:
+        print(f"stopped: {error}; the last checkpoint is whole", file=sys.stderr)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

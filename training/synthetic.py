@@ -43,6 +43,11 @@ LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG = (
 ARMS, LEGS = [(11, LEFT_ARM), (12, RIGHT_ARM)], [(23, LEFT_LEG), (24, RIGHT_LEG)]
 FOREARMS, SHINS = [(13, LEFT_ARM[1:]), (14, RIGHT_ARM[1:])], [(25, LEFT_LEG[1:]), (26, RIGHT_LEG[1:])]
 LIMBS = ARMS + LEGS + FOREARMS + SHINS
+# Which landmark can be hidden by the trunk, the left thigh and shin, the right thigh and shin: none by what it is on.
+OTHERS = torch.ones(NUM_LANDMARKS, 5, dtype=torch.bool)
+OTHERS[HEAD + SHOULDERS + HIPS + LEFT_LEG + RIGHT_LEG, 0] = False
+OTHERS[HEAD + SHOULDERS + HIPS, 1:] = False
+OTHERS[LEFT_LEG, 1:3] = OTHERS[RIGHT_LEG, 3:5] = False
 EXTREMITIES = [(15, [17, 19, 21]), (16, [18, 20, 22]), (27, [29, 31]), (28, [30, 32]), (0, HEAD[1:])]
 
 
@@ -109,11 +114,13 @@ class SyntheticBlazePose:
         betas = draw.normal(len(rotmats), 10)
         view = place(draw, config.camera, self.body, rotmats, betas)
         exact = observe(view)
-        hidden = hide(draw, config.hiding, exact.image)
+        hidden = hide(draw, config.hiding, view, exact.image)
         world_m = flatten_depth(draw, config.world, self.body, rotmats, betas, view, exact.world_m)
         world_m = distort_world(draw, config.world, hidden, world_m)
         image = disturb_image(draw, config.image, hidden, view, exact.image)
-        seen = invent_limbs(hidden, view, Observation(image, world_m, hidden.visibility))
+        other = torch.cat((view.R_cam_root[:, None], rotmats.roll(1, 0)[:, 1:]), 1)
+        _, other_m = self.body.points(other, betas)
+        seen = invent_limbs(draw, config.hiding, hidden, view, other_m, Observation(image, world_m, hidden.visibility))
         seen = confuse_sides(draw, config.confusion, seen)
         return seen, targets(view, exact, seen, rotmats, betas, gate)
 
@@ -166,33 +173,63 @@ class Hidden(NamedTuple):
     visibility: Tensor  # (B, 33) what the detector says
 
 
-def hide(draw: Draw, config: HidingConfig, image: Tensor) -> Hidden:
-    """Hide limbs and points behind things, and cut people off at the edge of the picture."""
+def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor) -> Hidden:
+    """Hide limbs and points behind things and behind the body, and cut people off at the edge of the picture.
+
+    What the body hides is told with any visibility and is off by some 7 cm; of a limb behind a thing, or beyond the
+    edge, the detector knows nothing: it says a visibility about 0.2 and, most often, invents the limb.
+    """
     batch = len(image)
     hidden_limb = draw.chance(config.limb, batch, len(LIMBS))
+    hidden_limb[:, :2] |= draw.chance(config.one_arm, batch, 1) & (
+        draw.chance(0.5, batch, 1) ^ torch.tensor([0, 1]).bool()
+    )
     hidden_limb[:, 2:4] |= draw.chance(config.both_legs, batch, 1)
-    limb_amount = hidden_limb * draw.uniform((0.1, 1.0), batch, len(LIMBS))
-    amount = (limb_amount[..., None] * limb_members()).amax(1)
-    amount = torch.maximum(amount, draw.chance(config.point, batch, NUM_LANDMARKS) * draw.uniform((0, 1), batch, 33))
+    hidden_limb[:, 6:8] |= draw.chance(config.both_shins, batch, 1)
+    by_thing = (hidden_limb[..., None] & (limb_members() > 0)).any(1)
+    veiled = draw.chance(config.point, batch, NUM_LANDMARKS)
+    veiled |= behind_body(view, image) & draw.chance(config.behind_body, batch, 1)
+    amount = veiled * draw.uniform((0, 1), batch, NUM_LANDMARKS)
 
     low, high = image.amin(1, keepdim=True), image.amax(1, keepdim=True)
     edge = low + (high - low) * torch.stack(
-        (draw.uniform((0.5, 1), batch, 1), draw.uniform((0.25, 0.95), batch, 1)), -1
+        (draw.uniform((0.5, 1), batch, 1), draw.uniform(config.kept_height, batch, 1)), -1
     )
     cut_below = draw.chance(config.cut_below, batch, 1) & (image[..., 1] > edge[..., 1])
     cut_right = draw.chance(config.cut_side / 2, batch, 1) & (image[..., 0] > edge[..., 0])
     cut_left = draw.chance(config.cut_side / 2, batch, 1) & (image[..., 0] < (low + high - edge)[..., 0])
-    outside = cut_below | cut_right | cut_left
+    half = (high - low).amax(-1) / 2 * draw.uniform(config.kept_square, batch, 1)
+    beyond = ((image - (low + high) / 2).abs() > half[..., None]).any(-1)
+    outside = cut_below | cut_right | cut_left | beyond & draw.chance(config.crop, batch, 1)
+    unknown_limb = hidden_limb | outside[:, [members[0] for _, members in LIMBS]]
 
-    unsure = 0.06 * draw.normal(batch, NUM_LANDMARKS).abs() * draw.chance(0.5, batch, NUM_LANDMARKS)
-    visibility = (1 - unsure - draw.uniform((0, 0.02), batch, NUM_LANDMARKS)) * (1 - 0.85 * amount)
-    visibility = torch.where(outside, draw.uniform((0, 0.12), batch, NUM_LANDMARKS), visibility).clamp(0, 1)
+    unsure = config.unsure * draw.normal(batch, NUM_LANDMARKS).abs() * draw.chance(0.5, batch, NUM_LANDMARKS)
+    visibility = (1 - unsure - draw.uniform((0, 0.02), batch, NUM_LANDMARKS)) * (1 - 0.9 * amount)
+    guessed = config.guess_visibility * draw.uniform((0, 1), batch, 1).square() * draw.uniform((0.3, 1.7), batch, 33)
+    visibility = torch.where(by_thing | outside, guessed, visibility).clamp(0, 1)
     return Hidden(
-        amount=torch.where(outside, 1.0, amount),
+        amount=torch.where(by_thing | outside, 1.0, amount),
         outside=outside,
-        invented=hidden_limb & draw.chance(config.invented, batch, len(LIMBS)),
+        invented=unknown_limb & draw.chance(config.invented, batch, 1),
         visibility=visibility,
     )
+
+
+def behind_body(view: View, image: Tensor) -> Tensor:
+    """Which landmarks (B, 33) lie behind the trunk or the other leg: within its width in 2D and 4 cm farther away."""
+    points = torch.cat((image, view.landmarks_m[..., 2:]), -1)
+    middle = points[:, [SHOULDERS, HIPS]].mean(2)
+    start = torch.cat((middle[:, :1], points[:, [23, 25, 24, 26]]), 1)[:, None]
+    end = torch.cat((middle[:, 1:], points[:, [25, 27, 26, 28]]), 1)[:, None]
+    # The trunk is as wide as its shoulders look, and no narrower than it is deep.
+    metre = (1 / view.distance_m)[:, None]
+    across = (points[:, SHOULDERS[0], :2] - points[:, SHOULDERS[1], :2]).norm(dim=-1, keepdim=True)
+    radius = torch.cat((torch.maximum(0.4 * across, 0.10 * metre), (0.06 * metre).expand(-1, 4)), 1)[:, None]
+    along, out = end - start, points[:, :, None] - start
+    share = (out[..., :2] * along[..., :2]).sum(-1) / along[..., :2].square().sum(-1).clamp_min(1e-9)
+    apart = out - share.clamp(0, 1)[..., None] * along
+    behind = (apart[..., :2].norm(dim=-1) < radius) & (apart[..., 2] > 0.04)
+    return (behind & OTHERS).any(-1)
 
 
 def disturb_image(draw: Draw, config: ImageErrorConfig, hidden: Hidden, view: View, image: Tensor) -> Tensor:
@@ -261,17 +298,19 @@ def distort_world(draw: Draw, config: WorldErrorConfig, hidden: Hidden, world_m:
     return torch.where(hidden.outside[..., None], guess, world_m)
 
 
-def invent_limbs(hidden: Hidden, view: View, seen: Observation) -> Observation:
-    """In place of a hidden limb hang a plausible one, of the next person in the batch, on the same shoulder or hip.
+def invent_limbs(
+    draw: Draw, config: HidingConfig, hidden: Hidden, view: View, other_m: Tensor, seen: Observation
+) -> Observation:
+    """In place of an unknown limb hang a plausible one on the same shoulder, hip, elbow or knee, in 2D and in 3D alike.
 
-    BlazePose does this with visibilities of 0.1 to 0.8, in 2D and in 3D alike.
+    other_m (B, 33, 3): landmarks of other poses with the same root. The invented limb is often short.
     """
     image, world_m = seen.image.clone(), seen.world_m.clone()
-    other_m = view.landmarks_m.roll(1, 0)
     per_metre = (1 / view.distance_m)[:, None, None]
+    length = draw.uniform(config.invented_length, len(image), 1, 1)
     for limb, (anchor, members) in enumerate(LIMBS):
         invented = hidden.invented[:, limb, None, None]
-        limb_m = other_m[:, members] - other_m[:, [anchor]]
+        limb_m = length * (other_m[:, members] - other_m[:, [anchor]])
         image[:, members] = torch.where(invented, image[:, [anchor]] + per_metre * limb_m[..., :2], image[:, members])
         world_m[:, members] = torch.where(invented, world_m[:, [anchor]] + limb_m, world_m[:, members])
     return Observation(image, world_m, seen.visibility)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,21 @@ class CameraConfig:
 class HidingConfig:
     """What is not seen, and what `visibility` says of it."""
 
-    limb: float = 0.06  # chance of a limb (whole or from the middle joint) to be hidden
-    both_legs: float = 0.03  # a table, a sofa
+    limb: float = 0.04  # chance of a limb (whole or from the middle joint) to be behind a thing
+    one_arm: float = 0.06
+    both_legs: float = 0.08  # a table, a sofa
+    both_shins: float = 0.04
     point: float = 0.03
+    behind_body: float = 0.9  # of the people in whom the body hides landmarks, the share that shows it in visibility
     cut_below: float = 0.25  # share of people cut by the lower edge of the picture: webcams see half a person
+    kept_height: tuple[float, float] = (0.25, 0.95)  # of a person cut below
     cut_side: float = 0.06
-    invented: float = 0.5  # share of hidden limbs in whose place the detector invents one
+    crop: float = 0.08  # share of people of whom a square about the middle is seen, as if too near
+    kept_square: tuple[float, float] = (0.4, 0.9)  # that square's side to the whole person's
+    unsure: float = 0.09  # spread of the visibility of what is in full view
+    guess_visibility: float = 0.6  # highest visibility, but for scatter, of what is not seen at all
+    invented: float = 0.8  # share of people in whose hidden limbs' place the detector invents others
+    invented_length: tuple[float, float] = (0.5, 1.1)
 
 
 @dataclass(frozen=True)
@@ -80,3 +89,16 @@ class SyntheticConfig:
     image: ImageErrorConfig = field(default_factory=ImageErrorConfig)
     world: WorldErrorConfig = field(default_factory=WorldErrorConfig)
     confusion: ConfusionConfig = field(default_factory=ConfusionConfig)
+
+
+# What is hidden when a network is measured (the last two as in TokenHMR's Table 2). The body still hides itself.
+_WHOLE = HidingConfig(
+    limb=0.0, one_arm=0.0, both_legs=0.0, both_shins=0.0, point=0.0, cut_below=0.0, cut_side=0.0, crop=0.0
+)
+OCCLUSIONS = {
+    "whole": _WHOLE,
+    "legs hidden": replace(_WHOLE, both_legs=1.0),
+    "an arm hidden": replace(_WHOLE, one_arm=1.0),
+    "30 % cut": replace(_WHOLE, crop=1.0, kept_square=(0.7, 0.7)),
+    "50 % cut": replace(_WHOLE, crop=1.0, kept_square=(0.5, 0.5)),
+}

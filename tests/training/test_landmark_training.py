@@ -1,16 +1,24 @@
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from engine import landmark_net
 from engine.config import load_config
 from engine.errors import EngineError
 from engine.landmark_net import ASSETS, LandmarkNetConfig
 from engine.tokenizer import PoseTokenizer, PoseTokenizerConfig
-from training.landmarks import LandmarkTrainingConfig, Trainer, evaluate, load_checkpoint, save_checkpoint
+from training import checkpoint
+from training.landmarks import LandmarkTrainingConfig, Paths, Trainer, evaluate, train
 from training.mocap import Mocap
 from training.torch_body import TorchBody
 
@@ -20,7 +28,7 @@ TINY = LandmarkTrainingConfig(
     batch=16,
     warmup_steps=5,
     learning_rate=2e-3,
-    bf16=False,
+    precision="no",
     net=LandmarkNetConfig(head="direct", width=64, blocks=1),
 )
 
@@ -45,7 +53,7 @@ def tokenizer() -> PoseTokenizer:
 
 
 def steps(trainer: Trainer, count: int) -> list[float]:
-    return [trainer.train_step().total.item() for _ in range(count)]
+    return [trainer.train_step()["total"].item() for _ in range(count)]
 
 
 @pytest.mark.parametrize("head", ["direct", "token"])
@@ -56,11 +64,12 @@ def test_a_resumed_run_is_the_same_run_bit_for_bit(
     decoder = tokenizer if head == "token" else None
     whole = Trainer(config, mocap, body, decoder)
     steps(whole, 3)
-    save_checkpoint(whole.state(), tmp_path / "checkpoint.pt")
+    saved = tmp_path / "checkpoint.pt"
+    checkpoint.save(whole.state(), saved)
     rest = steps(whole, 3)
 
     resumed = Trainer(config, mocap, body, decoder)
-    resumed.load_state(load_checkpoint(tmp_path / "checkpoint.pt"))
+    resumed.load_state(checkpoint.load(saved), saved)
     assert steps(resumed, 3) == rest
     for name, tensor in whole.state()["ema"].items():
         assert torch.equal(tensor, resumed.state()["ema"][name]), name
@@ -104,13 +113,79 @@ def test_the_rate_warms_up_and_falls(body: TorchBody, mocap: Mocap) -> None:
     assert rates[-1] == pytest.approx(TINY.learning_rate * TINY.final_rate)
 
 
-def test_a_missing_or_broken_checkpoint_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match="start without --resume"):
-        load_checkpoint(tmp_path / "none.pt")
-    broken = tmp_path / "broken.pt"
-    broken.write_bytes(b"PK\x03\x04 cut off")
-    with pytest.raises(EngineError, match="not a whole checkpoint"):
-        load_checkpoint(broken)
+def test_a_checkpoint_of_another_configuration_is_one_line(tmp_path: Path, body: TorchBody, mocap: Mocap) -> None:
+    state = Trainer(TINY, mocap, body, None).state()
+    other = Trainer(replace(TINY, learning_rate=1.0), mocap, body, None)
+    with pytest.raises(EngineError, match=r"learning_rate is 0\.002 there, 1\.0 here"):
+        other.load_state(state, tmp_path / "checkpoint.pt")
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(body: TorchBody, mocap: Mocap) -> None:
+    trainer = Trainer(TINY, mocap, body, None)
+    steps(trainer, 1)
+    with torch.no_grad():
+        trainer.net.embed.weight[0, 0] = torch.nan
+    with pytest.raises(FloatingPointError, match="at step 1: lower the learning rate"):
+        trainer.train_step()
+
+
+SMALL_RUN = """
+precision: "no"
+steps: 6
+batch: 16
+log_every: 1
+evaluate_people: 8
+net: {head: direct, width: 32, blocks: 1}
+"""
+
+
+@pytest.fixture(scope="module")
+def mocap_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("mocap") / "made_up.npz"
+    splits = np.array(["train", "val", "test", "test_ood"])
+    poses = 0.3 * np.random.default_rng(0).standard_normal((80, 22, 3)).astype(np.float32)
+    np.savez(
+        path, poses_aa=poses, clip_len=np.full(4, 20), clip_name=splits, split=splits, bad=np.zeros(80, bool), fps=30.0
+    )
+    return path
+
+
+def losses_of(out: Path) -> list[float]:
+    return [json.loads(line)["total"] for line in (out / "losses.jsonl").read_text().splitlines()]
+
+
+def test_two_processes_follow_the_same_losses_as_one(tmp_path: Path, mocap_file: Path) -> None:
+    (tmp_path / "run.yaml").write_text(SMALL_RUN)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
+    for processes in (1, 2):
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"),
+                *("-m", "training.landmarks", "--config", tmp_path / "run.yaml", "--mocap", mocap_file),
+                *("--out", tmp_path / str(processes)),
+            ],
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+    one, two = losses_of(tmp_path / "1"), losses_of(tmp_path / "2")
+    assert len(one) == 6
+    assert one[0] != one[-1]
+    np.testing.assert_allclose(two, one, rtol=1e-4)
+
+
+def test_a_run_leaves_weights_that_say_what_they_were_made_of(tmp_path: Path, mocap_file: Path) -> None:
+    (tmp_path / "run.yaml").write_text(SMALL_RUN)
+    config = load_config(LandmarkTrainingConfig, tmp_path / "run.yaml")
+    figures = train(config, Paths([mocap_file], tmp_path / "run"))
+    net, about = landmark_net.load(tmp_path / "run" / "landmarks.safetensors")
+    assert net.config == config.net
+    assert about["figures"] == figures
+    assert about["mocap_sha256"] == sha256(mocap_file.read_bytes()).hexdigest()
+    assert {"val", "test", "test_ood", "val, legs hidden", "val, 50 % cut"} <= figures.keys()
 
 
 @pytest.mark.parametrize("name", ["default", "direct"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,9 @@ from engine.landmark_net import ASSETS, normalise
 from engine.rotations import rotmat_from_axis_angle
 from engine.skeleton import MIRROR_LANDMARKS
 from training import synthetic
-from training.synthetic import Draw, Observation, SyntheticBlazePose, ray_axes
+from training.synthetic import Draw, Observation, SyntheticBlazePose, View, ray_axes
 from training.synthetic_config import (
+    OCCLUSIONS,
     ConfusionConfig,
     HidingConfig,
     ImageErrorConfig,
@@ -20,7 +23,7 @@ from training.synthetic_config import (
 from training.torch_body import TorchBody
 
 FLAWLESS = SyntheticConfig(
-    hiding=HidingConfig(limb=0, both_legs=0, point=0, cut_below=0, cut_side=0, invented=0),
+    hiding=replace(OCCLUSIONS["whole"], behind_body=0, unsure=0),
     image=ImageErrorConfig(point_m=0, hip_m=0, head_m=0, head_shift_m=0),
     world=WorldErrorConfig(
         borrowed=0,
@@ -110,7 +113,7 @@ def test_errors_are_of_the_size_that_was_measured(body: TorchBody) -> None:
     betas = draw.normal(len(rotmats), 10)
     view = synthetic.place(draw, config.camera, body, rotmats, betas)
     exact = synthetic.observe(view)
-    hidden = synthetic.hide(draw, config.hiding, exact.image)
+    hidden = synthetic.hide(draw, config.hiding, view, exact.image)
     image = synthetic.disturb_image(draw, config.image, hidden, view, exact.image)
     error_m = (image - exact.image)[:, 11:].norm(dim=-1) * view.distance_m[:, None]
     assert 0.010 * 1.7 < error_m.median() < 0.016 * 1.7
@@ -119,27 +122,64 @@ def test_errors_are_of_the_size_that_was_measured(body: TorchBody) -> None:
     rms_m = (world_m - exact.world_m)[:, 11:].square().mean((0, 1)).sqrt()
     assert (rms_m[:2] > 0.03).all()
     assert (rms_m[:2] < 0.10).all()
-    assert 0.12 < rms_m[2] < 0.25
+    assert 0.12 < rms_m[2] < 0.29
 
 
-def test_hidden_and_cut_off_landmarks_are_told_apart_by_visibility(body: TorchBody) -> None:
-    rotmats = poses(256)
-    view = synthetic.place(*_placing(body, rotmats))
+def test_what_is_not_seen_is_told_by_visibility(body: TorchBody) -> None:
+    view = synthetic.place(*_placing(body, poses(256)))
     hidden = synthetic.hide(
-        Draw(torch.Generator().manual_seed(3)), HidingConfig(cut_below=0.5), synthetic.observe(view).image
+        Draw(torch.Generator().manual_seed(3)), HidingConfig(cut_below=0.5), view, synthetic.observe(view).image
     )
     assert 0.05 < hidden.outside.float().mean() < 0.4
-    assert (hidden.visibility[hidden.outside] <= 0.12).all()
+    unknown = hidden.amount == 1
+    assert (unknown | ~hidden.outside).all()
     assert hidden.visibility[hidden.amount == 0].mean() > 0.9
-    assert hidden.visibility[(hidden.amount > 0.9) & ~hidden.outside].mean() < 0.3
+    # Measured behind grey boxes: 0.15 to 0.25 on average, seldom above 0.5.
+    assert 0.1 < hidden.visibility[unknown].mean() < 0.3
+    assert (hidden.visibility[unknown] > 0.6).float().mean() < 0.1
+
+
+@pytest.mark.parametrize("occlusion", ["legs hidden", "an arm hidden", "30 % cut", "50 % cut"])
+def test_each_occlusion_hides_what_its_name_says(body: TorchBody, occlusion: str) -> None:
+    view = synthetic.place(*_placing(body, poses(64)))
+    image = synthetic.observe(view).image
+    unknown = synthetic.hide(Draw(torch.Generator().manual_seed(3)), OCCLUSIONS[occlusion], view, image).amount == 1
+    if occlusion == "legs hidden":
+        assert unknown[:, 25:].all()
+        assert not unknown[:, :25].any()
+    elif occlusion == "an arm hidden":
+        assert (unknown[:, 13] ^ unknown[:, 14]).all()
+        assert not unknown[:, 23:].any()
+        assert 10 < unknown[:, 13].sum() < 54
+    else:
+        kept = 1 - float(occlusion.split()[0]) / 100
+        low, high = image.numpy().min(1), image.numpy().max(1)
+        middle, side = (low + high) / 2, kept * (high - low).max(-1)
+        inside = (np.abs(image.numpy() - middle[:, None]) <= side[:, None, None] / 2).all(-1)
+        np.testing.assert_array_equal(unknown.numpy(), ~inside)
+
+
+def test_the_far_arm_of_a_person_seen_from_the_side_is_behind_the_body(body: TorchBody) -> None:
+    facing = torch.eye(3)[None].repeat(1, 22, 1, 1)
+    facing[:, 16], facing[:, 17] = (
+        rotmat_from_axis_angle(torch.tensor([0.0, 0.0, sign * 1.4])) for sign in (-1, 1)
+    )  # arms down
+    turn = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # facing the camera
+    sideways = turn @ rotmat_from_axis_angle(torch.tensor([0.0, np.pi / 2, 0.0]))
+    for R_cam_root, expected in ((turn, []), (sideways, [13, 15])):
+        joints_m, landmarks_m = body.points(torch.cat((R_cam_root[None, None], facing[:, 1:]), 1), torch.zeros(1, 10))
+        view = View(R_cam_root[None], joints_m, landmarks_m, torch.tensor([[0.0, 0.0, 5.0]]), torch.tensor([5.0]))
+        behind = synthetic.behind_body(view, synthetic.observe(view).image)[0].nonzero()[:, 0].tolist()
+        assert [i for i in behind if 13 <= i <= 16] == expected
 
 
 def test_an_invented_limb_hangs_on_its_own_joint(body: TorchBody) -> None:
-    rotmats = poses(64)
-    view = synthetic.place(*_placing(body, rotmats))
+    view = synthetic.place(*_placing(body, poses(64)))
     exact = synthetic.observe(view)
-    hidden = synthetic.hide(Draw(torch.Generator().manual_seed(3)), HidingConfig(limb=0.5, invented=1.0), exact.image)
-    seen = synthetic.invent_limbs(hidden, view, exact)
+    config = replace(OCCLUSIONS["whole"], limb=0.5, invented=1.0)
+    draw = Draw(torch.Generator().manual_seed(3))
+    hidden = synthetic.hide(draw, config, view, exact.image)
+    seen = synthetic.invent_limbs(draw, config, hidden, view, view.landmarks_m.roll(1, 0), exact)
     left_arm = hidden.invented[:, 0]
     assert left_arm.any()
     moved = (seen.image - exact.image).norm(dim=-1) > 1e-6
