@@ -14,7 +14,7 @@ from training.metrics import aligned, pa_mpjpe
 STANDING_PX = np.array(
     [
         *[(560, 300), (440, 300), (640, 400), (360, 400), (680, 500), (320, 500)],  # shoulders, elbows, wrists
-        *[(525, 520), (475, 520), (530, 700), (470, 700), (535, 880), (465, 880)],  # hips, knees, ankles
+        *[(512, 520), (488, 520), (530, 700), (470, 700), (535, 880), (465, 880)],  # hips, knees, ankles
     ],
     np.float64,
 )
