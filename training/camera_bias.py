@@ -13,25 +13,31 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from engine.errors import EngineError
 from engine.weights import ASSETS
 from training import bias_plots
-from training.filmed_people import Axes, FilmedPeople, film
-from training.fixed_camera import KEYPOINTS, Crop, best_projection
+from training.filmed_people import FilmedPeople, film
+from training.fixed_camera import KEYPOINTS, best_projection
+from training.known_cameras import measure_thresholds
 from training.metrics import mpjpe, pa_mpjpe, pck
 from training.mocap import load_mocap
-from training.pseudo_truth import START_NOISE_RAD, Bodies, fit_pseudo_truth, pose, rough_estimate, search_worst
-from training.synthetic import ray_axes
+from training.pseudo_truth import (
+    START_NOISE_RAD,
+    Bodies,
+    SearchStep,
+    fit_pseudo_truth,
+    pose,
+    rough_estimate,
+    search_worst,
+)
 from training.tals_ab import compare
 from training.thresholds import Thresholds, joint_thresholds_rad, keypoint_thresholds, save_thresholds
 from training.torch_body import TorchBody
@@ -39,60 +45,6 @@ from training.torch_body import TorchBody
 # The paper writes PCK0.5 and PCK1.0. With mean errors of 0.5 to 1.7 % (Table S.1) its figures of 0.66 and 0.86 fit a
 # threshold in per cent of the crop; HMR2.0's are the last two.
 PCK_THRESHOLDS = (0.005, 0.01, 0.05, 0.10)
-
-
-# Thresholds ----------------------------------------------------------------------------------------------------------
-
-
-def measure_thresholds(path: Path, axes: Axes = "ray") -> Thresholds:
-    """Thresholds from people under known cameras, in an .npz (docs/camera-bias.md).
-
-    axes: see `training.filmed_people.film`. Raises EngineError for a file of another form.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            data = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        reason = getattr(error, "strerror", None) or "it is not an .npz of plain arrays"
-        raise EngineError(f"cannot read {path}: {reason}") from error
-    missing = [
-        key for key in ("points_cam_m", "names", "intrinsics", "box_center_px", "box_size_px") if key not in data
-    ]
-    if missing:
-        raise EngineError(f"{path} lacks {', '.join(missing)}")
-    n, k = data["points_cam_m"].shape[:2]
-    shapes = {
-        "points_cam_m": (n, k, 3), "names": (k,), "intrinsics": (n, 3, 3), "box_center_px": (n, 2),
-        "box_size_px": (n,), "visible": (n, k), "rotmats": (n, 24, 3, 3), "predicted_rotmats": (n, 24, 3, 3),
-    }  # fmt: skip
-    for key, shape in shapes.items():
-        if key in data and data[key].shape != shape:
-            raise EngineError(f"{path}: {key} must be {shape}, not {data[key].shape}")
-    points, K, center, size = (
-        torch.from_numpy(data[key].astype(np.float64))
-        for key in ("points_cam_m", "intrinsics", "box_center_px", "box_size_px")
-    )
-    if n == 0 or not torch.isfinite(points).all() or not (points[..., 2] > 0).all():
-        raise EngineError(f"{path}: points_cam_m must be finite and before the camera")
-    image = points @ K.mT
-    seen = Crop(center, size).fractions(image[..., :2] / image[..., 2:])
-    if axes == "ray":
-        middle = torch.cat((center, torch.ones(n, 1)), -1)[:, None] @ torch.linalg.inv(K).mT
-        points = points @ ray_axes(middle[:, 0, :2])
-    projected = best_projection(points - points.mean(1, keepdim=True), seen)
-    visible = torch.from_numpy(data["visible"].astype(np.float64)) if "visible" in data else None
-    joints: tuple[float, ...] = ()
-    if "rotmats" in data and "predicted_rotmats" in data:
-        found, truth = (torch.from_numpy(data[key].astype(np.float64)) for key in ("predicted_rotmats", "rotmats"))
-        joints = tuple(joint_thresholds_rad(found, truth).tolist())
-    keypoints = keypoint_thresholds(projected, seen, visible)
-    unseen = [str(name) for name, value in zip(data["names"], keypoints, strict=True) if not torch.isfinite(value)]
-    if unseen:
-        raise EngineError(f"{path} shows nobody's {', '.join(unseen)}: leave these keypoints out")
-    return Thresholds(path.name, tuple(map(str, data["names"])), tuple(keypoints.tolist()), joints)
-
-
-# Section 3 -----------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -152,24 +104,27 @@ def experiment(body: TorchBody, mocap: Sequence[Path], people: int, iterations: 
     bias_plots.threshold_bars(thresholds, out / "thresholds.png")
     bias_plots.search_curves(steps, out / "search.png")
     bias_plots.search_example(steps[len(steps) * 2 // 3], searched, out / "search_example.png")
-    _write_json(
-        out / "experiment.json",
-        {
-            "people": people,
-            "seed": seed,
-            "mocap_sha256": shown.fingerprint,
-            "pck_thresholds": PCK_THRESHOLDS,
-            "rows": [vars(line) for line in rows],
-            "search": [
-                {
-                    "iterations": step.iterations,
-                    "error_2d_px": float(step.error_2d_px.mean()),
-                    "mpjpe_mm": float(step.mpjpe_mm.mean()),
-                }
-                for step in steps
-            ],
-        },
-    )
+    data: dict[str, Any] = {
+        "people": people,
+        "seed": seed,
+        "mocap_sha256": shown.fingerprint,
+        "pck_thresholds": PCK_THRESHOLDS,
+        "rows": [vars(line) for line in rows],
+        "search": [
+            {
+                "iterations": step.iterations,
+                "error_2d_px": float(step.error_2d_px.mean()),
+                "mpjpe_mm": float(step.mpjpe_mm.mean()),
+            }
+            for step in steps
+        ],
+    }
+    (out / "experiment.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
+    return _tables(rows, steps)
+
+
+def _tables(rows: Sequence[Row], steps: Sequence[SearchStep]) -> str:
+    """Markdown."""
     lines = ["| body | " + " | ".join(f"PCK@{100 * t:g} %" for t in PCK_THRESHOLDS) + " | MPJPE mm | PA-MPJPE mm |"]
     lines.append("|---" * (3 + len(PCK_THRESHOLDS)) + "|")
     lines += [
@@ -184,13 +139,6 @@ def experiment(body: TorchBody, mocap: Sequence[Path], people: int, iterations: 
         if step.iterations % 50 == 0
     ]
     return "\n".join(lines)
-
-
-def _write_json(path: Path, data: dict[str, Any]) -> None:
-    path.write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-
-
-# The command ---------------------------------------------------------------------------------------------------------
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -214,12 +162,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     ab.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     ab.add_argument("--steps", type=int, default=1500, help="training steps of each network (1500)")
     options = parser.parse_args(argv)
+    if options.task == "experiment" and (options.people < 1 or options.iterations < 1):
+        parser.error("--people and --iterations must be at least 1")
+    if options.task == "ab" and options.steps < 1:
+        parser.error("--steps must be at least 1")
     try:
         if options.task == "thresholds":
             save_thresholds(options.out, measure_thresholds(options.data, options.axes))
         elif options.task == "experiment":
-            if options.people < 1 or options.iterations < 1:
-                parser.error("--people and --iterations must be at least 1")
             body = TorchBody(options.body)
             print(experiment(body, options.mocap, options.people, options.iterations, options.out, options.seed))
         else:

@@ -14,9 +14,10 @@ from scipy.spatial.transform import Rotation
 from engine.errors import EngineError
 from engine.rotations import angle_between
 from engine.weights import ASSETS
-from training.camera_bias import main, measure_thresholds
+from training.camera_bias import main
 from training.filmed_people import FilmedPeople, film
 from training.fixed_camera import FOCAL, KEYPOINTS, Crop, best_projection, best_translation, crop_around, project
+from training.known_cameras import measure_thresholds
 from training.metrics import mpjpe, pck
 from training.mocap import Mocap
 from training.pseudo_truth import START_NOISE_RAD, fit_pseudo_truth, pose, rough_estimate, search_worst
@@ -187,7 +188,11 @@ def test_files_of_another_form_are_refused_in_one_line(
     path, data = tmp_path / "known.npz", known_cameras(people)
     for change, message in (
         ({"intrinsics": data["intrinsics"][0]}, "intrinsics must be"),
-        ({"points_cam_m": -data["points_cam_m"]}, "before the camera"),
+        ({"points_cam_m": -data["points_cam_m"]}, "before their cameras"),
+        ({"points_cam_m": data["points_cam_m"][0]}, "points_cam_m must be"),
+        ({"box_size_px": 0 * data["box_size_px"]}, "larger than nothing"),
+        ({"intrinsics": np.nan * data["intrinsics"]}, "not finite"),
+        ({"box_center_px": np.full((24, 2), "a")}, "must be numbers"),
         ({"visible": np.zeros((24, 23))}, "shows nobody's"),
     ):
         np.savez(path, **{**data, **change})
