@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from types import UnionType
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import dacite
 import yaml
@@ -66,5 +67,12 @@ def _refuse_unknown(cls: type, data: dict[str, Any], where: str, prefix: str) ->
         if key not in known:
             near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
             raise ConfigError(f"{where}: unknown key '{prefix}{key}'; the nearest known one is '{prefix}{near[0]}'")
-        if isinstance(value, dict) and dataclasses.is_dataclass(hints[key]):
-            _refuse_unknown(hints[key], value, where, f"{prefix}{key}.")
+        kinds = [kind for kind in _members(hints[key]) if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+        if isinstance(value, dict) and kinds:
+            nearest = min(kinds, key=lambda kind: len(value.keys() - {f.name for f in dataclasses.fields(kind)}))
+            _refuse_unknown(nearest, value, where, f"{prefix}{key}.")
+
+
+def _members(hint: Any) -> tuple[Any, ...]:
+    """The types of a union, or the one type."""
+    return get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)

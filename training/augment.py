@@ -6,6 +6,7 @@ All randomness comes from one seeded generator.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -77,14 +78,22 @@ def joint_limits() -> tuple[Tensor, Tensor]:
 class PoseSampler:
     """Draws augmented poses, or short windows of them, from one mocap split.
 
-    The generator's state is the sampler's only state: save and restore it to continue a run.
+    The generator's state is the sampler's only state: save and restore it to continue a run. shares: how often each
+    mocap file is drawn, by name; see Mocap.weights.
     """
 
-    def __init__(self, mocap: Mocap, augmentation: PoseAugmentation, generator: torch.Generator) -> None:
+    def __init__(
+        self,
+        mocap: Mocap,
+        augmentation: PoseAugmentation,
+        generator: torch.Generator,
+        shares: Mapping[str, float] | None = None,
+    ) -> None:
         self.mocap = mocap
         self.augmentation = augmentation
         self.generator = generator
-        self._cumulative = mocap.weights(augmentation.clip_exponent).double().cumsum(0)
+        self.frames = torch.zeros(0, dtype=torch.int64)  # where the last poses were drawn from, limbs aside: (count,)
+        self._cumulative = mocap.weights(augmentation.clip_exponent, shares).cumsum(0)
         self._low, self._high = joint_limits()
 
     def sample(self, count: int) -> Tensor:
@@ -97,12 +106,15 @@ class PoseSampler:
         A limb is recombined or redrawn for a whole window at a time; noise is constant within a window.
         """
         how = self.augmentation
-        pose = self._draw(count, frames, stride)
+        self.frames = self._drawn(count)
+        pose = self._recorded(self.frames, frames, stride)
         changed = self._chance(count, how.changed)
         limits = self._low + (self._high - self._low) * self._uniform(count, 1, NUM_POSED, 3)
         for limb in map(list, LIMBS):
             swapped = changed & self._chance(count, how.recombine)
-            pose[:, :, limb] = torch.where(_spread(swapped), self._draw(count, frames, stride, limb), pose[:, :, limb])
+            pose[:, :, limb] = torch.where(
+                _spread(swapped), self._recorded(self._drawn(count), frames, stride, limb), pose[:, :, limb]
+            )
             redrawn = changed & self._chance(count, how.within_limits)
             pose[:, :, limb] = torch.where(_spread(redrawn), limits[:, :, limb], pose[:, :, limb])
         spread = how.noise_rad * self._uniform(count, 1, 1, 1) * _spread(changed)
@@ -111,13 +123,16 @@ class PoseSampler:
         pose[:, :, 1:] += spread * noisy * noise
         return rotmat_from_axis_angle(pose)
 
-    def _draw(self, count: int, frames: int, stride: int, joints: list[int] | None = None) -> Tensor:
-        """Recorded windows (count, frames, joints, 3), some of them mirrored."""
+    def _drawn(self, count: int) -> Tensor:
+        """Frames (count,), by weight."""
         # A search in the running sum; torch.multinomial would read all the weights at every call.
         at = torch.rand(count, generator=self.generator, dtype=torch.float64) * self._cumulative[-1]
-        last = torch.searchsorted(self._cumulative, at).clamp_max(len(self.mocap) - 1)
+        return torch.searchsorted(self._cumulative, at).clamp_max(len(self.mocap) - 1)
+
+    def _recorded(self, last: Tensor, frames: int, stride: int, joints: list[int] | None = None) -> Tensor:
+        """Recorded windows (count, frames, joints, 3) up to the frames `last`, some of them mirrored."""
         index = self.mocap.window(last, frames, stride)
-        mirrored = _spread(self._chance(count, self.augmentation.mirrored))
+        mirrored = _spread(self._chance(len(last), self.augmentation.mirrored))
         if joints is None:
             recorded = self.mocap.axis_angle[index]
             return torch.where(mirrored, mirror(recorded), recorded)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +18,19 @@ import torch
 from torch import Tensor
 
 from engine.errors import EngineError
+from training.readers.files import BrokenFileError, expect, read_all
 
 NUM_POSED = 22  # root and 21 body joints
 SPLITS = ("train", "val", "test", "test_ood")
 _KEYS = ("poses_aa", "clip_len", "clip_name", "split", "bad", "fps")
+_MEND = "make one with python -m training.readers.poses"
 
 # These two clips carry a rig offset of about 50 mm in one release of the CMU data and are never used.
 RIG_OFFSET_CLIPS = ("135_01", "135_02")
+
+
+class EmptySplitError(EngineError):
+    """Files without a frame of the split that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -40,18 +46,34 @@ class Mocap:
     clip_names: tuple[str, ...]
     fps: float
     fingerprint: str  # sha256 over the files, so that weights can say what they were trained on
+    clip_files: tuple[str, ...] = ()  # for each clip the name of its file, without the ending
 
     def __len__(self) -> int:
         return len(self.axis_angle)
 
-    def weights(self, exponent: float = 0.4) -> Tensor:
+    def weights(self, exponent: float = 0.4, shares: Mapping[str, float] | None = None) -> Tensor:
         """How often to draw each frame: (N,), summing to 1, so that a clip of n frames has n^(1 - exponent) shares.
 
-        A long clip holds many near copies of the same pose, so each of its frames is drawn less often.
+        A long clip holds many near copies of the same pose, so each of its frames is drawn less often. With `shares`,
+        each file is drawn as often as they say, by its name. Raises EngineError unless they name just these files.
         """
         length = torch.bincount(self.clip, minlength=len(self.clip_names))[self.clip]
-        weights = length.float() ** -exponent
+        weights = length.double() ** -exponent
+        if shares:
+            weights = weights * self._file_scales(weights, shares)
         return weights / weights.sum()
+
+    def _file_scales(self, weights: Tensor, shares: Mapping[str, float]) -> Tensor:
+        """(N,): what brings the files' sums of weights to their shares."""
+        names = sorted({self.clip_files[clip] for clip in self.clip.unique().tolist()})
+        if set(names) != set(shares):
+            raise EngineError(
+                f"the shares are of files {', '.join(sorted(shares))} but those with frames to train on are "
+                f"{', '.join(names)}: rename the files, or change the shares"
+            )
+        file = torch.tensor([names.index(name) if name in shares else 0 for name in self.clip_files])[self.clip]
+        total = torch.zeros(len(names), dtype=weights.dtype).index_add_(0, file, weights)
+        return (torch.tensor([shares[name] for name in names], dtype=weights.dtype) / total)[file]
 
     def window(self, last: Tensor, frames: int, stride: int = 1) -> Tensor:
         """Indices (B, frames) of windows that end at the frames `last` (B,); the first frame of a run repeats."""
@@ -62,7 +84,8 @@ class Mocap:
 def load_mocap(paths: Sequence[Path | str], split: str, drop: Sequence[str] = RIG_OFFSET_CLIPS) -> Mocap:
     """Read one split of one or more files, leaving out bad frames and the clips named in `drop`.
 
-    Raises EngineError for a file that cannot be read or is not of the layout above, and for an empty split.
+    A folder stands for the .npz files in it. Files that cannot be read or are not of the layout above are skipped with
+    a warning. Raises EngineError where none is left or a file is missing, EmptySplitError for a split without frames.
     """
     if split not in SPLITS:
         raise EngineError(f"no split '{split}': choose one of {', '.join(SPLITS)}")
@@ -70,11 +93,12 @@ def load_mocap(paths: Sequence[Path | str], split: str, drop: Sequence[str] = RI
         raise EngineError("no mocap file given: name one or more .npz files")
     poses, clips, runs = [], [], []
     names: list[str] = []
+    files: list[str] = []
     rates: set[float] = set()
     digest = hashlib.sha256()
     run_offset = 0
-    for path in map(Path, paths):
-        data = _read(path, digest)
+    for path, data in read_all(_files(paths), lambda path: [(path, _read(path))], "mocap"):
+        digest.update(path.read_bytes())
         rates.add(float(data["fps"]))
         clip = np.repeat(np.arange(len(data["clip_len"])), data["clip_len"])
         wanted = (data["split"] == split) & ~np.isin(data["clip_name"], drop)
@@ -86,11 +110,12 @@ def load_mocap(paths: Sequence[Path | str], split: str, drop: Sequence[str] = RI
         clips.append(clip[kept] + len(names))
         runs.append(starts + run_offset)
         names += data["clip_name"].tolist()
+        files += [path.stem] * len(data["clip_name"])
         run_offset += len(kept)
     if len(rates) > 1:
         raise EngineError(f"the mocap files differ in frame rate ({', '.join(map(str, sorted(rates)))}): resample them")
     if run_offset == 0:
-        raise EngineError(f"no frames of split '{split}' in {', '.join(map(str, paths))}")
+        raise EmptySplitError(f"no frames of split '{split}' in {', '.join(map(str, paths))}")
     return Mocap(
         axis_angle=torch.from_numpy(np.concatenate(poses)),
         clip=torch.from_numpy(np.concatenate(clips)),
@@ -98,27 +123,40 @@ def load_mocap(paths: Sequence[Path | str], split: str, drop: Sequence[str] = RI
         clip_names=tuple(names),
         fps=rates.pop(),
         fingerprint=digest.hexdigest(),
+        clip_files=tuple(files),
     )
 
 
-def _read(path: Path, digest: hashlib._Hash) -> dict[str, np.ndarray]:
+def _files(paths: Sequence[Path | str]) -> list[Path]:
+    found: list[Path] = []
+    for path in map(Path, paths):
+        found += expect(path, "*.npz", "mocap files") if path.is_dir() else [path]
+    for path in found:
+        if not path.exists():
+            raise EngineError(f"cannot read mocap {path}: No such file: {_MEND}")
+    return found
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    """Raises BrokenFileError."""
     try:
-        digest.update(path.read_bytes())
         with np.load(path, allow_pickle=False) as file:
             missing = [key for key in _KEYS if key not in file]
             data = {key: file[key] for key in _KEYS if key not in missing}
     except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         reason = getattr(error, "strerror", None) or "it is not a mocap .npz"
-        raise EngineError(f"cannot read mocap {path}: {reason}") from error
+        raise BrokenFileError(f"cannot read mocap {path}: {reason}") from error
     if missing:
-        raise EngineError(f"{path} is not a mocap file: it lacks {', '.join(missing)}")
+        raise BrokenFileError(f"{path} is not a mocap file: it lacks {', '.join(missing)}: {_MEND}")
     poses, lengths = data["poses_aa"], data["clip_len"]
     if poses.ndim != 3 or poses.shape[1:] != (NUM_POSED, 3):
-        raise EngineError(f"{path}: poses_aa must be (N, {NUM_POSED}, 3), not {poses.shape}")
+        raise BrokenFileError(f"{path}: poses_aa must be (N, {NUM_POSED}, 3), not {poses.shape}")
     if lengths.sum() != len(poses) or data["bad"].shape != (len(poses),):
-        raise EngineError(f"{path}: clip_len and bad must cover its {len(poses)} frames")
+        raise BrokenFileError(f"{path}: clip_len and bad must cover its {len(poses)} frames")
     if not len(lengths) == len(data["clip_name"]) == len(data["split"]):
-        raise EngineError(f"{path}: clip_len, clip_name and split must be of one length")
-    if not np.isfinite(poses[~data["bad"]]).all():
-        raise EngineError(f"{path}: poses_aa holds numbers that are not finite")
+        raise BrokenFileError(f"{path}: clip_len, clip_name and split must be of one length")
+    broken = ~np.isfinite(poses).all((1, 2)) & ~data["bad"]
+    if broken.any():
+        clip = np.repeat(data["clip_name"], lengths)[broken][0]
+        raise BrokenFileError(f"{path}: poses_aa holds numbers that are not finite, first in clip {clip}")
     return data

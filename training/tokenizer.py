@@ -1,41 +1,50 @@
-"""Train the compact pose tokenizer on mocap (TokenHMR, section 4.3 and appendix B.1), or measure a trained one.
+"""Train a pose tokenizer on mocap (TokenHMR, section 4.3 and appendix B.1), or measure a trained one.
 
     python -m training.tokenizer --config configs/tokenizer/compact.yaml --mocap FILE [FILE ...] --out DIR [--resume]
+    torchrun --nproc-per-node 4 -m training.tokenizer --config configs/tokenizer/paper.yaml --mocap FILE ... --out DIR
     python -m training.tokenizer --evaluate WEIGHTS --mocap FILE [FILE ...]
 
-Reads from top to bottom: configuration, one step, evaluation, checkpoints, the loop, the command.
+The configuration's `model` decides what is trained: the compact tokenizer, kept as tokenizer.safetensors, or one in
+the released layout, kept as tokenizer.pth with about.json. Reads from top to bottom: configuration, one step, the
+state of a run, weights, the loop, the command.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
-import math
-import os
 import sys
-import time
-import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
+from accelerate import Accelerator
 from torch import Tensor, nn
 
+import engine
 import engine.tokenizer
+from engine.checkpoint import released_key, tokenizer_names
 from engine.config import ConfigError, load_config
 from engine.errors import EngineError
-from engine.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
+from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
+from engine.rotations import rotmat_from_6d, sixd_from_rotmat
 from engine.tokenizer import PoseTokenizer, PoseTokenizerConfig, Tokenizer
 from engine.weights import ASSETS
+from training import checkpoint
 from training.augment import PoseAugmentation, PoseSampler
 from training.codebook import EmaCodebook
 from training.losses import commitment, point_l1, rotation_l1
-from training.metrics import mpjpe, mve
 from training.mocap import Mocap, load_mocap
+from training.progress import Progress
+from training.reconstruction import Figures, evaluate, evaluate_splits, held_out, print_table, upright
+from training.schedule import warmup_cosine
 from training.torch_body import TorchBody
-
-logger = logging.getLogger(__name__)
 
 SHIPPED_BODY = ASSETS / "body_open.npz"
 
@@ -53,19 +62,22 @@ class TokenizerTraining:
     """Everything that shapes a run; the mocap, the body and the output folder come from the command line."""
 
     steps: int
-    model: PoseTokenizerConfig = field(default_factory=PoseTokenizerConfig)
+    model: PoseTokenizerConfig | ReleasedTokenizerConfig = field(default_factory=PoseTokenizerConfig)
     augmentation: PoseAugmentation = field(default_factory=PoseAugmentation)
+    file_shares: dict[str, float] = field(default_factory=dict)  # how often each mocap file is drawn, by name (B.1)
     loss: LossWeights = field(default_factory=LossWeights)
-    batch: int = 256
+    batch: int = 256  # of all processes together
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5  # reached along a cosine
     warmup_steps: int = 200
     weight_decay: float = 1e-4
     clip_norm: float = 5.0
     codebook_decay: float = 0.99
-    input_noise: float = 0.04  # 6D noise on some joints of the encoder's input, growing from 0 over the run (B.1)
+    input_noise_start: float = 0.0  # 6D noise on some joints of the encoder's input (section 5.1) at the first step,
+    input_noise: float = 0.04  # at the last,
+    input_noise_every: int = 1  # and after how many steps it grows
     surface_every: int = 30  # one vertex in so many enters the surface loss
-    bf16: bool = True
+    precision: Literal["no", "bf16", "fp16"] = "bf16"
     seed: int = 0
     log_every: int = 100
     checkpoint_every: int = 1000
@@ -75,226 +87,173 @@ class TokenizerTraining:
 # One step ------------------------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Trainer:
-    """The state of a run. All of it goes into a checkpoint, so that a resumed run goes on as if never stopped."""
+def build_tokenizer(model: PoseTokenizerConfig | ReleasedTokenizerConfig) -> PoseTokenizer | ReleasedTokenizer:
+    return PoseTokenizer(model) if isinstance(model, PoseTokenizerConfig) else ReleasedTokenizer(model)
 
-    config: TokenizerTraining
-    tokenizer: PoseTokenizer
-    codebook: EmaCodebook
-    optimizer: torch.optim.Optimizer
-    sampler: PoseSampler
-    body: TorchBody
-    step: int = 0
-    generator: torch.Generator = field(default_factory=torch.Generator)
+
+class AutoEncoder(nn.Module):
+    """A tokenizer with its learning codebook, from 6D rotations (B, 21, 6) to 6D rotations.
+
+    Gradients pass from the decoder straight through to the encoder. In one module, so that processes can share it.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, codebook: EmaCodebook) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.codebook = codebook
+
+    def forward(self, d6: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features (B, T, D), their codes (B, T), the codes' entries (B, T, D) and what is decoded from those."""
+        features = self.tokenizer.features_from_6d(d6)
+        with torch.autocast(d6.device.type, enabled=False):  # the nearest of many codes needs all digits
+            features = features.float()
+            self.codebook.start(self.tokenizer.codebook, features.detach().flatten(0, 1), generator)
+            codes = self.tokenizer.nearest(features.detach())
+            quantised = F.embedding(codes, self.tokenizer.codebook)
+        decoded = self.tokenizer.sixd_from_features(features + (quantised - features).detach())
+        return features, codes, quantised, decoded.float()
+
+
+class Trainer:
+    """The state of a run. All of it is in `state`, so that a resumed run goes on as if never stopped.
+
+    Every process draws the same batch, from a generator of the same state, and works on its share of it.
+    """
+
+    def __init__(
+        self, config: TokenizerTraining, mocap: Mocap, body: TorchBody, accelerator: Accelerator, body_sha256: str = ""
+    ) -> None:
+        torch.manual_seed(config.seed)
+        self.config = config
+        self.accelerator = accelerator
+        self.body = body.to(accelerator.device)
+        self.data = f"{mocap.fingerprint} {body_sha256}"
+        self.generator = torch.Generator().manual_seed(config.seed)
+        self.sampler = PoseSampler(mocap, config.augmentation, self.generator, config.file_shares)
+        self.tokenizer = build_tokenizer(config.model)
+        self.codebook = EmaCodebook(*self.tokenizer.codebook.shape, config.codebook_decay)
+        optimizer = torch.optim.AdamW(
+            self.tokenizer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self._model, self.optimizer = accelerator.prepare(AutoEncoder(self.tokenizer, self.codebook), optimizer)
+        share = config.batch // accelerator.num_processes
+        self._share = slice(accelerator.process_index * share, (accelerator.process_index + 1) * share)
+        self.step = 0
 
     def learning_rate(self) -> float:
         config = self.config
-        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / config.steps)))
-        rate = config.final_learning_rate + (config.learning_rate - config.final_learning_rate) * cosine
-        return rate * min(1.0, (self.step + 1) / max(1, config.warmup_steps))
+        return warmup_cosine(
+            self.step,
+            steps=config.steps,
+            peak=config.learning_rate,
+            final=config.final_learning_rate,
+            warmup_steps=config.warmup_steps,
+        )
 
-    def train_step(self) -> dict[str, float]:
-        """Draw a batch, move weights and codebook once, and return the losses by name."""
-        config, weights = self.config, self.config.loss
-        rotmats = self.sampler.sample(config.batch)[:, 1:]
-        features, codes, quantised, predicted = self._autoencode(rotmats)
-        joints, surface = body_points(self.body, rotmats, config.surface_every)
-        predicted_joints, predicted_surface = body_points(self.body, predicted, config.surface_every)
+    def input_noise(self) -> float:
+        """The largest standard deviation of this step's noise."""
+        config = self.config
+        grown = self.step // config.input_noise_every * config.input_noise_every / config.steps
+        return config.input_noise_start + (config.input_noise - config.input_noise_start) * min(1.0, grown)
+
+    def train_step(self) -> dict[str, Tensor]:
+        """Draw a batch, move weights and codebook once, and return the losses by name, of this process's share."""
+        config, weights, device = self.config, self.config.loss, self.accelerator.device
+        drawn = self.sampler.sample(config.batch)[:, 1:]
+        noisy = self._noisy(sixd_from_rotmat(drawn))[self._share].to(device)
+        rotmats = drawn[self._share].to(device)
+        features, codes, quantised, decoded = self._model(noisy, self.generator)
+        predicted = rotmat_from_6d(decoded)
         losses = {
             "rotation": rotation_l1(predicted, rotmats),
-            "joints": point_l1(predicted_joints, joints),
-            "surface": point_l1(predicted_surface, surface),
+            **self._point_losses(predicted, rotmats),
             "commitment": commitment(features, quantised),
         }
         total = torch.stack([getattr(weights, name) * loss for name, loss in losses.items()]).sum()
         if not torch.isfinite(total):
-            raise FloatingPointError(f"the loss is {total.item()} at step {self.step}: lower the learning rate")
+            raise FloatingPointError(self._what_is_not_finite(rotmats, predicted))
 
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate()
         self.optimizer.zero_grad(set_to_none=True)
-        total.backward()
-        nn.utils.clip_grad_norm_(self.tokenizer.parameters(), config.clip_norm)
+        self.accelerator.backward(total)
+        self.accelerator.clip_grad_norm_(self._model.parameters(), config.clip_norm)
         self.optimizer.step()
-        self.codebook.update(features.detach().flatten(0, 1), codes.flatten(), self.generator)
+        used = self.codebook.update(
+            self.tokenizer.codebook, features.detach().flatten(0, 1), codes.flatten(), self.generator
+        )
         self.step += 1
-        used = len(codes.unique()) / self.tokenizer.num_codes
-        return {"total": total.item(), **{name: loss.item() for name, loss in losses.items()}, "codes_used": used}
+        return {"total": total.detach(), **{name: loss.detach() for name, loss in losses.items()}, "codes_used": used}
 
-    def _autoencode(self, rotmats: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features (B, T, D), their codes (B, T), the codes' entries and the rotations decoded from those."""
-        d6 = sixd_from_rotmat(rotmats)
-        largest = self.config.input_noise * min(1.0, self.step / self.config.steps)
+    def _noisy(self, d6: Tensor) -> Tensor:
+        """The encoder's input: three joints of ten are disturbed, each pose by a strength of its own."""
         chosen = torch.rand(*d6.shape[:2], 1, generator=self.generator) < 0.3
-        scale = largest * torch.rand(len(d6), 1, 1, generator=self.generator) * chosen
-        noisy = d6 + scale * torch.randn(d6.shape, generator=self.generator)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
-            features = self.tokenizer.features_from_6d(noisy)
-        features = features.float()
-        self.codebook.start(features.detach().flatten(0, 1), self.generator)
-        codes = self.tokenizer.nearest(features.detach())
-        quantised = self.tokenizer.codebook[codes]
-        straight_through = features + (quantised - features).detach()
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.config.bf16):
-            decoded = self.tokenizer.sixd_from_features(straight_through)
-        return features, codes, quantised, rotmat_from_6d(decoded.float())
+        scale = self.input_noise() * torch.rand(len(d6), 1, 1, generator=self.generator) * chosen
+        return d6 + scale * torch.randn(d6.shape, generator=self.generator)
+
+    def _point_losses(self, predicted: Tensor, rotmats: Tensor) -> dict[str, Tensor]:
+        """Of joints, landmarks and vertices, upright and of mean shape; the surface only where it has a weight."""
+        poses = upright(predicted), upright(rotmats)
+        (joints, landmarks), (true_joints, true_landmarks) = (self.body.points(*pose) for pose in poses)
+        losses = {"joints": point_l1(joints, true_joints)}
+        if self.config.loss.surface:
+            vertices, true_vertices = (self.body.vertices(*pose, self.config.surface_every) for pose in poses)
+            losses["surface"] = point_l1(
+                torch.cat((landmarks, vertices), 1), torch.cat((true_landmarks, true_vertices), 1)
+            )
+        return losses
+
+    def _what_is_not_finite(self, rotmats: Tensor, predicted: Tensor) -> str:
+        """Names the clip of the first pose that is not, or whose reconstruction is not."""
+        mocap, frames = self.sampler.mocap, self.sampler.frames[self._share]
+        for what, mend, matrices in (
+            ("a pose", "leave the clip out", rotmats),
+            ("the reconstruction of a pose", "lower the learning rate", predicted),
+        ):
+            broken = ~torch.isfinite(matrices).flatten(1).all(1)
+            if broken.any():
+                clip = mocap.clip_names[int(mocap.clip[frames[int(broken.nonzero()[0])]])]
+                return f"{what} of the clip {clip} is not finite at step {self.step}: {mend}"
+        return f"the loss is not finite at step {self.step}: lower the learning rate"
+
+    # The state of a run
+
+    def state(self) -> dict[str, Any]:
+        scaler = self.accelerator.scaler
+        return {
+            **checkpoint.identity(self.config, self.data),
+            "step": self.step,
+            "tokenizer": self.tokenizer.state_dict(),
+            "codebook": self.codebook.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "scaler": None if scaler is None else scaler.state_dict(),
+        }
+
+    def load_state(self, state: Mapping[str, Any], path: Path) -> None:
+        """Raises EngineError for the state of another configuration or of other data."""
+        checkpoint.require_same(state, self.config, self.data, path)
+        self.tokenizer.load_state_dict(state["tokenizer"])
+        self.codebook.load_state_dict(state["codebook"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.generator.set_state(state["generator"])
+        if self.accelerator.scaler is not None:
+            self.accelerator.scaler.load_state_dict(state["scaler"])
+        self.step = state["step"]
 
 
-def body_points(body: TorchBody, rotmats: Tensor, surface_every: int) -> tuple[Tensor, Tensor]:
-    """Body rotations (B, 21, 3, 3) of an upright mean body -> joints (B, 24, 3), landmarks with vertices (B, S, 3)."""
-    posed, betas = upright(rotmats)
-    joints, landmarks = body.points(posed, betas)
-    return joints, torch.cat((landmarks, body.vertices(posed, betas, surface_every)), dim=1)
+# Weights -------------------------------------------------------------------------------------------------------------
 
 
-def upright(rotmats: Tensor) -> tuple[Tensor, Tensor]:
-    """Body rotations (B, 21, 3, 3) -> with an identity root (B, 22, 3, 3), and mean shape (B, 10)."""
-    root = torch.eye(3).expand(len(rotmats), 1, 3, 3)
-    return torch.cat((root, rotmats), dim=1), torch.zeros(len(rotmats), 10)
+def weights_path(config: TokenizerTraining, out: Path) -> Path:
+    return out / ("tokenizer.safetensors" if isinstance(config.model, PoseTokenizerConfig) else "tokenizer.pth")
 
 
-# Evaluation ----------------------------------------------------------------------------------------------------------
+def save_tokenizer(trainer: Trainer, out: Path, figures: Mapping[str, Figures]) -> Path:
+    """Write what `engine.load_tokenizer` reads, with how it was made, and return the file's path.
 
-
-@dataclass(frozen=True)
-class Figures:
-    """Reconstruction errors on one split: means over frames, and the share of codes chosen at least once on it."""
-
-    frames: int
-    mpjpe_mm: float  # over joints 0..21, pelvis at the origin
-    mve_mm: float  # over the whole mesh
-    codes_used: float
-
-
-@torch.no_grad()
-def evaluate(tokenizer: Tokenizer, body: TorchBody, mocap: Mocap, every: int = 1) -> Figures:
-    """Encode and decode frames 0, every, 2 * every and so on of a split, upright and of mean shape."""
-    joint_errors, vertex_errors = [], []
-    used = torch.zeros(tokenizer.num_codes, dtype=torch.bool)
-    for axis_angle in mocap.axis_angle[::every, 1:].split(128):
-        rotmats = rotmat_from_axis_angle(axis_angle)
-        codes = tokenizer.encode(rotmats)
-        used[codes.flatten()] = True
-        truth, found = upright(rotmats), upright(tokenizer.decode(codes))
-        joint_errors.append(mpjpe(body.points(*found)[0][:, :22], body.points(*truth)[0][:, :22]))
-        vertex_errors.append(mve(body.vertices(*found), body.vertices(*truth)))
-    frames = sum(map(len, joint_errors))
-    return Figures(
-        frames=frames,
-        mpjpe_mm=float(sum(errors.sum() for errors in joint_errors) / frames),
-        mve_mm=float(sum(errors.sum() for errors in vertex_errors) / frames),
-        codes_used=float(used.float().mean()),
-    )
-
-
-def evaluate_splits(tokenizer: Tokenizer, body: TorchBody, mocap: Sequence[Path]) -> dict[str, Figures]:
-    return {split: evaluate(tokenizer, body, load_mocap(mocap, split)) for split in ("val", "test", "test_ood")}
-
-
-def print_table(figures: dict[str, Figures]) -> None:
-    print(f"{'split':<10}{'frames':>8}{'MPJPE mm':>10}{'MVE mm':>8}{'codes used':>12}")
-    for split, row in figures.items():
-        print(f"{split:<10}{row.frames:>8}{row.mpjpe_mm:>10.1f}{row.mve_mm:>8.1f}{row.codes_used:>12.1%}")
-
-
-# Checkpoints ---------------------------------------------------------------------------------------------------------
-
-
-def save_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Write the whole state beside `path` and move it there, so that a killed run leaves the last one whole."""
-    state = {
-        "config": repr(trainer.config),
-        "mocap": trainer.sampler.mocap.fingerprint,
-        "step": trainer.step,
-        "tokenizer": trainer.tokenizer.state_dict(),
-        "codebook": trainer.codebook.state_dict(),
-        "optimizer": trainer.optimizer.state_dict(),
-        "generator": trainer.generator.get_state(),
-    }
-    partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
-
-
-def load_checkpoint(trainer: Trainer, path: Path) -> None:
-    """Put the state of `save_checkpoint` into a trainer of the same configuration and mocap."""
-    if not path.is_file():
-        raise EngineError(f"nothing to resume: no {path}")
-    if not zipfile.is_zipfile(path):
-        raise EngineError(f"{path} is not a checkpoint: start anew in another folder")
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    if state["config"] != repr(trainer.config) or state["mocap"] != trainer.sampler.mocap.fingerprint:
-        raise EngineError(f"{path} is of another configuration or other mocap: start anew in another folder")
-    trainer.tokenizer.load_state_dict(state["tokenizer"])
-    trainer.codebook.load_state_dict(state["codebook"])
-    trainer.optimizer.load_state_dict(state["optimizer"])
-    trainer.generator.set_state(state["generator"])
-    trainer.step = state["step"]
-
-
-# The loop ------------------------------------------------------------------------------------------------------------
-
-
-def build_trainer(config: TokenizerTraining, mocap: Sequence[Path], body: Path) -> Trainer:
-    torch.manual_seed(config.seed)
-    generator = torch.Generator().manual_seed(config.seed)
-    tokenizer = PoseTokenizer(config.model)
-    return Trainer(
-        config=config,
-        tokenizer=tokenizer,
-        codebook=EmaCodebook(tokenizer.codebook, config.codebook_decay),
-        optimizer=torch.optim.AdamW(tokenizer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay),
-        sampler=PoseSampler(load_mocap(mocap, "train"), config.augmentation, generator),
-        body=TorchBody(body),
-        generator=generator,
-    )
-
-
-def train(
-    config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Path, resume: bool = False
-) -> PoseTokenizer:
-    """Run to the last step, writing checkpoint.pt, TensorBoard events and at the end tokenizer.safetensors into `out`.
-
-    Returns the tokenizer as it was stored, in half precision. Raises FloatingPointError when the loss is not finite.
+    The compact tokenizer in half precision; the released layout in single precision, as TokenHMR's own code reads it.
     """
-    from torch.utils.tensorboard import SummaryWriter
-
-    trainer = build_trainer(config, mocap, body)
-    checkpoint = out / "checkpoint.pt"
-    if resume:
-        load_checkpoint(trainer, checkpoint)
-    elif checkpoint.exists():
-        raise EngineError(f"{checkpoint} exists: add --resume to go on, or name another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    validation = load_mocap(mocap, "val")
-    first_step, started = trainer.step, time.monotonic()
-    with SummaryWriter(str(out)) as board:
-        while trainer.step < config.steps:
-            losses = trainer.train_step()
-            done = trainer.step == config.steps
-            if trainer.step % config.log_every == 0 or done:
-                rate = (trainer.step - first_step) / (time.monotonic() - started)
-                _report(trainer, losses, rate)
-                for name, value in losses.items():
-                    board.add_scalar(f"train/{name}", value, trainer.step)
-                board.add_scalar("train/learning_rate", trainer.learning_rate(), trainer.step)
-            if trainer.step % config.validate_every == 0 or done:
-                figures = evaluate(trainer.tokenizer, trainer.body, validation, every=8)
-                print(f"val: MPJPE {figures.mpjpe_mm:.1f} mm, MVE {figures.mve_mm:.1f} mm", flush=True)
-                board.add_scalar("val/mpjpe_mm", figures.mpjpe_mm, trainer.step)
-                board.add_scalar("val/mve_mm", figures.mve_mm, trainer.step)
-            if trainer.step % config.checkpoint_every == 0 or done:
-                save_checkpoint(trainer, checkpoint)
-    save_tokenizer(trainer, out / "tokenizer.safetensors", {})
-    stored = engine.tokenizer.load(out / "tokenizer.safetensors")  # half precision and all, as it will be used
-    figures_by_split = evaluate_splits(stored, trainer.body, mocap)
-    print_table(figures_by_split)
-    save_tokenizer(trainer, out / "tokenizer.safetensors", figures_by_split)
-    return stored
-
-
-def save_tokenizer(trainer: Trainer, path: Path, figures: dict[str, Figures]) -> None:
     about = {
         "training": asdict(trainer.config),
         "step": trainer.step,
@@ -302,17 +261,71 @@ def save_tokenizer(trainer: Trainer, path: Path, figures: dict[str, Figures]) ->
         "mocap_sha256": trainer.sampler.mocap.fingerprint,
         "figures": {split: asdict(row) for split, row in figures.items()},
     }
-    partial = path.with_suffix(".partial")
-    engine.tokenizer.save(partial, trainer.tokenizer, about, torch.float16)
-    os.replace(partial, path)
+    tokenizer, path = trainer.tokenizer, weights_path(trainer.config, out)
+    if isinstance(tokenizer, PoseTokenizer):
+        with checkpoint.written_whole(path) as partial:
+            engine.tokenizer.save(partial, tokenizer, about, torch.float16)
+        return path
+    names = tokenizer_names(tokenizer.config)
+    released = {released_key(name, names): tensor.detach().cpu() for name, tensor in tokenizer.state_dict().items()}
+    checkpoint.save({"net": released, "hparams": {}}, path)
+    with checkpoint.written_whole(out / "about.json") as partial:
+        partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    return path
 
 
-def _report(trainer: Trainer, losses: dict[str, float], rate: float) -> None:
-    left = (trainer.config.steps - trainer.step) / rate
-    parts = " ".join(f"{name} {value:.4f}" for name, value in losses.items())
-    print(
-        f"step {trainer.step}/{trainer.config.steps} {parts} | {rate:.1f} steps/s, {left / 60:.0f} min left", flush=True
-    )
+# The loop ------------------------------------------------------------------------------------------------------------
+
+
+def open_accelerator(precision: str) -> Accelerator:
+    """Raises EngineError for a precision that this machine does not have."""
+    try:
+        return Accelerator(mixed_precision=precision)
+    except ValueError as error:
+        raise EngineError(f"precision {precision} cannot be had here ({error}): choose another `precision`") from error
+
+
+def train(config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Path, resume: bool = False) -> Tokenizer:
+    """Run to the last step. Leaves in `out`: checkpoint.pt, losses.jsonl, TensorBoard events and the weights.
+
+    Returns the tokenizer as it was stored. Raises FloatingPointError, with the clip's name, for a number that is not
+    finite.
+    """
+    accelerator = open_accelerator(config.precision)
+    if config.batch % accelerator.num_processes:
+        raise EngineError(
+            f"a batch of {config.batch} cannot be shared by {accelerator.num_processes} processes: change `batch`"
+        )
+    held = held_out(mocap)
+    shape = TorchBody(body)
+    trainer = Trainer(config, load_mocap(mocap, "train"), shape, accelerator, sha256(body.read_bytes()).hexdigest())
+    path = out / "checkpoint.pt"
+    if resume:
+        trainer.load_state(checkpoint.load(path), path)
+    elif path.exists():
+        raise EngineError(f"{path} exists: add --resume to go on, or name another --out")
+    accelerator.wait_for_everyone()
+    main_process = accelerator.is_main_process
+    with Progress(out, config.steps, trainer.step) if main_process else nullcontext() as progress:
+        while trainer.step < config.steps:
+            rate = trainer.learning_rate()
+            losses = trainer.train_step()
+            step, done = trainer.step, trainer.step == config.steps
+            if step % config.log_every == 0 or done:
+                values = accelerator.reduce(torch.stack(list(losses.values())), "mean").tolist()
+                if progress is not None:
+                    progress.losses(step, {**dict(zip(losses, values, strict=True)), "learning_rate": rate})
+            if progress is not None and "val" in held and (step % config.validate_every == 0 or done):
+                progress.figures(step, "val", asdict(evaluate(trainer.tokenizer, trainer.body, held["val"], every=8)))
+            if main_process and (step % config.checkpoint_every == 0 or done):
+                checkpoint.save(trainer.state(), path)
+    if main_process:
+        stored = engine.load_tokenizer(save_tokenizer(trainer, out, {}))  # as it will be used, half precision and all
+        figures = {split: evaluate(stored.to(accelerator.device), trainer.body, held[split]) for split in held}
+        print_table(figures)
+        save_tokenizer(trainer, out, figures)
+    accelerator.wait_for_everyone()
+    return engine.load_tokenizer(weights_path(config, out))
 
 
 # The command ---------------------------------------------------------------------------------------------------------
@@ -323,16 +336,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     task = parser.add_mutually_exclusive_group(required=True)
     task.add_argument("--config", type=Path, metavar="YAML", help="train with this configuration")
     task.add_argument("--evaluate", type=Path, metavar="WEIGHTS", help="print the figures of these weights")
-    parser.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files")
+    parser.add_argument(
+        "--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files, or folders"
+    )
     parser.add_argument("--body", type=Path, default=SHIPPED_BODY, metavar="FILE", help="body .npz (the shipped one)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where checkpoints and weights go")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     options = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if options.config and not options.out:
         parser.error("training needs --out DIR")
     try:
         if options.evaluate:
-            tokenizer = engine.tokenizer.load(options.evaluate)
+            tokenizer = engine.load_tokenizer(options.evaluate)
             print_table(evaluate_splits(tokenizer, TorchBody(options.body), options.mocap))
         else:
             config = load_config(TokenizerTraining, options.config)

@@ -1,32 +1,63 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import yaml
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
 
 import engine
+from engine.checkpoint import load_tokenhmr
+from engine.config import ConfigError, load_config
 from engine.errors import EngineError
+from engine.random_checkpoint import random_state_dicts
+from engine.released_tokenizer import ReleasedTokenizerConfig
+from engine.rotations import rotmat_from_axis_angle, sixd_from_rotmat
+from engine.tokenhmr import TokenHmrConfig
 from engine.tokenizer import PoseTokenizerConfig
 from engine.weights import load_weights
+from training import checkpoint
 from training import tokenizer as command
 from training.augment import PoseAugmentation
 from training.codebook import EmaCodebook
-from training.tokenizer import TokenizerTraining, build_trainer, evaluate, load_checkpoint, save_checkpoint, train
+from training.mocap import Mocap, load_mocap
+from training.reconstruction import evaluate
+from training.tokenizer import TokenizerTraining, Trainer, build_tokenizer, train
+from training.torch_body import TorchBody
 
+ROOT = Path(__file__).resolve().parents[2]
 TINY = TokenizerTraining(
     steps=6,
     model=PoseTokenizerConfig(codes=16, code_dim=4, width=8),
     batch=4,
     warmup_steps=2,
     surface_every=1,
-    bf16=False,
+    precision="no",
     log_every=2,
     checkpoint_every=3,
     validate_every=3,
 )
+TINY_RELEASED = dataclasses.replace(
+    TINY, model=ReleasedTokenizerConfig(codes=16, code_dim=4, width=8, stages=1, blocks=1)
+)
+
+
+@pytest.fixture(autouse=True)
+def on_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Runs with the CPU alone, and forgets the precision of the run before, which accelerate keeps for a process."""
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "true")
+    yield
+    AcceleratorState._reset_state()
 
 
 @pytest.fixture(scope="module")
@@ -49,36 +80,61 @@ def body_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def body(body_file: Path) -> TorchBody:
+    return TorchBody(body_file)
+
+
+@pytest.fixture(scope="module")
 def mocap_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = np.random.default_rng(1)
     path = tmp_path_factory.mktemp("mocap") / "mocap.npz"
     np.savez(
         path,
         poses_aa=(0.4 * rng.normal(size=(80, 22, 3))).astype(np.float16),
-        clip_len=np.array([20, 20, 20, 20]),
-        clip_name=np.array(["a", "b", "c", "d"]),
-        split=np.array(["train", "val", "test", "test_ood"]),
+        clip_len=np.array([10, 10, 20, 20, 20]),
+        clip_name=np.array(["a", "b", "c", "d", "e"]),
+        split=np.array(["train", "train", "val", "test", "test_ood"]),
         bad=np.zeros(80, bool),
         fps=np.array(30),
     )
     return path
 
 
+@pytest.fixture(scope="module")
+def mocap(mocap_file: Path) -> Mocap:
+    return load_mocap([mocap_file], "train")
+
+
+def trainer_of(config: TokenizerTraining, mocap: Mocap, body: TorchBody) -> Trainer:
+    return Trainer(config, mocap, body, Accelerator(mixed_precision=config.precision))
+
+
+def config_file(folder: Path, config: TokenizerTraining, **changes: Any) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(yaml.safe_dump({**dataclasses.asdict(config), **changes}))
+    return path
+
+
+# A run ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", [TINY, TINY_RELEASED], ids=["compact", "released"])
 def test_a_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(
-    tmp_path: Path, body_file: Path, mocap_file: Path
+    tmp_path: Path, config: TokenizerTraining, body: TorchBody, mocap: Mocap
 ) -> None:
-    unbroken = build_trainer(TINY, [mocap_file], body_file)
+    unbroken = trainer_of(config, mocap, body)
     for _ in range(6):
         unbroken.train_step()
 
-    broken = build_trainer(TINY, [mocap_file], body_file)
+    path = tmp_path / "checkpoint.pt"
+    broken = trainer_of(config, mocap, body)
     for _ in range(3):
         broken.train_step()
-    save_checkpoint(broken, tmp_path / "checkpoint.pt")
+    checkpoint.save(broken.state(), path)
     broken.train_step()  # lost when the run is killed
     torch.manual_seed(99)
-    resumed = build_trainer(TINY, [mocap_file], body_file)
-    load_checkpoint(resumed, tmp_path / "checkpoint.pt")
+    resumed = trainer_of(config, mocap, body)
+    resumed.load_state(checkpoint.load(path), path)
     for _ in range(3):
         resumed.train_step()
 
@@ -92,8 +148,8 @@ def test_a_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(
 def test_a_run_leaves_weights_that_load_and_say_how_they_were_made(
     tmp_path: Path, body_file: Path, mocap_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    trained = train(TINY, [mocap_file], body_file, tmp_path / "run")
-    path = tmp_path / "run" / "tokenizer.safetensors"
+    trained = train(TINY, [mocap_file], body_file, tmp_path)
+    path = tmp_path / "tokenizer.safetensors"
     loaded = engine.load_tokenizer(path)
     codes = torch.randint(16, (2, 42), generator=torch.Generator().manual_seed(0))
     assert torch.equal(loaded.decode(codes), trained.decode(codes))
@@ -101,75 +157,269 @@ def test_a_run_leaves_weights_that_load_and_say_how_they_were_made(
     assert about["step"] == 6
     assert about["seed"] == 0
     assert set(about["figures"]) == {"val", "test", "test_ood"}
-    assert list((tmp_path / "run").glob("events.out.tfevents.*"))
+    assert list(tmp_path.glob("events.out.tfevents.*"))
+    assert len((tmp_path / "losses.jsonl").read_text().splitlines()) == 3
     printed = capsys.readouterr().out
     assert "steps/s" in printed
     assert "test_ood" in printed
 
 
-def test_training_learns_and_keeps_its_codes_in_use(body_file: Path, mocap_file: Path) -> None:
-    model = PoseTokenizerConfig(codes=32, code_dim=8, width=32)
+def test_the_released_layout_is_trained_by_the_same_command_and_loads_under_tokenhmr(
+    tmp_path: Path, body_file: Path, mocap_file: Path
+) -> None:
+    """What the command writes decodes as the network that was trained does, alone and inside of TokenHMR."""
+    config = config_file(tmp_path, TINY_RELEASED)
+    files = ["--mocap", str(mocap_file), "--body", str(body_file)]
+    assert command.main(["--config", str(config), *files, "--out", str(tmp_path / "run")]) == 0
+    path = tmp_path / "run" / "tokenizer.pth"
+    loaded = engine.load_tokenizer(path)
+    assert loaded.num_tokens == 20
+    twin = build_tokenizer(TINY_RELEASED.model)
+    twin.load_state_dict(checkpoint.load(tmp_path / "run" / "checkpoint.pt")["tokenizer"])
+    codes = torch.randint(16, (2, 20), generator=torch.Generator().manual_seed(0))
+    assert torch.equal(loaded.decode(codes), twin.decode(codes))
+    assert command.main(["--evaluate", str(path), *files]) == 0
+    about = json.loads((tmp_path / "run" / "about.json").read_text())
+    assert about["training"]["model"]["stages"] == 1
+    assert about["figures"]["test_ood"]["mpjpe_mm"] > 0
+
+    sizes = TokenHmrConfig(tokenizer=TINY_RELEASED.model)
+    small = {"depth": 1, "dim": 32, "mlp_dim": 32}
+    sizes = dataclasses.replace(
+        sizes,
+        vit=dataclasses.replace(sizes.vit, **small),
+        decoder=dataclasses.replace(sizes.decoder, **small, inner_dim=32, context_dim=32),
+        head=dataclasses.replace(
+            sizes.head, in_dim=32, tokens=20, codes=16, hidden=8, blocks=1, token_mlp=8, channel_mlp=8
+        ),
+    )
+    torch.save({"state_dict": random_state_dicts(sizes)[0]}, tmp_path / "model.ckpt")
+    network = load_tokenhmr(tmp_path / "model.ckpt", path)
+    assert torch.equal(network.tokenizer.decode(codes), twin.decode(codes))
+
+
+@pytest.mark.parametrize("layout", ["compact", "released"])
+def test_training_learns_and_keeps_its_codes_in_use(layout: str, body: TorchBody, mocap: Mocap) -> None:
+    model = {
+        "compact": PoseTokenizerConfig(codes=32, code_dim=8, width=32),
+        "released": ReleasedTokenizerConfig(codes=32, code_dim=8, width=32, stages=1, blocks=1),
+    }[layout]
     still = PoseAugmentation(changed=0.0)
     config = dataclasses.replace(
         TINY, steps=100, batch=16, learning_rate=5e-3, model=model, augmentation=still, input_noise=0.0
     )
-    trainer = build_trainer(config, [mocap_file], body_file)
+    trainer = trainer_of(config, mocap, body)
     first = trainer.train_step()
     for _ in range(99):
         last = trainer.train_step()
     assert last["total"] < 0.7 * first["total"]
-    assert last["codes_used"] > 0.6  # without reset most would be idle
-    figures = evaluate(trainer.tokenizer, trainer.body, trainer.sampler.mocap)
+    assert last["codes_used"] > 0.45  # without reset most would be idle
+    figures = evaluate(trainer.tokenizer, trainer.body, mocap)
     assert figures.frames == 20
     assert 0 < figures.mpjpe_mm < figures.mve_mm  # the mesh has the hands too, the farthest out
 
 
-def test_a_loss_that_is_not_finite_stops_the_run(
+def test_two_processes_follow_the_loss_curve_of_one_with_the_same_codebook(
+    tmp_path: Path, body_file: Path, mocap_file: Path
+) -> None:
+    """At a batch of 8 x 42 tokens on 16 codes, counts and sums of one process alone would soon lead elsewhere."""
+    config = config_file(tmp_path, TINY, steps=12, batch=8, learning_rate=5e-3, log_every=1, codebook_decay=0.5)
+    arguments = ["-m", "training.tokenizer", "--config", str(config), "--mocap", str(mocap_file)]
+    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone"]
+    for name, prefix in (("one", []), ("two", launch)):
+        done = subprocess.run(
+            [sys.executable, *prefix, *arguments, "--body", str(body_file), "--out", str(tmp_path / name)],
+            cwd=ROOT, capture_output=True, text=True, timeout=300,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-2000:]
+    lines = [(tmp_path / name / "losses.jsonl").read_text().splitlines() for name in ("one", "two")]
+    one, two = (np.array([list(json.loads(line).values()) for line in run]) for run in lines)
+    assert len(one) == 12
+    assert np.abs(one - two).max() < 1e-4
+    assert np.ptp(one[:, 1]) > 0.1  # the curve moves, so that agreement says something
+    states = [checkpoint.load(tmp_path / name / "checkpoint.pt") for name in ("one", "two")]
+    for name in ("sums", "counts"):
+        assert torch.allclose(*(state["codebook"][name] for state in states), atol=1e-4), name
+
+
+def test_half_precision_changes_the_losses_a_little(body: TorchBody, mocap: Mocap) -> None:
+    exact = trainer_of(TINY, mocap, body).train_step()
+    AcceleratorState._reset_state()
+    half = trainer_of(dataclasses.replace(TINY, precision="bf16"), mocap, body).train_step()
+    for name, loss in exact.items():
+        assert half[name].dtype == torch.float32
+        assert half[name] == pytest.approx(loss.item(), rel=0.05, abs=0.03), name
+    assert half["rotation"] != exact["rotation"]
+
+
+# What the released code got wrong ------------------------------------------------------------------------------------
+
+
+def test_the_optimizer_s_rate_falls(body: TorchBody, mocap: Mocap) -> None:
+    trainer = trainer_of(dataclasses.replace(TINY, warmup_steps=0), mocap, body)
+    rates = []
+    for _ in range(6):
+        trainer.train_step()
+        rates.append(trainer.optimizer.param_groups[0]["lr"])
+    assert rates[0] == TINY.learning_rate
+    assert rates == sorted(rates, reverse=True)
+    assert rates[-1] < 0.1 * rates[0]
+
+
+def test_noise_reaches_the_encoder_and_grows_while_the_target_stays_clean(
+    body: TorchBody, mocap: Mocap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = dataclasses.replace(
+        TINY, steps=100, input_noise_start=1e-3, input_noise=0.101, input_noise_every=50,
+        augmentation=PoseAugmentation(changed=0.0, mirrored=0.0), batch=64,
+    )  # fmt: skip
+    trainer = trainer_of(config, mocap, body)
+    seen: list[torch.Tensor] = []
+    encode = trainer.tokenizer.features_from_6d
+    monkeypatch.setattr(trainer.tokenizer, "features_from_6d", lambda d6: seen.append(d6) or encode(d6))
+
+    def disturbance() -> torch.Tensor:
+        trainer.train_step()
+        recorded = rotmat_from_axis_angle(mocap.axis_angle[trainer.sampler.frames])
+        return (seen.pop() - sixd_from_rotmat(recorded[:, 1:])).abs().amax(-1)
+
+    first = disturbance()
+    assert 0.2 < (first > 1e-5).float().mean() < 0.4  # three joints of ten
+    assert 1e-4 < first.max() < 5e-3
+    for _ in range(49):
+        same = disturbance()
+    assert same.max() < 5e-3
+    assert disturbance().max() > 0.05  # after 50 steps it is 0.051
+    # A pose that is its own disturbance's target would be learnt with the noise in.
+    targets: list[torch.Tensor] = []
+    monkeypatch.setattr(command, "rotation_l1", lambda _, target: targets.append(target) or target.sum() * 0)
+    trainer.train_step()
+    assert torch.equal(targets[0], rotmat_from_axis_angle(mocap.axis_angle[trainer.sampler.frames])[:, 1:])
+
+
+def test_the_codebook_goes_on_learning_after_an_evaluation(body: TorchBody, mocap: Mocap) -> None:
+    trainer = trainer_of(TINY_RELEASED, mocap, body)
+    trainer.train_step()
+    before, weights = trainer.tokenizer.codebook.clone(), trainer.tokenizer.encoder.enter.weight.clone()
+    evaluate(trainer.tokenizer, trainer.body, mocap)
+    assert torch.equal(trainer.tokenizer.codebook, before)  # measuring moves nothing
+    trainer.train_step()
+    assert (trainer.tokenizer.codebook != before).any(1).all()  # every code, used or not
+    assert not torch.equal(trainer.tokenizer.encoder.enter.weight, weights)
+
+
+# Configurations ------------------------------------------------------------------------------------------------------
+
+
+def test_the_paper_s_configuration_says_what_the_paper_says() -> None:
+    config = load_config(TokenizerTraining, ROOT / "configs" / "tokenizer" / "paper.yaml")
+    assert config.model == ReleasedTokenizerConfig(codes=2048, code_dim=256, width=512, stages=4, blocks=2)
+    assert config.model.num_tokens == 160
+    assert (config.steps, config.batch, config.learning_rate) == (150_000, 256, 2e-4)
+    assert (config.loss.rotation, config.loss.joints, config.loss.commitment) == (50.0, 50.0, 1.0)
+    assert (config.input_noise_start, config.input_noise_every) == (1e-3, 5000)
+    assert len(config.file_shares) == 12
+    assert sum(config.file_shares.values()) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("name", "tokens", "kind"),
+    [("compact", 42, PoseTokenizerConfig), ("released_small", 40, ReleasedTokenizerConfig)],
+)
+def test_the_model_s_keys_decide_the_layout(name: str, tokens: int, kind: type) -> None:
+    config = load_config(TokenizerTraining, ROOT / "configs" / "tokenizer" / f"{name}.yaml")
+    assert isinstance(config.model, kind)
+    assert build_tokenizer(config.model).num_tokens == tokens
+
+
+def test_a_key_of_neither_layout_is_named_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"unknown key 'model\.stagse'; the nearest known one is 'model\.stages'"):
+        load_config(TokenizerTraining, overrides={"steps": 1, "model": {"stagse": 2, "blocks": 1}})
+
+
+# Bad input -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_diverging_run_stops_and_says_so(
     tmp_path: Path, body_file: Path, mocap_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = tmp_path / "wild.yaml"
-    config.write_text(
-        "{steps: 50, batch: 4, warmup_steps: 0, clip_norm: 1.0e+30, learning_rate: 1.0e+20, bf16: false,"
-        " model: {codes: 16, code_dim: 4, width: 8}}"
-    )
+    config = config_file(tmp_path, TINY, steps=50, warmup_steps=0, clip_norm=1e30, learning_rate=1e20)
     options = ["--mocap", str(mocap_file), "--body", str(body_file), "--out", str(tmp_path / "run")]
     assert command.main(["--config", str(config), *options]) == 1
     assert "lower the learning rate" in capsys.readouterr().err
 
 
+def test_a_pose_that_is_not_finite_stops_the_run_with_its_clip(body: TorchBody, mocap: Mocap) -> None:
+    poses = mocap.axis_angle.clone()
+    poses[10:, 5] = torch.nan  # all of clip b
+    broken = dataclasses.replace(mocap, axis_angle=poses)
+    config = dataclasses.replace(TINY, augmentation=PoseAugmentation(changed=0.0), batch=16)
+    with pytest.raises(FloatingPointError, match="a pose of the clip b is not finite at step 0: leave the clip out"):
+        trainer_of(config, broken, body).train_step()
+
+
 def test_bad_input_is_one_line_and_exit_2(
     tmp_path: Path, body_file: Path, mocap_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config = tmp_path / "c.yaml"
-    config.write_text("{steps: 5, bacth: 4}")
-    out = ["--out", str(tmp_path / "run")]
-    files = ["--mocap", str(mocap_file), "--body", str(body_file)]
-    assert command.main(["--config", str(config), *files, *out]) == 2
-    assert "'batch'" in capsys.readouterr().err
-    config.write_text("{steps: 5}")
-    assert command.main(["--config", str(config), *files, *out, "--resume"]) == 2
-    assert "nothing to resume" in capsys.readouterr().err
-    assert command.main(["--evaluate", str(mocap_file), *files]) == 2
-    assert "not a weights file" in capsys.readouterr().err
+    def said(config: Path, *options: str, mocap: Path = mocap_file) -> str:
+        files = ["--mocap", str(mocap), "--body", str(body_file), "--out", str(tmp_path / "run")]
+        assert command.main(["--config", str(config), *files, *options]) == 2
+        message = capsys.readouterr().err
+        assert message.count("\n") == 1
+        return message
+
+    assert "'batch'" in said(config_file(tmp_path, TINY, bacth=4))
+    good = config_file(tmp_path, TINY)
+    assert "nothing to resume" in said(good, "--resume")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    assert "nothing to read in 1 mocap files" in said(good, mocap=tmp_path / "empty.npz")
+    (tmp_path / "amass" / "CMU").mkdir(parents=True)
+    assert "not in the form of mocap files: expected *.npz, saw CMU/" in said(good, mocap=tmp_path / "amass")
+    assert "shares are of files CMU" in said(config_file(tmp_path, TINY, file_shares={"CMU": 1.0}))
+    assert "precision fp16 cannot be had here" in said(config_file(tmp_path, TINY, precision="fp16"))
+    assert command.main(["--evaluate", str(mocap_file), "--mocap", str(mocap_file)]) == 2
+    assert "is no checkpoint" in capsys.readouterr().err
 
 
-def test_a_checkpoint_of_another_configuration_is_refused(tmp_path: Path, body_file: Path, mocap_file: Path) -> None:
-    save_checkpoint(build_trainer(TINY, [mocap_file], body_file), tmp_path / "checkpoint.pt")
-    other = build_trainer(dataclasses.replace(TINY, batch=8), [mocap_file], body_file)
-    with pytest.raises(EngineError, match="another configuration"):
-        load_checkpoint(other, tmp_path / "checkpoint.pt")
-    (tmp_path / "checkpoint.pt").write_bytes(b"torn")
-    with pytest.raises(EngineError, match="not a checkpoint"):
-        load_checkpoint(other, tmp_path / "checkpoint.pt")
+def test_a_checkpoint_of_another_configuration_or_other_data_is_refused(
+    tmp_path: Path, body: TorchBody, mocap: Mocap
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    state = trainer_of(TINY, mocap, body).state()
+    checkpoint.save(state, path)
+    with pytest.raises(EngineError, match=r"another configuration \(batch is 4 there, 8 here\)"):
+        trainer_of(dataclasses.replace(TINY, batch=8), mocap, body).load_state(checkpoint.load(path), path)
+    with pytest.raises(EngineError, match=r"another configuration \(model"):
+        trainer_of(TINY_RELEASED, mocap, body).load_state(checkpoint.load(path), path)
+    other = dataclasses.replace(mocap, fingerprint="other")
+    with pytest.raises(EngineError, match="other data"):
+        trainer_of(TINY, other, body).load_state(checkpoint.load(path), path)
+    del state["generator"]
+    checkpoint.save(state, path)
+    with pytest.raises(EngineError, match="it has no 'generator'"):
+        trainer_of(TINY, mocap, body).load_state(checkpoint.load(path), path)
+
+
+def test_a_finished_folder_is_not_written_over(
+    tmp_path: Path, body_file: Path, mocap_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"")
+    with pytest.raises(EngineError, match="add --resume to go on"):
+        train(TINY, [mocap_file], body_file, tmp_path)
+
+
+# The codebook --------------------------------------------------------------------------------------------------------
 
 
 def test_a_code_in_use_is_the_moving_average_of_its_features_and_an_idle_one_is_reset() -> None:
     codes = torch.zeros(2, 1)
-    learner = EmaCodebook(codes, decay=0.5)
+    learner = EmaCodebook(2, 1, decay=0.5)
     generator = torch.Generator().manual_seed(0)
-    learner.start(torch.tensor([[4.0]]), generator)
+    learner.start(codes, torch.tensor([[4.0]]), generator)
     assert codes.tolist() == [[4.0], [4.0]]
     # Code 0: count 0.5 + 0.5 * 3, sum 0.5 * 4 + 0.5 * 18. Code 1 falls to a count of 0.5 and takes a feature's place.
-    learner.update(torch.tensor([[6.0], [6.0], [6.0]]), torch.tensor([0, 0, 0]), generator)
+    used = learner.update(codes, torch.tensor([[6.0], [6.0], [6.0]]), torch.tensor([0, 0, 0]), generator)
     assert codes.tolist() == [[11.0 / 2.0], [6.0]]
     assert learner.counts.tolist() == [2.0, 1.0]
+    assert used == 0.5
