@@ -22,7 +22,6 @@ from training.metrics import mpjpe, pck
 from training.mocap import Mocap
 from training.pseudo_truth import START_NOISE_RAD, fit_pseudo_truth, pose, rough_estimate, search_worst
 from training.synthetic import CameraConfig
-from training.tals_ab import RECIPES, Setting, compare
 from training.thresholds import PAPER_THRESHOLDS, keypoint_thresholds, load_thresholds
 from training.torch_body import TorchBody
 
@@ -219,17 +218,3 @@ def test_the_experiment_leaves_tables_plots_and_thresholds(
     assert fixed_camera["pck"][0] < 1.0
     assert fixed_camera["mpjpe_mm"] == 0
     assert len(load_thresholds(out / "thresholds.json").joints_rad) == 24
-
-
-def test_the_comparison_repeats_and_differs_only_by_how_networks_are_taught(
-    body: TorchBody, mocap_file: Path, tmp_path: Path
-) -> None:
-    setting = Setting(people=12, held_out=6, batch=4, width=16)
-    first, second = (compare(body, [mocap_file], [0], 3, tmp_path / name, setting) for name in ("a", "b"))
-    assert first == second
-    assert {path.name for path in (tmp_path / "a").iterdir()} == {"tals_ab.json", "tals_ab.png"}
-    runs = [of[0] for of in json.loads((tmp_path / "a" / "tals_ab.json").read_text())["runs"].values()]
-    errors = [[measure["mpjpe_mm"] for measure in run["measures"]] for run in runs]
-    assert np.isfinite(errors).all()
-    assert len({run[0] for run in errors}) == 1  # all begin alike
-    assert len({run[-1] for run in errors}) == len(RECIPES)

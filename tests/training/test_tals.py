@@ -211,3 +211,10 @@ def test_a_point_learnt_from_bias_within_the_threshold_is_the_weighted_median(ta
         (TRUE_SHARE * point.abs().sum() + (1 - TRUE_SHARE) * from_bias).backward()
         optimizer.step()
     torch.testing.assert_close(point.detach(), torch.full((1, 1, 2), expected), atol=2e-4, rtol=0)
+
+
+def test_poses_and_keypoints_have_their_own_scale() -> None:
+    tals = Tals(alpha_pose=0.5, alpha_keypoints=0.25)
+    assert pose_loss(0.2, 0.3, tals) == pytest.approx(0.5 * 8 * math.sin(0.1) ** 2)
+    loss = keypoint_tals(torch.full((1, 1, 2), 0.01), torch.zeros(1, 1, 2), torch.ones(1, 1), torch.tensor([0.1]), tals)
+    assert loss.item() == pytest.approx(0.25 * 0.02)
