@@ -131,7 +131,7 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(config.seed)
         self.sampler = PoseSampler(mocap, config.augmentation, self.generator, config.file_shares)
         self.tokenizer = build_tokenizer(config.model)
-        self.codebook = EmaCodebook(*self.tokenizer.codebook.shape, config.codebook_decay)
+        self.codebook = EmaCodebook(config.model.codes, config.model.code_dim, config.codebook_decay)
         optimizer = torch.optim.AdamW(
             self.tokenizer.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
         )
