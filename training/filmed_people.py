@@ -10,8 +10,9 @@ from torch import Tensor
 from engine.rotations import rotmat_from_axis_angle
 from training.fixed_camera import Crop, crop_around, keypoints
 from training.mocap import Mocap
-from training.synthetic import CameraConfig, Draw, place, ray_axes
+from training.synthetic_config import CameraConfig
 from training.torch_body import TorchBody
+from training.views import Draw, place, ray_axes
 
 Axes = Literal["ray", "camera"]
 

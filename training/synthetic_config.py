@@ -11,7 +11,7 @@ class CameraConfig:
 
     distance_m: tuple[float, float] = (1.2, 7.0)  # log-uniform, to the middle of the body
     pitch_deg: tuple[float, float] = (8.0, 12.0)  # mean and deviation; positive looks down on the person
-    roll_deg: float = 4.0
+    roll_deg: float = 6.0
     any_tilt: float = 0.05  # share of views from anywhere: lying people, overhead cameras
     off_axis_deg: tuple[float, float] = (25.0, 20.0)  # largest, across and along the picture
 
@@ -34,7 +34,10 @@ class HidingConfig:
     unsure: float = 0.09  # spread of the visibility of what is in full view
     guess_visibility: float = 0.6  # highest visibility, but for scatter, of what is not seen at all
     invented: float = 0.8  # share of people in whose hidden limbs' place the detector invents others
-    invented_length: tuple[float, float] = (0.5, 1.1)
+    invented_length: tuple[float, float] = (0.3, 1.1)
+    believed_arm: float = 0.5  # of people, whose unknown arms get a visibility as if they were seen
+    arm_twice: float = 0.3  # of invented arms: the other arm once more
+    pulled_inside: float = 0.5  # of people cut off: what is outside of the picture is put just inside
 
 
 @dataclass(frozen=True)

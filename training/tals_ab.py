@@ -25,7 +25,7 @@ from training.fixed_camera import KEYPOINTS, best_projection
 from training.metrics import joint_angle_error, mpjpe, pa_mpjpe, pck
 from training.mocap import Mocap, load_mocap
 from training.pseudo_truth import START_NOISE_RAD, Bodies, fit_pseudo_truth, pose, rough_estimate
-from training.synthetic import CameraConfig
+from training.synthetic_config import CameraConfig
 from training.tals import PAPER, PLAIN, Tals, keypoint_tals, keypoints_over, pose_tals
 from training.thresholds import PAPER_THRESHOLDS, joint_thresholds_rad, keypoint_thresholds
 from training.torch_body import TorchBody

@@ -21,7 +21,7 @@ from training.known_cameras import measure_thresholds
 from training.metrics import mpjpe, pck
 from training.mocap import Mocap
 from training.pseudo_truth import START_NOISE_RAD, fit_pseudo_truth, pose, rough_estimate, search_worst
-from training.synthetic import CameraConfig
+from training.synthetic_config import CameraConfig
 from training.thresholds import PAPER_THRESHOLDS, keypoint_thresholds, load_thresholds
 from training.torch_body import TorchBody
 
