@@ -39,7 +39,7 @@ from typing import Any
 
 from engine.config import ConfigError, load_config
 from engine.errors import EngineError
-from engine.weights import ASSETS
+from engine.weights import ASSETS, load_weights
 from training.ablation_tables import BASE, Done, Paper, draw, markdown
 
 logger = logging.getLogger(__name__)
@@ -89,6 +89,7 @@ class Trainer:
 
 
 def tokenizer_trainer() -> Trainer:
+    from engine.tokenizer import KIND
     from training import tokenizer as trainer
     from training.reconstruction import evaluate_splits
     from training.torch_body import TorchBody
@@ -96,21 +97,26 @@ def tokenizer_trainer() -> Trainer:
     def train(config: Any, inputs: Inputs, out: Path, resume: bool) -> Trained:
         tokenizer = trainer.train(config, inputs.mocap, inputs.body, out, resume)
         size = sum(parameter.numel() for parameter in tokenizer.parameters()) + tokenizer.codebook.numel()
-        figures = evaluate_splits(tokenizer, TorchBody(inputs.body), inputs.measured_on)
-        return Trained({split: asdict(row) for split, row in figures.items()}, size)
+        if inputs.mocap != inputs.measured_on:
+            figures = evaluate_splits(tokenizer, TorchBody(inputs.body), inputs.measured_on)
+            return Trained({split: asdict(row) for split, row in figures.items()}, size)
+        weights = trainer.weights_path(config, out)
+        if weights.suffix == ".safetensors":
+            return Trained(load_weights(weights, KIND).about["figures"], size)
+        return Trained(json.loads((out / "about.json").read_text(encoding="utf-8"))["figures"], size)
 
     return Trainer(trainer.TokenizerTraining, train)
 
 
 def landmark_trainer() -> Trainer:
     from engine import landmark_net
-    from engine.tokenizer import SHIPPED
     from training import landmarks as trainer
 
     def train(config: Any, inputs: Inputs, out: Path, resume: bool) -> Trained:
         if inputs.mocap != inputs.measured_on:
             raise EngineError("the landmark trainer measures on the files that it trains on: leave out mocap_files")
-        paths = trainer.Paths(inputs.mocap, out, inputs.tokenizer or SHIPPED, inputs.body, inputs.init)
+        assert inputs.tokenizer is not None
+        paths = trainer.Paths(inputs.mocap, out, inputs.tokenizer, inputs.body, inputs.init)
         figures = trainer.train(config, paths, resume)
         net, _ = landmark_net.load(out / "landmarks.safetensors")
         return Trained(figures, sum(parameter.numel() for parameter in net.parameters()))
@@ -229,9 +235,16 @@ def row_inputs(row: Row, inputs: Inputs) -> Inputs:
 def made_of(row: Row, inputs: Inputs) -> dict[str, Any]:
     """The configuration and the contents of all files, in which two rows are the same or not."""
     files = row_inputs(row, inputs)
-    mocap = {kind: [_digest(path) for path in getattr(files, kind)] for kind in ("mocap", "measured_on")}
+    mocap = {kind: _mocap_digest(getattr(files, kind)) for kind in ("mocap", "measured_on")}
     single = {kind: _digest(getattr(files, kind)) for kind in ("body", "tokenizer", "init")}
     return {"config": json.loads(json.dumps(asdict(row.config), default=str)), **mocap, **single}
+
+
+@cache
+def _mocap_digest(paths: tuple[Path, ...]) -> str:
+    from training.mocap import load_mocap
+
+    return load_mocap(paths, "train").fingerprint
 
 
 @cache
@@ -301,13 +314,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder a row goes in here")
     parser.add_argument("--rows", nargs="*", metavar="ROW", help="train these alone; none named: only the tables")
     parser.add_argument("--body", type=Path, default=ASSETS / "body_open.npz", metavar="FILE", help="body .npz")
-    parser.add_argument("--tokenizer", type=Path, metavar="WEIGHTS", help="for landmark rows with the token head")
+    parser.add_argument("--tokenizer", type=Path, metavar="WEIGHTS", help="of landmark rows (the shipped one)")
     parser.add_argument("--init", type=Path, metavar="CHECKPOINT", help="landmark rows start from this checkpoint")
     parser.add_argument("--plot", nargs=3, metavar=("SPLIT", "MEASURE", "PNG"), help="such as test_ood mpjpe_mm a.png")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     mocap = tuple(options.mocap)
-    inputs = Inputs(mocap, mocap, options.body, options.tokenizer, options.init)
+    shipped = ASSETS / "tokenizer.safetensors" if options.trainer == "landmarks" else None
+    inputs = Inputs(mocap, mocap, options.body, options.tokenizer or shipped, options.init)
     try:
         trainer = TRAINERS[options.trainer]()
         rows = load_rows(options.config, trainer.config)

@@ -1,16 +1,24 @@
-"""The tables of an ablation: every figure with its change against the base, and the paper's trend beside ours."""
+"""The tables of an ablation, and a plot: figures with their change against the base, and the paper's trend beside ours.
+
+Rows that are varied as `seed` tell what is noise: the base under other seeds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from engine.errors import EngineError
 from training.paper_figures import TABLE_3
 
+BASE = "base"
+SEED = "seed"
 PAPER_BASE = "codebook 2048 x 256"
 _HEADINGS = {"mpjpe_mm": "MPJPE mm", "pa_mpjpe_mm": "PA-MPJPE mm", "mve_mm": "MVE mm", "codes_used": "codes used"}
 _UNCOUNTED = ("frames", "people")
+_SHARES = ("codes_used",)
 # Columns of the paper's Table 3 and what they are measured on here.
 _PAPER_COLUMNS = (("test", "mve_mm"), ("test", "mpjpe_mm"), ("test_ood", "mve_mm"), ("test_ood", "mpjpe_mm"))
 
@@ -54,17 +62,11 @@ class Done:
         return asdict(self)
 
 
-def markdown(rows: Sequence[Done], base: str) -> str:
-    """All rows in one table; a second one where rows name their like in the paper. Changes are against row `base`."""
-    reference = next((row.figures for row in rows if row.name == base), {})
-    shown = dict.fromkeys(
-        (split, measure)
-        for row in rows
-        for split, measures in row.figures.items()
-        for measure in measures
-        if measure not in _UNCOUNTED
-    )
-    headings = [f"{split} {_HEADINGS.get(measure, measure)}" for split, measure in shown]
+def markdown(rows: Sequence[Done]) -> str:
+    """All rows in one table, the spread of the seeds, and a second table where rows name their like in the paper."""
+    reference = _reference(rows)
+    shown = _columns(rows)
+    headings = [_heading(*column) for column in shown]
     lines = _table(
         ["varied", "value", *headings, "steps", "parameters"],
         [
@@ -78,14 +80,79 @@ def markdown(rows: Sequence[Done], base: str) -> str:
             for row in rows
         ],
     )
+    spread = [
+        f"{_heading(*column)} {min(values):.1f} to {max(values):.1f}"
+        for column in shown
+        if column[1] not in _SHARES and len(values := _over_seeds(rows, *column)) > 1
+    ]
+    if spread:
+        lines += ["", f"The base under {len(_seeds(rows))} seeds: {', '.join(spread)}."]
     compared = [row for row in rows if row.paper is not None and reference and row.figures != reference]
     if compared:
         headings = [
-            f"{whose} {split} {_HEADINGS[measure]}" for split, measure in _PAPER_COLUMNS for whose in ("our", "paper's")
+            f"{whose} {_heading(split, measure)}" for split, measure in _PAPER_COLUMNS for whose in ("our", "paper's")
         ]
         lines += ["", f"Change against the base, %, and in the paper ({TABLE_3.title})", ""]
         lines += _table(["varied", "value", *headings], [_beside_paper(row, reference) for row in compared])
     return "\n".join(lines)
+
+
+def draw(rows: Sequence[Done], split: str, measure: str, path: Path) -> None:
+    """Each row's change against the base in percent as a bar, over a band as wide as the seeds differ, into a PNG.
+
+    Raises EngineError where the base lacks that measure of that split.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    reference = _reference(rows)
+    before = reference.get(split, {}).get(measure)
+    if before is None:
+        columns = ", ".join(map(" ".join, _columns(rows))) or "none, train the base first"
+        raise EngineError(f"the base has no '{split} {measure}' to draw: there are {columns}")
+    changed = [row for row in rows if row.figures != reference and row.varied != SEED]
+    changes = [100 * (row.figures[split][measure] / before - 1) for row in changed]
+    figure, axes = plt.subplots(figsize=(7, 0.9 + 0.27 * len(changed)), layout="constrained")
+    noise = [100 * (value / before - 1) for value in _over_seeds(rows, split, measure)]
+    if noise:
+        axes.axvspan(min(noise), max(noise), color="0.85", label=f"the base under {len(noise)} seeds")
+        axes.legend(loc="lower right")
+    bars = axes.barh([row.name for row in changed], changes, height=0.6)
+    axes.bar_label(bars, fmt="%+.0f", padding=3)
+    axes.axvline(0, color="0.3", linewidth=0.8)
+    axes.invert_yaxis()
+    axes.margins(x=0.12)
+    axes.set_xlabel(f"{_heading(split, measure)}, change against the base's {before:.1f}, % (right is worse)")
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def _reference(rows: Sequence[Done]) -> dict[str, dict[str, float]]:
+    return next((row.figures for row in rows if row.name == BASE), {})
+
+
+def _columns(rows: Sequence[Done]) -> list[tuple[str, str]]:
+    every = [(split, measure) for row in rows for split, measures in row.figures.items() for measure in measures]
+    return [column for column in dict.fromkeys(every) if column[1] not in _UNCOUNTED]
+
+
+def _heading(split: str, measure: str) -> str:
+    return f"{split} {_HEADINGS.get(measure, measure)}"
+
+
+def _seeds(rows: Sequence[Done]) -> list[dict[str, dict[str, float]]]:
+    """Figures of the base and of the base under other seeds, each once."""
+    found: list[dict[str, dict[str, float]]] = []
+    for row in rows:
+        if (row.name == BASE or row.varied == SEED) and row.figures not in found:
+            found.append(row.figures)
+    return found
+
+
+def _over_seeds(rows: Sequence[Done], split: str, measure: str) -> list[float]:
+    return [figures[split][measure] for figures in _seeds(rows) if measure in figures.get(split, {})]
 
 
 def _beside_paper(row: Done, reference: dict[str, dict[str, float]]) -> list[str]:
@@ -103,7 +170,7 @@ def _cell(
     value = figures.get(split, {}).get(measure)
     if value is None:
         return ""
-    if not measure.endswith(("_mm", "_deg")):
+    if measure in _SHARES:
         return f"{value:.1%}"
     before = reference.get(split, {}).get(measure)
     return f"{value:.1f}" if before is None or figures == reference else f"{value:.1f} ({value - before:+.1f})"

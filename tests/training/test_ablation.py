@@ -8,14 +8,14 @@ import pytest
 
 from engine.config import ConfigError
 from training import ablation
-from training.ablation import BASE, TRAINERS, Inputs, load_rows
-from training.ablation_tables import Done, Paper, markdown
+from training.ablation import TRAINERS, Inputs, load_rows
+from training.ablation_tables import BASE, SEED, Done, Paper, markdown
 from training.tokenizer import TokenizerTraining
 
 TINY = """
 steps: 3
 batch: 4
-bf16: false
+precision: "no"
 surface_every: 1
 model: {codes: 16, code_dim: 4, width: 8}
 """
@@ -91,7 +91,10 @@ def test_rows_are_the_base_the_common_overrides_and_their_own(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ("{model.code: 8}", "row 'codes 8': .*'model.code'; the nearest known one is 'model.codes'"),
+        (
+            "{augmentation.change: 1}",
+            "row 'codes 8': .*'augmentation.change'; the nearest known one is 'augmentation.changed'",
+        ),
         ("{model.codes: many}", "row 'codes 8'"),
         ("7", "row 'codes 8' must hold keys and values"),
         ("{paper: tokens 81}", "row 'codes 8': the paper's Table 3 has no row 'tokens 81'"),
@@ -117,7 +120,8 @@ def test_rows_are_trained_once_and_compared(tmp_path: Path, inputs: Inputs, caps
     assert [row["name"] for row in json.loads((out / "ablation.json").read_text())] == [BASE, "codes 8", "codes 16"]
     first = (out / "codes-8" / "tokenizer.safetensors").stat()
 
-    assert command(path, inputs, out) == 0
+    assert command(path, inputs, out, "--plot", "test_ood", "mpjpe_mm", str(tmp_path / "plot.png")) == 0
+    assert (tmp_path / "plot.png").read_bytes().startswith(b"\x89PNG")
     assert (out / "codes-8" / "tokenizer.safetensors").stat() == first
     assert not (out / "codes-16").exists()
     rows = {row["name"]: row for row in json.loads((out / "ablation.json").read_text())}
@@ -169,10 +173,29 @@ def test_the_table_gives_changes_against_the_base() -> None:
         Done(BASE, BASE, "", 10, 2000, figures(10.0)),
         Done("codes 8", "codes", "8", 10, 1000, figures(12.0), Paper.named("tokens 80")),
     ]
-    first, second = markdown(rows, BASE).split("\n\nChange against the base")
+    first, second = markdown(rows).split("\n\nChange against the base")
     assert first.splitlines()[2].startswith("| base |  | 10.0 | 20.0 | 50.0% | 10.0 |")
     assert first.splitlines()[3].startswith("| codes | 8 | 12.0 (+2.0) | 24.0 (+4.0) | 50.0% |")
     assert second.splitlines()[-1] == "| codes | 8 | +20 | +51 | +20 | +86 | +20 | +23 | +20 | +61 |"
+
+
+def test_other_seeds_tell_what_is_noise() -> None:
+    rows = [
+        Done(name, varied, value, 10, 2000, {"test": {"mpjpe_mm": mm}})
+        for name, varied, value, mm in (
+            (BASE, BASE, "", 10.0),
+            ("seed 0", SEED, "0", 10.0),
+            ("seed 1", SEED, "1", 9.5),
+            ("codes 8", "codes", "8", 20.0),
+        )
+    ]
+    assert markdown(rows).endswith("\n\nThe base under 2 seeds: test MPJPE mm 9.5 to 10.0.")
+
+
+def test_what_cannot_be_drawn_is_refused(tmp_path: Path, inputs: Inputs, capsys: pytest.CaptureFixture[str]) -> None:
+    plot = ["--rows", "--plot", "test", "mpjpe", str(tmp_path / "plot.png")]
+    assert command(write(tmp_path), inputs, tmp_path / "out", *plot) == 2
+    assert capsys.readouterr().err == "the base has no 'test mpjpe' to draw: there are none, train the base first\n"
 
 
 def test_the_shipped_rows_load_and_vary_one_thing_each() -> None:
