@@ -15,7 +15,6 @@ import argparse
 import json
 import logging
 import sys
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -28,6 +27,7 @@ from engine.skeleton import LIMB_JOINTS
 from training.metrics import accel_error, mpjpe, pa_mpjpe
 from training.paper_figures import TABLE_1, TABLE_2, TABLE_3, Table
 from training.protocols import PROTOCOLS, Array, Scores, load_people, save_people, score
+from training.readers.files import NPZ_ERRORS
 from training.readers.forms import Form, open_images
 from training.trc import LIMB_MARKERS, read_trc
 
@@ -154,7 +154,7 @@ def _session_rows(path: Path) -> tuple[np.ndarray, Array, float]:
         with np.load(path, allow_pickle=False) as file:
             valid = file["raw_valid"]
             seq, joints, seconds = file["raw_seq"][valid], file["raw_joints"][valid], file["raw_timestamps"][valid]
-    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except (*NPZ_ERRORS, KeyError) as error:
         raise EngineError(f"{path} is not a session: record one with run_live.py --record") from error
     if len(seq) < 2:
         raise EngineError(f"{path} shows a person in {len(seq)} frames: at least two are needed")

@@ -5,7 +5,6 @@ Predictions and ground truth are N rows each, one a person and frame; as files t
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from engine.errors import EngineError
 from training.metrics import accel_error, joint_angle_error, mpjpe, mve, pa_mpjpe, pck
+from training.readers.files import NPZ_ERRORS
 
 Array = NDArray[np.floating]
 Flags = NDArray[np.bool_]
@@ -142,7 +142,7 @@ def load_people(path: Path, regressor: Array | None = None) -> People:
     try:
         with np.load(path, allow_pickle=False) as file:
             data = {key: file[key] for key in file.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         reason = getattr(error, "strerror", None) or "it is not an .npz of plain arrays"
         raise EngineError(f"cannot read {path}: {reason}") from error
     if regressor is not None:

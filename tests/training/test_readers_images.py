@@ -156,7 +156,7 @@ def test_coco_keypoints(tmp_path: Path) -> None:
     assert not sample.has_pose
     assert sample.side_px == pytest.approx(20.0)
     path.write_text("{}")
-    with pytest.raises(EngineError, match="no file of COCO keypoints"):
+    with pytest.raises(EngineError, match=r"not in the form of COCO keypoints \(KeyError: 'images'\)"):
         CocoSet(tmp_path, "train2017")
     (tmp_path / "train2017" / "000000000009.jpg").rename(tmp_path / "moved.jpg")
     (tmp_path / "train2017").rmdir()

@@ -24,4 +24,4 @@ def _clips(path: Path) -> Iterator[PoseClip]:
     rate = next((arrays[key] for key in _RATES if key in arrays), None)
     if rate is None:
         raise BrokenFileError(f"{path} lacks {' or '.join(_RATES)}")
-    yield checked_clip(f"{path.parent.name}/{path.stem}", arrays["poses"], float(rate), z_up=True)
+    yield checked_clip(f"{path.parent.name}/{path.stem}", arrays["poses"], rate, z_up=True)

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from training.readers.files import BrokenFileError, expect, fingerprint, read_all, read_image, read_npz
+from training.readers.files import BrokenFileError, expect, fingerprint, in_form, read_all, read_image, read_npz
 from training.readers.sample import NUM_KEYPOINTS, Array, Sample, keypoints_from_joints
 
 FORM = "BEDLAM"
@@ -72,18 +72,20 @@ class BedlamSet:
 
 def _people(path: Path, images: Path) -> Iterator[_Person]:
     labels = read_npz(path, ("imgname", "center", "scale", "pose_cam", "gtkps", "shape"))
-    poses: NDArray = labels["pose_cam"].reshape(len(labels["imgname"]), -1)
-    is_smpl = poses.shape[1] == _SMPL_COLUMNS
-    if not is_smpl and poses.shape[1] < 3 * _POSED:
-        raise BrokenFileError(f"{path}: pose_cam has {poses.shape[1]} columns, expected 72 (SMPL) or 165 (SMPL-X)")
-    columns = _SMPL_COLUMNS if is_smpl else 3 * _POSED
-    for i, name in enumerate(labels["imgname"]):
-        yield _Person(
-            image=images / path.stem / "png" / str(name),
-            turned=_TURNED in path.stem,
-            center=labels["center"][i].astype(np.float32),
-            scale=float(labels["scale"][i]),
-            keypoints_px=labels["gtkps"][i, :_POSED, :2].astype(np.float32),
-            pose=poses[i, :columns].astype(np.float32),
-            betas=labels["shape"][i, :10].astype(np.float32) if is_smpl else None,
-        )
+    with in_form(path, FORM):
+        names = [str(name) for name in labels["imgname"]]
+        poses: NDArray = labels["pose_cam"].reshape(len(names), -1)
+        is_smpl = poses.shape[1] == _SMPL_COLUMNS
+        if not is_smpl and poses.shape[1] < 3 * _POSED:
+            raise BrokenFileError(f"{path}: pose_cam has {poses.shape[1]} columns, expected 72 (SMPL) or 165 (SMPL-X)")
+        columns = _SMPL_COLUMNS if is_smpl else 3 * _POSED
+        for i, name in enumerate(names):
+            yield _Person(
+                image=images / path.stem / "png" / name,
+                turned=_TURNED in path.stem,
+                center=labels["center"][i].astype(np.float32),
+                scale=float(labels["scale"][i]),
+                keypoints_px=labels["gtkps"][i, :_POSED, :2].astype(np.float32),
+                pose=poses[i, :columns].astype(np.float32),
+                betas=labels["shape"][i, :10].astype(np.float32) if is_smpl else None,
+            )

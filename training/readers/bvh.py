@@ -95,6 +95,8 @@ def _parse(text: str) -> tuple[list[_Joint], NDArray[np.float64], float]:
     columns = sum(len(joint.channels) for joint in joints)
     if not columns or len(motion) != int(found[1]) * columns or not len(motion):
         raise ValueError(f"{len(motion)} numbers for {found[1]} frames of {columns} channels")
+    if not np.isfinite(motion).all() or not all(np.isfinite(joint.offset).all() for joint in joints):
+        raise ValueError("it holds numbers that are not finite")
     return joints, motion.reshape(-1, columns), float(found[2])
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
 from training.mocap import NUM_POSED
-from training.readers.files import BrokenFileError, expect, read_all
+from training.readers.files import BrokenFileError, expect, in_form, read_all
 
 
 @dataclass(frozen=True)
@@ -23,13 +23,15 @@ class PoseClip:
     fps: float
 
 
-def checked_clip(name: str, poses: NDArray, fps: float, z_up: bool) -> PoseClip:
+def checked_clip(name: str, poses: NDArray, fps: ArrayLike, z_up: bool) -> PoseClip:
     """A clip of (N, >= 66) axis-angle columns, its root turned to Y up. Raises BrokenFileError where it cannot be."""
+    with in_form(name, "a clip"):
+        poses, fps = np.asarray(poses, np.float64), np.asarray(fps, np.float64).item()
     if poses.ndim != 2 or poses.shape[1] < 3 * NUM_POSED or not len(poses):
         raise BrokenFileError(f"{name}: poses are {poses.shape}, expected frames of at least {3 * NUM_POSED} numbers")
     if not np.isfinite(poses).all() or not (np.isfinite(fps) and fps > 0):
         raise BrokenFileError(f"{name} holds numbers that are not finite, or no frame rate")
-    axis_angle = poses[:, : 3 * NUM_POSED].reshape(-1, NUM_POSED, 3).astype(np.float64)
+    axis_angle = poses[:, : 3 * NUM_POSED].reshape(-1, NUM_POSED, 3).copy()
     if z_up:
         to_y_up = Rotation.from_rotvec((-np.pi / 2, 0, 0))
         axis_angle[:, 0] = (to_y_up * Rotation.from_rotvec(axis_angle[:, 0])).as_rotvec()

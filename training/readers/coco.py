@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.crop import crop_square
-from training.readers.files import BrokenFileError, LayoutError, expect, fingerprint, read_all, read_image
+from training.readers.files import BrokenFileError, LayoutError, expect, fingerprint, in_form, read_all, read_image
 from training.readers.sample import KEYPOINT_NAMES, NUM_KEYPOINTS, Sample
 
 FORM = "COCO keypoints"
@@ -43,9 +43,10 @@ class CocoSet:
     def __getitem__(self, index: int) -> Sample:
         """Raises BrokenFileError for a picture that cannot be read."""
         file_name, person = self._people[index]
-        x, y, width, height = person["bbox"]
-        center, side = crop_square((x, y, x + width, y + height))
-        given = np.array(person["keypoints"], np.float32).reshape(len(_NAMES), 3)
+        with in_form(f"{self.name}/{file_name}", FORM):
+            x, y, width, height = person["bbox"]
+            center, side = crop_square((x, y, x + width, y + height))
+            given = np.array(person["keypoints"], np.float32).reshape(len(_NAMES), 3)
         keypoints = np.zeros((NUM_KEYPOINTS, 3), np.float32)
         keypoints[_PLACES] = np.where(given[:, 2:] > 0, given, 0)
         keypoints[:, 2] = keypoints[:, 2] > 0
@@ -66,10 +67,11 @@ class CocoSet:
 def _people(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        file_names = {image["id"]: image["file_name"] for image in content["images"]}
+    except (OSError, ValueError, RecursionError) as error:
+        raise BrokenFileError(f"{path} is no JSON that can be read ({type(error).__name__}: {error})") from error
+    with in_form(path, FORM):
+        file_names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         for person in content["annotations"]:
             enough = person["num_keypoints"] >= _MIN_KEYPOINTS and len(person["keypoints"]) == 3 * len(_NAMES)
             if enough and not person.get("iscrowd", 0) and min(person["bbox"][2:]) > 0:
                 yield file_names[person["image_id"]], person
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BrokenFileError(f"{path} is no file of COCO keypoints ({type(error).__name__}: {error})") from error

@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from engine.crop import crop_square
-from training.readers.files import BrokenFileError, expect, fingerprint, read_all, read_image, read_pickle, require
+from training.readers.files import expect, fingerprint, in_form, read_all, read_image, read_pickle, require
 from training.readers.sample import NUM_KEYPOINTS, Array, Gender, Sample, keypoints_from_joints, stretches
 
 FORM = "EMDB"
@@ -69,9 +69,9 @@ class EmdbSet:
 def _frames(path: Path, split: str | None) -> Iterator[_Frame]:
     content = read_pickle(path)
     require(content, _KEYS if split is None else (*_KEYS, split), path)
-    if split is not None and not content[split]:
-        return
-    try:
+    with in_form(path, FORM):
+        if split is not None and not bool(content[split]):
+            return
         good = np.asarray(content["good_frames_mask"], bool).copy()
         good[np.asarray(content["bboxes"].get("invalid_idxs", ()), np.int64)] = False
         turn = Rotation.from_matrix(np.asarray(content["camera"]["extrinsics"])[:, :3, :3])
@@ -83,8 +83,6 @@ def _frames(path: Path, split: str | None) -> Iterator[_Frame]:
         gender = _GENDERS[str(content["gender"])]
         if not len(good) == len(pose) == len(boxes) == len(keypoints):
             raise ValueError("its parts differ in length")
-    except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
-        raise BrokenFileError(f"{path} is not in the form of {FORM} ({type(error).__name__}: {error})") from error
     kept = np.flatnonzero(good & (boxes[:, 2:] > boxes[:, :2]).all(1))
     for i, sequence in zip(kept.tolist(), stretches(path.parent.name, kept), strict=True):
         image = path.parent / "images" / f"{i:05d}.jpg"

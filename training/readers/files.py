@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import zipfile
-from collections.abc import Callable, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,12 +23,21 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
+# What numpy raises for an .npz that is torn, or no .npz.
+NPZ_ERRORS = (
+    OSError, ValueError, AttributeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
+
+
 class LayoutError(EngineError):
     """A folder that is not of the form that was named."""
 
 
 class BrokenFileError(EngineError):
-    """A file that is empty, cut short or lacks what its form has."""
+    """A file that is empty, cut short or lacks what its form has. What it quotes of the file is put on one line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
 
 
 def expect(folder: Path, pattern: str, form: str) -> list[Path]:
@@ -49,15 +60,26 @@ def read_all(paths: Sequence[Path], read_one: Callable[[Path], Iterable[T]], for
     broken: list[BrokenFileError] = []
     for path in paths:
         try:
-            found += read_one(path)
+            found += list(read_one(path))  # a file that breaks off midway gives nothing
         except BrokenFileError as error:
             broken.append(error)
     if not found:
-        reason = f"the first: {broken[0]}" if broken else "they are empty"
+        reason = f"the first: {broken[0]}" if broken else "they hold none that counts"
         raise EngineError(f"nothing to read in {len(paths)} {form} files; {reason}")
     if broken:
         logger.warning("skipped %d of %d %s files, the first: %s", len(broken), len(paths), form, broken[0])
     return found
+
+
+@contextmanager
+def in_form(what: Path | str, form: str) -> Iterator[None]:
+    """What is missing, of another type or of another shape in here is told as a BrokenFileError of `what`."""
+    try:
+        yield
+    except (KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        if isinstance(error, EngineError):
+            raise
+        raise BrokenFileError(f"{what} is not in the form of {form} ({type(error).__name__}: {error})") from error
 
 
 class _DataUnpickler(AllowListUnpickler):
@@ -86,7 +108,7 @@ def read_npz(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> d
             missing = [key for key in keys if key not in file]
             if not missing:
                 return {key: file[key] for key in (*keys, *optional) if key in file}
-    except (OSError, ValueError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+    except NPZ_ERRORS as error:
         raise BrokenFileError(f"{path} cannot be read: {error}") from error
     raise BrokenFileError(f"{path} lacks {', '.join(missing)}")
 

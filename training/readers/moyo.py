@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from training.readers.clip import PoseClip, checked_clip, read_clips
-from training.readers.files import BrokenFileError, read_pickle
+from training.readers.files import BrokenFileError, in_form, read_pickle
 
 FORM = "MOYO"
 _FPS = 30.0
@@ -24,13 +24,12 @@ def read(folder: Path) -> list[PoseClip]:
 
 def _clips(path: Path) -> Iterator[PoseClip]:
     content = read_pickle(path)
-    try:
+    with in_form(path, FORM):
         if "fullpose" in content:
             poses = np.asarray(content["fullpose"], np.float64)
-        else:
+        elif "global_orient" in content and "body_pose" in content:
             root, body = (np.asarray(content[key], np.float64) for key in ("global_orient", "body_pose"))
             poses = np.concatenate((root.reshape(len(root), -1), body.reshape(len(body), -1)), axis=1)
-    except (KeyError, ValueError, TypeError) as error:
-        raise BrokenFileError(f"{path} has neither fullpose nor global_orient with body_pose") from error
-    rate = content.get("mocap_frame_rate", _FPS)
-    yield checked_clip(path.stem, poses, float(rate), z_up=True)
+        else:
+            raise BrokenFileError(f"{path} has neither fullpose nor global_orient with body_pose")
+    yield checked_clip(path.stem, poses, content.get("mocap_frame_rate", _FPS), z_up=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
+from training.readers.files import BrokenFileError
 
 Array = NDArray[np.float32]
 Gender = Literal["neutral", "male", "female"]
@@ -81,7 +82,7 @@ def stretches(clip: str, frames: NDArray[np.integer]) -> list[str]:
 
 @dataclass(frozen=True)
 class Sample:
-    """A person before augmentation."""
+    """A person before augmentation. Raises BrokenFileError for labels of other shapes, or a square without a place."""
 
     name: str  # of the set and the sample, for messages
     image_bgr: NDArray[np.uint8]  # (H, W, 3)
@@ -95,6 +96,20 @@ class Sample:
     has_betas: bool  # of the neutral body, so that they may be taught
     gender: Gender = "neutral"  # of the body that betas are of: true, where it is not the neutral one, but not taught
     sequence: str = ""  # of a clip: an unbroken stretch of its frames has one name; "": a single picture
+
+    def __post_init__(self) -> None:
+        for field, shape in _SHAPES.items():
+            if np.shape(getattr(self, field)) != shape:
+                found = np.shape(getattr(self, field))
+                raise BrokenFileError(f"{self.name}: {field} has the shape {found}, expected {shape}")
+        if not (np.isfinite(self.center_px).all() and np.isfinite(self.side_px) and self.side_px > 0):
+            raise BrokenFileError(f"{self.name}: its square is {self.side_px} px wide about {self.center_px}")
+
+
+_SHAPES = {
+    "center_px": (2,), "side_px": (), "keypoints_2d": (NUM_KEYPOINTS, 3), "keypoints_3d": (NUM_KEYPOINTS, 4),
+    "pose": (NUM_JOINTS, 3), "betas": (10,),
+}  # fmt: skip
 
 
 class ImageSet(Protocol):

@@ -21,12 +21,14 @@ def read(folder: Path) -> list[PoseClip]:
 
 def _clips(path: Path) -> Iterator[PoseClip]:
     arrays = read_npz(path, ("format", "poses", "valid", "mocap_frame_rate"))
-    if str(arrays["format"]) != _FORMAT:
-        raise BrokenFileError(f"{path} says that it is {arrays['format']}, expected {_FORMAT}")
+    if arrays["format"].shape or str(arrays["format"]) != _FORMAT:
+        raise BrokenFileError(f"{path} says that it is {arrays['format'].tolist()}, expected {_FORMAT}")
+    if arrays["valid"].shape != arrays["poses"].shape[:1]:
+        raise BrokenFileError(f"{path}: valid is {arrays['valid'].shape} for poses {arrays['poses'].shape}")
     valid = np.flatnonzero(arrays["valid"])
     stretches = np.split(valid, np.flatnonzero(np.diff(valid) > 1) + 1) if len(valid) else []
     if not stretches:
         raise BrokenFileError(f"{path} has no valid frame")
     for number, frames in enumerate(stretches):
         name = path.stem if len(stretches) == 1 else f"{path.stem}#{number}"
-        yield checked_clip(name, arrays["poses"][frames], float(arrays["mocap_frame_rate"]), z_up=False)
+        yield checked_clip(name, arrays["poses"][frames], arrays["mocap_frame_rate"], z_up=False)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine.unpickle import AllowListUnpickler, UnpickleError, read
-from training.readers.files import BrokenFileError, decode_image, expect, fingerprint, read_all
+from training.readers.files import BrokenFileError, decode_image, expect, fingerprint, in_form, read_all
 from training.readers.sample import NUM_KEYPOINTS, Array, Sample
 
 FORM = "4D-Humans tars"
@@ -94,13 +94,16 @@ def _sample(name: str, picture: bytes, person: Mapping[str, Any]) -> Sample:
     for key, shape in _SHAPES.items():
         if np.shape(person.get(key, ())) != shape:
             raise BrokenFileError(f"{name}: {key} has the shape {np.shape(person.get(key, ()))}, expected {shape}")
-        arrays[key] = np.array(person[key], np.float32)
+        with in_form(name, FORM):
+            arrays[key] = np.array(person[key], np.float32)
+    with in_form(name, FORM):
+        side_px = _SCALE_PX * float(np.max(np.asarray(person["scale"], np.float64)))
     arrays["keypoints_2d"][arrays["keypoints_2d"][:, 2] < _MIN_CONFIDENCE, 2] = 0
     return Sample(
         name=name,
         image_bgr=decode_image(picture, name),
         center_px=arrays["center"],
-        side_px=_SCALE_PX * float(np.max(person["scale"])),
+        side_px=side_px,
         keypoints_2d=arrays["keypoints_2d"],
         keypoints_3d=arrays["keypoints_3d"],
         pose=arrays["body_pose"].reshape(24, 3),

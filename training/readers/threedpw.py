@@ -13,7 +13,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from engine.crop import crop_square
-from training.readers.files import BrokenFileError, expect, fingerprint, read_all, read_image, read_pickle, require
+from training.readers.files import expect, fingerprint, in_form, read_all, read_image, read_pickle, require
 from training.readers.sample import (
     KEYPOINT_NAMES,
     NUM_KEYPOINTS,
@@ -72,7 +72,8 @@ class ThreeDpwSet:
         """Raises BrokenFileError for a picture that cannot be read."""
         frame = self._frames[index]
         low, high = frame.joints_px.min(0), frame.joints_px.max(0)
-        center, side = crop_square((*low, *high))
+        with in_form(frame.image, FORM):
+            center, side = crop_square((*low, *high))
         keypoints = np.zeros((NUM_KEYPOINTS, 3), np.float32)
         keypoints[_PLACES] = frame.keypoints
         return Sample(
@@ -94,7 +95,7 @@ class ThreeDpwSet:
 def _frames(path: Path, images: Path) -> Iterator[_Frame]:
     content = read_pickle(path)
     require(content, _KEYS, path)
-    try:
+    with in_form(path, FORM):
         T_cam_world = np.asarray(content["cam_poses"], np.float64)  # (N, 4, 4)
         K = np.asarray(content["cam_intrinsics"], np.float64)
         frames: list[_Frame] = []
@@ -125,6 +126,4 @@ def _frames(path: Path, images: Path) -> Iterator[_Frame]:
                 )
                 for i, sequence in zip(kept.tolist(), stretches(f"{content['sequence']}#{person}", kept), strict=True)
             ]
-    except (KeyError, ValueError, TypeError, IndexError) as error:
-        raise BrokenFileError(f"{path} is not in the form of {FORM} ({type(error).__name__}: {error})") from error
     yield from frames
