@@ -30,8 +30,8 @@ def main(arguments: list[str] | None = None) -> int:
         print("\n".join(report.lines()))
         if config.report is not None:
             report.write(config.report)
-        if report.recording_failed:
-            return EXIT_FAILED  # the recorder has said what happened and how to save what is there
+        if report.recording_failed or report.filming_failed:
+            return EXIT_FAILED  # recorder or video have said what happened and how to save what is there
     except (UserError, ConfigError) as error:
         return _say(error, EXIT_BAD_INPUT)
     except StageFailed as failure:

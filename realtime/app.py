@@ -91,7 +91,7 @@ class App:
                 self._watch(pipeline, fan_out)
             finally:
                 pipeline.stop()
-                recording = fan_out.end(str(pipeline.failure or ""))
+                recording, film = fan_out.end(str(pipeline.failure or ""))
             if pipeline.failure is not None:
                 raise pipeline.failure
 
@@ -116,6 +116,9 @@ class App:
                 stages_ms=pipeline.timings(),
                 recorded=tuple(str(path) for path in recording.files),
                 recording_failed=recording.message,
+                filmed="" if film is None else str(film.path),
+                filming_failed="" if film is None else film.message,
+                film_frames_left_out=0 if film is None else film.dropped,
                 machine=machine(),
             )
 

@@ -18,7 +18,7 @@ from realtime.estimate.smoothing import SmoothingConfig
 from realtime.messages import SolvedFrame
 from realtime.outputs.broadcast import Broadcast
 from realtime.outputs.display import NoDisplayError
-from realtime.outputs.overlay_video import OverlayVideo
+from realtime.outputs.overlay_video import OverlayVideo, VideoStatus
 from realtime.outputs.recorder import CameraSetup, Recorder, Status
 from realtime.outputs.viewer import Commands, LiveStatus, Viewer
 from realtime.outputs.wire import State
@@ -75,7 +75,9 @@ class FanOut:
                 logger.info("recording to %s", self._recorder.start())
             if config.record_video is not None:
                 fov_deg = config.camera.fov_deg
-                self._video = OverlayVideo(config.record_video, body, world, fov_deg=fov_deg, blocking=config.offline)
+                self._video = OverlayVideo(
+                    config.record_video, body, world.R_world_cam, fov_deg=fov_deg, blocking=config.offline
+                )
         except UserError:
             self.close()
             raise
@@ -93,7 +95,7 @@ class FanOut:
             return
         viewer = Viewer(
             self._body,
-            self._world,
+            self._world.R_world_cam,
             fov_deg=config.camera.fov_deg,
             commands=Commands(self._world.recalibrate, self._toggle_recording, self._set_smoothing),
             config=config.web if config.view == "web" else config.viewer,
@@ -139,13 +141,12 @@ class FanOut:
         """Tell the streams what became of the source."""
         self._tell(_STREAM_STATES[state], message)
 
-    def end(self, message: str = "") -> Status:
-        """No frame comes any more: tell the streams, and wait until recording and video are whole."""
+    def end(self, message: str = "") -> tuple[Status, VideoStatus | None]:
+        """No frame comes any more: tell the streams, wait until recording and video are whole, and tell of both."""
         self._tell("ended", message)
         self._broadcast.close()
-        if self._video is not None:
-            self._video.close()
-        return self._recorder.close()
+        filmed = None if self._video is None else self._video.close()
+        return self._recorder.close(), filmed
 
     def close(self) -> None:
         """Free window, ports and files. Idempotent."""

@@ -107,4 +107,5 @@ class SolvedFrame:
     frame: Frame
     people: tuple[Person, ...]
     t_solved: float
+    T_world_cam: Array | None = None  # (3,) where the camera was then held to be; None: nobody has been seen
     stage_ms: dict[str, float] = field(default_factory=dict)  # time spent on this frame, by stage

@@ -36,6 +36,9 @@ class Report:
     stages_ms: dict[str, Summary]
     recorded: tuple[str, ...]
     recording_failed: str  # why, where the disk gave up on a recording; empty where all is well
+    filmed: str  # the video; empty where none was asked for
+    filming_failed: str  # why it ended early; empty where all is well
+    film_frames_left_out: int  # drawing was too slow for them (live only), or they came after a failure
     machine: str
 
     def write(self, path: Path) -> None:
@@ -61,6 +64,10 @@ class Report:
         if self.frames_in and not self.frames_solved:
             lines.append(f"no person was seen in {self.source}")
         lines += [f"recorded {path}" for path in self.recorded]
+        if self.filmed:
+            lines.append(
+                f"filmed {self.filmed}" + (f", {n} frames left out" if (n := self.film_frames_left_out) else "")
+            )
         return lines
 
 

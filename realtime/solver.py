@@ -47,7 +47,7 @@ class Solver:
             self.frames_solved += 1
         else:
             self.frames_empty += 1
-        return SolvedFrame(sighting.frame, self._coaster.update(t, people), time.monotonic())
+        return SolvedFrame(sighting.frame, self._coaster.update(t, people), time.monotonic(), self._world.T_world_cam)
 
     def _person(self, t: float, estimate: Estimate) -> Person:
         id = estimate.person.id

@@ -7,10 +7,8 @@ import sys
 from dataclasses import dataclass
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-from realtime.capture.live import LiveCapture
+from realtime.capture.live import LiveCapture, LiveSource
 from realtime.capture.source import SourceError, SourceLostError
 
 logger = logging.getLogger(__name__)
@@ -95,16 +93,14 @@ def open_capture(index: int, width: int, height: int, fps: float) -> tuple[cv2.V
     return capture, given
 
 
-class CameraSource:
+class CameraSource(LiveSource):
     """Pictures from a webcam, stamped when the driver hands them over and decoded after that."""
 
-    is_live = True
-
     def __init__(self, wanted: str, width: int, height: int, fps: float) -> None:
+        super().__init__()
         self._wanted = wanted
         self._size = (width, height)
         self._asked_fps = fps
-        self._live: LiveCapture | None = None
         self.description = f"camera {wanted}"
         self.fps: float | None = None
 
@@ -128,16 +124,6 @@ class CameraSource:
         self.description = f"camera {camera}"
         self.fps = given.fps or None
         self._say(given)
-
-    def read(self) -> tuple[NDArray[np.uint8], float]:
-        if self._live is None:
-            raise SourceLostError("not open")
-        return self._live.read()
-
-    def close(self) -> None:
-        if self._live is not None:
-            self._live.release()
-            self._live = None
 
     def _say(self, given: CameraFormat) -> None:
         asked = CameraFormat(*self._size, self._asked_fps, "MJPG")

@@ -49,3 +49,22 @@ class LiveCapture:
         if not ok or image is None or not 0 < image.shape[0] * image.shape[1] <= MAX_PIXELS:
             return None
         return np.asarray(image, dtype=np.uint8)
+
+
+class LiveSource:
+    """The part of `Source` that webcams and network cameras share; `open` is theirs, and leaves `_live` set."""
+
+    is_live = True
+
+    def __init__(self) -> None:
+        self._live: LiveCapture | None = None
+
+    def read(self) -> tuple[NDArray[np.uint8], float]:
+        if self._live is None:
+            raise SourceLostError("not open")
+        return self._live.read()
+
+    def close(self) -> None:
+        if self._live is not None:
+            self._live.release()
+            self._live = None

@@ -5,21 +5,17 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-from realtime.capture.live import LiveCapture
-from realtime.capture.source import SourceError, SourceLostError
+from realtime.capture.live import LiveCapture, LiveSource
+from realtime.capture.source import SourceError
 
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 3.0
 _SCHEMES = ("http", "https", "rtsp", "rtsps")
 
 
-class UrlSource:
+class UrlSource(LiveSource):
     """Pictures from a network camera. The time stamp is taken when FFmpeg hands over the decoded picture."""
-
-    is_live = True
 
     def __init__(self, url: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         try:
@@ -31,9 +27,9 @@ class UrlSource:
                 "--url needs the address of a camera, such as http://HOST:PORT/video or rtsp://HOST/stream "
                 f"({', '.join(_SCHEMES)} are read)"
             )
+        super().__init__()
         self._url = url
         self._read_timeout_s = read_timeout_s
-        self._live: LiveCapture | None = None
         # Without user and password: this goes into logs, messages and reports.
         self.description = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
         self.fps: float | None = None  # what FFmpeg reports for MJPEG is a constant, not the camera's rate
@@ -58,13 +54,3 @@ class UrlSource:
             capture.release()
             raise SourceError(f"{self.description} is a file, not a live stream: download it and give it to --video")
         self._live = LiveCapture(capture)
-
-    def read(self) -> tuple[NDArray[np.uint8], float]:
-        if self._live is None:
-            raise SourceLostError("not open")
-        return self._live.read()
-
-    def close(self) -> None:
-        if self._live is not None:
-            self._live.release()
-            self._live = None

@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from realtime.body.model import BodyModel
 from realtime.body.projection import PinholeCamera
 from realtime.body.skinning import Skinner
-from realtime.body.world import World
 from realtime.channel import Channel, ChannelClosed
 from realtime.errors import UserError
 from realtime.messages import SolvedFrame
@@ -71,8 +70,8 @@ class Shot:
 class OverlayVideo:
     """Films solved frames from its making on until it is closed."""
 
-    def __init__(self, path: Path, body: BodyModel, world: World, *, fov_deg: float, blocking: bool) -> None:
-        """path: OUT.mp4; a name that is taken becomes OUT-2.mp4 and so on.
+    def __init__(self, path: Path, body: BodyModel, R_world_cam: Array, *, fov_deg: float, blocking: bool) -> None:
+        """path: OUT.mp4; a name that is taken becomes OUT-2.mp4 and so on. R_world_cam (3, 3) turns camera into world.
 
         blocking: wait for the drawing instead of leaving frames out.
 
@@ -84,7 +83,7 @@ class OverlayVideo:
         self._path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
         if self._path != path:
             logger.warning("%s exists already: filming to %s", path, self._path)
-        self._world = world
+        self._R_world_cam = R_world_cam
         self._fov_deg = fov_deg
         self._blocking = blocking
         self._t_due = -math.inf
@@ -93,12 +92,14 @@ class OverlayVideo:
         self._frames, self._message = 0, "its process died"
         context = multiprocessing.get_context("spawn")
         self._link, far_end = context.Pipe()
-        painter = Painter(body, world.R_world_cam, fov_deg)
+        painter = Painter(body, R_world_cam, fov_deg)
         self._process = context.Process(
-            target=_film, args=(far_end, self._path, painter, not blocking), name="overlay video", daemon=True
+            target=_film, args=(far_end, self._path, not blocking), name="overlay video", daemon=True
         )
         self._process.start()
         far_end.close()  # or the end of the process would not be seen
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            self._link.send(painter)  # not with the arguments: `start` waits for ever where the process dies early
         self._feeder = threading.Thread(target=self._feed, name="overlay video", daemon=True)
         self._feeder.start()
 
@@ -113,9 +114,9 @@ class OverlayVideo:
             return
         if not self._blocking:
             self._t_due = solved.frame.t_capture + 0.8 / _LIVE_FPS
-        people = people_shown(solved, self._world, self._fov_deg, 1.0)
+        people = people_shown(solved, self._R_world_cam, self._fov_deg, 1.0)
         try:
-            self._shots.put(Shot(solved.frame.t_capture, solved.frame.image_bgr, people, self._world.T_world_cam))
+            self._shots.put(Shot(solved.frame.t_capture, solved.frame.image_bgr, people, solved.T_world_cam))
         except ChannelClosed:
             self._came_late += 1
 
@@ -201,7 +202,7 @@ def _fitted(shot: Shot) -> Shot:
     return Shot(shot.t, picture, shot.people, shot.T_world_cam)
 
 
-def _film(link: Connection, path: Path, painter: Painter, live: bool) -> None:
+def _film(link: Connection, path: Path, live: bool) -> None:
     """The process: draws and encodes until the other end says that it is over, or is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides what ends
     if live:
@@ -209,6 +210,7 @@ def _film(link: Connection, path: Path, painter: Painter, live: bool) -> None:
     video, message = VideoFile(path), ""
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
         try:
+            painter: Painter = link.recv()
             while (shot := _next(link)) is not None:
                 video.write(shot.t, painter.draw(shot))
             video.close()

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from realtime.body.projection import PinholeCamera
 from realtime.body.rotations import rotmat_from_quaternion
-from realtime.body.world import World
 from realtime.messages import SolvedFrame
 from realtime.outputs.overlay import LiveStatus, Picture
 
@@ -45,22 +44,21 @@ class Shown:
     status: LiveStatus
 
 
-def shown(solved: SolvedFrame, status: LiveStatus, world: World, fov_deg: float) -> Shown:
+def shown(solved: SolvedFrame, status: LiveStatus, R_world_cam: Array, fov_deg: float) -> Shown:
     """What to show of a solved frame. Nobody is shown whose numbers are not finite, or before the floor is known."""
     picture, scale = _halved(solved.frame.image_bgr)
-    return Shown(picture, people_shown(solved, world, fov_deg, scale), status)
+    return Shown(picture, people_shown(solved, R_world_cam, fov_deg, scale), status)
 
 
-def people_shown(solved: SolvedFrame, world: World, fov_deg: float, scale: float) -> tuple[ShownPerson, ...]:
+def people_shown(solved: SolvedFrame, R_world_cam: Array, fov_deg: float, scale: float) -> tuple[ShownPerson, ...]:
     """The people of a solved frame; `scale` is that of the picture which is shown to the frame's."""
     camera = PinholeCamera(*solved.frame.size, fov_deg)
-    T_world_cam = world.T_world_cam
     people = []
     for person in solved.people:
         pose = person.pose
-        if T_world_cam is None or not np.isfinite(pose.joints).all():
+        if solved.T_world_cam is None or not np.isfinite(pose.joints).all():
             continue
-        joints_cam = ((pose.joints - T_world_cam) @ world.R_world_cam).astype(np.float32, copy=False)
+        joints_cam = ((pose.joints - solved.T_world_cam) @ R_world_cam).astype(np.float32, copy=False)
         joints_px = camera.project(joints_cam) * np.float32(scale)
         people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, person.betas, joints_px))
     return tuple(people)

@@ -20,8 +20,10 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from realtime.body.model import BodyModel
-from realtime.body.world import World
 from realtime.messages import SolvedFrame
 from realtime.outputs.display import NoDisplayError, why_no_window
 from realtime.outputs.overlay import LiveStatus, Picture
@@ -97,19 +99,19 @@ class Viewer:
     def __init__(
         self,
         body: BodyModel,
-        world: World,
+        R_world_cam: NDArray[np.float32],
         *,
         fov_deg: float,
         commands: Commands,
         config: ViewerConfig | WebConfig | None = None,
     ) -> None:
-        """`world` and the camera's horizontal field of view say where joints lie in the camera's picture.
+        """The camera's rotation (3, 3) and horizontal field of view say where joints lie in the camera's picture.
 
         The type of `config` says which screen: a window (the default) or a web page.
         """
         self.where = ""  # the page's address, once it is open
         self._body = body
-        self._world = world
+        self._R_world_cam = R_world_cam
         self._fov_deg = fov_deg
         self._commands = commands
         self._config = config or ViewerConfig()
@@ -130,11 +132,10 @@ class Viewer:
             raise NoDisplayError(reason)
         context = multiprocessing.get_context("spawn")
         self._link, far_end = context.Pipe()
-        self._process = context.Process(
-            target=_run_screen, args=(far_end, self._body, self._config), name="viewer", daemon=True
-        )
+        self._process = context.Process(target=_run_screen, args=(far_end, self._config), name="viewer", daemon=True)
         self._process.start()
         far_end.close()  # or the end of the process would not be seen
+        self._send("body", self._body)  # not with the arguments: `start` waits for ever where the process dies early
         kind, what = self._wait_for("opened", "failed", timeout_s=_OPEN_TIMEOUT_S)
         if kind == "failed":
             self.close()
@@ -174,7 +175,7 @@ class Viewer:
                 newest, self._newest = self._newest, None
             if newest is not None:
                 self._wanted = False
-                self._send("show", shown(*newest, self._world, self._fov_deg))
+                self._send("show", shown(*newest, self._R_world_cam, self._fov_deg))
         return not self._closed
 
     def picture(self) -> Picture:
@@ -238,7 +239,7 @@ class Viewer:
         raise RuntimeError(f"the viewer's process did not answer in {timeout_s:.0f} s")
 
 
-def _run_screen(link: Connection, body: BodyModel, config: ViewerConfig | WebConfig) -> None:
+def _run_screen(link: Connection, config: ViewerConfig | WebConfig) -> None:
     """The screen's process: until the screen is closed or the other end of the link is."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides what ends
     _prepare_environment()
@@ -248,11 +249,14 @@ def _run_screen(link: Connection, body: BodyModel, config: ViewerConfig | WebCon
 
     screen: Screen
     try:
+        _, body = link.recv()
         screen = (
             Page(body, config, on_command=send_command)
             if isinstance(config, WebConfig)
             else Window(body, config, on_key=send_command)
         )
+    except (EOFError, ConnectionResetError):
+        return  # the program is gone
     except (ImportError, OSError, RuntimeError) as error:
         link.send(("failed", f"the viewer cannot open: {' '.join(str(error).split())}; choose --view none"))
         return

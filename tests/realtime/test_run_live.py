@@ -12,6 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import psutil
 import pytest
 
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
@@ -54,6 +55,34 @@ def test_offline_solves_every_frame_and_records_it(clip: Path, tmp_path: Path) -
         head_m, ankles_m = recorded["raw_joints"][:, 15, 1], recorded["raw_joints"][:, [7, 8], 1]
         assert (head_m - ankles_m.min(1) > 1.0).all()  # he stands, at times on one leg
         assert abs(recorded["raw_joints"][0, :, 1].min()) < 0.15  # he stands on the floor
+
+
+def test_a_film_that_fails_does_not_end_the_run_but_shows_in_the_exit_code(clip: Path, tmp_path: Path) -> None:
+    report = tmp_path / "r.json"
+    arguments = [
+        "--video",
+        clip,
+        "--offline",
+        "--view",
+        "none",
+        "--record-video",
+        tmp_path / "o.mp4",
+        "--report",
+        report,
+    ]
+    command = [sys.executable, str(ROOT / "run_live.py"), *map(str, arguments)]
+    with subprocess.Popen(command, cwd=ROOT, env=NO_DISPLAY, stderr=subprocess.PIPE, text=True) as program:
+        film = None
+        while film is None:
+            assert program.poll() is None
+            children = psutil.Process(program.pid).children()
+            film = next((child for child in children if "spawn_main" in " ".join(child.cmdline())), None)
+        film.kill()
+        _, said = program.communicate(timeout=120)
+    assert program.returncode == 1
+    assert "o.mp4 stopped: its process died; the run goes on" in said
+    figures = json.loads(report.read_text())
+    assert (figures["frames_solved"], figures["filming_failed"]) == (100, "its process died")
 
 
 def test_the_demo_runs_without_torch_or_open3d_and_connects_nowhere(clip: Path, tmp_path: Path) -> None:

@@ -17,12 +17,13 @@ from scipy.spatial.transform import Rotation
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
-from realtime.body.world import World
-from realtime.messages import CameraPose, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 from realtime.outputs.viewer import Commands, LiveStatus, Pace, Viewer, ViewerConfig
 from realtime.outputs.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT
 
 WIDTH, HEIGHT = 800, 450
+R_WORLD_CAM = np.diag([1, -1, -1]).astype(np.float32)  # a level camera
+T_WORLD_CAM = np.array([0, 0.93, 3], np.float32)  # 3 m before the origin, as high as a hip
 STATUS = LiveStatus(fps=30.0, latency_ms=40.0, source="test", smoothing="light", people=1)
 
 needs_a_display = pytest.mark.skipif(shutil.which("Xvfb") is None, reason="Xvfb is not installed")
@@ -59,23 +60,13 @@ def pressed() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def world(body: BodyModel) -> World:
-    """The camera sees the first person 3 m away, and a floor below their feet."""
-    world = World(body)
-    facing = np.tile(np.eye(3, dtype=np.float32), (24, 1, 1))
-    facing[0] = world.R_world_cam.T
-    world.place(CameraPose(facing, np.array([0, 0, 3], np.float32), np.zeros(10, np.float32)))
-    return world
-
-
-@pytest.fixture(scope="module")
-def viewer(display: str, body: BodyModel, world: World, pressed: list[str]) -> Iterator[Viewer]:
+def viewer(display: str, body: BodyModel, pressed: list[str]) -> Iterator[Viewer]:
     commands = Commands(
         recenter=lambda: pressed.append("recenter"),
         toggle_recording=lambda: pressed.append("toggle_recording"),
         set_smoothing=pressed.append,
     )
-    viewer = Viewer(body, world, fov_deg=60.0, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
+    viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
     viewer.open()
     yield viewer
     viewer.close()
@@ -97,7 +88,7 @@ def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (3.0, 0.93
     tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
     person = Person(0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), where, where, tracked)
     picture = np.full((360, 640, 3), (20, 90, 20), np.uint8)
-    return SolvedFrame(Frame(picture, 0, 0.0), (person,), 0.0)
+    return SolvedFrame(Frame(picture, 0, 0.0), (person,), 0.0, T_WORLD_CAM)
 
 
 def eventually(viewer: Viewer, condition: Callable[[], bool]) -> bool:
@@ -178,7 +169,7 @@ def test_the_camera_picture_is_an_inset_in_its_own_colours(viewer):
 
 
 @needs_a_display
-def test_the_skeleton_lies_in_the_inset_where_the_camera_sees_the_joints(viewer, world):
+def test_the_skeleton_lies_in_the_inset_where_the_camera_sees_the_joints(viewer):
     frame = solved(pose(yaw=0.4), trans=(0.3, 0.93, 0.2))
     picture = show(viewer, frame)
     green = (np.abs(picture.astype(int) - [20, 90, 20]) <= 3).all(axis=2)
@@ -187,7 +178,7 @@ def test_the_skeleton_lies_in_the_inset_where_the_camera_sees_the_joints(viewer,
     inset[:12], inset[:, :12], inset[:, -12:] = False, False, False  # round corners
     drawn = np.argwhere(inset)[:, ::-1]
 
-    joints, camera = frame.people[0].pose.joints, world.T_world_cam  # it looks along -z from 3 m before the origin
+    joints, camera = frame.people[0].pose.joints, T_WORLD_CAM  # it looks along -z from 3 m before the origin
     depth = camera[2] - joints[:, 2]
     focal = 320 / np.tan(np.radians(30))
     expected = np.stack(
@@ -259,9 +250,13 @@ def test_a_turned_view_can_be_reset(viewer):
 
 @needs_a_display
 @needs_keys
-def test_closing_the_window_ends_ticks_and_the_process(display, body, world):
+def test_closing_the_window_ends_ticks_and_the_process(display, body):
     viewer = Viewer(
-        body, world, fov_deg=60.0, commands=Commands(print, print, print), config=ViewerConfig(width=400, height=300)
+        body,
+        R_WORLD_CAM,
+        fov_deg=60.0,
+        commands=Commands(print, print, print),
+        config=ViewerConfig(width=400, height=300),
     )
     viewer.open()
     search = ["xdotool", "search", "--name", "tokenmocap"]
@@ -277,9 +272,13 @@ def test_closing_the_window_ends_ticks_and_the_process(display, body, world):
 
 
 @needs_a_display
-def test_a_dead_window_process_is_an_error_that_says_so(display, body, world):
+def test_a_dead_window_process_is_an_error_that_says_so(display, body):
     viewer = Viewer(
-        body, world, fov_deg=60.0, commands=Commands(print, print, print), config=ViewerConfig(width=400, height=300)
+        body,
+        R_WORLD_CAM,
+        fov_deg=60.0,
+        commands=Commands(print, print, print),
+        config=ViewerConfig(width=400, height=300),
     )
     viewer.open()
     assert viewer.pid is not None

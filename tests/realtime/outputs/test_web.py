@@ -28,14 +28,15 @@ from websockets.typing import Subprotocol
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
-from realtime.body.world import World
-from realtime.messages import CameraPose, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 from realtime.outputs.display import NoDisplayError
 from realtime.outputs.viewer import Commands, LiveStatus, Viewer
 from realtime.outputs.web import EYE_M, FIELD_OF_VIEW_DEG, LOOK_AT_M, WebConfig
 
 WIDTH, HEIGHT = 1280, 720
 GREEN = (20, 90, 20)
+R_WORLD_CAM = np.diag([1, -1, -1]).astype(np.float32)  # a level camera
+T_WORLD_CAM = np.array([0, 0.93, 3], np.float32)  # 3 m before the origin, as high as a hip
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -104,29 +105,19 @@ def body() -> BodyModel:
 
 
 @pytest.fixture(scope="module")
-def world(body: BodyModel) -> World:
-    """The camera sees the first person 3 m away, and a floor below their feet."""
-    world = World(body)
-    facing = np.tile(np.eye(3, dtype=np.float32), (24, 1, 1))
-    facing[0] = world.R_world_cam.T
-    world.place(CameraPose(facing, np.array([0, 0, 3], np.float32), np.zeros(10, np.float32)))
-    return world
-
-
-@pytest.fixture(scope="module")
 def asked() -> list[tuple[str, ...]]:
     """What the controls asked of the program, in order."""
     return []
 
 
 @pytest.fixture(scope="module")
-def viewer(body: BodyModel, world: World, asked: list[tuple[str, ...]]) -> Iterator[Viewer]:
+def viewer(body: BodyModel, asked: list[tuple[str, ...]]) -> Iterator[Viewer]:
     commands = Commands(
         recenter=lambda: asked.append(("recenter",)),
         toggle_recording=lambda: asked.append(("record",)),
         set_smoothing=lambda level: asked.append(("smoothing", level)),
     )
-    viewer = Viewer(body, world, fov_deg=60.0, commands=commands, config=WebConfig())
+    viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=commands, config=WebConfig())
     viewer.open()
     yield viewer
     viewer.close()
@@ -155,7 +146,7 @@ def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (0.0, 0.93
     nowhere = np.zeros((33, 3), np.float32)
     tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
     person = Person(0, 1.0, True, betas, np.zeros(0, np.int16), where, where, tracked)
-    return SolvedFrame(Frame(np.full((360, 640, 3), GREEN, np.uint8), 0, 0.0), (person,), 0.0)
+    return SolvedFrame(Frame(np.full((360, 640, 3), GREEN, np.uint8), 0, 0.0), (person,), 0.0, T_WORLD_CAM)
 
 
 def status(smoothing: str = "light", recording: bool = False) -> LiveStatus:
@@ -233,11 +224,11 @@ def test_another_shape_becomes_another_mesh(viewer, browser, body):
 @needs_a_browser
 def test_somebody_who_left_is_gone_and_may_come_back_as_another(viewer, browser):
     frame = solved(pose())
-    nobody = SolvedFrame(frame.frame, (), 0.0)
+    nobody = replace(frame, people=())
     assert eventually(viewer, frame, status(), lambda: silhouette_seen(browser.picture()).sum() > 5000)
     assert eventually(viewer, nobody, status(), lambda: silhouette_seen(browser.picture()).sum() < 500)
     assert "ms latency" in text(browser)
-    back = SolvedFrame(frame.frame, (replace(frame.people[0], id=6),), 0.0)  # ids 0 and 6 have one colour
+    back = replace(frame, people=(replace(frame.people[0], id=6),))  # ids 0 and 6 have one colour
     assert eventually(viewer, back, status(), lambda: silhouette_seen(browser.picture()).sum() > 5000)
 
 
@@ -294,8 +285,8 @@ def test_the_controls_reach_the_program_and_show_what_it_does(viewer, browser, a
 
 
 @pytest.fixture
-def unwatched(body: BodyModel, world: World) -> Iterator[Viewer]:
-    viewer = Viewer(body, world, fov_deg=60.0, commands=Commands(print, print, print), config=WebConfig())
+def unwatched(body: BodyModel) -> Iterator[Viewer]:
+    viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=Commands(print, print, print), config=WebConfig())
     viewer.open()
     yield viewer
     viewer.close()
@@ -344,8 +335,8 @@ def eventually_quickly(viewer: Viewer, frame: SolvedFrame, condition: Callable[[
     return False
 
 
-def test_the_page_is_served_to_this_machine_only_and_frees_its_port(body, world):
-    viewer = Viewer(body, world, fov_deg=60.0, commands=Commands(print, print, print), config=WebConfig())
+def test_the_page_is_served_to_this_machine_only_and_frees_its_port(body):
+    viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=Commands(print, print, print), config=WebConfig())
     viewer.open()
     port, pid = urlsplit(viewer.where).port, viewer.pid
     assert pid is not None
@@ -358,12 +349,12 @@ def test_the_page_is_served_to_this_machine_only_and_frees_its_port(body, world)
         free.bind(("127.0.0.1", port))
 
 
-def test_a_taken_port_is_one_line_with_the_mend(body, world):
+def test_a_taken_port_is_one_line_with_the_mend(body):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         config = WebConfig(port=taken.getsockname()[1])
-        viewer = Viewer(body, world, fov_deg=60.0, commands=Commands(print, print, print), config=config)
+        viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=Commands(print, print, print), config=config)
         with pytest.raises(NoDisplayError, match=f"port {config.port} .* set web.port") as caught:
             viewer.open()
         assert "\n" not in str(caught.value)
