@@ -200,8 +200,11 @@ def train_row(row: Row, trainer: Trainer, inputs: Inputs, out: Path) -> None:
     if done(row, inputs, out) is not None:
         logger.info("%s: done before", row.name)
         return
+    from accelerate.state import AcceleratorState
+
     folder = out / row.folder
     logger.info("%s: into %s", row.name, folder)
+    AcceleratorState._reset_state()  # accelerate holds a process to the precision of its first run
     trained = trainer.train(row.config, row_inputs(row, inputs), folder, (folder / "checkpoint.pt").exists())
     record = {"made_of": made_of(row, inputs), "figures": trained.figures, "parameters": trained.parameters}
     partial = folder / "row.partial"

@@ -23,7 +23,7 @@ ROWS = """
 base: tiny.yaml
 overrides: {warmup_steps: 1, model.decoder_blocks: 1}
 rows:
-  no noise: {input_noise: 0}
+  no noise: {input_noise: 0, precision: bf16}
 varied:
   codes:
     8: {model: {codes: 8}, paper: codebook 1024 x 256}
@@ -133,6 +133,20 @@ def test_rows_are_trained_once_and_compared(tmp_path: Path, inputs: Inputs, caps
     table = (out / "ablation.md").read_text(encoding="utf-8")
     assert table.strip() in capsys.readouterr().out
     assert len(table.split("\n\n")[0].splitlines()) == 2 + 5
+
+
+def test_landmark_rows_are_trained_and_compared(tmp_path: Path, inputs: Inputs) -> None:
+    (tmp_path / "tiny.yaml").write_text(
+        "{steps: 2, batch: 4, evaluate_people: 4, net: {head: direct, width: 16}}", encoding="utf-8"
+    )
+    (tmp_path / "rows.yaml").write_text("{base: tiny.yaml, rows: {wider: {net.width: 32}}}", encoding="utf-8")
+    mocap = [str(path) for path in inputs.mocap]
+    files = ["--config", str(tmp_path / "rows.yaml"), "--out", str(tmp_path / "out"), "--mocap", *mocap]
+    assert ablation.main(["--trainer", "landmarks", *files]) == 0
+    base, wider = json.loads((tmp_path / "out" / "ablation.json").read_text())
+    assert base["parameters"] < wider["parameters"]
+    assert base["figures"]["test"]["pa_mpjpe_mm"] > 0
+    assert base["figures"] != wider["figures"]
 
 
 def test_a_folder_of_other_rows_is_not_written_over(
