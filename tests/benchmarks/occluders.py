@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 GREY = 128
 SHOULDERS, HIPS, LEGS = [0, 1], [6, 7], [8, 9, 10, 11]
 ARM = {"left": [0, 2, 4], "right": [1, 3, 5]}  # shoulder, elbow, wrist
-MARGIN = 0.12  # about what is to be hidden, in torsos: from between the shoulders to between the hips
+MARGINS = (0.09, 0.12, 0.15)  # about what is to be hidden, in torsos: from between the shoulders to between the hips
 HAND = 0.5  # how far a hand reaches beyond the wrist, in forearms
 HEAD = 0.65  # how far the head reaches above the shoulders, in torsos
 STEADY_FRAMES = 4.0  # deviation of the window in time that keeps boxes from jumping
@@ -52,8 +52,8 @@ class Occluder:
         return inside ^ self.outside
 
 
-def occluder(variant: str, joints_px: Array) -> Occluder:
-    """What hides a part of a person whose joints are truly at (F, 12, 2) in the picture.
+def occluder(variant: str, joints_px: Array, margin: float = MARGINS[1]) -> Occluder:
+    """What hides a part of a person whose joints are truly at (F, 12, 2) in the picture; the margin is in torsos.
 
     The legs hide behind a box of one size that follows the hips, as behind a counter: it tells nothing of the legs.
     An arm hides in a box around shoulder, elbow, wrist and hand. A cut of c keeps the middle 1 - c of the person's own
@@ -62,7 +62,7 @@ def occluder(variant: str, joints_px: Array) -> Occluder:
     frames = len(joints_px)
     shoulders, hips = joints_px[:, SHOULDERS].mean(1), joints_px[:, HIPS].mean(1)
     torso_px = float(np.median(np.linalg.norm(shoulders - hips, axis=-1)))
-    margin = MARGIN * torso_px
+    margin = margin * torso_px
     if variant == "whole":
         return Occluder(np.full((frames, 4), -1.0))
     if variant == "legs hidden":

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.weights import ASSETS
+from tests.benchmarks import occlusion_simulated
 from tests.benchmarks.occluders import ARM, GREY, LEGS, VARIANTS, fit_projection, occluder, project
-from tests.benchmarks.occlusion import Seen, aligned_by, errors_mm
+from tests.benchmarks.occlusion import Seen, aligned_by, clip_errors_mm
 from training.metrics import aligned, pa_mpjpe
+from training.synthetic import SyntheticBlazePose
+from training.synthetic_config import SyntheticConfig
+from training.torch_body import TorchBody
 
 STANDING_PX = np.array(
     [
@@ -95,6 +101,32 @@ def test_errors_are_told_apart_by_what_is_hidden() -> None:
     seen = Seen(found[..., :2], found, found[..., 0], truth_m, hidden, np.eye(3, 4), np.array([8, 8]), np.array(60.0))
     pred = truth_m.copy()
     pred[:, LEGS] += [0.0, 0.2, 0.0]
-    errors = errors_mm(seen, pred)
+    errors = clip_errors_mm(lambda clip: pred, [seen, seen])
     np.testing.assert_allclose(errors[:3], [200.0, 0.0, 200.0 * 4 / 12], atol=1e-6)
     assert errors.pa_mpjpe == pytest.approx(pa_mpjpe(pred[1:], truth_m[1:]).mean())
+
+
+@pytest.mark.parametrize(("variant", "kept"), [("30 % cut", 0.7), ("50 % cut", 0.5), ("whole", 10.0)])
+def test_what_the_simulator_cuts_off_is_what_lies_outside_of_the_middle_square(variant: str, kept: float) -> None:
+    body = TorchBody(ASSETS / "body_open.npz")
+    config = SyntheticConfig(hiding=occlusion_simulated.VARIANTS[variant])
+    rotmats = torch.eye(3).repeat(16, 22, 1, 1)
+    generator = torch.Generator().manual_seed(occlusion_simulated.SEED)
+    _, truth = SyntheticBlazePose(body, config, generator)(rotmats)
+    low, high = truth.image.amin(1, keepdim=True), truth.image.amax(1, keepdim=True)
+    half = kept * (high - low).amax(-1, keepdim=True) / 2
+    outside = ((truth.image - (low + high) / 2).abs() > half).any(-1)
+    np.testing.assert_array_equal(occlusion_simulated.unseen(body, config, rotmats), outside)
+
+
+def test_in_the_simulator_both_legs_or_one_arm_hide() -> None:
+    body, rotmats = TorchBody(ASSETS / "body_open.npz"), torch.eye(3).repeat(16, 22, 1, 1)
+    legs, arm = (
+        occlusion_simulated.unseen(body, SyntheticConfig(hiding=occlusion_simulated.VARIANTS[variant]), rotmats).numpy()
+        for variant in ("legs hidden", "an arm hidden")
+    )
+    assert legs[:, 25:].all()
+    assert not legs[:, :25].any()
+    left, right = arm[:, 13:23:2], arm[:, 14:23:2]
+    assert (left.all(1) ^ right.all(1)).all()
+    assert not np.delete(arm, range(13, 23), axis=1).any()

@@ -1,0 +1,91 @@
+"""How well hidden limbs are guessed from simulated landmarks of mocap: networks side by side.
+
+    python -m tests.benchmarks.occlusion_simulated --mocap FILE [FILE ...] --weights FILE [FILE ...]
+
+The synthetic BlazePose of training sees frames spread over a split, each by one random camera, with exactly one thing
+hidden of everybody. Measured as in tests.benchmarks.occlusion: twelve limb landmarks, mm, one similarity a person by
+those that are visible; PA-MPJPE aligns all twelve. "detector" is the simulated detector's 3D, whose errors are set by
+hand: compare networks with each other here, and with the detector on a real clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine import landmark_net, tokenizer
+from engine.rotations import rotmat_from_axis_angle
+from engine.skeleton import LIMB_LANDMARKS
+from engine.weights import ASSETS
+from tests.benchmarks.occlusion import errors_mm
+from training.hiding import hide
+from training.landmarks import posed
+from training.mocap import load_mocap
+from training.synthetic import SyntheticBlazePose
+from training.synthetic_config import HidingConfig, SyntheticConfig
+from training.torch_body import TorchBody
+from training.views import Draw, observe, place
+
+# Nothing but what the person's own body hides, unless a variant says so.
+IN_VIEW = HidingConfig(
+    limb=0.0, one_arm=0.0, both_legs=0.0, both_shins=0.0, point=0.0, cut_below=0.0, cut_side=0.0, crop=0.0
+)
+VARIANTS = {
+    "whole": IN_VIEW,
+    "legs hidden": replace(IN_VIEW, both_legs=1.0),
+    "an arm hidden": replace(IN_VIEW, one_arm=1.0),
+    "30 % cut": replace(IN_VIEW, crop=1.0, kept_square=(0.7, 0.7)),
+    "50 % cut": replace(IN_VIEW, crop=1.0, kept_square=(0.5, 0.5)),
+}
+SEED = 5
+
+
+@torch.no_grad()
+def unseen(body: TorchBody, config: SyntheticConfig, rotmats: torch.Tensor) -> torch.Tensor:
+    """(B, 33) what is behind a thing or cut off, in what `SyntheticBlazePose` makes of SEED."""
+    draw = Draw(torch.Generator().manual_seed(SEED))
+    view = place(draw, config.camera, body, rotmats, draw.normal(len(rotmats), 10))
+    return hide(draw, config.hiding, view, observe(view).image).amount == 1.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mocap", type=Path, nargs="+", required=True)
+    parser.add_argument("--splits", nargs="+", default=["val", "test"])
+    parser.add_argument("--weights", type=Path, nargs="+", default=[landmark_net.SHIPPED])
+    parser.add_argument("--tokenizer", type=Path, help="of weights with a token head (the shipped one)")
+    parser.add_argument("--people", type=int, default=2048)
+    args = parser.parse_args()
+
+    body = TorchBody(ASSETS / "body_open.npz")
+    nets = {str(path): landmark_net.load(path)[0] for path in args.weights}
+    codes = tokenizer.load(args.tokenizer) if any(net.config.head == "token" for net in nets.values()) else None
+    print("| split | variant | | hidden | visible | all | PA-MPJPE |\n" + "|---" * 7 + "|")
+    for split in args.splits:
+        mocap = load_mocap(args.mocap, split)
+        rotmats = rotmat_from_axis_angle(mocap.axis_angle[torch.linspace(0, len(mocap) - 1, args.people).long()])
+        for variant, hiding in VARIANTS.items():
+            config = SyntheticConfig(hiding=hiding)
+            hidden = unseen(body, config, rotmats)[:, LIMB_LANDMARKS].numpy()
+            seen, truth = SyntheticBlazePose(body, config, torch.Generator().manual_seed(SEED))(rotmats)
+            points_m = {"detector": seen.world_m}
+            with torch.no_grad():
+                for name, net in nets.items():
+                    said = net(landmark_net.normalise(*seen, net.config.gate).features)
+                    points_m[name] = posed(said, body, codes if net.config.head == "token" else None).landmarks_m
+            for name, found in points_m.items():
+                pair = (points[:, LIMB_LANDMARKS].numpy().astype(np.float64) for points in (found, truth.landmarks_m))
+                errors = errors_mm(*pair, hidden)
+                of_hidden = f"{errors.hidden:.0f}" if hidden.any() else ""
+                print(
+                    f"| {split} | {variant} | {name} | {of_hidden} | {errors.visible:.0f} | {errors.all:.0f} "
+                    f"| {errors.pa_mpjpe:.1f} |"
+                )
+
+
+if __name__ == "__main__":
+    main()
