@@ -20,18 +20,13 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-import numpy as np
-
 from engine.errors import EngineError
-from engine.skeleton import LIMB_JOINTS
-from training.metrics import accel_error, mpjpe, pa_mpjpe
-from training.paper_figures import TABLE_1, TABLE_2, TABLE_3, Table
-from training.protocols import PROTOCOLS, Array, Scores, load_people, save_people, score
-from training.readers.files import NPZ_ERRORS
+from training.paper_figures import CHANGE, TABLE_1, TABLE_2, TABLE_3, Table
+from training.protocols import PROTOCOLS, Scores, load_people, save_people, score
 from training.readers.forms import Form, open_images
-from training.trc import LIMB_MARKERS, read_trc
+from training.video_evaluation import score_session
 
-HIPS = [LIMB_MARKERS.index("LHip"), LIMB_MARKERS.index("RHip")]
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,78 +114,39 @@ def evaluate_session(options: argparse.Namespace) -> Result:
     return Result(markdown, {"scores": {"whole": asdict(scores)}})
 
 
-def score_session(session: Path, trc: Path, frame_offset: int) -> Scores:
-    """A session's unsmoothed joints against a .trc: row r of the markers is source frame r + frame_offset.
-
-    MPJPE needs a common orientation, and the place of the camera in the laboratory is not known: it is measured after
-    the one rotation that fits the whole clip best. Markers stand near joint centres, not in them.
-    """
-    markers = read_trc(trc, LIMB_MARKERS)
-    seq, joints, fps = _session_rows(session)
-    if abs(fps / markers.fps - 1) > 0.05:
-        raise EngineError(f"{session} has {fps:.3g} frames a second, {trc} {markers.fps:.3g}: resample the markers")
-    row = seq - frame_offset
-    inside = (row >= 0) & (row < len(markers.points_m))
-    inside[inside] = np.isfinite(markers.points_m[row[inside]]).all((1, 2))
-    if not inside.any():
-        raise EngineError(f"no frame of {session} has its markers in {trc}: see --frame-offset")
-    row, pred = row[inside], joints[inside][:, LIMB_JOINTS]
-    truth = markers.points_m[row]
-    pred, truth = (points - points[:, HIPS].mean(1, keepdims=True) for points in (pred, truth))
-    turned = pred @ _rotation_between(pred.reshape(-1, 3), truth.reshape(-1, 3))
-    in_a_row = len(row) >= 3 and (np.diff(row) == 1).all()
-    return Scores(
-        people=len(row),
-        missed=len(markers.points_m) - len(row),
-        mpjpe_mm=float(mpjpe(turned, truth).mean()),
-        pa_mpjpe_mm=float(pa_mpjpe(pred, truth).mean()),
-        accel_error_mm=accel_error(turned, truth, markers.fps) if in_a_row else None,
-    )
-
-
-def _session_rows(path: Path) -> tuple[np.ndarray, Array, float]:
-    """Numbers (M,) and joints (M, 24, 3) of the source frames in which the person was seen, and their rate."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            valid = file["raw_valid"]
-            seq, joints, seconds = file["raw_seq"][valid], file["raw_joints"][valid], file["raw_timestamps"][valid]
-    except (*NPZ_ERRORS, KeyError) as error:
-        raise EngineError(f"{path} is not a session: record one with run_live.py --record") from error
-    if len(seq) < 2:
-        raise EngineError(f"{path} shows a person in {len(seq)} frames: at least two are needed")
-    return seq, joints.astype(np.float64), float((seq[-1] - seq[0]) / (seconds[-1] - seconds[0]))
-
-
-def _rotation_between(points: Array, target: Array) -> Array:
-    """The rotation R (3, 3) for which points @ R is nearest to target, both (N, 3) (Kabsch)."""
-    U, _, Vt = np.linalg.svd(points.T @ target)
-    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
-    return (U * signs) @ Vt
-
-
 # The tokenizer -------------------------------------------------------------------------------------------------------
 
 
 def evaluate_tokenizers(options: argparse.Namespace) -> Result:
-    import engine.tokenizer
-    from training.mocap import load_mocap
+    import engine
+    from engine.weights import ASSETS
+    from training.mocap import EmptySplitError, load_mocap
     from training.pose_map import draw_pose_map
-    from training.tokenizer import SHIPPED_BODY, evaluate
+    from training.reconstruction import evaluate
     from training.torch_body import TorchBody
 
-    body = TorchBody(options.body or SHIPPED_BODY)
-    splits = {split: load_mocap(options.mocap, split) for split in ("test", "test_ood")}
+    body = TorchBody(options.body or ASSETS / "body_open.npz")
+    splits = {}
+    for split in ("test", "test_ood"):
+        try:
+            splits[split] = load_mocap(options.mocap, split)
+        except EmptySplitError as error:
+            logger.warning("%s: its columns stay empty", error)
+    if not splits:
+        raise EngineError("the mocap has neither a split test nor test_ood: make one with training.readers.poses")
     table, data = TABLE_3, {}
     for path in options.tokenizer:
-        tokenizer = engine.tokenizer.load(path)
+        tokenizer = engine.load_tokenizer(path)
         figures = {split: evaluate(tokenizer, body, mocap, options.every) for split, mocap in splits.items()}
-        known, unseen = figures["test"], figures["test_ood"]
-        errors = (known.mve_mm, known.mpjpe_mm, unseen.mve_mm, unseen.mpjpe_mm)
+        errors: list[float | None] = []
+        for split in ("test", "test_ood"):
+            errors += [figures[split].mve_mm, figures[split].mpjpe_mm] if split in figures else [None, None]
         size = f"{tokenizer.num_tokens} tokens of {tokenizer.num_codes} x {tokenizer.codebook.shape[1]}"
-        table = replace(table, rows=(*table.rows, ((path.stem, size), errors)))
-        data[path.stem] = {split: asdict(row) for split, row in figures.items()}
+        table = replace(table, rows=(*table.rows, ((path.stem, size), tuple(errors))))
+        data[str(path)] = {split: asdict(row) for split, row in figures.items()}
     if options.map is not None:
-        draw_pose_map(engine.tokenizer.load(options.tokenizer[0]), body, splits["test_ood"], options.map)
+        unseen = splits["test_ood"] if "test_ood" in splits else splits["test"]
+        draw_pose_map(engine.load_tokenizer(options.tokenizer[0]), body, unseen, options.map)
     return Result(markdown_table(table), {"tokenizers": data})
 
 
@@ -224,9 +180,18 @@ def with_ours(table: Table, labels: tuple[str, ...], values: tuple[float | None,
 
 
 def markdown_table(table: Table) -> str:
-    head = (*table.labels, *table.columns)
-    lines = [f"{table.title}; rows below the paper's are ours", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
-    lines += [f"| {' | '.join((*labels, *map(_number, values)))} |" for labels, values in table.rows]
+    """A change stands in brackets after the value that it belongs to, as in the paper."""
+    columns = [name for name in table.columns if name != CHANGE]
+    lines = [f"{table.title}; rows below the paper's are ours", ""]
+    lines += [f"| {' | '.join((*table.labels, *columns))} |", "|---" * (len(table.labels) + len(columns)) + "|"]
+    for labels, values in table.rows:
+        cells: list[str] = []
+        for name, value in zip(table.columns, values, strict=True):
+            if name != CHANGE:
+                cells.append(_number(value))
+            elif value is not None:
+                cells[-1] += f" ({value:+.1f})"
+        lines.append(f"| {' | '.join((*labels, *cells))} |")
     return "\n".join(lines)
 
 

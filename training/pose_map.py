@@ -12,7 +12,7 @@ from torch import Tensor
 from engine.rotations import rotmat_from_axis_angle
 from engine.tokenizer import Tokenizer
 from training.mocap import Mocap
-from training.tokenizer import upright
+from training.reconstruction import upright
 from training.torch_body import TorchBody
 
 

@@ -119,7 +119,7 @@ def score(protocol: Protocol, pred: People, gt: People) -> Scores:
         joint_angle_deg=_angle_error(pred, gt, people),
         pck_05=_pck(pred, gt, people, 0.05),
         pck_10=_pck(pred, gt, people, 0.10),
-        accel_error_mm=_acceleration(near, truth, known, gt.sequence),
+        accel_error_mm=acceleration(near, truth, known, gt.sequence),
     )
 
 
@@ -236,8 +236,11 @@ def _pck(pred: People, gt: People, rows: NDArray[np.intp], threshold: float) -> 
     return float(pck(near / box, truth / box, threshold, visible[rows]).mean())
 
 
-def _acceleration(near: Array, truth: Array, found: Flags, sequence: NDArray | None) -> float | None:
-    """Over stretches of at least three frames in a row in which the person was found."""
+def acceleration(near: Array, truth: Array, found: Flags, sequence: NDArray | None) -> float | None:
+    """Acceleration error in mm/frame^2 of joints (N, J, 3) over stretches of one sequence (N,) without a gap.
+
+    A stretch has at least three rows that were found; None where there is none.
+    """
     if sequence is None:
         return None
     total, frames = 0.0, 0

@@ -5,15 +5,23 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
+import engine
 from engine.errors import EngineError
+from engine.random_checkpoint import random_state_dicts
 from engine.skeleton import LIMB_JOINTS
-from training.evaluate import main, score_session
+from engine.weights import ASSETS
+from tests.training.small_network import SMALL
+from training.evaluate import main
 from training.paper_figures import TABLE_1, TABLE_2, TABLE_3
+from training.torch_body import TorchBody
 from training.trc import LIMB_MARKERS, read_trc
+from training.video_evaluation import score_session
 
 
 def write_trc(path: Path, points_m: np.ndarray, names: tuple[str, ...], fps: float = 30, units: str = "mm") -> None:
@@ -87,6 +95,18 @@ def test_a_session_in_another_frame_of_reference_is_compared_after_one_rotation(
     assert scores.mpjpe_mm == pytest.approx(100 * np.linalg.norm(centred, axis=-1).mean(), rel=1e-4)
 
 
+def test_acceleration_is_taken_over_what_lies_between_gaps(tmp_path: Path, walk: np.ndarray) -> None:
+    shaken = walk.copy()
+    shaken[:, 20] += 0.002 * np.arange(20)[:, None] ** 2 * np.array([1.0, 0, 0])  # one joint of twelve, 4 mm/frame^2
+    points = walk[:, LIMB_JOINTS].copy()
+    points[7] = np.nan
+    write_trc(tmp_path / "r.trc", points, LIMB_MARKERS)
+    write_session(tmp_path / "s.npz", shaken, fps=30)
+    scores = score_session(tmp_path / "s.npz", tmp_path / "r.trc", 0)
+    assert (scores.people, scores.missed) == (19, 1)
+    assert scores.accel_error_mm == pytest.approx(4 / 12, rel=0.05)  # one rotation for the whole clip takes some
+
+
 def test_a_mirrored_session_is_not_turned_into_the_truth(tmp_path: Path, walk: np.ndarray) -> None:
     write_trc(tmp_path / "r.trc", walk[:, LIMB_JOINTS], LIMB_MARKERS)
     write_session(tmp_path / "s.npz", walk * [-1, 1, 1], fps=30)
@@ -127,7 +147,7 @@ def test_predictions_are_printed_in_the_papers_tables(tmp_path: Path, capsys: py
     ours = [line for line in printed.splitlines() if "| mine |" in line]
     assert ours[0].startswith("|  | mine | 4.0 | 1.0 |")  # Table 1: EMDB's columns, 3DPW's empty
     assert ours[0].endswith("|  |  |  |")
-    assert ours[1].startswith("| mine | 4.0 | 0.000 | 2.0 | 1.0 |")  # Table 2: a change after each error
+    assert ours[1].startswith("| mine | 4.0 (+0.0) | 2.0 (+1.0) |")  # Table 2: the change in brackets
 
 
 def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -151,3 +171,58 @@ def test_the_papers_tables_are_whole() -> None:
     for _, row in TABLE_2.rows:  # both crops are changes against the same uncropped figures
         whole = [value - change for value, change in zip(row[::2], row[1::2], strict=True)]  # type: ignore[operator]
         assert whole[3:] == pytest.approx(whole[:3], abs=0.04)
+
+
+# Tokenizers ----------------------------------------------------------------------------------------------------------
+
+
+def write_mocap(path: Path, splits: tuple[str, ...]) -> Path:
+    rng = np.random.default_rng(0)
+    count = len(splits)
+    np.savez(
+        path,
+        poses_aa=(0.3 * rng.normal(size=(12 * count, 22, 3))).astype(np.float16),
+        clip_len=np.full(count, 12),
+        clip_name=np.array([f"clip{i}" for i in range(count)]),
+        split=np.array(splits),
+        bad=np.zeros(12 * count, bool),
+        fps=np.array(30),
+    )
+    return path
+
+
+def test_tokenizers_of_both_layouts_stand_in_table_3(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    torch.save({"net": random_state_dicts(SMALL)[1], "hparams": {}}, tmp_path / "tokenizer.pth")
+    shipped = ASSETS / "tokenizer.safetensors"
+    mocap = write_mocap(tmp_path / "m.npz", ("test", "test_ood"))
+    argv = ["--tokenizer", shipped, tmp_path / "tokenizer.pth", "--mocap", mocap, "--json", tmp_path / "out.json"]
+    assert main([str(word) for word in (*argv, "--map", tmp_path / "map.png")]) == 0
+    printed = capsys.readouterr().out
+    figures = json.loads((tmp_path / "out.json").read_text())["tokenizers"]
+    known, unseen = figures[str(shipped)]["test"], figures[str(shipped)]["test_ood"]
+    row = f"{known['mve_mm']:.1f} | {known['mpjpe_mm']:.1f} | {unseen['mve_mm']:.1f} | {unseen['mpjpe_mm']:.1f} |"
+    assert f"| tokenizer | 42 tokens of 512 x 64 | {row}" in printed
+    assert "| tokenizer | 160 tokens of 32 x 8 |" in printed
+    picture = cv2.imread(str(tmp_path / "map.png"))
+    assert picture is not None
+    assert min(picture.shape[:2]) > 500
+
+    # The shipped tokenizer's own error, by hand.
+    tokenizer, body = engine.load_tokenizer(), TorchBody(ASSETS / "body_open.npz")
+    poses = torch.from_numpy(np.load(mocap)["poses_aa"][:12, 1:].astype(np.float32))
+    rotmats = torch.from_numpy(Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()).float().view(12, 21, 3, 3)
+    still = torch.eye(3).expand(12, 1, 3, 3)
+    truth, found = (
+        body.points(torch.cat((still, body_rotmats), 1), torch.zeros(12, 10))[0][:, :22]
+        for body_rotmats in (rotmats, tokenizer.decode(tokenizer.encode(rotmats)))
+    )
+    assert known["mpjpe_mm"] == pytest.approx(1e3 * float((truth - found).norm(dim=-1).mean()), rel=1e-3)
+
+
+def test_a_split_that_is_not_there_leaves_its_columns_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    argv = ["--tokenizer", str(ASSETS / "tokenizer.safetensors"), "--mocap"]
+    assert main([*argv, str(write_mocap(tmp_path / "m.npz", ("test",)))]) == 0
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if "42 tokens" in line]
+    assert row.endswith("|  |  |")
+    assert main([*argv, str(write_mocap(tmp_path / "m.npz", ("train",)))]) == 2
+    assert "neither a split test nor test_ood" in capsys.readouterr().err

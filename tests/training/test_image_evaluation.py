@@ -14,14 +14,11 @@ from scipy.spatial.transform import Rotation
 
 from engine.camera import full_frame_translation
 from engine.errors import EngineError
-from engine.pose_decoder import PoseDecoderConfig
 from engine.random_checkpoint import random_state_dicts, write
-from engine.released_tokenizer import ReleasedTokenizerConfig
-from engine.token_head import TokenHeadConfig
-from engine.tokenhmr import TokenHMR, TokenHmrConfig, TokenHmrOutput
-from engine.vit import VitConfig
+from engine.tokenhmr import TokenHMR, TokenHmrOutput
 from engine.weights import ASSETS
 from tests.training.image_sets import bedlam, coco, emdb, person, tar, threedpw
+from tests.training.small_network import SMALL
 from tests.training.smpl_files import smpl_pickle
 from training.evaluate import main
 from training.image_evaluation import Run, load_bodies, predictions, run_network, truth
@@ -30,12 +27,6 @@ from training.readers.forms import Form, open_images
 from training.readers.sample import ImageSet
 
 LARGER = 1.1  # the male and female stand-ins against the neutral one
-SMALL = TokenHmrConfig(
-    vit=VitConfig(depth=1, dim=32, mlp_dim=32),
-    decoder=PoseDecoderConfig(depth=1, dim=32, inner_dim=32, mlp_dim=32, context_dim=32),
-    head=TokenHeadConfig(in_dim=32, codes=32, hidden=8, blocks=1, token_mlp=8, channel_mlp=8),
-    tokenizer=ReleasedTokenizerConfig(codes=32, code_dim=8, width=16),
-)
 
 
 class Files(NamedTuple):
