@@ -1,11 +1,28 @@
+"""Measures against closed forms, and against scipy's alignments, rotations and distances."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
 from scipy.spatial import procrustes
+from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
-from training.metrics import accel_error, joint_angle_error, mpjpe, mve, pa_mpjpe, pck
+from training.metrics import accel_error, aligned, joint_angle_error, mpjpe, mve, pa_mpjpe, pck
+
+SEEDS = st.integers(0, 2**31)
+
+
+def bodies(seed: int, noise: float, mirror: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Two sets of 14 points (14, 3), the second moved, turned, sized and shaken; one of them may be mirrored."""
+    rng = np.random.default_rng(seed)
+    gt = rng.normal(size=(14, 3)) * rng.uniform(0.1, 1, 3)
+    pred = rng.uniform(0.3, 3) * gt @ Rotation.random(rng=rng).as_matrix() + rng.normal(size=3)
+    pred = pred + noise * rng.normal(size=gt.shape)
+    return pred * ([-1, 1, 1] if mirror else [1, 1, 1]), gt
 
 
 @pytest.fixture
@@ -85,3 +102,60 @@ def test_pck_counts_the_visible_keypoints_that_are_near() -> None:
     visible = np.array([[True] * 4, [True, False, False, True], [False] * 4])
     np.testing.assert_allclose(pck(pred, gt, 0.05), 0.5)  # 0.042 is near, 0.057 is not
     np.testing.assert_allclose(pck(pred, gt, 0.1, visible), [0.75, 0.5, np.nan])
+
+
+@given(SEEDS, st.sampled_from([0.0, 0.01, 0.3]), st.booleans())
+@settings(max_examples=60, deadline=None)
+def test_alignment_agrees_with_scipy_s_rotation(seed: int, noise: float, mirror: bool) -> None:
+    """scipy finds the best proper rotation (Kabsch); the best scale is then a regression through the origin."""
+    pred, gt = bodies(seed, noise, mirror)
+    centred, target = pred - pred.mean(0), gt - gt.mean(0)
+    turned = Rotation.align_vectors(target, centred)[0].apply(centred)
+    scale = (turned * target).sum() / (turned**2).sum()
+    error = 1e3 * np.linalg.norm(scale * turned - target, axis=1).mean()
+    assert pa_mpjpe(pred[None], gt[None])[0] == pytest.approx(error, abs=1e-5)
+
+
+@pytest.mark.parametrize("mirror", [False, True])
+def test_no_similarity_is_nearer_than_the_alignment(mirror: bool) -> None:
+    """Against a general search over rotation, scale and place, from several starts."""
+    pred, gt = bodies(3, 0.1, mirror)
+
+    def squared(parameters: np.ndarray) -> float:
+        moved = np.exp(parameters[3]) * Rotation.from_rotvec(parameters[:3]).apply(pred) + parameters[4:]
+        return float(np.square(moved - gt).sum())
+
+    starts = np.random.default_rng(0).normal(size=(12, 7))
+    best = min(minimize(squared, start).fun for start in starts)
+    assert np.square(aligned(pred[None], gt[None])[0] - gt).sum() == pytest.approx(best, rel=1e-5)
+
+
+@given(SEEDS)
+@settings(max_examples=30, deadline=None)
+def test_the_alignment_does_not_depend_on_where_the_prediction_stands(seed: int) -> None:
+    pred, gt = bodies(seed, 0.2, mirror=False)
+    rng = np.random.default_rng(seed + 1)
+    moved = 0.7 * pred @ Rotation.random(rng=rng).as_matrix() + rng.normal(size=3)
+    assert pa_mpjpe(moved[None], gt[None])[0] == pytest.approx(pa_mpjpe(pred[None], gt[None])[0], abs=1e-6)
+
+
+def test_identical_bodies_have_no_error_even_where_all_joints_are_one_point(points: np.ndarray) -> None:
+    for body in (points, np.zeros_like(points), np.ones_like(points)):
+        for error in (mpjpe(body, body), mve(body, body), pa_mpjpe(body, body)):
+            np.testing.assert_allclose(error, 0, atol=1e-9)
+    assert accel_error(points, points, fps=30) == 0
+
+
+def test_errors_are_scipy_s_distances(points: np.ndarray) -> None:
+    other = points + np.random.default_rng(4).normal(size=points.shape)
+    expected = [1e3 * np.diag(cdist(a, b)).mean() for a, b in zip(other, points, strict=True)]
+    np.testing.assert_allclose(mpjpe(other, points), expected)
+
+
+@given(SEEDS)
+@settings(max_examples=30, deadline=None)
+def test_joint_angles_are_scipy_s_magnitudes(seed: int) -> None:
+    a, b = (Rotation.random(6, rng=np.random.default_rng(seed + i)) for i in (0, 1))
+    expected = np.degrees((a.inv() * b).magnitude()).reshape(2, 3).mean(1)
+    found = joint_angle_error(a.as_matrix().reshape(2, 3, 3, 3), b.as_matrix().reshape(2, 3, 3, 3))
+    np.testing.assert_allclose(found, expected, atol=1e-5)
