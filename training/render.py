@@ -51,6 +51,7 @@ class RenderConfig:
     roll_deg: tuple[float, float] = (-8.0, 8.0)
     share: tuple[float, float] = (0.55, 0.95)  # of the picture that the person's longer side takes
     beta_std: float = 1.0
+    colours: float = 1.0  # of clothes and background; 1: any colour, 0: always one outfit in a grey room
     clutter: float = 1.0  # of the background: its contrast and the number of its shapes; 0 is one colour
     occluded: float = 0.4  # probability of occluders, one to three
     augmentation: PoseAugmentation = field(default_factory=lambda: PoseAugmentation(changed=0.3, within_limits=0.05))
@@ -90,7 +91,7 @@ class Renderer:
         points = np.concatenate((joints, landmarks))
         pixels = _project(vertices, focal_px, side)
 
-        image = _background(side, config.clutter, rng)
+        image = _background(side, config, rng)
         face = rasterise(pixels, vertices, self.body.faces, side)
         self._paint(image, face, vertices, rng)
         if rng.random() < config.occluded:
@@ -133,7 +134,7 @@ class Renderer:
         lambert = np.maximum(normals @ (lamp / np.linalg.norm(lamp)), 0)
         ambient = rng.uniform(0.25, 0.6)
         shade = (ambient + (1 - ambient) * lambert) * rng.uniform(0.7, 1.3)
-        colours = _garment_colours(rng)[self._garment] * shade[:, None]
+        colours = _garment_colours(self.config.colours, rng)[self._garment] * shade[:, None]
         weave = cv2.resize(rng.normal(0, 9, (32, 32)).astype(np.float32), image.shape[:2][::-1])
         image[seen] = colours[face[seen]] + weave[seen][:, None]
 
@@ -208,6 +209,9 @@ def _placed(vertices: NDArray, focal_px: float, side: int, share: float, rng: np
 # Clothes: skin, hair, top, sleeves, trousers, shoes ------------------------------------------------------------------
 
 _HAIRLINE_M = 0.05  # above the eyes
+_OUTFIT = np.array(
+    [[60.0, 60.0, 200.0], [180.0, 90.0, 40.0], [60.0, 200.0, 220.0]]
+)  # red top, blue trousers, yellow shoes
 _GARMENTS = ("skin", "hair", "top", "upper_arm", "forearm", "thigh", "shin", "shoe")
 
 
@@ -222,11 +226,11 @@ _GARMENT_OF_JOINT = _garments()
 _IS_HEAD = np.array([name in ("head", "neck") for name in JOINT_NAMES])
 
 
-def _garment_colours(rng: np.random.Generator) -> NDArray:
+def _garment_colours(variety: float, rng: np.random.Generator) -> NDArray:
     """(8, 3) BGR by garment: bare or covered arms and legs, as it falls."""
     skin = np.array([0.55, 0.68, 0.90]) * rng.uniform(70, 250) + rng.normal(0, 6, 3)
     hair = np.array([0.5, 0.6, 0.8]) * rng.uniform(15, 200)
-    top, bottom, shoes = rng.uniform(10, 245, (3, 3))
+    top, bottom, shoes = _OUTFIT + variety * (rng.uniform(10, 245, (3, 3)) - _OUTFIT)
     long_sleeves, short_sleeves, long_legs = rng.random(3) < (0.5, 0.7, 0.7)
     forearm = top if long_sleeves else skin
     upper_arm = top if long_sleeves or short_sleeves else skin
@@ -236,12 +240,17 @@ def _garment_colours(rng: np.random.Generator) -> NDArray:
 # What surrounds the person -------------------------------------------------------------------------------------------
 
 
-def _background(side: int, clutter: float, rng: np.random.Generator) -> NDArray[np.float32]:
+_GREY = 127.5
+
+
+def _background(side: int, config: RenderConfig, rng: np.random.Generator) -> NDArray[np.float32]:
     """Blurred noise of a random scale under shapes of random colours."""
+    clutter = config.clutter
     cells = int(rng.integers(2, 24))
     noise = rng.uniform(0, 255, (cells, cells, 3)).astype(np.float32)
     stretched = np.clip(cv2.resize(noise, (side, side), interpolation=cv2.INTER_CUBIC), 0, 255)
-    image = (rng.uniform(0, 255, 3) + clutter * (stretched - 128) * rng.uniform(0.1, 1.0)).astype(np.float32)
+    wall = _GREY + config.colours * (rng.uniform(0, 255, 3) - _GREY)
+    image = (wall + clutter * (stretched - 128) * rng.uniform(0.1, 1.0)).astype(np.float32)
     for _ in range(round(clutter * rng.integers(0, 12))):
         _shape(image, rng.uniform(0, side, 2), rng.uniform(4, side / 2), rng)
     return image
