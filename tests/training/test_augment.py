@@ -128,3 +128,14 @@ def test_the_seed_decides_and_the_state_continues(mocap: Mocap) -> None:
     assert not torch.equal(one.sample(8), other.sample(8))
     other.generator.set_state(one.generator.get_state())
     torch.testing.assert_close(one.sample(8), other.sample(8), atol=0, rtol=0)
+
+
+def test_files_are_drawn_by_their_shares_and_the_frames_are_told(mocap: Mocap) -> None:
+    files = tuple("ab"[i % 2] for i in range(len(mocap.clip_names)))
+    split = dataclasses.replace(mocap, clip_files=files)
+    still = PoseAugmentation(changed=0.0, mirrored=0.0)
+    sampler = PoseSampler(split, still, torch.Generator().manual_seed(0), {"a": 0.25, "b": 0.75})
+    drawn = sampler.sample(4000)
+    assert torch.equal(drawn, rotmat_from_axis_angle(split.axis_angle[sampler.frames]))
+    of_b = torch.tensor([files[clip] == "b" for clip in split.clip[sampler.frames].tolist()])
+    assert abs(of_b.float().mean().item() - 0.75) < 0.03

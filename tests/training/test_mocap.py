@@ -108,6 +108,54 @@ def test_what_is_no_npz_is_one_clear_error(tmp_path: Path, content: bytes) -> No
         load_mocap([path], "train")
 
 
+def test_files_that_cannot_be_read_are_skipped_with_a_count_and_the_first_name(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    good = write(tmp_path / "good.npz")
+    (tmp_path / "empty.npz").write_bytes(b"")
+    torn = tmp_path / "torn.npz"
+    torn.write_bytes(good.read_bytes()[:300])
+    mocap = load_mocap([tmp_path / "empty.npz", good, torn], "train")
+    assert frames(mocap.axis_angle) == frames(load_mocap([good], "train").axis_angle)
+    assert mocap.fingerprint == load_mocap([good], "train").fingerprint
+    assert "skipped 2 of 3 mocap files, the first: cannot read mocap" in caplog.text
+    assert "empty.npz" in caplog.text
+    with pytest.raises(EngineError, match=r"nothing to read in 2 mocap files; the first: .*empty\.npz"):
+        load_mocap([tmp_path / "empty.npz", torn], "train")
+
+
+def test_a_clip_with_numbers_that_are_not_finite_is_named(tmp_path: Path) -> None:
+    poses = np.zeros((18, 22, 3))
+    poses[10, 4] = np.inf
+    with pytest.raises(EngineError, match=r"not finite, first in clip 135_01"):
+        load_mocap([write(tmp_path / "a.npz", poses_aa=poses)], "train")
+    poses[10], poses[2] = 0, np.nan  # frame 2 is marked as bad and never used
+    assert len(load_mocap([write(tmp_path / "a.npz", poses_aa=poses)], "train")) == 10
+
+
+def test_a_folder_stands_for_its_files_and_must_have_some(tmp_path: Path) -> None:
+    write(tmp_path / "a.npz")
+    write(tmp_path / "b.npz")
+    assert len(load_mocap([tmp_path], "train")) == 20
+    (tmp_path / "AMASS" / "CMU").mkdir(parents=True)
+    with pytest.raises(EngineError, match=r"not in the form of mocap files: expected \*\.npz, saw CMU/"):
+        load_mocap([tmp_path / "AMASS"], "train")
+
+
+def test_files_are_drawn_by_their_shares(tmp_path: Path) -> None:
+    write(tmp_path / "CMU.npz")
+    write(tmp_path / "KIT.npz", split=np.array(["val", "val", "val", "train"]))
+    write(tmp_path / "SFU.npz", split=np.array(["val"] * 4))  # nothing to train on: it needs no share
+    mocap = load_mocap([tmp_path], "train")
+    weights = mocap.weights(0.4, {"CMU": 3.0, "KIT": 1.0})
+    assert weights[:10].sum() == pytest.approx(0.75)
+    assert weights[10:].sum() == pytest.approx(0.25)
+    assert (weights[4:10].sum() / weights[:4].sum()).item() == pytest.approx((6 / 4) ** 0.6)  # within a file as before
+    for shares in ({"CMU": 1.0}, {"CMU": 1.0, "KIT": 1.0, "ACCAD": 1.0}):
+        with pytest.raises(EngineError, match="those with frames to train on are CMU, KIT"):
+            mocap.weights(0.4, shares)
+
+
 def test_a_missing_file_an_empty_list_and_an_unknown_split_are_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="No such file"):
         load_mocap([tmp_path / "none.npz"], "train")
