@@ -1,6 +1,6 @@
 """How well hidden limbs are guessed on a real clip with grey boxes drawn into it: the detector's guess beside ours.
 
-    python -m tests.benchmarks.occlusion VIDEO REFERENCE.trc [--weights FILE ...] [--seen FOLDER] [--pictures FOLDER]
+    python -m tests.benchmarks.occlusion VIDEO REFERENCE.trc [--weights FILE ...] [--seen FOLDER] [--picture FILE]
 
 Every variant (see tests.benchmarks.occluders) goes through perception as it runs live, offline. From there on each
 estimator is given the same landmarks: the detector's own world landmarks, the shipped estimator with its left/right
@@ -16,7 +16,7 @@ next time.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -77,7 +77,7 @@ class Seen(NamedTuple):
 Estimator = Callable[[Seen], Array]  # the twelve joints of every frame, (F, 12, 3) m, in any axes; NaN where unknown
 
 
-def perceive(frames: list[Frame]) -> list[Landmarks]:
+def perceive(frames: Iterable[Frame]) -> list[Landmarks]:
     """What perception makes of the first person in every frame; NaN where there is none."""
     nobody = Landmarks(*(np.full((NUM_LANDMARKS, *n), np.nan, np.float32) for n in ((2,), (3,), ())), presence=0.0)
     perception = create_perception(PerceptionConfig())
@@ -97,7 +97,7 @@ def see(video: Path, reference: Path, frame_offset: int) -> dict[str, list[Seen]
     truth_m = np.full((len(frames), 12, 3), np.nan)
     truth_m[inside] = markers.points_m[rows[inside]]
 
-    def seen(pictures: list[Frame]) -> Seen:
+    def seen(pictures: Iterable[Frame]) -> Seen:
         landmarks = perceive(pictures)
         found = (np.stack([getattr(one, name) for one in landmarks]) for name in Seen._fields[:3])
         nothing = np.zeros(truth_m.shape[:2], bool)
@@ -112,7 +112,7 @@ def see(video: Path, reference: Path, frame_offset: int) -> dict[str, list[Seen]
         clips[variant] = []
         for margin in MARGINS:
             grey = occluder(variant, whole.joints_px, margin)
-            clip = seen([replace(frame, image_bgr=grey.draw(frame.image_bgr, i)) for i, frame in enumerate(frames)])
+            clip = seen(replace(frame, image_bgr=grey.draw(frame.image_bgr, i)) for i, frame in enumerate(frames))
             clips[variant].append(clip._replace(projection=projection, hidden=grey.hides(whole.joints_px)))
     return clips
 
@@ -121,13 +121,18 @@ def remembered(folder: Path | None, watch: Callable[[], dict[str, list[Seen]]]) 
     """What `watch` sees, or what it saw the last time, if the folder has that."""
     if folder is None:
         return watch()
-    files = {v: [folder / f"{file_name(v)}_{i}.npz" for i in range(1 if v == "whole" else 3)] for v in VARIANTS}
+    files = {variant: clip_files(folder, variant) for variant in VARIANTS}
     if not all(path.exists() for paths in files.values() for path in paths):
         folder.mkdir(parents=True, exist_ok=True)
         for variant, clips in watch().items():
             for path, clip in zip(files[variant], clips, strict=True):
                 np.savez_compressed(path, **clip._asdict())
     return {variant: [Seen(**np.load(path)) for path in paths] for variant, paths in files.items()}
+
+
+def clip_files(folder: Path, variant: str) -> list[Path]:
+    """One a margin; the whole clip has none."""
+    return [folder / f"{file_name(variant)}_{i}.npz" for i in range(1 if variant == VARIANTS[0] else len(MARGINS))]
 
 
 def detector(seen: Seen) -> Array:
@@ -235,8 +240,8 @@ def main() -> None:
     parser.add_argument("--tokenizer", type=Path, help="of --weights (the shipped one)")
     parser.add_argument("--frame-offset", type=int, default=1, help="video frame less row of the reference (1)")
     parser.add_argument("--seen", type=Path, help="folder that keeps what perception saw")
-    parser.add_argument("--pictures", type=Path, help="folder for one picture a variant")
-    parser.add_argument("--picture-frame", type=int, default=50)
+    parser.add_argument("--picture", type=Path, help="file for a picture of all variants in one frame")
+    parser.add_argument("--picture-frame", type=int, default=40)
     args = parser.parse_args()
 
     seen = remembered(args.seen, lambda: see(args.video, args.reference, args.frame_offset))
@@ -253,25 +258,31 @@ def main() -> None:
                 f"| {variant} | {name} | {hidden} | {errors.visible:.0f} | {errors.all:.0f} "
                 f"| {errors.pa_mpjpe:.1f} | {compared.sum()} of {len(compared)} |"
             )
-        if args.pictures is not None:
-            save_picture(args, variant, clips[len(clips) // 2])
+    if args.picture is not None:
+        save_picture(args.picture, args.video, args.picture_frame, seen)
 
 
 def file_name(variant: str) -> str:
     return variant.replace(" % ", "_").replace(" ", "_")
 
 
-def save_picture(args: argparse.Namespace, variant: str, clip: Seen) -> None:
-    capture = cv2.VideoCapture(str(args.video))
-    frame = args.picture_frame
-    for _ in range(frame + 1):
-        ok, image = capture.read()
-    if not ok:
-        raise SystemExit(f"{args.video} has no frame {frame}: give another --picture-frame")
-    grey = occluder(variant, clip.joints_px)
-    args.pictures.mkdir(parents=True, exist_ok=True)
-    drawn = draw_skeletons(grey.draw(image, frame), clip, frame)
-    cv2.imwrite(str(args.pictures / f"{file_name(variant)}.png"), drawn)
+def save_picture(path: Path, video: Path, frame: int, seen: dict[str, list[Seen]]) -> None:
+    """The variants side by side in one frame, cut out around the person. Raises SystemExit where that cannot be."""
+    capture = cv2.VideoCapture(str(video))
+    image = next((picture for i in range(frame + 1) for ok, picture in [capture.read()] if ok and i == frame), None)
+    if image is None:
+        raise SystemExit(f"{video} has no frame {frame}: give another --picture-frame")
+    joints_px = seen[VARIANTS[0]][0].joints_px
+    (x0, y0), (x1, y1) = joints_px[frame].min(0).astype(int), joints_px[frame].max(0).astype(int)
+    pad = (y1 - y0) // 4
+    views = []
+    for variant, clips in seen.items():
+        clip, margin = clips[len(clips) // 2], MARGINS[len(MARGINS) // 2]
+        drawn = draw_skeletons(occluder(variant, joints_px, margin).draw(image, frame), clip, frame)
+        view = drawn[max(y0 - pad, 0) : y1 + pad, max(x0 - pad, 0) : x1 + pad]
+        views.append(cv2.resize(view, None, fx=360 / len(view), fy=360 / len(view), interpolation=cv2.INTER_AREA))
+    if not cv2.imwrite(str(path), np.hstack(views)):
+        raise SystemExit(f"{path} cannot be written: check the folder, and end the name in .jpg or .png")
 
 
 if __name__ == "__main__":

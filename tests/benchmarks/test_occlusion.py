@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine.weights import ASSETS
-from tests.benchmarks import occlusion_simulated
+from tests.benchmarks import occlusion_limit, occlusion_simulated
 from tests.benchmarks.occluders import ARM, GREY, LEGS, VARIANTS, fit_projection, occluder, project
 from tests.benchmarks.occlusion import Seen, aligned_by, clip_errors_mm
 from training.metrics import aligned, pa_mpjpe
@@ -130,3 +130,34 @@ def test_in_the_simulator_both_legs_or_one_arm_hide() -> None:
     left, right = arm[:, 13:23:2], arm[:, 14:23:2]
     assert (left.all(1) ^ right.all(1)).all()
     assert not np.delete(arm, range(13, 23), axis=1).any()
+
+
+def standing(hidden: list[int]) -> Seen:
+    """A man of matchsticks, arms and legs straight down."""
+    body_m = np.array(
+        [
+            *[(0.2, 1.4), (-0.2, 1.4), (0.2, 1.1), (-0.2, 1.1), (0.2, 0.85), (-0.2, 0.85)],
+            *[(0.1, 0.9), (-0.1, 0.9), (0.1, 0.5), (-0.1, 0.5), (0.1, 0.1), (-0.1, 0.1)],
+        ]
+    )
+    truth_m = np.tile(np.pad(body_m, ((0, 0), (0, 1))), (2, 1, 1))
+    found = np.zeros((2, 33, 3), np.float32)
+    mask = np.isin(np.arange(12), hidden)[None].repeat(2, 0)
+    return Seen(found[..., :2], found, found[..., 0], truth_m, mask, np.eye(3, 4), np.array([8, 8]), np.array(60.0))
+
+
+def test_a_hanging_limb_is_guessed_where_it_hangs_and_missed_where_it_is_raised() -> None:
+    seen = standing(LEGS + ARM["left"][1:])
+    np.testing.assert_allclose(occlusion_limit.hanging(seen), seen.truth_m, atol=1e-12)
+    seen.truth_m[1, 2] = [0.5, 1.4, 0.0]  # the left upper arm out to the side
+    seen.truth_m[1, 4] = [0.75, 1.4, 0.0]
+    guess = occlusion_limit.hanging(seen)
+    np.testing.assert_allclose(guess[1, [2, 4]], [[0.2, 1.1, 0], [0.2, 0.85, 0]], atol=1e-12)
+
+
+def test_the_nearest_poses_fill_in_what_is_hidden() -> None:
+    seen = standing(LEGS)
+    rng = np.random.default_rng(6)
+    same = 2.0 * Rotation.random(rng=rng).apply(seen.truth_m[0]) + 1.0
+    poses_m = np.stack((*rng.normal(size=(20, 12, 3)), same))
+    np.testing.assert_allclose(occlusion_limit.neighbours(seen, poses_m, 1), seen.truth_m, atol=1e-9)
