@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def rotation_l1(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of rotation matrices (..., 3, 3)."""
+    """Mean absolute difference of rotation matrices (..., 3, 3) or 6D rotations (..., 6), a number at a time."""
     return F.l1_loss(predicted, target)
 
 

@@ -51,6 +51,13 @@ SHIPPED_BODY = ASSETS / "body_open.npz"
 
 @dataclass(frozen=True)
 class LossWeights:
+    """Rotations are compared as matrices or as the 6D numbers that the decoder says (equation 6), or both.
+
+    Matrices leave a joint that starts out half a turn off about its bone where it is, for its points are right and the
+    matrices' gradient is zero there; layouts whose decoder is not told the joint (the released one) need the 6D.
+    """
+
+    sixd: float = 0.0  # L1 of 6D rotations
     rotation: float = 25.0  # L1 of rotation matrices
     joints: float = 150.0  # L1 of joints, metres
     surface: float = 75.0  # L1 of landmarks and of a sample of vertices, metres
@@ -165,6 +172,7 @@ class Trainer:
         features, codes, quantised, decoded = self._model(noisy, self.generator)
         predicted = rotmat_from_6d(decoded)
         losses = {
+            "sixd": rotation_l1(decoded, sixd_from_rotmat(rotmats)),
             "rotation": rotation_l1(predicted, rotmats),
             **self._point_losses(predicted, rotmats),
             "commitment": commitment(features, quantised),

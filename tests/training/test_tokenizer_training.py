@@ -22,7 +22,7 @@ from engine.config import ConfigError, load_config
 from engine.errors import EngineError
 from engine.random_checkpoint import random_state_dicts
 from engine.released_tokenizer import ReleasedTokenizerConfig
-from engine.rotations import rotmat_from_axis_angle, sixd_from_rotmat
+from engine.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
 from engine.tokenhmr import TokenHmrConfig
 from engine.tokenizer import PoseTokenizerConfig
 from engine.weights import load_weights
@@ -30,6 +30,7 @@ from training import checkpoint
 from training import tokenizer as command
 from training.augment import PoseAugmentation
 from training.codebook import EmaCodebook
+from training.losses import rotation_l1
 from training.mocap import Mocap, load_mocap
 from training.reconstruction import evaluate
 from training.tokenizer import TokenizerTraining, Trainer, build_tokenizer, train
@@ -247,6 +248,18 @@ def test_two_processes_follow_the_loss_curve_of_one_with_the_same_codebook(
         assert torch.allclose(*(state["codebook"][name] for state in states), atol=1e-4), name
 
 
+def test_a_joint_half_a_turn_off_is_brought_back_by_the_6d_loss_alone() -> None:
+    """What `LossWeights` says: a bone's twist by pi moves no joint, and matrices give no way back."""
+    half_turn = torch.tensor([[[-1.0, 0, 0, 0, 1.0, 0]]], requires_grad=True)  # about y
+    upright = torch.eye(3)[None, None]
+    rotation_l1(rotmat_from_6d(half_turn), upright).backward()
+    assert half_turn.grad is not None
+    assert half_turn.grad.abs().max() < 1e-6
+    half_turn.grad = None
+    rotation_l1(half_turn, sixd_from_rotmat(upright)).backward()
+    assert half_turn.grad[0, 0, 0] < 0  # towards 1
+
+
 def test_half_precision_changes_the_losses_a_little(body: TorchBody, mocap: Mocap) -> None:
     exact = trainer_of(TINY, mocap, body).train_step()
     AcceleratorState._reset_state()
@@ -299,7 +312,7 @@ def test_noise_reaches_the_encoder_and_grows_while_the_target_stays_clean(
     targets: list[torch.Tensor] = []
     monkeypatch.setattr(command, "rotation_l1", lambda _, target: targets.append(target) or target.sum() * 0)
     trainer.train_step()
-    assert torch.equal(targets[0], rotmat_from_axis_angle(mocap.axis_angle[trainer.sampler.frames])[:, 1:])
+    assert torch.equal(targets[1], rotmat_from_axis_angle(mocap.axis_angle[trainer.sampler.frames])[:, 1:])
 
 
 def test_the_codebook_goes_on_learning_after_an_evaluation(body: TorchBody, mocap: Mocap) -> None:
@@ -321,7 +334,8 @@ def test_the_paper_s_configuration_says_what_the_paper_says() -> None:
     assert config.model == ReleasedTokenizerConfig(codes=2048, code_dim=256, width=512, stages=4, blocks=2)
     assert config.model.num_tokens == 160
     assert (config.steps, config.batch, config.learning_rate) == (150_000, 256, 2e-4)
-    assert (config.loss.rotation, config.loss.joints, config.loss.commitment) == (50.0, 50.0, 1.0)
+    loss = config.loss
+    assert (loss.sixd, loss.joints, loss.commitment, loss.rotation, loss.surface) == (50.0, 50.0, 1.0, 0.0, 0.0)
     assert (config.input_noise_start, config.input_noise_every) == (1e-3, 5000)
     assert len(config.file_shares) == 12
     assert sum(config.file_shares.values()) == pytest.approx(1.0)
