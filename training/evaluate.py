@@ -41,6 +41,8 @@ class Result:
 
 
 def evaluate_network(options: argparse.Namespace) -> Result:
+    import torch
+
     import engine
     from engine.weights import ASSETS
     from training import image_evaluation as images
@@ -48,6 +50,8 @@ def evaluate_network(options: argparse.Namespace) -> Result:
     form: Form = options.form
     found = open_images(form, options.data, options.split or images.SPLIT_OF.get(form, ""))
     bodies = images.load_bodies(form, options.body, images.extra_regressor(options.model, options.regressor))
+    if options.device.startswith("cuda") and not torch.cuda.is_available():
+        raise EngineError("torch sees no CUDA here: leave --device out to run on the CPU")
     (tokenizer,) = options.tokenizer or [ASSETS / "tokenizer.safetensors"]
     network = engine.load_tokenhmr(options.model, tokenizer, device=options.device)
     protocol = images.PROTOCOL_OF.get(form, PROTOCOLS["plain"])
@@ -223,6 +227,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--{chosen[0]} needs {flags}")
     if options.model and options.tokenizer and len(options.tokenizer) > 1:
         parser.error("--model takes the one tokenizer that it was trained on")
+    for name in ("json", "markdown", "map", "save_predictions", "save_truth"):  # said before the work, not after it
+        path = getattr(options, name)
+        if path is not None and not path.parent.is_dir():
+            parser.error(f"--{name.replace('_', '-')}: there is no folder {path.parent}")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         result = evaluate(options)
@@ -237,6 +245,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is not above 0")
+    return number
+
+
 def _add_options(parser: argparse.ArgumentParser) -> None:
     network = parser.add_argument_group("a network over an image set")
     network.add_argument(
@@ -247,7 +262,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     network.add_argument("--split", help="of threedpw (test), emdb (emdb1) or coco (val2017)")
     network.add_argument("--cut", type=int, nargs="+", choices=(30, 50), default=[], help="per cent, for Table 2 too")
     network.add_argument("--device", default="cpu", help="of torch: cpu, cuda, cuda:1 (cpu)")
-    network.add_argument("--batch", type=int, default=32, help="people at a time (32)")
+    network.add_argument("--batch", type=_positive, default=32, help="people at a time (32)")
     network.add_argument("--workers", type=int, default=0, help="processes that read pictures (0)")
     network.add_argument("--save-predictions", type=Path, metavar="NPZ", help="write what the network said")
     network.add_argument("--save-truth", type=Path, metavar="NPZ", help="write what it was measured against")
@@ -268,7 +283,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     tokenizer.add_argument(
         "--mocap", type=Path, nargs="+", metavar="NPZ", help="its splits test and test_ood are taken"
     )
-    tokenizer.add_argument("--every", type=int, default=1, help="take one frame in so many (1)")
+    tokenizer.add_argument("--every", type=_positive, default=1, help="take one frame in so many (1)")
     tokenizer.add_argument("--map", type=Path, metavar="PNG", help="draw Figure S.1 for the first tokenizer")
 
     shared = parser.add_argument_group("shared")

@@ -262,6 +262,12 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path, files: Files, capsy
     assert "--model needs --form and --data" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main([])
+    with pytest.raises(SystemExit, match="2"):
+        main([str(word) for word in (*argv, data, "--body", files.smpl, "--json", tmp_path / "none" / "a.json")])
+    assert "--json: there is no folder" in capsys.readouterr().err
+    if not torch.cuda.is_available():
+        assert main([str(word) for word in (*argv, data, "--body", files.smpl, "--device", "cuda:0")]) == 2
+        assert "no CUDA" in capsys.readouterr().err
 
 
 def test_a_model_that_was_trained_on_the_compact_tokenizer(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
