@@ -95,7 +95,16 @@ class TokenizerTraining:
 
 
 def build_tokenizer(model: PoseTokenizerConfig | ReleasedTokenizerConfig) -> PoseTokenizer | ReleasedTokenizer:
-    return PoseTokenizer(model) if isinstance(model, PoseTokenizerConfig) else ReleasedTokenizer(model)
+    """A tokenizer to train. One in the released layout starts out decoding the rest pose.
+
+    Its decoder does not tell joints apart, so that from numbers about zero some joints start out half a turn off.
+    """
+    if isinstance(model, PoseTokenizerConfig):
+        return PoseTokenizer(model)
+    tokenizer = ReleasedTokenizer(model)
+    with torch.no_grad():
+        tokenizer.decoder.leave.bias.copy_(sixd_from_rotmat(torch.eye(3)))  # type: ignore[union-attr]
+    return tokenizer
 
 
 class AutoEncoder(nn.Module):

@@ -248,6 +248,13 @@ def test_two_processes_follow_the_loss_curve_of_one_with_the_same_codebook(
         assert torch.allclose(*(state["codebook"][name] for state in states), atol=1e-4), name
 
 
+def test_the_released_layout_starts_near_the_rest_pose() -> None:
+    torch.manual_seed(0)
+    tokenizer = build_tokenizer(ReleasedTokenizerConfig(codes=16, code_dim=8, width=64, stages=2))
+    rotmats = tokenizer.decode(torch.zeros(1, 40, dtype=torch.int64))
+    assert (rotmats[0] - torch.eye(3)).norm(dim=(1, 2)).max() < 1.0  # half a turn is 2.8
+
+
 def test_a_joint_half_a_turn_off_is_brought_back_by_the_6d_loss_alone() -> None:
     """What `LossWeights` says: a bone's twist by pi moves no joint, and matrices give no way back."""
     half_turn = torch.tensor([[[-1.0, 0, 0, 0, 1.0, 0]]], requires_grad=True)  # about y
