@@ -146,16 +146,18 @@ def load_people(path: Path, regressor: Array | None = None) -> People:
         reason = getattr(error, "strerror", None) or "it is not an .npz of plain arrays"
         raise EngineError(f"cannot read {path}: {reason}") from error
     if regressor is not None:
-        if "vertices" not in data or data["vertices"].shape[1:] != (regressor.shape[1], 3):
+        if "vertices" not in data or not _fits(data["vertices"].shape, (None, regressor.shape[1], 3)):
             raise EngineError(f"{path} has no vertices (N, {regressor.shape[1]}, 3) for the regressor")
         data["joints"] = np.einsum("jv,nvc->njc", regressor, data["vertices"], optimize=True)
     if "joints" not in data:
         raise EngineError(f"{path} lacks joints (N, J, 3); its keys: {', '.join(data) or 'none'}")
-    n = len(data["joints"])
+    n = data["joints"].shape[0] if data["joints"].ndim else 0
     for key, tail in _SHAPES.items():
         if key in data and not _fits(data[key].shape, (n, *tail)):
             wanted = ", ".join("*" if size is None else str(size) for size in (n, *tail))
             raise EngineError(f"{path}: {key} must be ({wanted}), not {data[key].shape}")
+        if key in data and data[key].dtype.kind not in _KINDS.get(key, "fiu"):
+            raise EngineError(f"{path}: {key} must not be of type {data[key].dtype}")
     if n == 0:
         raise EngineError(f"{path} holds no people")
     return People(**{name: data[key] for name, key in _KEYS.items() if key in data})
@@ -169,6 +171,8 @@ _SHAPES: dict[str, tuple[int | None, ...]] = {
     "joints": (None, 3), "vertices": (None, 3), "rotmats": (24, 3, 3), "keypoints_2d": (None, 2), "visible": (None,),
     "box_size_px": (), "found": (), "sequence": (), "id": (),
 }  # fmt: skip
+
+_KINDS = {"visible": "b", "found": "b", "sequence": "fiuU", "id": "fiuU"}  # by numpy's letters; others are numbers
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:

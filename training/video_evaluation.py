@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import EngineError
-from engine.skeleton import LIMB_JOINTS
+from engine.skeleton import LIMB_JOINTS, NUM_JOINTS
 from training.metrics import mpjpe, pa_mpjpe
 from training.protocols import Array, Scores, acceleration
 from training.readers.files import NPZ_ERRORS
@@ -52,10 +52,12 @@ def _session_rows(path: Path) -> tuple[NDArray[np.integer], Array, float]:
         with np.load(path, allow_pickle=False) as file:
             valid = file["raw_valid"]
             seq, joints, seconds = file["raw_seq"][valid], file["raw_joints"][valid], file["raw_timestamps"][valid]
-    except (*NPZ_ERRORS, KeyError) as error:
+    except (*NPZ_ERRORS, KeyError, IndexError) as error:
         raise EngineError(f"{path} is not a session: record one with run_live.py --record") from error
-    if len(seq) < 2:
-        raise EngineError(f"{path} shows a person in {len(seq)} frames: at least two are needed")
+    if joints.shape != (seq.size, NUM_JOINTS, 3) or not np.isfinite(joints).all():
+        raise EngineError(f"{path} holds joints {joints.shape}, expected finite ones ({seq.size}, 24, 3)")
+    if len(seq) < 2 or not seconds[-1] > seconds[0]:
+        raise EngineError(f"{path} shows a person in {len(seq)} frames: at least two, one after the other, are needed")
     return seq, joints.astype(np.float64), float((seq[-1] - seq[0]) / (seconds[-1] - seconds[0]))
 
 

@@ -125,6 +125,32 @@ def test_rates_and_frames_that_do_not_meet_are_refused(tmp_path: Path, walk: np.
         score_session(tmp_path / "s.npz", tmp_path / "r.trc", 100)
 
 
+def test_sessions_and_markers_that_are_damaged_are_told_in_one_line(tmp_path: Path, walk: np.ndarray) -> None:
+    session, trc = tmp_path / "s.npz", tmp_path / "r.trc"
+    write_trc(trc, walk[:, LIMB_JOINTS], LIMB_MARKERS)
+    write_session(session, walk, fps=30)
+    whole = session.read_bytes(), trc.read_bytes()
+    rng = np.random.default_rng(0)
+    for path, data in zip((session, trc), whole, strict=True):
+        for _ in range(40):
+            changed = bytearray(data[: rng.integers(1, len(data))])
+            changed[rng.integers(len(changed))] = rng.integers(256)
+            path.write_bytes(bytes(changed))
+            message = ""
+            try:
+                score_session(session, trc, 0)
+            except EngineError as error:
+                message = str(error)
+            assert "\n" not in message
+        path.write_bytes(data)
+    with np.load(session) as file:
+        content = dict(file)
+    for key, value in (("raw_joints", walk[:, :5]), ("raw_valid", np.ones(3, bool)), ("raw_timestamps", np.zeros(20))):
+        np.savez(session, **{**content, key: value})
+        with pytest.raises(EngineError, match=r"s\.npz"):
+            score_session(session, trc, 0)
+
+
 def test_predictions_are_printed_in_the_papers_tables(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     joints, vertices = rng.normal(size=(4, 24, 3)), rng.normal(size=(4, 30, 3))

@@ -78,6 +78,42 @@ def test_a_missed_person_counts_in_no_mean_and_parts_the_stretches_of_accelerati
         score(PROTOCOLS["plain"], replace(gt, found=np.zeros(9, bool)), gt)
 
 
+def test_a_row_of_the_truth_that_is_not_known_counts_in_no_mean_of_it() -> None:
+    gt = people(7, n=9)
+    assert gt.rotmats is not None
+    joints, rotmats = gt.joints.copy(), gt.rotmats.copy()
+    joints[2], rotmats[:] = np.nan, np.nan
+    pred = gt.joints.copy()
+    pred[2, 3] += 5.0  # what is said of it does not matter
+    pred[:, 1, 0] += 0.007
+    scores = score(PROTOCOLS["plain"], replace(gt, joints=pred), replace(gt, joints=joints, rotmats=rotmats))
+    assert (scores.people, scores.unknown, scores.joint_angle_deg) == (9, 1, None)
+    assert scores.mpjpe_mm == pytest.approx(1.0)
+    scores = score(PROTOCOLS["plain"], gt, replace(gt, joints=np.full_like(joints, np.nan)))
+    assert (scores.mpjpe_mm, scores.mve_mm, scores.accel_error_mm, scores.unknown) == (None, None, None, 9)
+    assert scores.pck_05 == 1
+    joints[4, 3] = np.nan  # one joint of a body is a fault of the file
+    with pytest.raises(EngineError, match="joints of row 4 are not finite"):
+        score(PROTOCOLS["plain"], gt, replace(gt, joints=joints))
+
+
+def test_keypoints_that_are_not_visible_do_not_count() -> None:
+    gt = people(7)
+    assert gt.keypoints_2d is not None
+    visible = np.zeros((6, 5), bool)
+    visible[0, :2] = visible[1, 0] = True
+    moved = gt.keypoints_2d.copy()
+    moved[0, 0] += 15.0  # 21 px of a crop of 200
+    moved[2:] = np.nan
+    scores = score(PROTOCOLS["plain"], replace(gt, keypoints_2d=moved), replace(gt, visible=visible))
+    assert scores.pck_05 == pytest.approx(0.75)  # half of the first person's, all of the second's
+    moved[1, 0] = np.nan
+    with pytest.raises(EngineError, match="keypoints_2d of row 1 are not finite"):
+        score(PROTOCOLS["plain"], replace(gt, keypoints_2d=moved), replace(gt, visible=visible))
+    nothing = replace(gt, visible=np.zeros((6, 5), bool))
+    assert score(PROTOCOLS["plain"], gt, nothing).pck_05 is None
+
+
 def test_measures_without_their_data_are_left_out() -> None:
     gt = People(joints=people(7).joints)
     scores = score(PROTOCOLS["plain"], gt, gt)
@@ -123,6 +159,16 @@ def test_files_are_read_and_checked(tmp_path: Path) -> None:
     np.savez(path, joints=gt.joints, rotmats=np.zeros((6, 22, 3, 3)))
     with pytest.raises(EngineError, match=r"rotmats must be \(6, 24, 3, 3\)"):
         load_people(path)
+    for changed, message in (
+        ({"joints": np.array(3.0)}, r"joints must be \(0, \*, 3\), not \(\)"),
+        ({"joints": np.full((6, 24, 3), "x")}, "joints must not be of type <U1"),
+        ({"joints": gt.joints, "found": np.ones(6)}, "found must not be of type float64"),
+        ({"joints": gt.joints, "vertices": np.zeros((5, 50, 3))}, r"vertices must be \(6, \*, 3\)"),
+        ({"joints": gt.joints[:0]}, "holds no people"),
+    ):
+        np.savez(path, **changed)
+        with pytest.raises(EngineError, match=message):
+            load_people(path)
     np.savez(path, points=gt.joints)
     with pytest.raises(EngineError, match="lacks joints"):
         load_people(path)

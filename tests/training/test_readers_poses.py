@@ -209,7 +209,7 @@ def test_a_mocap_file_is_what_the_trainers_read(tmp_path: Path, caplog: pytest.L
     clips = [PoseClip("still", still, 30.0), PoseClip("jumping", jumping, 30.0), PoseClip("slow", still, 24.0)]
     with caplog.at_level(logging.WARNING):
         assert write_mocap(clips, tmp_path / "m.npz", "val", 30.0) == 12
-    assert "left out 1 clips slower than 30 fps, the first: slow" in caplog.text
+    assert "left out 1 clip(s) slower than 30 fps, the first: slow" in caplog.text
     mocap = load_mocap([tmp_path / "m.npz"], "val")
     assert mocap.clip_names == ("still", "jumping")
     assert len(mocap) == 10  # without both frames beside the jump
@@ -226,3 +226,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert len(load_mocap([tmp_path / "m.npz"], "train")) == 5
     assert poses.main(["--form", "bvh", *options[2:]]) == 2
     assert "form of BVH" in capsys.readouterr().err
+    assert poses.main([*options[:-1], str(tmp_path / "none" / "m.npz")]) == 2
+    assert "cannot write" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        poses.main([*options, "--middle", "0"])

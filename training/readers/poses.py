@@ -44,19 +44,22 @@ def write_mocap(clips: Sequence[PoseClip], path: Path, split: str, fps: float) -
     good = [clip for clip in clips if abs(clip.fps - fps) < 0.5]
     slow = [clip for clip in clips if abs(clip.fps - fps) >= 0.5]
     if slow:
-        logger.warning("left out %d clips slower than %g fps, the first: %s", len(slow), fps, slow[0].name)
+        logger.warning("left out %d clip(s) slower than %g fps, the first: %s", len(slow), fps, slow[0].name)
     if not good:
         raise EngineError(f"no clip has {fps:g} frames a second or more: lower --fps")
-    with path.open("wb") as file:
-        np.savez_compressed(
-            file,
-            poses_aa=np.concatenate([clip.axis_angle for clip in good]).astype(np.float16),
-            clip_len=np.array([len(clip.axis_angle) for clip in good]),
-            clip_name=np.array([clip.name for clip in good]),
-            split=np.array([split] * len(good)),
-            bad=np.concatenate([_beside_jumps(clip) for clip in good]),
-            fps=np.array(fps),
-        )
+    try:
+        with path.open("wb") as file:
+            np.savez_compressed(
+                file,
+                poses_aa=np.concatenate([clip.axis_angle for clip in good]).astype(np.float16),
+                clip_len=np.array([len(clip.axis_angle) for clip in good]),
+                clip_name=np.array([clip.name for clip in good]),
+                split=np.array([split] * len(good)),
+                bad=np.concatenate([_beside_jumps(clip) for clip in good]),
+                fps=np.array(fps),
+            )
+    except OSError as error:
+        raise EngineError(f"cannot write {path}: {error.strerror}") from error
     return sum(len(clip.axis_angle) for clip in good)
 
 
@@ -83,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--fps", type=float, default=30.0, help="frames a second that are kept (30)")
     parser.add_argument("--middle", type=float, default=1.0, help="part of each clip that is kept (1)")
     options = parser.parse_args(argv)
+    if not (options.fps > 0 and 0 < options.middle <= 1):
+        parser.error("--fps must be above 0, --middle above 0 and at most 1")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         clips = [thinned(clip, options.fps, options.middle) for clip in forms[options.form](options.folder)]
