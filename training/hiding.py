@@ -45,12 +45,12 @@ class Hidden(NamedTuple):
     visibility: Tensor  # (B, 33) what the detector says
 
 
-def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor) -> Hidden:
+def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor, whole: Tensor | None = None) -> Hidden:
     """Hide limbs and points behind things and behind the body, and cut people off at the edge of the picture.
 
     What the body hides is told with any visibility and is off by some 7 cm; of a limb behind a thing, or beyond the
     edge, the detector knows nothing and most often invents it: a leg with a visibility about 0.2, an arm as often as
-    not with one near 1.
+    not with one near 1. Of the people in `whole` (B,) the body alone hides anything.
     """
     batch = len(image)
     hidden_limb = draw.chance(config.limb, batch, len(LIMBS))
@@ -59,6 +59,8 @@ def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor) -> Hidden:
     )
     hidden_limb[:, 2:4] |= draw.chance(config.both_legs, batch, 1)
     hidden_limb[:, 6:8] |= draw.chance(config.both_shins, batch, 1)
+    if whole is not None:
+        hidden_limb &= ~whole[:, None]
     by_thing = (hidden_limb[..., None] & (limb_members() > 0)).any(1)
     veiled = draw.chance(config.point, batch, NUM_LANDMARKS)
     veiled |= behind_body(view, image) & draw.chance(config.behind_body, batch, 1)
@@ -77,6 +79,8 @@ def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor) -> Hidden:
     inner_low = torch.where(crop[:, None], torch.maximum(inner_low, (low + high) / 2 - half), inner_low)
     inner_high = torch.where(crop[:, None], torch.minimum(inner_high, (low + high) / 2 + half), inner_high)
     outside = ((image < inner_low[:, None]) | (image > inner_high[:, None])).any(-1)
+    if whole is not None:
+        outside &= ~whole[:, None]
     unknown_limb = hidden_limb | outside[:, [members[0] for _, members in LIMBS]]
 
     unsure = config.unsure * draw.normal(batch, NUM_LANDMARKS).abs() * draw.chance(0.5, batch, NUM_LANDMARKS)

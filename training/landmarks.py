@@ -79,7 +79,8 @@ class LandmarkTrainingConfig:
     clip_norm: float = 1.0
     ema: float = 0.998
     precision: Literal["no", "bf16", "fp16"] = "bf16"
-    gated: float = 0.5  # share of people whose landmarks under a random visibility (up to gate_most) are dropped
+    recorded: float = 0.45  # share of poses left as recorded; only of these is anything hidden
+    gated: float = 0.0  # share of people whose landmarks under a random visibility (up to gate_most) are dropped
     gate_most: float = 0.6
     log_every: int = 50
     checkpoint_every: int = 500
@@ -167,6 +168,7 @@ class Trainer:
         device = self.accelerator.device
         self.generator = torch.Generator().manual_seed(config.seed)
         self.poses = PoseSampler(mocap, config.augmentation, self.generator)
+        self.recorded = PoseSampler(mocap, replace(config.augmentation, changed=0.0), self.generator)
         self.camera = SyntheticBlazePose(body, config.synthetic, self.generator)
         self.body = deepcopy(body).to(device)
         self.tokenizer = None if tokenizer is None else tokenizer.to(device)
@@ -184,11 +186,17 @@ class Trainer:
         return warmup_cosine(self.step, steps=config.steps, peak=peak, final=final, warmup_steps=config.warmup_steps)
 
     def batch(self) -> tuple[Tensor, Targets]:
-        """What the network sees, (B, 33, 6), and what it is to say: this process's share of one batch."""
+        """What the network sees, (B, 33, 6), and what it is to say: this process's share of one batch.
+
+        What a hidden limb does has to be guessed from the rest, which a limb of another clip says nothing of: people
+        of whom something is hidden have poses as they were recorded.
+        """
         config, generator = self.config, self.generator
         gate = config.gate_most * torch.rand(config.batch, 1, generator=generator)
         gate = gate * (torch.rand(config.batch, 1, generator=generator) < config.gated)
-        seen, truth = self.camera(self.poses.sample(config.batch), gate)
+        recorded = round(config.recorded * config.batch)
+        poses = torch.cat((self.poses.sample(config.batch - recorded), self.recorded.sample(recorded)))
+        seen, truth = self.camera(poses, gate, whole=torch.arange(config.batch) < config.batch - recorded)
         features = normalise(seen.image, seen.world_m, seen.visibility, gate).features
         share = slice(self.accelerator.process_index, None, self.accelerator.num_processes)
         device = self.accelerator.device

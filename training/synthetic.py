@@ -65,16 +65,19 @@ class SyntheticBlazePose:
         self.draw = Draw(generator)
 
     @torch.no_grad()
-    def __call__(self, rotmats: Tensor, gate: Tensor | float = 0.0) -> tuple[Observation, Targets]:
+    def __call__(
+        self, rotmats: Tensor, gate: Tensor | float = 0.0, whole: Tensor | None = None
+    ) -> tuple[Observation, Targets]:
         """World poses (B, 22, 3, 3), Y up -> what is seen of them by random cameras, and what is true.
 
-        `gate` as in `normalise`, since the truth is told about the centre that the network finds.
+        `gate` as in `normalise`, since the truth is told about the centre that the network finds. `whole` (B,): people
+        of whom nothing is behind things or beyond the edge of the picture.
         """
         draw, config = self.draw, self.config
         betas = draw.normal(len(rotmats), 10)
         view = place(draw, config.camera, self.body, rotmats, betas)
         exact = observe(view)
-        hidden = hide(draw, config.hiding, view, exact.image)
+        hidden = hide(draw, config.hiding, view, exact.image, whole)
         world_m = flatten_depth(draw, config.world, self.body, rotmats, betas, view, exact.world_m)
         world_m = distort_world(draw, config.world, hidden, world_m)
         image = disturb_image(draw, config.image, hidden, view, exact.image)

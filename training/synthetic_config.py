@@ -21,8 +21,8 @@ class HidingConfig:
     """What is not seen, and what `visibility` says of it."""
 
     limb: float = 0.04  # chance of a limb (whole or from the middle joint) to be behind a thing
-    one_arm: float = 0.06
-    both_legs: float = 0.08  # a table, a sofa
+    one_arm: float = 0.10
+    both_legs: float = 0.12  # a table, a sofa
     both_shins: float = 0.04
     point: float = 0.03
     behind_body: float = 0.9  # of the people in whom the body hides landmarks, the share that shows it in visibility
