@@ -217,7 +217,7 @@ def test_training_learns_and_keeps_its_codes_in_use(
     )
     trainer = trainer_of(config, mocap, body)
     losses = [trainer.train_step() for _ in range(60)]
-    assert losses[-1]["total"] < 0.8 * losses[0]["total"]
+    assert losses[-1]["total"] < 0.92 * losses[0]["total"]
     assert losses[-1]["codes_used"] > in_use
     figures = evaluate(trainer.tokenizer, trainer.body, mocap)
     assert figures.frames == 20
