@@ -46,10 +46,11 @@ def evaluate_network(options: argparse.Namespace) -> Result:
     import engine
     from engine.weights import ASSETS
     from training import image_evaluation as images
+    from training.evaluation_bodies import extra_regressor, load_bodies
 
     form: Form = options.form
     found = open_images(form, options.data, options.split or images.SPLIT_OF.get(form, ""))
-    bodies = images.load_bodies(form, options.body, images.extra_regressor(options.model, options.regressor))
+    bodies = load_bodies(form, options.body, extra_regressor(options.model, options.regressor))
     if options.device.startswith("cuda") and not torch.cuda.is_available():
         raise EngineError("torch sees no CUDA here: leave --device out to run on the CPU")
     (tokenizer,) = options.tokenizer or [ASSETS / "tokenizer.safetensors"]

@@ -8,10 +8,8 @@ gender.
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -21,18 +19,17 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX
-from engine.checkpoint import read_torch_file
 from engine.crop import MEAN, STD
 from engine.errors import EngineError
 from engine.rotations import rotmat_from_axis_angle
 from engine.tokenhmr import TokenHmrOutput
-from engine.weights import ASSETS
 from training.crops import crop
+from training.evaluation_bodies import GENDERS, Bodies
 from training.protocols import PROTOCOLS, Array, People, Protocol
 from training.readers.files import BrokenFileError
 from training.readers.forms import Form
-from training.readers.sample import Gender, ImageSet, Sample
-from training.smpl import NUM_EXTRA, Posed, SmplBody, keypoints, read_regressor
+from training.readers.sample import ImageSet, Sample
+from training.smpl import Posed, SmplBody, keypoints
 
 logger = logging.getLogger(__name__)
 
@@ -42,75 +39,6 @@ _POSED = 22  # joints of the plain protocol: all but the hands, which are not to
 _CHUNK = 64  # bodies that are skinned at a time
 
 Network = Callable[[Tensor], TokenHmrOutput]  # of images (B, 3, 256, 256), as engine.tokenhmr.TokenHMR
-
-
-# Bodies --------------------------------------------------------------------------------------------------------------
-
-_GENDERS: tuple[Gender, ...] = ("neutral", "male", "female")
-
-
-@dataclass(frozen=True)
-class Bodies:
-    """Bodies by gender, the neutral one first. extra (19, V), where there is one, makes keypoints 25 to 43."""
-
-    by_gender: tuple[SmplBody, ...]
-    extra: Tensor | None = None
-
-    @property
-    def neutral(self) -> SmplBody:
-        return self.by_gender[0]
-
-
-def load_bodies(form: Form, path: Path | None, extra: Array | None) -> Bodies:
-    """What a form's truth needs: for threedpw and emdb the folder of SMPL's three files, for others one body file.
-
-    path None is the free body. Raises EngineError that says which files are needed where.
-    """
-    if form not in PROTOCOL_OF:
-        path = path or ASSETS / "body_open.npz"
-        bodies: tuple[SmplBody, ...] = (SmplBody(_find(path, "neutral") if path.is_dir() else path),)
-    elif path is None or not path.is_dir():
-        raise EngineError(f"the truth of {form} is of SMPL's bodies: give --body DIR, a folder with {_NEEDED}")
-    else:
-        bodies = tuple(SmplBody(_find(path, gender)) for gender in _GENDERS)
-    counts = {body.num_vertices for body in bodies}
-    if len(counts) > 1:
-        raise EngineError(f"the bodies in {path} have {' and '.join(map(str, sorted(counts)))} vertices: give SMPL's")
-    if form == "threedpw":
-        if extra is None:
-            raise EngineError(
-                "3DPW's 14 joints are made of the mesh by a regressor that this checkpoint does not carry: give "
-                "--regressor SMPL_to_J19.pkl, from the data that 4D-Humans publishes"
-            )
-        if extra.shape != (NUM_EXTRA, bodies[0].num_vertices):
-            wanted = (NUM_EXTRA, bodies[0].num_vertices)
-            raise EngineError(f"the regressor of 3DPW's joints is {extra.shape}, expected {wanted}: SMPL_to_J19.pkl")
-    return Bodies(bodies, None if extra is None else torch.from_numpy(np.asarray(extra, np.float32)))
-
-
-_NEEDED = (
-    "SMPL_NEUTRAL.pkl, SMPL_MALE.pkl and SMPL_FEMALE.pkl (or basicmodel_*_lbs_10_207_0_v*.pkl), from smpl.is.tue.mpg.de"
-)
-
-
-def _find(folder: Path, gender: Gender) -> Path:
-    """SMPL's file for a gender, under either of the names that it is known by."""
-    letter = gender if gender == "neutral" else gender[0]
-    name = re.compile(rf"(smpl_{gender}|basicmodel_{letter}_lbs_10_207_0_v[\d.]+)\.(pkl|npz)", re.IGNORECASE)
-    found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
-    if not found:
-        raise EngineError(f"{folder} has no SMPL body that is {gender}: it must hold {_NEEDED}")
-    return found[0]
-
-
-def extra_regressor(checkpoint: Path, given: Path | None) -> Array | None:
-    """The regressor (19, V) of keypoints 25 to 43: the file that was given, or what the checkpoint carries of it."""
-    if given is not None:
-        return read_regressor(given)
-    content = read_torch_file(checkpoint, "give a TokenHMR checkpoint")
-    state = content.get("state_dict", content)
-    carried = state.get("smpl.joint_regressor_extra")
-    return carried.double().numpy() if torch.is_tensor(carried) else None
 
 
 # Pictures ------------------------------------------------------------------------------------------------------------
@@ -246,11 +174,11 @@ def truth(run: Run, form: Form, bodies: Bodies) -> People:
     samples = run.samples
     rotmats = rotmat_from_axis_angle(torch.from_numpy(np.stack([sample.pose for sample in samples])))
     betas = torch.from_numpy(np.stack([sample.betas for sample in samples]))
-    which = np.array([_GENDERS.index(sample.gender) for sample in samples])
+    which = np.array([GENDERS.index(sample.gender) for sample in samples])
     has_pose = np.array([sample.has_pose for sample in samples])
     has_body = has_pose & np.array([sample.has_betas or sample.gender != "neutral" for sample in samples])
     if which.max() >= len(bodies.by_gender):
-        raise EngineError(f"the truth of {samples[which.argmax()].name} is of a {_GENDERS[which.max()]} body")
+        raise EngineError(f"the truth of {samples[which.argmax()].name} is of a {GENDERS[which.max()]} body")
     meshes = PosedMeshes(bodies.by_gender, which, rotmats, betas)
     joints, _ = _points(meshes, form, bodies)
     joints[~has_body] = np.nan

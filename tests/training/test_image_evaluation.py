@@ -21,7 +21,8 @@ from tests.training.image_sets import bedlam, coco, emdb, person, tar, threedpw
 from tests.training.small_network import SMALL
 from tests.training.smpl_files import smpl_pickle
 from training.evaluate import main
-from training.image_evaluation import Run, load_bodies, predictions, run_network, truth
+from training.evaluation_bodies import Bodies, load_bodies
+from training.image_evaluation import Run, predictions, run_network, truth
 from training.protocols import PROTOCOLS, score
 from training.readers.forms import Form, open_images
 from training.readers.sample import ImageSet
@@ -111,7 +112,7 @@ def test_who_answers_the_truth_has_no_error(tmp_path: Path, files: Files) -> Non
     for form in ("threedpw", "emdb", "tars"):
         images = open_images(form, make(form, tmp_path / form), "test" if form == "threedpw" else "emdb1")
         bodies = load_bodies(form, files.smpl, np.load(files.regressor))
-        same = type(bodies)((bodies.neutral,) * 3, bodies.extra)
+        same = Bodies((bodies.neutral,) * 3, bodies.extra)
         run = run_of(images)
         protocol = PROTOCOLS[{"threedpw": "3dpw", "emdb": "emdb"}.get(form, "plain")]
         scores = score(protocol, predictions(run, form, same), truth(run, form, same))
@@ -256,11 +257,18 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path, files: Files, capsy
     lone = tmp_path / "smpl"
     lone.mkdir()
     (lone / "SMPL_NEUTRAL.pkl").symlink_to(files.smpl / "SMPL_NEUTRAL.pkl")
+    small, other = tmp_path / "J.npy", tmp_path / "other"
+    np.save(small, np.zeros((19, 50)))
+    other.mkdir()
+    for gender in ("NEUTRAL", "MALE", "FEMALE"):
+        (other / f"SMPL_{gender}.npz").symlink_to(ASSETS / "body_open.npz")
     for words, message in (
+        ([data, "--body", other], "has 6852 vertices, SMPL's have 6890"),
+        ([data, "--body", files.smpl, "--regressor", small], "the regressor is (19, 50), expected (19, 6890)"),
         ([data], "give --body DIR, a folder with SMPL_NEUTRAL.pkl, SMPL_MALE.pkl and SMPL_FEMALE.pkl"),
         ([data, "--body", lone / "SMPL_NEUTRAL.pkl"], "give --body DIR"),
         ([data, "--body", lone], "has no SMPL body that is male: it must hold SMPL_NEUTRAL.pkl, SMPL_MALE.pkl"),
-        ([tmp_path], "not in the form of EMDB: expected P*/*/*_data.pkl, saw set/, smpl/"),
+        ([tmp_path], "not in the form of EMDB: expected P*/*/*_data.pkl, saw J.npy, other/, set/, smpl/"),
         ([data, "--split", "emdb2", "--body", files.smpl], "nothing to read in 1 EMDB files"),
     ):
         assert main([str(word) for word in (*argv, *words)]) == 2
