@@ -42,6 +42,10 @@ def smpl_arrays(scale: float = 1.0) -> dict[str, np.ndarray]:
     return {key: scale * a if key in ("v_template", "shapedirs", "posedirs") else a for key, a in _arrays().items()}
 
 
-def smpl_pickle(path: Path, scale: float = 1.0) -> Path:
-    path.write_bytes(pickle.dumps(smpl_arrays(scale), protocol=2))
+def smpl_pickle(path: Path, scale: float = 1.0, bends: bool = True) -> Path:
+    """bends: with pose blend shapes, which are most of the file."""
+    arrays = smpl_arrays(scale)
+    if not bends:
+        del arrays["posedirs"]
+    path.write_bytes(pickle.dumps(arrays, protocol=2))
     return path

@@ -40,9 +40,9 @@ class Files(NamedTuple):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
     folder = tmp_path_factory.mktemp("files")
-    smpl_pickle(folder / "SMPL_NEUTRAL.pkl")
-    smpl_pickle(folder / "basicmodel_m_lbs_10_207_0_v1.1.0.pkl", LARGER)
-    smpl_pickle(folder / "basicModel_f_lbs_10_207_0_v1.0.0.pkl", LARGER)
+    smpl_pickle(folder / "SMPL_NEUTRAL.pkl", bends=False)
+    smpl_pickle(folder / "basicmodel_m_lbs_10_207_0_v1.1.0.pkl", LARGER, bends=False)
+    smpl_pickle(folder / "basicModel_f_lbs_10_207_0_v1.0.0.pkl", LARGER, bends=False)
     weights = np.random.default_rng(0).random((19, 6890)) ** 50
     np.save(folder / "J19.npy", weights / weights.sum(1, keepdims=True))
     return Files(*write(folder, SMALL), folder, folder / "J19.npy")
