@@ -228,13 +228,13 @@ _IS_HEAD = np.array([name in ("head", "neck") for name in JOINT_NAMES])
 
 def _garment_colours(variety: float, rng: np.random.Generator) -> NDArray:
     """(8, 3) BGR by garment: bare or covered arms and legs, as it falls."""
-    skin = np.array([0.55, 0.68, 0.90]) * rng.uniform(70, 250) + rng.normal(0, 6, 3)
-    hair = np.array([0.5, 0.6, 0.8]) * rng.uniform(15, 200)
+    skin = np.array([0.55, 0.68, 0.90]) * (180 + variety * (rng.uniform(70, 250) - 180)) + variety * rng.normal(0, 6, 3)
+    hair = np.array([0.5, 0.6, 0.8]) * (60 + variety * (rng.uniform(15, 200) - 60))
     top, bottom, shoes = _OUTFIT + variety * (rng.uniform(10, 245, (3, 3)) - _OUTFIT)
-    long_sleeves, short_sleeves, long_legs = rng.random(3) < (0.5, 0.7, 0.7)
+    long_sleeves, no_sleeves, bare_shins = rng.random(3) < variety * np.array((0.5, 0.3, 0.3))
     forearm = top if long_sleeves else skin
-    upper_arm = top if long_sleeves or short_sleeves else skin
-    return np.stack((skin, hair, top, upper_arm, forearm, bottom, bottom if long_legs else skin, shoes))
+    upper_arm = top if long_sleeves or not no_sleeves else skin
+    return np.stack((skin, hair, top, upper_arm, forearm, bottom, skin if bare_shins else bottom, shoes))
 
 
 # What surrounds the person -------------------------------------------------------------------------------------------
