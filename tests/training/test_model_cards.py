@@ -74,8 +74,10 @@ def test_weights_carry_configuration_seed_data_and_figures(path: Path) -> None:
 )
 def test_a_graph_says_the_same_as_the_weights_that_it_was_made_of(weights: str, graph: str) -> None:
     ours, theirs = metadata(ROOT / "assets" / weights), metadata(ROOT / "assets" / graph)
-    for key in ("config", "training", "seed", "mocap_sha256", "figures"):
+    for key in ("training", "seed", "mocap_sha256", "figures"):
         assert json.loads(ours[key]) == json.loads(theirs[key]), key
+    # Weights made before an option existed leave it out; the graph, made later, names its default.
+    assert json.loads(ours["config"]).items() <= json.loads(theirs["config"]).items()
 
 
 def test_the_body_says_its_licence() -> None:
