@@ -1,6 +1,6 @@
 """How well hidden limbs are guessed on a real clip with grey boxes drawn into it: the detector's guess beside ours.
 
-    python -m tests.benchmarks.occlusion VIDEO REFERENCE.trc [--weights FILE ...] [--seen FOLDER] [--picture FILE]
+    python -m tests.benchmarks.occlusion VIDEO [VIDEO ...] REFERENCE.trc [--weights FILE ...] [--seen FOLDER]
 
 Every variant (see tests.benchmarks.occluders) goes through perception as it runs live, offline. From there on each
 estimator is given the same landmarks: the detector's own world landmarks, the shipped estimator with its left/right
@@ -10,7 +10,7 @@ Errors are in mm over the twelve limb joints. One similarity a frame brings the 
 the reference's; hidden joints take no part in it, and are then measured where they come to lie. PA-MPJPE beside it
 aligns all twelve. What the detector makes of a half-hidden person turns on a few pixels, so each variant is drawn with
 three margins, and means are over them. --seen keeps what perception saw, one .npz a clip, and takes it from there the
-next time.
+next time. Several videos are views of one recording.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -234,17 +235,26 @@ def draw_skeletons(image_bgr: NDArray[np.uint8], seen: Seen, frame: int) -> NDAr
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("video", type=Path)
+    parser.add_argument("videos", type=Path, nargs="+", help="views of what the reference measured")
     parser.add_argument("reference", type=Path)
     parser.add_argument("--weights", type=Path, nargs="*", default=[], help="landmarks.safetensors to measure alone")
     parser.add_argument("--tokenizer", type=Path, help="of --weights (the shipped one)")
     parser.add_argument("--frame-offset", type=int, default=1, help="video frame less row of the reference (1)")
     parser.add_argument("--seen", type=Path, help="folder that keeps what perception saw")
-    parser.add_argument("--picture", type=Path, help="file for a picture of all variants in one frame")
+    parser.add_argument(
+        "--picture", type=Path, help="file for a picture of all variants in one frame of the first video"
+    )
     parser.add_argument("--picture-frame", type=int, default=40)
     args = parser.parse_args()
 
-    seen = remembered(args.seen, lambda: see(args.video, args.reference, args.frame_offset))
+    views = [
+        remembered(
+            None if args.seen is None else args.seen / video.stem,
+            partial(see, video, args.reference, args.frame_offset),
+        )
+        for video in args.videos
+    ]
+    seen = {variant: [clip for view in views for clip in view[variant]] for variant in VARIANTS}
     estimators: dict[str, Estimator] = {"detector": detector, "live": live}
     estimators |= {str(path): network(path, args.tokenizer) for path in args.weights}
     print("| variant | | hidden | to the detector's | visible | all | PA-MPJPE | frames |\n" + "|---" * 8 + "|")
@@ -259,7 +269,7 @@ def main() -> None:
                 f"| {errors.pa_mpjpe:.1f} | {compared.sum()} of {len(compared)} |"
             )
     if args.picture is not None:
-        save_picture(args.picture, args.video, args.picture_frame, seen)
+        save_picture(args.picture, args.videos[0], args.picture_frame, views[0])
 
 
 def file_name(variant: str) -> str:
