@@ -90,7 +90,9 @@ def markdown(rows: Sequence[Done]) -> str:
     compared = [row for row in rows if row.paper is not None and reference and row.figures != reference]
     if compared:
         headings = [
-            f"{whose} {_heading(split, measure)}" for split, measure in _PAPER_COLUMNS for whose in ("our", "paper's")
+            f"{whose} {_heading(split, measure).removesuffix(' mm')}"
+            for split, measure in _PAPER_COLUMNS
+            for whose in ("our", "paper's")
         ]
         lines += ["", f"Change against the base, %, and in the paper ({TABLE_3.title})", ""]
         lines += _table(["varied", "value", *headings], [_beside_paper(row, reference) for row in compared])
