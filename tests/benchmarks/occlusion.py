@@ -160,7 +160,7 @@ def network(weights: Path, tokenizer_file: Path | None = None) -> Estimator:
     import torch
 
     from engine import landmark_net, tokenizer
-    from training.landmarks import posed
+    from training.landmark_losses import posed
     from training.torch_body import TorchBody
 
     net, _ = landmark_net.load(weights)

@@ -11,7 +11,6 @@ hand: compare networks with each other here, and with the detector on a real cli
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,24 +22,13 @@ from engine.skeleton import LIMB_LANDMARKS
 from engine.weights import ASSETS
 from tests.benchmarks.occlusion import errors_mm
 from training.hiding import hide
-from training.landmarks import posed
+from training.landmark_losses import posed
 from training.mocap import load_mocap
 from training.synthetic import SyntheticBlazePose
-from training.synthetic_config import HidingConfig, SyntheticConfig
+from training.synthetic_config import OCCLUSIONS, SyntheticConfig
 from training.torch_body import TorchBody
 from training.views import Draw, observe, place
 
-# Nothing but what the person's own body hides, unless a variant says so.
-IN_VIEW = HidingConfig(
-    limb=0.0, one_arm=0.0, both_legs=0.0, both_shins=0.0, point=0.0, cut_below=0.0, cut_side=0.0, crop=0.0
-)
-VARIANTS = {
-    "whole": IN_VIEW,
-    "legs hidden": replace(IN_VIEW, both_legs=1.0),
-    "an arm hidden": replace(IN_VIEW, one_arm=1.0),
-    "30 % cut": replace(IN_VIEW, crop=1.0, kept_square=(0.7, 0.7)),
-    "50 % cut": replace(IN_VIEW, crop=1.0, kept_square=(0.5, 0.5)),
-}
 SEED = 5
 
 
@@ -68,7 +56,7 @@ def main() -> None:
     for split in args.splits:
         mocap = load_mocap(args.mocap, split)
         rotmats = rotmat_from_axis_angle(mocap.axis_angle[torch.linspace(0, len(mocap) - 1, args.people).long()])
-        for variant, hiding in VARIANTS.items():
+        for variant, hiding in OCCLUSIONS.items():
             config = SyntheticConfig(hiding=hiding)
             hidden = unseen(body, config, rotmats)[:, LIMB_LANDMARKS].numpy()
             seen, truth = SyntheticBlazePose(body, config, torch.Generator().manual_seed(SEED))(rotmats)

@@ -14,7 +14,7 @@ from tests.benchmarks.occluders import ARM, GREY, LEGS, VARIANTS, fit_projection
 from tests.benchmarks.occlusion import Seen, aligned_by, clip_errors_mm
 from training.metrics import aligned, pa_mpjpe
 from training.synthetic import SyntheticBlazePose
-from training.synthetic_config import SyntheticConfig
+from training.synthetic_config import OCCLUSIONS, SyntheticConfig
 from training.torch_body import TorchBody
 
 STANDING_PX = np.array(
@@ -109,7 +109,7 @@ def test_errors_are_told_apart_by_what_is_hidden() -> None:
 @pytest.mark.parametrize(("variant", "kept"), [("30 % cut", 0.7), ("50 % cut", 0.5), ("whole", 10.0)])
 def test_what_the_simulator_cuts_off_is_what_lies_outside_of_the_middle_square(variant: str, kept: float) -> None:
     body = TorchBody(ASSETS / "body_open.npz")
-    config = SyntheticConfig(hiding=occlusion_simulated.VARIANTS[variant])
+    config = SyntheticConfig(hiding=OCCLUSIONS[variant])
     rotmats = torch.eye(3).repeat(16, 22, 1, 1)
     generator = torch.Generator().manual_seed(occlusion_simulated.SEED)
     _, truth = SyntheticBlazePose(body, config, generator)(rotmats)
@@ -122,7 +122,7 @@ def test_what_the_simulator_cuts_off_is_what_lies_outside_of_the_middle_square(v
 def test_in_the_simulator_both_legs_or_one_arm_hide() -> None:
     body, rotmats = TorchBody(ASSETS / "body_open.npz"), torch.eye(3).repeat(16, 22, 1, 1)
     legs, arm = (
-        occlusion_simulated.unseen(body, SyntheticConfig(hiding=occlusion_simulated.VARIANTS[variant]), rotmats).numpy()
+        occlusion_simulated.unseen(body, SyntheticConfig(hiding=OCCLUSIONS[variant]), rotmats).numpy()
         for variant in ("legs hidden", "an arm hidden")
     )
     assert legs[:, 25:].all()
