@@ -123,8 +123,8 @@ def invent_limbs(
 ) -> Observation:
     """In place of an unknown limb hang a plausible one on the same shoulder, hip, elbow or knee, in 2D and in 3D alike.
 
-    other_m (B, 33, 3): landmarks of poses on the way to others, with the same root. An invented limb is often short; an
-    arm is often the other arm once more; and what is beyond the edge is often pulled inside.
+    other_m (B, 33, 3): landmarks of other poses with the same root. An invented limb is often short; an arm is often
+    the other arm once more; and what is beyond the edge is often pulled inside.
     """
     image, world_m = seen.image.clone(), seen.world_m.clone()
     batch, per_metre = len(image), (1 / view.distance_m)[:, None, None]

@@ -81,8 +81,7 @@ class SyntheticBlazePose:
         world_m = flatten_depth(draw, config.world, self.body, rotmats, betas, view, exact.world_m)
         world_m = distort_world(draw, config.world, hidden, world_m)
         image = disturb_image(draw, config.image, hidden, view, exact.image)
-        share = draw.uniform(config.hiding.invented_share, len(rotmats), 1, 1)
-        other = torch.cat((view.R_cam_root[:, None], between(rotmats, rotmats.roll(1, 0), share)[:, 1:]), 1)
+        other = torch.cat((view.R_cam_root[:, None], rotmats.roll(1, 0)[:, 1:]), 1)
         _, other_m = self.body.points(other, betas)
         seen = invent_limbs(draw, config.hiding, hidden, view, other_m, Observation(image, world_m, hidden.visibility))
         seen = confuse_sides(draw, config.confusion, seen)
@@ -122,7 +121,8 @@ def flatten_depth(
     spread[0] = 0.0  # the tilt of the whole comes later
     wrong_rad = spread * (config.pose_rad * draw.uniform((0, 1), batch, 1, 1)) * draw.normal(batch, len(spread), 3)
     share = draw.uniform((0, config.borrowed), batch, 1, 1)
-    wrong = between(rotmats, rotmats.roll(1, 0), share) @ rotmat_from_axis_angle(wrong_rad)
+    pulled = rotmat_from_6d(torch.lerp(sixd_from_rotmat(rotmats), sixd_from_rotmat(rotmats.roll(1, 0)), share))
+    wrong = pulled @ rotmat_from_axis_angle(wrong_rad)
     wrong[:, 0] = view.R_cam_root
     _, landmarks_m = body.points(wrong, betas)
     depth_m = from_hips(landmarks_m @ hip_axes(view))[..., 2].clone()
@@ -188,11 +188,6 @@ def targets(
         image=(exact.image - center[:, None]) / scale[:, None, None],
         visibility=seen.visibility,
     )
-
-
-def between(rotmats: Tensor, others: Tensor, share: Tensor) -> Tensor:
-    """Rotations on the way to others, interpolated in 6D; share (B, 1, 1) of the way."""
-    return rotmat_from_6d(torch.lerp(sixd_from_rotmat(rotmats), sixd_from_rotmat(others), share))
 
 
 def stretch(points: Tensor, anchor: Tensor, factor: Tensor) -> Tensor:
