@@ -150,8 +150,8 @@ def live(seen: Seen, *, left_right_check: bool = True, refine: bool = True) -> A
     for i in np.flatnonzero(seen.found).tolist():
         landmarks = Landmarks(seen.image_px[i], seen.world_m[i], seen.visibility[i], presence=1.0)
         person = TrackedPerson(0, landmarks, np.zeros(4, np.float32))
-        (estimate,) = estimator.estimate(Sighting(Frame(picture, i, i / float(seen.fps)), (person,)))
-        points[i] = body.landmarks(estimate.raw.rotmats[None], estimate.raw.betas[None])[1][0, LIMB_LANDMARKS]
+        for estimate in estimator.estimate(Sighting(Frame(picture, i, i / float(seen.fps)), (person,))):
+            points[i] = body.landmarks(estimate.raw.rotmats[None], estimate.raw.betas[None])[1][0, LIMB_LANDMARKS]
     return points
 
 
@@ -211,8 +211,12 @@ def errors_mm(pred: Array, gt: Array, hidden: NDArray[np.bool_]) -> Errors:
 
 
 def clip_errors_mm(estimate: Estimator, clips: list[Seen]) -> Errors:
-    """Over all frames with somebody and a reference, of all clips."""
-    found = [(estimate(clip)[clip.compared], clip.truth_m[clip.compared], clip.hidden[clip.compared]) for clip in clips]
+    """Over all frames with somebody, a reference and an answer, of all clips."""
+    found = []
+    for clip in clips:
+        pred = estimate(clip)
+        frames = clip.compared & np.isfinite(pred).all((1, 2))
+        found.append((pred[frames], clip.truth_m[frames], clip.hidden[frames]))
     return errors_mm(*(np.concatenate(parts) for parts in zip(*found, strict=True)))
 
 
@@ -221,9 +225,9 @@ def draw_skeletons(image_bgr: NDArray[np.uint8], seen: Seen, frame: int) -> NDAr
     image = image_bgr.copy()
     at, gt = slice(frame, frame + 1), seen.truth_m[frame]
     skeletons = [(gt, WHITE)]
-    if seen.compared[frame]:
-        for estimate, colour in ((detector, RED), (live, GREEN)):
-            skeletons.append((aligned_by(~seen.hidden[at], estimate(seen)[at], gt[None])[0], colour))
+    for estimate, colour in ((detector, RED), (live, GREEN)):
+        if seen.compared[frame] and np.isfinite(pred := estimate(seen)[at]).all():
+            skeletons.append((aligned_by(~seen.hidden[at], pred, gt[None])[0], colour))
     for points_m, colour in skeletons:
         if not np.isfinite(points_m).all():
             continue
