@@ -122,20 +122,20 @@ def search_example(step: SearchStep, people: FilmedPeople, path: Path) -> None:
     _save(figure, path)
 
 
-def ab_curves(mpjpe_mm: Mapping[str, Sequence[Sequence[float]]], steps: int, path: Path) -> None:
-    """3D error of held-out people while networks learn, one colour a recipe: each seed thin, their mean thick.
+def ab_curves(errors: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], steps: int, path: Path) -> None:
+    """Errors of held-out people while networks learn, one colour a recipe: each seed thin, their mean thick.
 
-    mpjpe_mm: for each recipe and seed the errors at even distances from step 0 to the last.
+    errors: for each measure (one panel) and recipe, every seed's values at even distances from step 0 to the last.
     """
-    figure, axes = plt.subplots(figsize=(8, 4.5), layout="constrained")
-    for name, runs in mpjpe_mm.items():
-        at = np.linspace(0, steps, len(runs[0]))
-        mean = np.mean(runs, axis=0)
-        (line,) = axes.plot(at, mean, linewidth=2, label=f"{name}: {mean[-1]:.1f}")
-        for run in runs:
-            axes.plot(at, run, linewidth=0.5, color=line.get_color())
-    axes.set(xlabel="training step", ylabel="MPJPE of held-out people, mm", xlim=(0, steps))
-    figure.legend(*axes.get_legend_handles_labels(), loc="outside right center", title="taught by: mm at the end")
+    figure, panels = plt.subplots(1, len(errors), figsize=(10, 4.5), layout="constrained", squeeze=False)
+    for axes, (measure, by_recipe) in zip(panels[0], errors.items(), strict=True):
+        for name, runs in by_recipe.items():
+            at = np.linspace(0, steps, len(runs[0]))
+            (line,) = axes.plot(at, np.mean(runs, axis=0), linewidth=2, label=name)
+            for run in runs:
+                axes.plot(at, run, linewidth=0.5, color=line.get_color())
+        axes.set(xlabel="training step", ylabel=measure, xlim=(0, steps))
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, title="taught by")
     _save(figure, path)
 
 

@@ -281,9 +281,15 @@ def compare(
         },
     }
     (out / "tals_ab.json").write_text(json.dumps(data, indent=2) + "\n", encoding="utf-8")
-    curves = {name: [[each.mpjpe_mm for each in run.measures] for run in seed_runs] for name, seed_runs in runs.items()}
-    ab_curves(curves, steps, out / "tals_ab.png")
+    plot(runs, steps, out / "tals_ab.png")
     return table(pseudo, runs)
+
+
+def plot(runs: dict[str, list[Run]], steps: int, path: Path) -> None:
+    measures = {name: [run.measures for run in seed_runs] for name, seed_runs in runs.items()}
+    mpjpe_mm = {name: [[each.mpjpe_mm for each in run] for run in of] for name, of in measures.items()}
+    angle_deg = {name: [[each.angle_deg for each in run] for run in of] for name, of in measures.items()}
+    ab_curves({"MPJPE of held-out people, mm": mpjpe_mm, "mean joint angle error, degrees": angle_deg}, steps, path)
 
 
 def table(pseudo: list[Measure], runs: dict[str, list[Run]]) -> str:
