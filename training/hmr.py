@@ -187,6 +187,16 @@ class Trainer:
             self.accelerator.scaler.load_state_dict(state["scaler"])
         self.step = state["step"]
 
+    def warm_start(self, state: Mapping[str, Any], path: Path) -> None:
+        """Take over the weights of another run of the same model. Raises EngineError where it is another model."""
+        try:
+            self.network.load_state_dict(state["network"])
+            if self.patches is not None and state["patches"] is not None:
+                self.patches.load_state_dict(state["patches"])
+        except RuntimeError as error:
+            first = str(error).splitlines()[1].strip()
+            raise EngineError(f"{path} is of another model ({first}): give a run of this `model`") from error
+
     def _normalised(self, images: Tensor) -> Tensor:
         return (images.float() - self._mean) / self._std
 
@@ -208,6 +218,7 @@ class Paths:
     tokenizer: Path | None = None
     body: Path = ASSETS / "body_open.npz"
     backbone: Path | None = None
+    init: Path | None = None  # checkpoint.pt of another run, all of whose weights are taken over
 
 
 def train(config: HmrTraining, paths: Paths, resume: bool = False) -> dict[str, float]:
@@ -230,6 +241,8 @@ def train(config: HmrTraining, paths: Paths, resume: bool = False) -> dict[str, 
         raise EngineError(f"{path} exists: add --resume to go on, or name another --out")
     elif paths.backbone is not None:
         load_backbone(trainer.network, paths.backbone)
+    elif paths.init is not None:
+        trainer.warm_start(checkpoint.load(paths.init), paths.init)
     accelerator.wait_for_everyone()
     main_process = accelerator.is_main_process
     mean = mean_joints(mixture, trainer.body) if held_out and main_process else None
@@ -279,11 +292,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where checkpoints and weights go")
     parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="a trained tokenizer (the shipped one)")
     parser.add_argument("--body", type=Path, default=Paths.body, metavar="FILE", help="body .npz (the shipped one)")
-    parser.add_argument("--backbone", type=Path, metavar="FILE", help="of ViTPose, HMR2 or TokenHMR, to start from")
-    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    start = parser.add_mutually_exclusive_group()
+    start.add_argument("--backbone", type=Path, metavar="FILE", help="of ViTPose, HMR2 or TokenHMR, to start from")
+    start.add_argument("--init", type=Path, metavar="FILE", help="checkpoint.pt of another run, to start from")
+    start.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    paths = Paths(options.data, options.out, options.tokenizer, options.body, options.backbone)
+    paths = Paths(options.data, options.out, options.tokenizer, options.body, options.backbone, options.init)
     try:
         train(load_config(HmrTraining, options.config), paths, options.resume)
     except (EngineError, ConfigError) as error:

@@ -206,7 +206,9 @@ def test_a_true_prediction_costs_nothing_and_equation_8_is_as_written(samples: l
     exact = sample_losses(said, batch, body, "paper")
     for name in ("pose", "betas", "keypoints_3d", "keypoints_2d"):
         assert exact[name].abs().max() < 1e-3, name
-    assert torch.allclose(token_loss(said, batch, engine.load_tokenizer()), torch.full((2,), float(np.log(512))))  # of a uniform guess
+    assert torch.allclose(
+        token_loss(said, batch, engine.load_tokenizer()), torch.full((2,), float(np.log(512)))
+    )  # of a uniform guess
 
     off = said._replace(betas=said.betas + 0.5)
     assert torch.allclose(sample_losses(off, batch, body, "paper")["betas"], torch.tensor(2.5))
@@ -344,6 +346,23 @@ def test_a_run_ends_with_a_checkpoint_that_the_engine_loads(
     assert hmr.main(options) == 2
     assert "add --resume" in capsys.readouterr().err
     assert hmr.main([*options, "--resume"]) == 0
+
+
+def test_a_run_starts_from_the_weights_of_another(
+    tmp_path: Path, data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--config", str(config_file(tmp_path)), "--data", str(data)]
+    assert hmr.main([*options, "--out", str(tmp_path / "first")]) == 0
+    still = config_file(tmp_path, steps=1, learning_rate=0.0)
+    options = ["--config", str(still), "--data", str(data), "--init", str(tmp_path / "first" / "checkpoint.pt")]
+    assert hmr.main([*options, "--out", str(tmp_path / "second")]) == 0
+    first, second = (torch.load(tmp_path / run / "model.ckpt")["state_dict"] for run in ("first", "second"))
+    assert all(torch.equal(first[name], tensor) for name, tensor in second.items())
+    other = config_file(tmp_path, model={**TINY["model"], "vit": {**TINY["model"]["vit"], "dim": 48}})  # type: ignore[dict-item,index]
+    options[1] = str(other)
+    capsys.readouterr()
+    assert hmr.main([*options, "--out", str(tmp_path / "third")]) == 2
+    assert "another model" in capsys.readouterr().err
 
 
 def test_a_backbone_starts_from_a_given_file(samples: list[Sample], body: TorchBody, tmp_path: Path) -> None:
