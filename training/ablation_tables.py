@@ -120,7 +120,7 @@ def draw(rows: Sequence[Done], split: str, measure: str, path: Path) -> None:
     noise = [100 * (value / before - 1) for value in _over_seeds(rows, split, measure)]
     if noise:
         axes.axvspan(min(noise), max(noise), color="0.85", label=f"the base under {len(noise)} seeds")
-        axes.legend(loc="lower right")
+        figure.legend(loc="outside upper right", frameon=False)
     bars = axes.barh([row.name for row in changed], changes, height=0.6)
     axes.bar_label(bars, fmt="%+.0f", padding=3)
     axes.axvline(0, color="0.3", linewidth=0.8)
