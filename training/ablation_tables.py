@@ -126,7 +126,7 @@ def draw(rows: Sequence[Done], split: str, measure: str, path: Path) -> None:
     axes.axvline(0, color="0.3", linewidth=0.8)
     axes.invert_yaxis()
     axes.margins(x=0.12)
-    axes.set_xlabel(f"{_heading(split, measure)}, change against the base's {before:.1f}, % (right is worse)")
+    figure.supxlabel(f"change of {_heading(split, measure)} against the base's {before:.1f}, %", fontsize="medium")
     figure.savefig(path, dpi=110)
     plt.close(figure)
 
