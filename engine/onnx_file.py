@@ -8,19 +8,25 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 OPSET = 20
-_HALVE_FROM = 1024  # smaller tensors stay f32: they cost nothing and may hold constants
+_HALVE_FROM = 1024  # smaller tensors, and vectors, stay f32: they cost nothing and may hold constants and scales
+_INT8_FROM = 500_000  # smaller matrices gain no time
 
 
-def write_onnx(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
+def write_onnx(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str], int8: bool = False) -> None:
     """Store the weights as fp16 (arithmetic stays f32), say what the file holds, and write it whole.
 
-    The model's properties become `metadata`; what the exporter noted of the machine's source files is taken out.
+    With `int8` the large matrices of linear layers are stored as `rounded_to_int8` says, for networks whose time goes
+    into reading them. The model's properties become `metadata`; what the exporter noted of the machine's source files
+    is taken out.
 
     Changes `model` in place.
     """
+    if int8:
+        _round_weights(model)
     _halve_weights(model)
     _forget_source(model)
     for key, value in metadata.items():
@@ -30,6 +36,28 @@ def write_onnx(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) 
     partial = path.with_suffix(".part")
     onnx.save(model, partial)
     os.replace(partial, path)
+
+
+def rounded_to_int8(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """A linear layer's weight (outputs, inputs) as whole numbers in -127..127 times a scale for each output."""
+    scale = np.maximum(np.abs(weight).max(1), np.finfo(np.float32).tiny) / np.float32(127)
+    return np.rint(weight / scale[:, None]).astype(np.int8), scale.astype(np.float32)
+
+
+def _round_weights(model: onnx.ModelProto) -> None:
+    weights = {weight.name: weight for weight in model.graph.initializer}
+    for node in list(model.graph.node):
+        weight = weights.get(node.input[1]) if node.op_type == "Gemm" else None
+        if weight is None or np.prod(weight.dims) < _INT8_FROM:
+            continue
+        if not any(attribute.name == "transB" and attribute.i for attribute in node.attribute):
+            raise ValueError(f"{node.name} holds its weight as (inputs, outputs): only (outputs, inputs) is rounded")
+        name = weight.name
+        whole, scale = rounded_to_int8(numpy_helper.to_array(weight))
+        weight.CopyFrom(numpy_helper.from_array(whole, f"{name}_int8"))
+        model.graph.initializer.append(numpy_helper.from_array(scale, f"{name}_scale"))
+        parts = [f"{name}_int8", f"{name}_scale"]
+        model.graph.node.insert(0, helper.make_node("DequantizeLinear", parts, [name], axis=0))
 
 
 def _forget_source(model: onnx.ModelProto) -> None:
@@ -45,7 +73,7 @@ def _halve_weights(model: onnx.ModelProto) -> None:
     casts = []
     for initializer in model.graph.initializer:
         array = numpy_helper.to_array(initializer)
-        if initializer.data_type != TensorProto.FLOAT or array.size < _HALVE_FROM:
+        if initializer.data_type != TensorProto.FLOAT or array.ndim < 2 or array.size < _HALVE_FROM:
             continue
         name = initializer.name
         initializer.CopyFrom(numpy_helper.from_array(array.astype(np.float16), f"{name}_fp16"))
@@ -53,7 +81,7 @@ def _halve_weights(model: onnx.ModelProto) -> None:
     for node in reversed(casts):
         model.graph.node.insert(0, node)
     # Shapes noted for what are now casts would contradict nothing, but initializers may not be listed twice.
-    renamed = {cast.output[0] for cast in casts}
+    renamed = {node.output[0] for node in model.graph.node if node.op_type in ("Cast", "DequantizeLinear")}
     kept = [value for value in model.graph.value_info if value.name not in renamed]
     del model.graph.value_info[:]
     model.graph.value_info.extend(kept)

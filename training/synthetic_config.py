@@ -21,8 +21,8 @@ class HidingConfig:
     """What is not seen, and what `visibility` says of it."""
 
     limb: float = 0.04  # chance of a limb (whole or from the middle joint) to be behind a thing
-    one_arm: float = 0.05
-    both_legs: float = 0.12  # a table, a sofa
+    one_arm: float = 0.30
+    both_legs: float = 0.15  # a table, a sofa
     both_shins: float = 0.04
     point: float = 0.03
     behind_body: float = 0.9  # of the people in whom the body hides landmarks, the share that shows it in visibility
@@ -33,10 +33,10 @@ class HidingConfig:
     kept_square: tuple[float, float] = (0.4, 0.9)  # that square's side to the whole person's
     unsure: float = 0.09  # spread of the visibility of what is in full view
     guess_visibility: float = 0.6  # highest visibility, but for scatter, of what is not seen at all
-    invented: float = 0.8  # share of people in whose hidden limbs' place the detector invents others
+    invented: float = 0.9  # share of people in whose hidden limbs' place the detector invents others
     invented_length: tuple[float, float] = (0.3, 1.1)
-    believed_arm: float = 0.3  # of people, whose unknown arms get a visibility as if they were seen
-    arm_twice: float = 0.3  # of invented arms: the other arm once more
+    believed_arm: float = 0.4  # of people, whose unknown arms get a visibility as if they were seen
+    arm_twice: float = 0.4  # of invented arms: the other arm once more
     pulled_inside: float = 0.5  # of people cut off: what is outside of the picture is put just inside
 
 

@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 import torch
 
-from engine.onnx_file import OPSET, write_onnx
+from engine.onnx_file import OPSET, rounded_to_int8, write_onnx
 from engine.weights import ASSETS
 
 
@@ -33,3 +34,31 @@ def test_what_the_exporter_notes_of_source_files_is_taken_out(tmp_path: Path) ->
     written = onnx.load(tmp_path / "linear.onnx")
     assert notes(written) == []
     assert [(entry.key, entry.value) for entry in written.metadata_props] == [("kind", "test")]
+
+
+def test_int8_weights_give_what_torch_gives_with_the_same_weights(tmp_path: Path) -> None:
+    import openvino
+
+    torch.manual_seed(0)
+    large, small = torch.nn.Linear(800, 700), torch.nn.Linear(700, 20)
+    net = torch.nn.Sequential(large, torch.nn.GELU(), small).eval()
+    x = torch.randn(2, 800)
+    exact = net(x).detach()
+    program = torch.onnx.export(net, (x,), dynamo=True, opset_version=OPSET, verbose=False)
+    assert program is not None
+    write_onnx(program.model_proto, tmp_path / "net.onnx", {}, int8=True)
+    assert (tmp_path / "net.onnx").stat().st_size < 1.1 * 800 * 700  # one byte each, and the small layer
+
+    whole, scale = rounded_to_int8(large.weight.detach().numpy())
+    assert np.abs(whole).max() == 127
+    rounded = torch.from_numpy(whole * scale[:, None])
+    assert (rounded - large.weight).abs().max() <= 0.5001 * scale.max()
+    with torch.no_grad():
+        large.weight.copy_(rounded)
+        small.weight.copy_(small.weight.half())
+        expected = net(x)
+    settings = {"INFERENCE_PRECISION_HINT": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
+    model = openvino.Core().compile_model(str(tmp_path / "net.onnx"), "CPU", settings)
+    found = model([x.numpy()])[0]
+    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=2e-5)
+    assert np.abs(found - exact.numpy()).max() > 1e-4
