@@ -13,8 +13,8 @@ from engine.errors import EngineError
 from engine.skeleton import NUM_JOINTS
 from training.filmed_people import Axes
 from training.fixed_camera import Crop, best_projection
-from training.synthetic import ray_axes
 from training.thresholds import Thresholds, joint_thresholds_rad, keypoint_thresholds
+from training.views import ray_axes
 
 _REQUIRED = ("points_cam_m", "names", "intrinsics", "box_center_px", "box_size_px")
 
