@@ -147,7 +147,8 @@ def evaluate_tokenizers(options: argparse.Namespace) -> Result:
         for split in ("test", "test_ood"):
             errors += [figures[split].mve_mm, figures[split].mpjpe_mm] if split in figures else [None, None]
         size = f"{tokenizer.num_tokens} tokens of {tokenizer.num_codes} x {tokenizer.codebook.shape[1]}"
-        table = replace(table, rows=(*table.rows, ((path.stem, size), tuple(errors))))
+        name = f"{path.absolute().parent.name}/{path.stem}"  # every run calls its own tokenizer.*
+        table = replace(table, rows=(*table.rows, ((name, size), tuple(errors))))
         data[str(path)] = {split: asdict(row) for split, row in figures.items()}
     if options.map is not None:
         unseen = splits["test_ood"] if "test_ood" in splits else splits["test"]

@@ -227,8 +227,8 @@ def test_tokenizers_of_both_layouts_stand_in_table_3(tmp_path: Path, capsys: pyt
     figures = json.loads((tmp_path / "out.json").read_text())["tokenizers"]
     known, unseen = figures[str(shipped)]["test"], figures[str(shipped)]["test_ood"]
     row = f"{known['mve_mm']:.1f} | {known['mpjpe_mm']:.1f} | {unseen['mve_mm']:.1f} | {unseen['mpjpe_mm']:.1f} |"
-    assert f"| tokenizer | 42 tokens of 512 x 64 | {row}" in printed
-    assert "| tokenizer | 160 tokens of 32 x 8 |" in printed
+    assert f"| assets/tokenizer | 42 tokens of 512 x 64 | {row}" in printed
+    assert f"| {tmp_path.name}/tokenizer | 160 tokens of 32 x 8 |" in printed
     picture = cv2.imread(str(tmp_path / "map.png"))
     assert picture is not None
     assert min(picture.shape[:2]) > 500
