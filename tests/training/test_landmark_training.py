@@ -18,6 +18,7 @@ from engine.errors import EngineError
 from engine.landmark_net import ASSETS, LandmarkNetConfig
 from engine.tokenizer import PoseTokenizer, PoseTokenizerConfig
 from training import checkpoint
+from training.ablation import load_rows
 from training.landmarks import LandmarkTrainingConfig, Paths, Trainer, evaluate, train
 from training.mocap import Mocap
 from training.torch_body import TorchBody
@@ -192,3 +193,9 @@ def test_a_run_leaves_weights_that_say_what_they_were_made_of(tmp_path: Path, mo
 def test_the_shipped_configurations_load(name: str) -> None:
     config = load_config(LandmarkTrainingConfig, ROOT / "configs" / "landmarks" / f"{name}.yaml")
     assert config.net.head == ("token" if name == "default" else "direct")
+
+
+def test_the_shipped_ablation_loads() -> None:
+    rows = load_rows(ROOT / "configs" / "landmarks" / "ablation.yaml", LandmarkTrainingConfig)
+    assert rows[0].name == "base"
+    assert len({repr(row.config) for row in rows}) == len(rows)
