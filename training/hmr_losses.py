@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX
+from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX, SMPL_PELVIS_M
 from engine.tokenhmr import TokenHmrOutput
 from engine.tokenizer import Tokenizer
 from training.mixture import Batch
@@ -44,8 +44,8 @@ def body_keypoints(body: TorchBody, said: TokenHmrOutput) -> tuple[Tensor, Tenso
     keypoints[:, torch.from_numpy(ON_BODY)] = points[:, torch.from_numpy(KEYPOINT_PLACES[ON_BODY])]
     scale, tx, ty = said.cam.unbind(-1)
     camera = torch.stack((tx, ty, 2 * CROP_FOCAL_PX / (CROP_SIZE_PX * scale + 1e-9)), dim=-1)
-    # The camera places SMPL's origin; the pelvis stands off from it by its place in the template.
-    pelvis = body.rest_joints[0] + torch.einsum("ck,bk->bc", body.joint_shapedirs[0], said.betas)
+    # The camera places SMPL's origin. On any body the pelvis stands off from it as in SMPL's template, as when live.
+    pelvis = camera.new_tensor(SMPL_PELVIS_M) + torch.einsum("ck,bk->bc", body.joint_shapedirs[0], said.betas)
     placed = keypoints + (camera + pelvis)[:, None]
     return keypoints, CROP_FOCAL_PX / CROP_SIZE_PX * placed[..., :2] / placed[..., 2:]
 

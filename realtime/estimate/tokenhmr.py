@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.camera import full_frame_translation
+from engine.camera import SMPL_PELVIS_M, full_frame_translation
 from engine.errors import EngineError
 from engine.runtime import PoseEngine, load_engine
 from realtime.body.model import BodyModel
@@ -28,7 +28,6 @@ Array = NDArray[np.float32]
 _MARGIN = (
     0.1  # landmarks end at the eyes and the toes; the detector that the network was trained on sees hair and shoes
 )
-_SMPL_PELVIS_M = np.array([-0.0018, -0.2233, 0.0282], np.float32)  # in SMPL's neutral template, from its origin
 
 
 class EngineFileError(UserError):
@@ -106,7 +105,7 @@ class TokenHmrEstimator:
         centers, sides = zip(*(crop_square(box) for box in boxes), strict=True)
         focal_px = PinholeCamera(*size, self._fov_deg).focal_px
         origin: Array = full_frame_translation(cam, np.stack(centers), np.array(sides), size, focal_px)
-        pelvis = self._body.rest_joints(betas)[:, 0] if self._smpl else _SMPL_PELVIS_M
+        pelvis = self._body.rest_joints(betas)[:, 0] if self._smpl else SMPL_PELVIS_M
         return (origin + pelvis).astype(np.float32)
 
     def _drop(self, person: TrackedPerson) -> None:

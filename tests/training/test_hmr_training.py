@@ -15,7 +15,7 @@ import yaml
 from scipy.spatial.transform import Rotation
 
 import engine
-from engine.camera import full_frame_translation
+from engine.camera import SMPL_PELVIS_M, full_frame_translation
 from engine.checkpoint import load_tokenhmr
 from engine.config import from_dict
 from engine.errors import EngineError
@@ -244,7 +244,7 @@ def test_the_training_camera_is_the_one_that_the_program_runs(samples: list[Samp
     said = said_exactly(batch, body)._replace(cam=torch.tensor([[0.8, 0.1, -0.2]]))
     keypoints_3d, keypoints_2d = body_keypoints(body, said)
     origin = full_frame_translation(said.cam.numpy(), np.array([[128.0, 128.0]]), np.array([256.0]), (256, 256))
-    pelvis = (body.rest_joints[0] + body.joint_shapedirs[0] @ said.betas[0]).numpy()
+    pelvis = SMPL_PELVIS_M + (body.joint_shapedirs[0] @ said.betas[0]).numpy()
     points = keypoints_3d[0].numpy() + origin[0] + pelvis
     assert np.allclose(keypoints_2d[0].numpy(), 5000 / 256 * points[:, :2] / points[:, 2:], atol=1e-4)
 
