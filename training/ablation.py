@@ -41,6 +41,7 @@ from engine.config import ConfigError, load_config
 from engine.errors import EngineError
 from engine.weights import ASSETS, load_weights
 from training.ablation_tables import BASE, Done, Paper, draw, markdown
+from training.command import ends_in_one_line
 
 logger = logging.getLogger(__name__)
 
@@ -309,6 +310,7 @@ def _key(row: Row, inputs: Inputs) -> str:
     return json.dumps(made_of(row, inputs))
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.ablation", description="Train rows and compare them.")
     parser.add_argument("--trainer", choices=sorted(TRAINERS), required=True)
@@ -325,24 +327,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     mocap = tuple(options.mocap)
     shipped = ASSETS / "tokenizer.safetensors" if options.trainer == "landmarks" else None
     inputs = Inputs(mocap, mocap, options.body, options.tokenizer or shipped, options.init)
-    try:
-        trainer = TRAINERS[options.trainer]()
-        rows = load_rows(options.config, trainer.config)
-        stopped = train_rows(rows, options.rows, trainer, inputs, options.out)
-        found = collect(rows, inputs, options.out)
-        options.out.mkdir(parents=True, exist_ok=True)
-        table = markdown(found)
-        print(table)
-        (options.out / "ablation.md").write_text(table + "\n", encoding="utf-8")
-        records = json.dumps([row.as_json() for row in found], indent=1)
-        (options.out / "ablation.json").write_text(records + "\n", encoding="utf-8")
-        if options.plot:
-            split, measure, path = options.plot
-            draw(found, split, measure, Path(path))
-        return 1 if stopped else 0
-    except (EngineError, ConfigError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    trainer = TRAINERS[options.trainer]()
+    rows = load_rows(options.config, trainer.config)
+    stopped = train_rows(rows, options.rows, trainer, inputs, options.out)
+    found = collect(rows, inputs, options.out)
+    options.out.mkdir(parents=True, exist_ok=True)
+    table = markdown(found)
+    print(table)
+    (options.out / "ablation.md").write_text(table + "\n", encoding="utf-8")
+    records = json.dumps([row.as_json() for row in found], indent=1)
+    (options.out / "ablation.json").write_text(records + "\n", encoding="utf-8")
+    if options.plot:
+        split, measure, path = options.plot
+        draw(found, split, measure, Path(path))
+    return 1 if stopped else 0
 
 
 if __name__ == "__main__":

@@ -25,13 +25,14 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 import engine
-from engine.config import ConfigError, load_config
+from engine.config import load_config
 from engine.crop import MEAN, STD
 from engine.errors import EngineError
 from engine.tokenhmr import TokenHmrConfig, TokenHmrOutput, middle
 from engine.tokenizer import Tokenizer
 from engine.weights import ASSETS
 from training import checkpoint
+from training.command import ends_in_one_line
 from training.crops import CropAugmentation
 from training.hmr_evaluation import evaluate, mean_joints
 from training.hmr_losses import LossWeights, TalsVariant, sample_losses, token_loss
@@ -285,6 +286,7 @@ def _save_model(trainer: Trainer, paths: Paths, figures: dict[str, float]) -> No
 # The command ---------------------------------------------------------------------------------------------------------
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.hmr", description="Train TokenHMR's second stage.")
     parser.add_argument("--config", type=Path, required=True, metavar="YAML")
@@ -299,14 +301,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     paths = Paths(options.data, options.out, options.tokenizer, options.body, options.backbone, options.init)
-    try:
-        train(load_config(HmrTraining, options.config), paths, options.resume)
-    except (EngineError, ConfigError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except FloatingPointError as error:
-        print(f"stopped: {error}; the last checkpoint is whole", file=sys.stderr)
-        return 1
+    train(load_config(HmrTraining, options.config), paths, options.resume)
     return 0
 
 

@@ -34,7 +34,7 @@ from torch import Tensor
 
 from engine import landmark_net
 from engine import tokenizer as pose_tokenizer
-from engine.config import ConfigError, load_config
+from engine.config import load_config
 from engine.errors import EngineError
 from engine.landmark_net import LandmarkNet, LandmarkNetConfig, normalise
 from engine.rotations import rotmat_from_axis_angle
@@ -42,6 +42,7 @@ from engine.tokenizer import Tokenizer
 from engine.weights import ASSETS
 from training import checkpoint
 from training.augment import PoseAugmentation, PoseSampler
+from training.command import ends_in_one_line
 from training.landmark_losses import LossConfig, losses, posed
 from training.metrics import mpjpe, pa_mpjpe
 from training.mocap import SPLITS, Mocap, load_mocap
@@ -320,6 +321,7 @@ def _save_weights(net: LandmarkNet, trainer: Trainer, paths: Paths, figures: dic
 # The command ---------------------------------------------------------------------------------------------------------
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.landmarks", description="Train the landmark estimator.")
     parser.add_argument("--config", type=Path, default=Path("configs/landmarks/default.yaml"), metavar="YAML")
@@ -333,14 +335,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     overrides = {} if options.steps is None else {"steps": options.steps}
     paths = Paths(options.mocap, options.out, options.tokenizer, options.body, options.init)
-    try:
-        train(load_config(LandmarkTrainingConfig, options.config, overrides), paths, options.resume)
-    except (EngineError, ConfigError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except FloatingPointError as error:
-        print(f"stopped: {error}; the last checkpoint is whole", file=sys.stderr)
-        return 1
+    train(load_config(LandmarkTrainingConfig, options.config, overrides), paths, options.resume)
     return 0
 
 

@@ -24,11 +24,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.config import ConfigError, load_config
+from engine.config import load_config
 from engine.errors import EngineError
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
 from engine.weights import ASSETS
 from training.augment import PoseAugmentation, PoseSampler
+from training.command import ends_in_one_line
 from training.mocap import load_mocap
 from training.readers.sample import KEYPOINT_PLACES, NUM_KEYPOINTS, ON_BODY, Array, Sample
 from training.torch_body import TorchBody
@@ -330,6 +331,7 @@ def _add(tar: tarfile.TarFile, sample: Sample) -> None:
         tar.addfile(member, io.BytesIO(content))
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.render", description="Draw pictures of the free body.")
     parser.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files")
@@ -340,19 +342,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     options = parser.parse_args(argv)
-    try:
-        if options.out.exists() and any(options.out.iterdir()):
-            raise EngineError(f"{options.out} is not empty: name another --out")
-        renderer = Renderer(TorchBody(options.body), load_config(RenderConfig, options.config))
-        started = time.monotonic()
-        samples = renders(renderer, options.mocap, options.split, options.count, options.seed)
-        for done in write_tars(samples, options.out):
-            if done % 500 == 0 or done == options.count:
-                rate = done / (time.monotonic() - started)
-                print(f"{done}/{options.count}, {rate:.1f} a second, {(options.count - done) / rate / 60:.1f} min left")
-    except (EngineError, ConfigError) as error:
-        print(error, file=sys.stderr)
-        return 2
+    if options.out.exists() and any(options.out.iterdir()):
+        raise EngineError(f"{options.out} is not empty: name another --out")
+    renderer = Renderer(TorchBody(options.body), load_config(RenderConfig, options.config))
+    started = time.monotonic()
+    samples = renders(renderer, options.mocap, options.split, options.count, options.seed)
+    for done in write_tars(samples, options.out):
+        if done % 500 == 0 or done == options.count:
+            rate = done / (time.monotonic() - started)
+            print(f"{done}/{options.count}, {rate:.1f} a second, {(options.count - done) / rate / 60:.1f} min left")
     return 0
 
 

@@ -30,7 +30,7 @@ from torch import Tensor, nn
 import engine
 import engine.tokenizer
 from engine.checkpoint import released_key, tokenizer_names
-from engine.config import ConfigError, load_config
+from engine.config import load_config
 from engine.errors import EngineError
 from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
 from engine.rotations import rotmat_from_6d, sixd_from_rotmat
@@ -39,6 +39,7 @@ from engine.weights import ASSETS
 from training import checkpoint
 from training.augment import PoseAugmentation, PoseSampler
 from training.codebook import EmaCodebook
+from training.command import ends_in_one_line
 from training.losses import commitment, point_l1, rotation_l1
 from training.mocap import Mocap, load_mocap
 from training.progress import Progress
@@ -348,6 +349,7 @@ def train(config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Pat
 # The command ---------------------------------------------------------------------------------------------------------
 
 
+@ends_in_one_line
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.tokenizer", description="Train or measure the tokenizer.")
     task = parser.add_mutually_exclusive_group(required=True)
@@ -363,19 +365,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     if options.config and not options.out:
         parser.error("training needs --out DIR")
-    try:
-        if options.evaluate:
-            tokenizer = engine.load_tokenizer(options.evaluate)
-            print_table(evaluate_splits(tokenizer, TorchBody(options.body), options.mocap))
-        else:
-            config = load_config(TokenizerTraining, options.config)
-            train(config, options.mocap, options.body, options.out, options.resume)
-    except (EngineError, ConfigError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    except FloatingPointError as error:
-        print(f"stopped: {error}; the last checkpoint is whole", file=sys.stderr)
-        return 1
+    if options.evaluate:
+        tokenizer = engine.load_tokenizer(options.evaluate)
+        print_table(evaluate_splits(tokenizer, TorchBody(options.body), options.mocap))
+    else:
+        config = load_config(TokenizerTraining, options.config)
+        train(config, options.mocap, options.body, options.out, options.resume)
     return 0
 
 
