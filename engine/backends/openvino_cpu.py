@@ -14,6 +14,7 @@ from engine.device import Device
 from engine.errors import EngineError
 from engine.graphs import GRAPHS, graph_shapes
 from engine.manifest import Manifest
+from engine.openvino_settings import CPU_SETTINGS
 
 if TYPE_CHECKING:
     from engine.tokenhmr import EngineNetwork
@@ -60,7 +61,7 @@ class OpenVino:
     def _session(self, path: Path, precision: str, inputs: Mapping[str, tuple[int, ...]]) -> Session:
         model = self._core.read_model(path)
         model.reshape({name: [1, *shape] for name, shape in inputs.items()})
-        settings = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": _HINTS[precision]}
+        settings = {**CPU_SETTINGS, "INFERENCE_PRECISION_HINT": _HINTS[precision]}
         return OpenVinoSession(self._core.compile_model(model, "CPU", settings).create_infer_request())
 
     def _refuse(self, precision: str) -> None:

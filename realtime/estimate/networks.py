@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engine.privacy  # noqa: F401  before openvino
+from engine.openvino_settings import CPU_SETTINGS
 from realtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class OnnxNetwork:
             model = core.read_model(path)
             model.reshape({name: list(shape) for name, shape in inputs.items()})
             settings = {
-                "PERFORMANCE_HINT": "LATENCY",
+                **CPU_SETTINGS,
                 "INFERENCE_PRECISION_HINT": "f32",
                 "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # int8 weights, but nothing else
                 "INFERENCE_NUM_THREADS": threads,

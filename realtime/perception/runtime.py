@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engine.privacy  # noqa: F401  before openvino
+from engine.openvino_settings import CPU_SETTINGS
 from realtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -109,7 +110,7 @@ class OpenVinoNetwork:
         compiled = core.compile_model(
             steps.build(),
             "CPU",
-            {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads},
+            {**CPU_SETTINGS, "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads},
         )
         self.input_bgr = np.zeros((spec.input_size, spec.input_size, 3), np.uint8)
         self._request = compiled.create_infer_request()
