@@ -73,7 +73,7 @@ def sample_losses(said: TokenHmrOutput, truth: Batch, body: TorchBody, variant: 
         over = keypoints_over(keypoints_2d, target_2d, confidence_2d, limits_2d, tals)
         image = torch.where(trusted, image, scaled)
         # Equation 9 has no 3D term for pseudo ground truth; the released variant keeps some of it.
-        kept = keypoints_3d_kept(over, confidence_3d, tals) if tals.gates_3d else torch.zeros_like(over)
+        kept = keypoints_3d_kept(over, confidence_3d, tals)
         space = space * (trusted | kept)
         has_betas = truth.has_betas & truth.trusted
     else:
