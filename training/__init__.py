@@ -12,7 +12,7 @@ camera_bias           the wrong camera (section 3) and TALS against the plain lo
                       pseudo_truth, known_cameras, tals_ab, bias_plots
 render                draws pictures of the free body
 body                  makes the free body: anny_rig, anny_tpose, anny_landmarks
-readers.poses         turns published motion capture into the mocap files that trainers read; readers has a module a form
+readers.poses         turns published motion capture into the files that trainers read; readers has a module a form
 
 Shared by several: mocap and augment (poses), torch_body, tals and thresholds (TALS itself), metrics, and what every
 run does: checkpoint, progress, schedule, command.
