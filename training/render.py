@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine.config import load_config
+from engine.crop import ASPECT
 from engine.errors import EngineError
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
 from engine.weights import ASSETS
@@ -319,7 +320,7 @@ def _add(tar: tarfile.TarFile, sample: Sample) -> None:
         "keypoints_2d": sample.keypoints_2d,
         "keypoints_3d": sample.keypoints_3d,
         "center": sample.center_px,
-        "scale": np.full(2, sample.side_px / 200, np.float32),
+        "scale": np.array((ASPECT, 1), np.float32) * np.float32(sample.side_px / 200),
         "body_pose": sample.pose.reshape(-1),
         "betas": sample.betas,
         "has_body_pose": np.float32(sample.has_pose),

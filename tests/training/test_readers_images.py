@@ -38,7 +38,7 @@ def test_tars_of_4d_humans(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> 
     sample = images[1]
     assert sample.name == "coco/000000.tar/part/image_001_1"
     assert sample.center_px.tolist() == [1.0, 2.0]
-    assert sample.side_px == pytest.approx(25.0)  # the larger scale, times 200
+    assert sample.side_px == pytest.approx(20 * 4 / 3)  # a box of 20 x 25 pixels grows to three to four
     assert sample.image_bgr.shape == (30, 40, 3)
     assert sample.pose[1].tolist() == [3.0, 4.0, 5.0]
     assert (sample.has_pose, sample.has_betas) == (True, False)

@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.crop import ASPECT
 from engine.unpickle import AllowListUnpickler, UnpickleError, read
 from training.readers.files import BrokenFileError, decode_image, expect, fingerprint, in_form, read_all
 from training.readers.sample import NUM_KEYPOINTS, Array, Sample
 
 FORM = "4D-Humans tars"
-_SCALE_PX = 200.0  # `scale` is the side of the person's square in units of this
+_SCALE_PX = 200.0  # `scale` is the width and height of the person's box in units of this
 _MIN_CONFIDENCE = 0.3  # 2D keypoints below are taken as unseen
 _SHAPES = {
     "keypoints_2d": (NUM_KEYPOINTS, 3),
@@ -97,13 +98,13 @@ def _sample(name: str, picture: bytes, person: Mapping[str, Any]) -> Sample:
         with in_form(name, FORM):
             arrays[key] = np.array(person[key], np.float32)
     with in_form(name, FORM):
-        side_px = _SCALE_PX * float(np.max(np.asarray(person["scale"], np.float64)))
+        width_px, height_px = np.broadcast_to(_SCALE_PX * np.asarray(person["scale"], np.float64), 2)
     arrays["keypoints_2d"][arrays["keypoints_2d"][:, 2] < _MIN_CONFIDENCE, 2] = 0
     return Sample(
         name=name,
         image_bgr=decode_image(picture, name),
         center_px=arrays["center"],
-        side_px=side_px,
+        side_px=max(width_px / ASPECT, height_px),  # as live: the box grows to the aspect of the network's picture
         keypoints_2d=arrays["keypoints_2d"],
         keypoints_3d=arrays["keypoints_3d"],
         pose=arrays["body_pose"].reshape(24, 3),
