@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
-from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX
+from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX, SMPL_PELVIS_M
 from engine.crop import MEAN, STD
 from engine.errors import EngineError
 from engine.rotations import rotmat_from_axis_angle
@@ -29,7 +29,7 @@ from training.protocols import PROTOCOLS, Array, People, Protocol
 from training.readers.files import BrokenFileError
 from training.readers.forms import Form
 from training.readers.sample import ImageSet, Sample
-from training.smpl import Posed, SmplBody, keypoints
+from training.smpl import SMPL_VERTICES, Posed, SmplBody, keypoints
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +156,10 @@ def predictions(run: Run, form: Form, bodies: Bodies) -> People:
     joints, placed = _points(meshes, form, bodies)
     scale, tx, ty = run.cam.numpy().T
     camera = np.stack((tx, ty, 2 * CROP_FOCAL_PX / (CROP_SIZE_PX * scale + 1e-9)), axis=-1)
-    in_camera = placed + camera[:, None]
+    # The camera places SMPL's origin; another body's pelvis stands off from it as SMPL's does.
+    own = bodies.neutral.num_vertices == SMPL_VERTICES
+    origin = 0.0 if own else SMPL_PELVIS_M - bodies.neutral.rest_joints[0].numpy()
+    in_camera = placed + (camera + origin)[:, None]
     crop_px = CROP_FOCAL_PX / CROP_SIZE_PX * in_camera[..., :2] / in_camera[..., 2:]  # of the side, 0 in the middle
     center, side = _squares(run)
     return People(

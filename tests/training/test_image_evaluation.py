@@ -22,10 +22,12 @@ from tests.training.small_network import SMALL
 from tests.training.smpl_files import smpl_pickle
 from training.evaluate import main
 from training.evaluation_bodies import Bodies, load_bodies
+from training.hmr_losses import body_keypoints
 from training.image_evaluation import Run, predictions, run_network, truth
 from training.protocols import PROTOCOLS, score
 from training.readers.forms import Form, open_images
-from training.readers.sample import ImageSet
+from training.readers.sample import ON_BODY, ImageSet
+from training.torch_body import TorchBody
 
 LARGER = 1.1  # the male and female stand-ins against the neutral one
 
@@ -137,6 +139,21 @@ def test_keypoints_are_where_the_whole_picture_s_camera_sees_them(tmp_path: Path
     assert pred.keypoints_2d is not None
     # The two differ by the perspective of a camera off the axis, far away: a thousandth of the side.
     np.testing.assert_allclose(pred.keypoints_2d[:, 10], pixels[:, 5], atol=0.02 * side.max())  # the right knee
+
+
+def test_keypoints_of_the_free_body_are_where_training_puts_them(tmp_path: Path) -> None:
+    """The camera places SMPL's origin, the free body's is its pelvis: the losses of training say where that lies."""
+    images = open_images("tars", make("tars", tmp_path), "")
+    run = run_of(images, cam=(0.8, 0.1, -0.2))
+    pred = predictions(run, "tars", load_bodies("tars", None, None))
+    nothing = torch.zeros(0)
+    said = TokenHmrOutput(nothing, nothing, run.rotmats[:, :1], run.rotmats[:, 1:], run.betas, run.cam)
+    _, fractions = body_keypoints(TorchBody(ASSETS / "body_open.npz"), said)
+    center = np.stack([sample.center_px for sample in run.samples])
+    side = np.array([sample.side_px for sample in run.samples])
+    expected = center[:, None] + side[:, None, None] * fractions.numpy()
+    assert pred.keypoints_2d is not None
+    np.testing.assert_allclose(pred.keypoints_2d[:, ON_BODY], expected[:, ON_BODY], atol=1e-3 * side.max())
 
 
 def test_clips_are_parted_where_frames_are_missing(tmp_path: Path, files: Files) -> None:
