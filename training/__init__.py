@@ -15,5 +15,5 @@ body                  makes the free body: anny_rig, anny_tpose, anny_landmarks
 readers.poses         turns published motion capture into the files that trainers read; readers has a module a form
 
 Shared by several: mocap and augment (poses), torch_body, tals and thresholds (TALS itself), metrics, and what every
-run does: checkpoint, progress, schedule, command.
+run does: processes, checkpoint, progress, schedule, command.
 """

@@ -39,6 +39,7 @@ from training.hmr_losses import LossWeights, TalsVariant, sample_losses, token_l
 from training.hmr_network import build_network, load_backbone, released_state
 from training.mixture import Batch, InMemory, Mixture, Part
 from training.patch_keypoints import PatchKeypoints
+from training.processes import open_accelerator
 from training.progress import Progress
 from training.readers.forms import Form, open_images
 from training.readers.sample import ImageSet
@@ -228,10 +229,8 @@ def train(config: HmrTraining, paths: Paths, resume: bool = False) -> dict[str, 
 
     Raises FloatingPointError for a number that is not finite, in data or loss, with the sample's name.
     """
-    accelerator = Accelerator(mixed_precision=config.precision)
+    accelerator = open_accelerator(config.precision, config.batch)
     rank, processes = accelerator.process_index, accelerator.num_processes
-    if config.batch % processes:
-        raise EngineError(f"a batch of {config.batch} cannot be shared by {processes} processes: change `batch`")
     mixture = open_mixture(config, paths.data)
     held_out = config.validation and config.validation.open(paths.data)
     trainer = Trainer(config, mixture, engine.load_tokenizer(paths.tokenizer), TorchBody(paths.body), accelerator)

@@ -35,7 +35,6 @@ from torch import Tensor
 from engine import landmark_net
 from engine import tokenizer as pose_tokenizer
 from engine.config import load_config
-from engine.errors import EngineError
 from engine.landmark_net import LandmarkNet, LandmarkNetConfig, normalise
 from engine.rotations import rotmat_from_axis_angle
 from engine.tokenizer import Tokenizer
@@ -46,6 +45,7 @@ from training.command import ends_in_one_line
 from training.landmark_losses import LossConfig, losses, posed
 from training.metrics import mpjpe, pa_mpjpe
 from training.mocap import SPLITS, Mocap, load_mocap
+from training.processes import open_accelerator
 from training.progress import Progress
 from training.schedule import warmup_cosine
 from training.synthetic import SyntheticBlazePose, Targets
@@ -258,9 +258,7 @@ def train(config: LandmarkTrainingConfig, paths: Paths, resume: bool = False) ->
 
     Returns the figures by split. Raises FloatingPointError for a loss that is not finite.
     """
-    accelerator = Accelerator(mixed_precision=config.precision)
-    if config.batch % accelerator.num_processes:
-        raise EngineError(f"a batch of {config.batch} cannot be shared by {accelerator.num_processes} processes")
+    accelerator = open_accelerator(config.precision, config.batch)
     tokenizer = None
     if config.net.head == "token":
         tokenizer = pose_tokenizer.load(paths.tokenizer)

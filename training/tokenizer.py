@@ -42,6 +42,7 @@ from training.codebook import EmaCodebook
 from training.command import ends_in_one_line
 from training.losses import commitment, point_l1, rotation_l1
 from training.mocap import Mocap, load_mocap
+from training.processes import open_accelerator
 from training.progress import Progress
 from training.reconstruction import Figures, evaluate, evaluate_splits, held_out, print_table, upright
 from training.schedule import warmup_cosine
@@ -295,25 +296,13 @@ def save_tokenizer(trainer: Trainer, out: Path, figures: Mapping[str, Figures]) 
 # The loop ------------------------------------------------------------------------------------------------------------
 
 
-def open_accelerator(precision: str) -> Accelerator:
-    """Raises EngineError for a precision that this machine does not have."""
-    try:
-        return Accelerator(mixed_precision=precision)
-    except ValueError as error:
-        raise EngineError(f"precision {precision} cannot be had here ({error}): choose another `precision`") from error
-
-
 def train(config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Path, resume: bool = False) -> Tokenizer:
     """Run to the last step. Leaves in `out`: checkpoint.pt, losses.jsonl, TensorBoard events and the weights.
 
     Returns the tokenizer as it was stored. Raises FloatingPointError, with the clip's name, for a number that is not
     finite.
     """
-    accelerator = open_accelerator(config.precision)
-    if config.batch % accelerator.num_processes:
-        raise EngineError(
-            f"a batch of {config.batch} cannot be shared by {accelerator.num_processes} processes: change `batch`"
-        )
+    accelerator = open_accelerator(config.precision, config.batch)
     held = held_out(mocap)
     shape = TorchBody(body)
     trainer = Trainer(config, load_mocap(mocap, "train"), shape, accelerator, sha256(body.read_bytes()).hexdigest())
