@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.heat import trust
 from engine.skeleton import NUM_LANDMARKS
 from realtime.messages import Landmarks
 from realtime.perception.roi import Roi
@@ -74,24 +75,26 @@ def decode(
     finite = math.isfinite(presence) and bool(np.isfinite(points).all()) and bool(np.isfinite(world).all())
     if not finite:
         rows, world, presence = np.zeros_like(rows), np.zeros_like(world), 0.0
-    image_px = roi.to_image(refine(rows[:NUM_USED, :2] / np.float32(SIDE), heat))
+    refined, peaks = refine(rows[:NUM_USED, :2] / np.float32(SIDE), heat)
+    image_px = roi.to_image(refined)
     world_m = world.reshape(NUM_POINTS, 3)[:NUM_LANDMARKS].copy()
     world_m[:, :2] = world_m[:, :2] @ roi.rotation().T
     landmarks = Landmarks(
         image_px=image_px[:NUM_LANDMARKS].astype(np.float32),
         world_m=world_m,
-        visibility=_sigmoid(rows[:NUM_LANDMARKS, 3]),
+        visibility=_sigmoid(rows[:NUM_LANDMARKS, 3]) * trust(np.nan_to_num(peaks[:NUM_LANDMARKS])),
         presence=presence,
     )
     return PersonView(landmarks, Roi.around(image_px[NUM_LANDMARKS], image_px[NUM_LANDMARKS + 1]))
 
 
-def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> NDArray[np.floating]:
+def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> tuple[NDArray[np.floating], NDArray[np.float32]]:
     """Move each point to the centroid of its heat in the 7 x 7 cells around it, as MediaPipe does.
 
-    `points` is (N, 2) in 0..1 along the crop's sides, `heat` (64, 64, >= N) logits. A point outside of the crop, or
-    whose window is nowhere hot, stays. Cell i stands at i / 64: so the networks were trained. On four views of a
-    walking man this takes a quarter off the error in the picture and a third off the jitter.
+    `points` is (N, 2) in 0..1 along the crop's sides, `heat` (64, 64, >= N) logits. Returns the points and the highest
+    heat (N,) in each window, 0..1. A point outside of the crop, or whose window is nowhere hot, stays. Cell i stands at
+    i / 64: so the networks were trained. On four views of a walking man this takes a quarter off the error in the
+    picture and a third off the jitter.
     """
     cell = np.floor(points * CELLS).astype(np.intp)
     columns, rows = np.moveaxis(cell[:, :, None] + REACH, 1, 0)  # each (N, 7)
@@ -100,10 +103,11 @@ def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> NDArray[np
     at = (rows[:, :, None] * CELLS + columns[:, None, :]).reshape(len(points), -1) * heat.shape[2]
     at += np.arange(len(points))[:, None]
     window = _sigmoid(heat.ravel().take(np.where(exists, at, 0))) * exists
-    hot = ((cell >= 0) & (cell < CELLS)).all(axis=1) & (window.max(axis=1) >= MIN_HEAT)
+    peaks = window.max(axis=1)
+    hot = ((cell >= 0) & (cell < CELLS)).all(axis=1) & (peaks >= MIN_HEAT)
     moments = window @ MOMENTS
     centroid = (cell + moments[:, 1:] / np.maximum(moments[:, :1], 1e-9)) / CELLS
-    return np.where(hot[:, None], centroid, points)
+    return np.where(hot[:, None], centroid, points), peaks
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -13,22 +13,21 @@ from realtime.perception.roi import Roi
 COLD = np.full((64, 64, 39), -20, np.float32)
 
 
-def slow_refine(points: np.ndarray, heat: np.ndarray) -> np.ndarray:
+def slow_refine(points: np.ndarray, heat: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same rule by loops over cells."""
-    refined = points.astype(float).copy()
+    refined, peaks = points.astype(float).copy(), np.zeros(len(points))
     for k, (x, y) in enumerate(points):
         column, row = math.floor(x * 64), math.floor(y * 64)
-        if not (0 <= column < 64 and 0 <= row < 64):
-            continue
         total = sum_x = sum_y = hottest = 0.0
         for r in range(max(row - 3, 0), min(row + 4, 64)):
             for c in range(max(column - 3, 0), min(column + 4, 64)):
                 weight = 1 / (1 + math.exp(-heat[r, c, k]))
                 total, sum_x, sum_y = total + weight, sum_x + weight * c, sum_y + weight * r
                 hottest = max(hottest, weight)
-        if hottest >= 0.5:
+        peaks[k] = hottest
+        if 0 <= column < 64 and 0 <= row < 64 and hottest >= 0.5:
             refined[k] = sum_x / total / 64, sum_y / total / 64
-    return refined
+    return refined, peaks
 
 
 @settings(max_examples=25, deadline=None)
@@ -37,7 +36,8 @@ def test_refine_equals_loops(seed: int, level: float) -> None:
     rng = np.random.default_rng(seed)
     points = rng.uniform(-0.1, 1.1, (35, 2)).astype(np.float32)
     heat = rng.normal(level, 3, (64, 64, 39)).astype(np.float32)
-    np.testing.assert_allclose(refine(points, heat), slow_refine(points, heat), atol=1e-6)
+    for found, expected in zip(refine(points, heat), slow_refine(points, heat), strict=True):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
 def raw_points(crop_px: np.ndarray) -> np.ndarray:
@@ -60,8 +60,19 @@ def test_decode_turns_points_and_world_by_the_square(angle: float, size: float) 
         np.testing.assert_allclose(view.landmarks.image_px[k], [400 + c * u - s * v, 300 + s * u + c * v], atol=2e-3)
         x, y, z = world[k]
         np.testing.assert_allclose(view.landmarks.world_m[k], [c * x - s * y, s * x + c * y, z], atol=1e-5)
-    np.testing.assert_allclose(view.landmarks.visibility, 1 / (1 + math.exp(-2)), atol=1e-6)
     np.testing.assert_allclose(view.next_roi.center_px, roi.to_image(crop_px[33:34] / 256)[0], atol=1e-2)
+
+
+def test_a_landmark_is_visible_only_where_its_own_heat_map_says_so_too() -> None:
+    heat = COLD.copy()
+    heat[31, 33, 15] = math.log(0.9 / 0.1)  # two cells from where all points are put
+    heat[31, 50, 16] = math.log(0.9 / 0.1)  # too far
+    heat[31, 31, 13] = math.log(0.55 / 0.45)  # half-way between made up and seen
+    points = raw_points(np.full((39, 2), 126.0))
+    landmarks = decode(points, 0.9, np.zeros(117, np.float32), heat, Roi((400.0, 300.0), 200.0, 0.0)).landmarks
+    said = 1 / (1 + math.exp(-2))
+    for landmark, share in ((15, 1.0), (13, 0.5), (16, 0.05), (14, 0.05)):
+        assert landmarks.visibility[landmark] == pytest.approx(share * said, abs=1e-3)
 
 
 @pytest.mark.parametrize("where", ["points", "world", "presence"])
