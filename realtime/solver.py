@@ -51,8 +51,9 @@ class Solver:
 
     def _person(self, t: float, estimate: Estimate) -> Person:
         id = estimate.person.id
-        smooth = self._smoother.update(id, t, estimate.steady)
-        if estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
+        visibility = estimate.person.landmarks.visibility
+        smooth = self._smoother.update(id, t, estimate.steady, visibility)
+        if visibility[_FEET].mean() > _SEEN:
             self._world.settle(t, smooth)
         raw = self._world.place(estimate.raw)
         pose = raw if smooth is estimate.raw else self._world.place(smooth)

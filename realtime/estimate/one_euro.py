@@ -65,10 +65,11 @@ class OneEuroRotation:
         self._parameters = parameters
         self._t: float | None = None
 
-    def update(self, t: float, rotmats: Floats) -> Floats:
+    def update(self, t: float, rotmats: Floats, pace: Floats | float = 1.0) -> Floats:
         """rotmats (..., 3, 3) at time t (s), later than the last -> filtered, same shape; the first passes as it is.
 
         The step goes along the geodesic from the filtered to the new rotation (a slerp by the filter's gain).
+        pace (...) multiplies each rotation's cutoff.
         """
         if self._t is None:
             self._raw = self._smooth = rotmats
@@ -80,7 +81,7 @@ class OneEuroRotation:
             self._derivative = self._derivative + _gain(self._parameters.derivative_cutoff_hz, dt) * (
                 moved / dt - self._derivative
             )
-            step = _adaptive_gain(self._derivative, dt, self._parameters) * ahead
+            step = _adaptive_gain(self._derivative, dt, self._parameters, np.asarray(pace)[..., None]) * ahead
             self._smooth = _orthonormal(self._smooth @ exp_so3(step))
             self._raw = rotmats
         self._t = t
@@ -93,9 +94,11 @@ def _gain(cutoff_hz: Floats | float, dt: float) -> Floats | float:
     return radians / (radians + 1)
 
 
-def _adaptive_gain(derivative: Floats, dt: float, parameters: OneEuroParameters) -> Floats | float:
+def _adaptive_gain(
+    derivative: Floats, dt: float, parameters: OneEuroParameters, pace: Floats | float = 1.0
+) -> Floats | float:
     speed = np.sqrt((derivative * derivative).sum(-1, keepdims=True))
-    return _gain(parameters.min_cutoff_hz + parameters.beta * speed, dt)
+    return _gain(pace * (parameters.min_cutoff_hz + parameters.beta * speed), dt)
 
 
 def _orthonormal(rotmats: Floats) -> Floats:

@@ -10,11 +10,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.estimate.memory import PersonMemory
 from realtime.estimate.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.messages import CameraPose
+from realtime.messages import Array, CameraPose
+
+# The landmark that a joint's rotation carries about, by what it is called without its side.
+_CARRIED = {
+    "hip": "knee", "knee": "ankle", "ankle": "foot_index", "foot": "foot_index",
+    "shoulder": "elbow", "elbow": "wrist", "wrist": "index", "hand": "index",
+}  # fmt: skip
+UNSEEN, SEEN = 0.1, 0.5  # visibility up to which a joint is taken to be made up, and from which it moves at full pace
+SLOWEST = 0.05
 
 
 @dataclass(frozen=True)
@@ -73,11 +83,23 @@ class PoseSmoother:
         level = config.parameters
         self._people = None if level is None else PersonMemory(lambda: _PersonFilters(level))
 
-    def update(self, person_id: int, t: float, pose: CameraPose) -> CameraPose:
-        """The smoothed pose at time t (s); the very same object when smoothing is off."""
+    def update(self, person_id: int, t: float, pose: CameraPose, visibility: Array) -> CameraPose:
+        """The smoothed pose at time t (s); the very same object when smoothing is off.
+
+        visibility (33,) is that of the landmarks from which the pose was found; see `pace`.
+        """
         if self._people is None:
             return pose
-        return self._people.recall(person_id, t).update(t, pose)
+        return self._people.recall(person_id, t).update(t, pose, visibility)
+
+
+def pace(visibility: Array) -> Array:
+    """How fast each joint may move to how fast it may when seen, (24,), by the visibility (33,) of landmarks.
+
+    What is not seen is made up anew in every frame and would shake: slowed down it stays where it was likely.
+    """
+    seen = ((visibility[_SHOWN_BY] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
+    return np.where(_CARRIES, seen, np.float32(1.0))
 
 
 class _PersonFilters:
@@ -86,9 +108,23 @@ class _PersonFilters:
         self._bearing = OneEuroVector(level.bearing)
         self._depth = OneEuroVector(level.depth)
 
-    def update(self, t: float, pose: CameraPose) -> CameraPose:
+    def update(self, t: float, pose: CameraPose, visibility: Array) -> CameraPose:
         # Along the line of sight and across it: depth's noise, by far the larger, must not shake a person sideways.
         across, z = pose.T_cam_root[:2], pose.T_cam_root[2:]
         bearing, depth = self._bearing.update(t, across / z), self._depth.update(t, z)
         T_cam_root = np.concatenate((bearing * depth, depth))
-        return CameraPose(self._rotations.update(t, pose.rotmats), T_cam_root, pose.betas)
+        return CameraPose(self._rotations.update(t, pose.rotmats, pace(visibility)), T_cam_root, pose.betas)
+
+
+def _shown_by() -> NDArray[np.intp]:
+    """(24,) the landmark that shows each joint's rotation; -1 for the trunk, the neck and the head."""
+    shown = np.full(len(JOINT_NAMES), -1)
+    for i, joint in enumerate(JOINT_NAMES):
+        side, _, part = joint.partition("_")
+        if part in _CARRIED:
+            shown[i] = LANDMARK_NAMES.index(f"{side}_{_CARRIED[part]}")
+    return shown
+
+
+_SHOWN_BY = _shown_by()
+_CARRIES = _SHOWN_BY >= 0

@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from realtime.estimate.smoothing import LEVELS, PoseSmoother, SmoothingConfig
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_LANDMARKS
+from realtime.estimate.smoothing import LEVELS, SLOWEST, PoseSmoother, SmoothingConfig, pace
 from realtime.messages import CameraPose
 
 FPS = 30
+IN_VIEW = np.ones(NUM_LANDMARKS, np.float32)
 
 
 def pose(angle_rad: float = 0.0, place: tuple[float, float, float] = (0.0, 0.0, 3.0)) -> CameraPose:
@@ -17,7 +19,7 @@ def pose(angle_rad: float = 0.0, place: tuple[float, float, float] = (0.0, 0.0, 
 
 def test_off_gives_back_the_very_pose() -> None:
     given = pose(0.3)
-    assert PoseSmoother(SmoothingConfig("off")).update(0, 0.0, given) is given
+    assert PoseSmoother(SmoothingConfig("off")).update(0, 0.0, given, IN_VIEW) is given
 
 
 def test_an_unknown_level_is_refused_with_those_that_there_are() -> None:
@@ -29,7 +31,7 @@ def test_an_unknown_level_is_refused_with_those_that_there_are() -> None:
 def test_a_constant_pose_passes_unchanged(level: str) -> None:
     smoother = PoseSmoother(SmoothingConfig(level))
     for k in range(10):
-        smooth = smoother.update(0, k / FPS, pose(0.4, (0.5, -0.2, 2.0)))
+        smooth = smoother.update(0, k / FPS, pose(0.4, (0.5, -0.2, 2.0)), IN_VIEW)
     np.testing.assert_allclose(smooth.rotmats, pose(0.4).rotmats, atol=1e-6)
     np.testing.assert_allclose(smooth.T_cam_root, (0.5, -0.2, 2.0), atol=1e-6)
 
@@ -40,7 +42,10 @@ def test_stronger_levels_let_less_jitter_through() -> None:
     turn, place = [], []
     for level in LEVELS:
         smoother = PoseSmoother(SmoothingConfig(level))
-        out = [smoother.update(0, k / FPS, pose(n[0], tuple(np.add(n[1:], (0, 0, 3))))) for k, n in enumerate(noise)]
+        out = [
+            smoother.update(0, k / FPS, pose(n[0], tuple(np.add(n[1:], (0, 0, 3)))), IN_VIEW)
+            for k, n in enumerate(noise)
+        ]
         turn.append(np.std([Rotation.from_matrix(p.rotmats[5]).as_rotvec()[2] for p in out[50:]]))
         place.append(np.std([p.T_cam_root for p in out[50:]], axis=0))
     assert (np.diff(turn) < 0).all()
@@ -50,7 +55,9 @@ def test_stronger_levels_let_less_jitter_through() -> None:
 def test_depth_is_steadier_than_what_lies_across_the_view() -> None:
     rng = np.random.default_rng(1)
     smoother = PoseSmoother(SmoothingConfig("light"))
-    places = [smoother.update(0, k / FPS, pose(0, tuple(rng.normal((0, 0, 3), 0.02)))).T_cam_root for k in range(200)]
+    places = [
+        smoother.update(0, k / FPS, pose(0, tuple(rng.normal((0, 0, 3), 0.02))), IN_VIEW).T_cam_root for k in range(200)
+    ]
     spread = np.std(places[50:], axis=0)
     assert spread[2] < spread[:2].min()
 
@@ -60,21 +67,65 @@ def test_noise_in_depth_alone_does_not_move_the_line_of_sight() -> None:
     smoother = PoseSmoother(SmoothingConfig("light"))
     for k in range(60):
         z = 3 + rng.normal(0, 0.2)
-        place = smoother.update(0, k / FPS, pose(0, (0.4 * z, 0.1 * z, z))).T_cam_root
+        place = smoother.update(0, k / FPS, pose(0, (0.4 * z, 0.1 * z, z)), IN_VIEW).T_cam_root
         np.testing.assert_allclose(place[:2] / place[2], (0.4, 0.1), rtol=1e-5)
 
 
 @pytest.mark.parametrize("t", [0.35, 0.02])
 def test_a_gap_or_time_going_back_starts_afresh(t: float) -> None:
     smoother = PoseSmoother(SmoothingConfig("strong"))
-    smoother.update(0, 0.0, pose(0.0))
-    smoother.update(0, 0.03, pose(0.0))
-    fresh = smoother.update(0, t, pose(1.0, (1.0, 1.0, 1.0)))
+    smoother.update(0, 0.0, pose(0.0), IN_VIEW)
+    smoother.update(0, 0.03, pose(0.0), IN_VIEW)
+    fresh = smoother.update(0, t, pose(1.0, (1.0, 1.0, 1.0)), IN_VIEW)
     np.testing.assert_array_equal(fresh.rotmats, pose(1.0).rotmats)
     np.testing.assert_allclose(fresh.T_cam_root, (1.0, 1.0, 1.0))
 
 
 def test_people_are_kept_apart() -> None:
     smoother = PoseSmoother(SmoothingConfig("light"))
-    smoother.update(1, 0.0, pose(0.0))
-    np.testing.assert_array_equal(smoother.update(2, 0.03, pose(1.0)).rotmats, pose(1.0).rotmats)
+    smoother.update(1, 0.0, pose(0.0), IN_VIEW)
+    np.testing.assert_array_equal(smoother.update(2, 0.03, pose(1.0), IN_VIEW).rotmats, pose(1.0).rotmats)
+
+
+def without(*landmarks: str) -> np.ndarray:
+    visibility = IN_VIEW.copy()
+    visibility[[LANDMARK_NAMES.index(name) for name in landmarks]] = 0.02
+    return visibility
+
+
+def test_a_joint_slows_down_where_what_it_carries_is_not_seen() -> None:
+    slow = {
+        name for name, share in zip(JOINT_NAMES, pace(without("left_elbow", "right_ankle")), strict=True) if share < 1
+    }
+    assert slow == {"left_shoulder", "right_knee"}
+    assert pace(without("left_elbow")).min() == np.float32(SLOWEST)
+    assert (pace(IN_VIEW) == 1).all()
+    everything = pace(np.zeros(NUM_LANDMARKS, np.float32))
+    assert {name for name, share in zip(JOINT_NAMES, everything, strict=True) if share == 1} == {
+        "pelvis", "spine1", "spine2", "spine3", "neck", "left_collar", "right_collar", "head",
+    }  # fmt: skip
+
+
+def test_an_arm_that_is_made_up_does_not_shake_and_the_one_in_view_is_as_ever() -> None:
+    rng = np.random.default_rng(3)
+    hidden = without("left_elbow", "left_wrist", "left_index")
+    given = [pose(angle) for angle in rng.normal(0, 0.3, 150)]
+    smoothers = [PoseSmoother(SmoothingConfig("light")) for _ in range(2)]
+    in_view, half_hidden = (
+        np.stack([smoother.update(0, k / FPS, each, visibility).rotmats for k, each in enumerate(given)])
+        for smoother, visibility in zip(smoothers, (IN_VIEW, hidden), strict=True)
+    )
+    left, right = JOINT_NAMES.index("left_elbow"), JOINT_NAMES.index("right_elbow")
+    np.testing.assert_array_equal(half_hidden[:, right], in_view[:, right])
+    shakes = [np.abs(np.diff(rotmats[50:, left], axis=0)).mean() for rotmats in (in_view, half_hidden)]
+    assert shakes[1] < 0.2 * shakes[0]
+
+
+def test_an_arm_that_comes_into_view_again_is_followed_at_once() -> None:
+    followed, hidden_first = (PoseSmoother(SmoothingConfig("light")) for _ in range(2))
+    for k in range(30):
+        followed.update(0, k / FPS, pose(0.0), IN_VIEW)
+        hidden_first.update(0, k / FPS, pose(0.0), without("left_elbow", "left_wrist"))
+    for k in range(30, 40):
+        expected, found = (each.update(0, k / FPS, pose(0.1 * (k - 29)), IN_VIEW) for each in (followed, hidden_first))
+    np.testing.assert_allclose(found.rotmats, expected.rotmats, atol=1e-6)
