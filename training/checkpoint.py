@@ -66,6 +66,18 @@ def load(path: Path) -> Checkpoint:
     return Checkpoint(state, path)
 
 
+def begin(path: Path, resume: bool) -> Checkpoint | None:
+    """What a run that keeps its checkpoint at `path` goes on from: that checkpoint, or nothing without `resume`.
+
+    Raises EngineError where there is none to resume, or where a new run would write over an earlier one's.
+    """
+    if resume:
+        return load(path)
+    if path.exists():
+        raise EngineError(f"{path} exists: add --resume to go on, or name another --out")
+    return None
+
+
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
     """A name beside `path` to write to, which becomes `path` when the block ends well.

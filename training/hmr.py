@@ -235,10 +235,8 @@ def train(config: HmrTraining, paths: Paths, resume: bool = False) -> dict[str, 
     held_out = config.validation and config.validation.open(paths.data)
     trainer = Trainer(config, mixture, engine.load_tokenizer(paths.tokenizer), TorchBody(paths.body), accelerator)
     path = paths.out / "checkpoint.pt"
-    if resume:
-        trainer.load_state(checkpoint.load(path), path)
-    elif path.exists():
-        raise EngineError(f"{path} exists: add --resume to go on, or name another --out")
+    if (earlier := checkpoint.begin(path, resume)) is not None:
+        trainer.load_state(earlier, path)
     elif paths.backbone is not None:
         load_backbone(trainer.network, paths.backbone)
     elif paths.init is not None:

@@ -256,7 +256,8 @@ class Paths:
 def train(config: LandmarkTrainingConfig, paths: Paths, resume: bool = False) -> dict[str, dict[str, float]]:
     """Run to the last step. Leaves in `out`: checkpoint.pt, losses.jsonl, TensorBoard events, landmarks.safetensors.
 
-    Returns the figures by split. Raises FloatingPointError for a loss that is not finite.
+    Returns the figures by split. Raises FloatingPointError for a loss that is not finite, EngineError for a folder that
+    holds another run.
     """
     accelerator = open_accelerator(config.precision, config.batch)
     tokenizer = None
@@ -267,10 +268,11 @@ def train(config: LandmarkTrainingConfig, paths: Paths, resume: bool = False) ->
     splits = {split: load_mocap(paths.mocap, split) for split in SPLITS}
     trainer = Trainer(config, splits.pop("train"), body, tokenizer, accelerator)
     saved = paths.out / "checkpoint.pt"
-    if resume:
-        trainer.load_state(checkpoint.load(saved), saved)
+    if (earlier := checkpoint.begin(saved, resume)) is not None:
+        trainer.load_state(earlier, saved)
     elif paths.init is not None:
         trainer.warm_start(checkpoint.load(paths.init))
+    accelerator.wait_for_everyone()
 
     figures: dict[str, dict[str, float]] = {}
     with Progress(paths.out, config.steps, trainer.step) if accelerator.is_main_process else nullcontext() as progress:

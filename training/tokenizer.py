@@ -31,7 +31,6 @@ import engine
 import engine.tokenizer
 from engine.checkpoint import released_key, tokenizer_names
 from engine.config import load_config
-from engine.errors import EngineError
 from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
 from engine.rotations import rotmat_from_6d, sixd_from_rotmat
 from engine.tokenizer import PoseTokenizer, PoseTokenizerConfig, Tokenizer
@@ -307,10 +306,8 @@ def train(config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Pat
     shape = TorchBody(body)
     trainer = Trainer(config, load_mocap(mocap, "train"), shape, accelerator, sha256(body.read_bytes()).hexdigest())
     path = out / "checkpoint.pt"
-    if resume:
-        trainer.load_state(checkpoint.load(path), path)
-    elif path.exists():
-        raise EngineError(f"{path} exists: add --resume to go on, or name another --out")
+    if (earlier := checkpoint.begin(path, resume)) is not None:
+        trainer.load_state(earlier, path)
     accelerator.wait_for_everyone()
     main_process = accelerator.is_main_process
     with Progress(out, config.steps, trainer.step) if main_process else nullcontext() as progress:

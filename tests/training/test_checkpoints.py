@@ -68,6 +68,17 @@ def test_a_block_that_fails_for_another_reason_says_its_own(tmp_path: Path) -> N
     assert not (tmp_path / "a").exists()
 
 
+def test_a_run_begins_anew_or_goes_on_but_never_writes_over_another(tmp_path: Path) -> None:
+    path = tmp_path / "checkpoint.pt"
+    assert checkpoint.begin(path, resume=False) is None
+    with pytest.raises(EngineError, match="nothing to resume"):
+        checkpoint.begin(path, resume=True)
+    checkpoint.save({"step": 3}, path)
+    assert checkpoint.begin(path, resume=True) == {"step": 3}
+    with pytest.raises(EngineError, match="exists: add --resume to go on, or name another --out"):
+        checkpoint.begin(path, resume=False)
+
+
 @pytest.mark.parametrize("content", [b"", b"torn", b"PK\x03\x04 broken"])
 def test_what_is_no_checkpoint_is_one_clear_error(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "checkpoint.pt"

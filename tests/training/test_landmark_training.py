@@ -189,6 +189,16 @@ def test_a_run_leaves_weights_that_say_what_they_were_made_of(tmp_path: Path, mo
     assert {"val", "test", "test_ood", "val, legs hidden", "val, 50 % cut"} <= figures.keys()
 
 
+def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path, mocap_file: Path) -> None:
+    (tmp_path / "run.yaml").write_text(SMALL_RUN)
+    config, paths = load_config(LandmarkTrainingConfig, tmp_path / "run.yaml"), Paths([mocap_file], tmp_path / "run")
+    train(config, paths)
+    saved = (paths.out / "checkpoint.pt").read_bytes()
+    with pytest.raises(EngineError, match="exists: add --resume to go on, or name another --out"):
+        train(config, paths)
+    assert (paths.out / "checkpoint.pt").read_bytes() == saved
+
+
 @pytest.mark.parametrize("name", ["default", "direct"])
 def test_the_shipped_configurations_load(name: str) -> None:
     config = load_config(LandmarkTrainingConfig, ROOT / "configs" / "landmarks" / f"{name}.yaml")
