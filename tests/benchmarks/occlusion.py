@@ -4,7 +4,8 @@
 
 Every variant (see tests.benchmarks.occluders) goes through perception as it runs live, offline. From there on each
 estimator is given the same landmarks: the detector's own world landmarks, the shipped estimator with its left/right
-check and Gauss-Newton step, and each of --weights alone (a network with a token or a direct head).
+check and Gauss-Newton step ("live"), the same smoothed as the program does by default ("shown"), and each of --weights
+alone (a network with a token or a direct head).
 
 Errors are in mm over the twelve limb joints. One similarity a frame brings the prediction's VISIBLE joints nearest to
 the reference's; hidden joints take no part in it, and are then measured where they come to lie. PA-MPJPE beside it
@@ -32,6 +33,7 @@ from realtime.body.smpl_file import load_body
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
 from realtime.estimate.landmarks import LandmarkEstimator
+from realtime.estimate.smoothing import PoseSmoother, SmoothingConfig
 from realtime.messages import Frame, Landmarks, Sighting, TrackedPerson
 from realtime.perception import PerceptionConfig, create_perception
 from tests.benchmarks.occluders import MARGINS, VARIANTS, fit_projection, occluder, project
@@ -141,17 +143,20 @@ def detector(seen: Seen) -> Array:
     return seen.world_m[:, LIMB_LANDMARKS].astype(np.float64)
 
 
-def live(seen: Seen, *, left_right_check: bool = True, refine: bool = True) -> Array:
-    """The shipped estimator as it runs live, without smoothing: the detector's points on our body."""
-    body = load_body("open")
-    estimator = LandmarkEstimator(body, left_right_check=left_right_check, refine=refine)
+def live(seen: Seen, level: str = "off") -> Array:
+    """The shipped estimator as it runs live with that level of smoothing: the detector's points on our body."""
+    body, smoothing = load_body("open"), SmoothingConfig(level)
+    tokens = None if smoothing.parameters is None else smoothing.parameters.tokens
+    estimator, smoother = LandmarkEstimator(body, token_smoothing=tokens), PoseSmoother(smoothing)
     picture = np.broadcast_to(np.uint8(0), (*seen.size[::-1], 3))
     points = np.full((len(seen.found), len(LIMB_LANDMARKS), 3), np.nan)
     for i in np.flatnonzero(seen.found).tolist():
         landmarks = Landmarks(seen.image_px[i], seen.world_m[i], seen.visibility[i], presence=1.0)
         person = TrackedPerson(0, landmarks, np.zeros(4, np.float32))
-        for estimate in estimator.estimate(Sighting(Frame(picture, i, i / float(seen.fps)), (person,))):
-            points[i] = body.landmarks(estimate.raw.rotmats[None], estimate.raw.betas[None])[1][0, LIMB_LANDMARKS]
+        t = i / float(seen.fps)
+        for estimate in estimator.estimate(Sighting(Frame(picture, i, t), (person,))):
+            pose = smoother.update(person.id, t, estimate.steady, landmarks.visibility)
+            points[i] = body.landmarks(pose.rotmats[None], pose.betas[None])[1][0, LIMB_LANDMARKS]
     return points
 
 
@@ -259,7 +264,8 @@ def main() -> None:
         for video in args.videos
     ]
     seen = {variant: [clip for view in views for clip in view[variant]] for variant in VARIANTS}
-    estimators: dict[str, Estimator] = {"detector": detector, "live": live}
+    shown = partial(live, level=SmoothingConfig().level)
+    estimators: dict[str, Estimator] = {"detector": detector, "live": live, "shown": shown}
     estimators |= {str(path): network(path, args.tokenizer) for path in args.weights}
     print("| variant | | hidden | to the detector's | visible | all | PA-MPJPE | frames |\n" + "|---" * 8 + "|")
     for variant, clips in seen.items():
