@@ -85,10 +85,10 @@ class LandmarkEstimator:
         self._decoder_file, self._threads = decoder, threads
         self._decoder: OnnxNetwork | None = None  # only smoothed tokens need one: the network has its own inside
         self.set_token_smoothing(token_smoothing)
-        self.dropped = 0  # estimates that were not finite
+        self.dropped = 0  # people left out
 
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
-        """One estimate a person, in the sighting's order; a person whose numbers are not finite is left out."""
+        """One estimate a person, in the sighting's order; who cannot be placed before the camera is left out."""
         t = sighting.frame.t_capture
         camera = PinholeCamera(*sighting.frame.size, self._fov_deg)
         readings = [reading for person in sighting.people if (reading := self._read(person, t, camera)) is not None]
@@ -102,7 +102,7 @@ class LandmarkEstimator:
         estimates = []
         for reading, raw_pose, steady_pose in zip(readings, raw, steady, strict=True):
             if not (_is_finite(raw_pose) and _is_finite(steady_pose)):
-                self._drop(reading.person)
+                self._drop(reading.person, "the picture does not tell where person %d stands: left out")
                 continue
             tokens = reading.probabilities.argmax(-1).astype(np.int16)
             confidence = _confidence(reading.person.landmarks)
@@ -126,7 +126,7 @@ class LandmarkEstimator:
         world_m = np.stack((seen.world_m, seen.world_m[MIRROR_LANDMARKS] * _MIRROR_DEPTH))
         out = self._network(image_px=image_px, world_m=world_m, visibility=visibility)
         if not all(np.isfinite(array).all() for array in out.values()):
-            self._drop(person)
+            self._drop(person, "the network's answer for person %d is not finite: left out")
             return None
 
         rotmats = np.tile(np.eye(3, dtype=np.float32), (2, NUM_JOINTS, 1, 1))
@@ -172,9 +172,9 @@ class LandmarkEstimator:
         T_cam_root = root_translation(landmarks, stacked("image_px"), visibility, camera)
         return [CameraPose(*parts) for parts in zip(rotmats, T_cam_root, betas, strict=True)]
 
-    def _drop(self, person: TrackedPerson) -> None:
+    def _drop(self, person: TrackedPerson, why: str) -> None:
         if not self.dropped:
-            logger.warning("the estimate of person %d has numbers that are not finite: left out", person.id)
+            logger.warning(why, person.id)
         self.dropped += 1
 
 

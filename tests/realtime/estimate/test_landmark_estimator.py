@@ -253,3 +253,15 @@ def test_a_missing_or_foreign_network_is_one_line_with_the_mend(
         with pytest.raises(NetworkFileError, match="must have inputs image_px") as caught:
             LandmarkEstimator(stick_body, network=path)
         assert "\n" not in str(caught.value)
+
+
+def test_somebody_of_whom_all_points_lie_on_one_spot_is_left_out_and_it_is_said_why(
+    stick_body: BodyModel, network: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    estimator = LandmarkEstimator(stick_body, network=network)
+    sighting = t_pose_sighting(stick_body)
+    person = sighting.people[0]
+    landmarks = replace(person.landmarks, image_px=np.full((NUM_LANDMARKS, 2), 200.0, np.float32))
+    with caplog.at_level(logging.WARNING):
+        assert estimator.estimate(replace(sighting, people=(replace(person, landmarks=landmarks),))) == ()
+    assert caplog.messages == ["the picture does not tell where person 0 stands: left out"]
