@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.heat import trust
 from engine.skeleton import NUM_LANDMARKS
 from realtime.messages import Landmarks
 from realtime.perception.roi import Roi
@@ -29,6 +28,8 @@ SPEC = NetworkSpec(
 REACH = np.arange(-3, 4)  # cells to either side of a point that refine it
 MOMENTS = np.stack([np.ones(49), np.tile(REACH, 7), np.repeat(REACH, 7)], axis=1).astype(np.float32)  # sum, x, y
 MIN_HEAT = 0.5  # a window without a cell this hot refines nothing
+MADE_UP, SEEN = 0.35, 0.75  # heat up to which a landmark's visibility is not believed, and from which all of it is
+LEAST_TRUST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,15 @@ def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> tuple[NDAr
     moments = window @ MOMENTS
     centroid = (cell + moments[:, 1:] / np.maximum(moments[:, :1], 1e-9)) / CELLS
     return np.where(hot[:, None], centroid, points), peaks
+
+
+def trust(heat: NDArray[np.float32]) -> NDArray[np.float32]:
+    """How far the visibility of landmarks is to be believed, 0.05..1, by the height of their heat maps, 0..1.
+
+    BlazePose says of an arm that is hidden as often as not that it is visible. Its heat map of the landmark knows better:
+    where a landmark is seen it rises to about 0.8, where an arm is made up to about 0.45 (docs/perception.md).
+    """
+    return ((heat - MADE_UP) / (SEEN - MADE_UP)).clip(LEAST_TRUST, 1.0)
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.perception.landmarker import Landmarker, decode, refine
+from realtime.perception.landmarker import LEAST_TRUST, MADE_UP, SEEN, Landmarker, decode, refine, trust
 from realtime.perception.roi import Roi
 
 COLD = np.full((64, 64, 39), -20, np.float32)
@@ -87,6 +87,11 @@ def test_broken_numbers_make_the_presence_zero(where: str) -> None:
     view = decode(points, presence, world, COLD, Roi((400.0, 300.0), 200.0, 0.1))
     assert view.landmarks.presence == 0.0
     assert np.isfinite(view.landmarks.image_px).all()
+
+
+def test_what_is_made_up_is_hardly_believed_and_what_is_seen_wholly() -> None:
+    heat = np.array([0.0, MADE_UP, (MADE_UP + SEEN) / 2, SEEN, 1.0], np.float32)
+    np.testing.assert_allclose(trust(heat), [LEAST_TRUST, LEAST_TRUST, 0.5, 1.0, 1.0], atol=1e-6)
 
 
 class BrightSpot:
