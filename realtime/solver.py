@@ -14,7 +14,7 @@ from realtime.estimate.smoothing import PoseSmoother, SmoothingConfig
 from realtime.messages import Estimate, Person, Sighting, SolvedFrame
 
 _FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
-_SEEN = 0.5  # mean visibility from which the feet may move the floor: invented legs must not
+_SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
 
 
 class Solver:

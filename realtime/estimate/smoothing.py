@@ -23,8 +23,8 @@ _CARRIED = {
     "hip": "knee", "knee": "ankle", "ankle": "foot_index", "foot": "foot_index",
     "shoulder": "elbow", "elbow": "wrist", "wrist": "index", "hand": "index",
 }  # fmt: skip
-UNSEEN, SEEN = 0.1, 0.5  # visibility up to which a joint is taken to be made up, and from which it moves at full pace
-SLOWEST = 0.05
+UNSEEN, SEEN = 0.05, 0.3  # visibility up to which a joint is taken to be made up, and from which it moves at full pace
+SLOWEST = 0.1
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class PoseSmoother:
     def update(self, person_id: int, t: float, pose: CameraPose, visibility: Array) -> CameraPose:
         """The smoothed pose at time t (s); the very same object when smoothing is off.
 
-        visibility (33,) is that of the landmarks from which the pose was found; see `pace`.
+        visibility (33,) is that of the person's landmarks; see `pace`.
         """
         if self._people is None:
             return pose

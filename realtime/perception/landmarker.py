@@ -114,8 +114,8 @@ def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> tuple[NDAr
 def trust(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     """How far the visibility of landmarks is to be believed, 0.05..1, by the height of their heat maps, 0..1.
 
-    BlazePose says of an arm that is hidden as often as not that it is visible. Its heat map of the landmark knows better:
-    where a landmark is seen it rises to about 0.8, where an arm is made up to about 0.45 (docs/perception.md).
+    BlazePose says of an arm that is hidden as often as not that it is visible. Its heat map of the landmark knows
+    better: where a landmark is seen it rises to about 0.8, where an arm is made up to about 0.45 (docs/perception.md).
     """
     return ((heat - MADE_UP) / (SEEN - MADE_UP)).clip(LEAST_TRUST, 1.0)
 

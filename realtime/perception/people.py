@@ -20,7 +20,7 @@ from realtime.perception.roi import Roi
 logger = logging.getLogger(__name__)
 
 LARGEST_SIDE_PX = 32766  # what OpenCV's warps can address
-VISIBLE = 0.5  # landmarks from this visibility on make the box
+VISIBLE = 0.3  # landmarks from this visibility on make the box
 TAKEN = 0.15  # a find whose centre is this near to a track's, in sides of the larger square, is that track
 HOLD = 0.04  # a track's square stays while the next one differs by less of its side: a third of a still person's jitter
 DUPLICATE = 0.06  # mean distance of limb landmarks, in sides of the square, below which two tracks are one person

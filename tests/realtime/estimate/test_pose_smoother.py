@@ -118,7 +118,7 @@ def test_an_arm_that_is_made_up_does_not_shake_and_the_one_in_view_is_as_ever() 
     left, right = JOINT_NAMES.index("left_elbow"), JOINT_NAMES.index("right_elbow")
     np.testing.assert_array_equal(half_hidden[:, right], in_view[:, right])
     shakes = [np.abs(np.diff(rotmats[50:, left], axis=0)).mean() for rotmats in (in_view, half_hidden)]
-    assert shakes[1] < 0.2 * shakes[0]
+    assert shakes[1] < 0.3 * shakes[0]
 
 
 def test_an_arm_that_comes_into_view_again_is_followed_at_once() -> None:
