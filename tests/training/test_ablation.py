@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from engine.config import ConfigError
+from tests.training.toy_data import write_toy_body
 from training import ablation
 from training.ablation import TRAINERS, Inputs, load_rows
 from training.ablation_tables import BASE, SEED, Done, Paper, markdown
@@ -45,18 +46,7 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Inputs:
     """A body of 24 joints, each a vertex of its own, and two mocap files of one clip a split."""
     rng = np.random.default_rng(0)
     folder = tmp_path_factory.mktemp("inputs")
-    rest = rng.normal(size=(24, 3)).astype(np.float32)
-    np.savez(
-        folder / "body.npz",
-        v_template=rest,
-        shapedirs=np.zeros((24, 3, 10), np.float32),
-        J_regressor=np.eye(24, dtype=np.float32),
-        weights=np.eye(24, dtype=np.float32),
-        f=np.array([[0, 1, 2]], np.uint32),
-        landmark_rest=rest[np.arange(33) % 24],
-        landmark_shapedirs=np.zeros((33, 3, 10), np.float32),
-        landmark_weights=np.eye(24, dtype=np.float32)[np.arange(33) % 24],
-    )
+    write_toy_body(folder / "body.npz")
     mocap = (folder / "first.npz", folder / "second.npz")
     for path in mocap:
         np.savez(

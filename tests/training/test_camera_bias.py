@@ -14,6 +14,7 @@ from scipy.spatial.transform import Rotation
 from engine.errors import EngineError
 from engine.rotations import angle_between
 from engine.weights import ASSETS
+from tests.training.toy_data import write_toy_mocap
 from training.camera_bias import main
 from training.filmed_people import FilmedPeople, film
 from training.fixed_camera import FOCAL, KEYPOINTS, Crop, best_projection, best_translation, crop_around, project
@@ -46,18 +47,7 @@ def people(body: TorchBody, mocap: Mocap) -> FilmedPeople:
 
 @pytest.fixture
 def mocap_file(tmp_path: Path) -> Path:
-    path = tmp_path / "mocap.npz"
-    rng = np.random.default_rng(0)
-    np.savez(
-        path,
-        poses_aa=(0.3 * rng.normal(size=(40, 22, 3))).astype(np.float32),
-        clip_len=np.array([20, 20]),
-        clip_name=np.array(["a", "b"]),
-        split=np.array(["train", "test"]),
-        bad=np.zeros(40, bool),
-        fps=30.0,
-    )
-    return path
+    return write_toy_mocap(tmp_path / "mocap.npz", [("train", 20), ("test", 20)])
 
 
 def test_keypoints_are_those_of_table_s1_but_for_the_small_toes() -> None:

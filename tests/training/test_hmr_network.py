@@ -6,33 +6,24 @@ import numpy as np
 import pytest
 import torch
 from scipy.fft import dctn
-from scipy.spatial.transform import Rotation
 
 import engine
 from engine.rotations import rotmat_from_6d
 from engine.tokenhmr import TokenHmrConfig, middle
 from engine.vit import PatchEmbed, VitConfig
-from engine.weights import ASSETS
+from tests.training.rendered_people import rendered
 from training.crops import crop
 from training.hmr_network import build_network, smooth_waves, waves_of_place
 from training.mixture import Batch, InMemory, collate
 from training.patch_keypoints import PatchKeypoints
 from training.readers.sample import KEYPOINT_NAMES, NUM_KEYPOINTS, Sample
-from training.render import Renderer
-from training.torch_body import TorchBody
 
 VIT = VitConfig(depth=1, dim=192, heads=16, mlp_dim=32, patch=32)
 
 
 @pytest.fixture(scope="module")
 def samples() -> list[Sample]:
-    renderer = Renderer(TorchBody(ASSETS / "body_open.npz"))
-    found = []
-    for i in range(4):
-        rng = np.random.default_rng(i)
-        rotmats = Rotation.from_rotvec(0.2 * rng.normal(size=(22, 3))).as_matrix()
-        found.append(renderer.draw(rotmats, rng.normal(size=10).astype(np.float32), rng, f"{i:08d}"))
-    return found
+    return rendered(4)
 
 
 @pytest.fixture(scope="module")

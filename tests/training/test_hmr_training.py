@@ -23,15 +23,15 @@ from engine.random_checkpoint import random_state_dicts
 from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
 from engine.tokenhmr import TokenHmrConfig, TokenHmrOutput
 from engine.weights import ASSETS
+from tests.training.rendered_people import Samples, rendered
 from training import hmr
-from training.crops import CropAugmentation, crop, extreme_square
+from training.crops import CropAugmentation, crop
 from training.hmr import HmrTraining, Trainer
 from training.hmr_losses import body_keypoints, sample_losses, token_loss
 from training.hmr_network import load_backbone, released_state
 from training.mixture import Batch, Mixture, Part, collate
-from training.readers.files import BrokenFileError
-from training.readers.sample import KEYPOINT_NAMES, ON_BODY, PELVIS, Sample
-from training.render import Renderer, write_tars
+from training.readers.sample import ON_BODY, PELVIS, Sample
+from training.render import write_tars
 from training.torch_body import TorchBody
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -61,14 +61,8 @@ def body() -> TorchBody:
 
 
 @pytest.fixture(scope="module")
-def samples(body: TorchBody) -> list[Sample]:
-    renderer = Renderer(body)
-    found = []
-    for i in range(8):
-        rng = np.random.default_rng(i)
-        rotmats = Rotation.from_rotvec(0.2 * rng.normal(size=(22, 3))).as_matrix()
-        found.append(renderer.draw(rotmats, rng.normal(size=10).astype(np.float32), rng, f"{i:08d}"))
-    return found
+def samples() -> list[Sample]:
+    return rendered(8)
 
 
 @pytest.fixture(scope="module")
@@ -78,108 +72,10 @@ def data(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-class Samples:
-    """A set in memory."""
-
-    name = fingerprint = "memory"
-
-    def __init__(self, samples: list[Sample], broken: frozenset[int] = frozenset()) -> None:
-        self._samples, self._broken = samples, broken
-
-    def __len__(self) -> int:
-        return len(self._samples)
-
-    def __getitem__(self, index: int) -> Sample:
-        if index in self._broken:
-            raise BrokenFileError(f"sample {index} is torn")
-        return self._samples[index]
-
-
 def trainer_of(config: HmrTraining, mixture: Mixture, body: TorchBody) -> Trainer:
     from accelerate import Accelerator
 
     return Trainer(config, mixture, engine.load_tokenizer(), body, Accelerator(cpu=True))
-
-
-# Crops and mixture ---------------------------------------------------------------------------------------------------
-
-
-def test_augmented_labels_still_describe_the_same_body(samples: list[Sample], body: TorchBody) -> None:
-    """The 3D keypoints of a turned and mirrored sample are those of the body posed by its turned, mirrored labels."""
-    for i, sample in enumerate(samples):
-        made = crop(sample, CropAugmentation(rotated=1.0, flipped=i % 2), np.random.default_rng(i))
-        joints, _ = body.points(torch.from_numpy(made.rotmats[None]), torch.from_numpy(made.betas[None]))
-        elbow = KEYPOINT_NAMES.index("left_elbow")
-        # Mirrored points of a body that is not quite symmetric lie off by millimetres.
-        found = made.keypoints_3d[elbow, :3] - made.keypoints_3d[PELVIS, :3]
-        assert np.allclose(found, joints[0, 18].numpy(), atol=4e-3 if i % 2 else 1e-5)
-
-
-def test_keypoints_move_with_the_picture(samples: list[Sample]) -> None:
-    """A white dot drawn at a keypoint is found, after every augmentation, where the label says."""
-    nose = KEYPOINT_NAMES.index("nose")
-    how = CropAugmentation(rotated=1.0, colour=0.0, cropped=0.0)
-    for i, sample in enumerate(samples):
-        image = np.zeros((256, 256, 3), np.uint8)
-        at = sample.center_px.astype(int) + np.array([i, -i])
-        image[at[1] - 2 : at[1] + 3, at[0] - 2 : at[0] + 3] = 255
-        keypoints = sample.keypoints_2d.copy()
-        keypoints[nose, :2] = at
-        dotted = dataclasses.replace(sample, image_bgr=image, keypoints_2d=keypoints)
-        made = crop(dotted, how, np.random.default_rng(i))
-        ys, xs = np.nonzero(made.image_bgr[..., 0] > 100)
-        found = np.array([xs.mean(), ys.mean()]) / 256 - 0.5
-        assert np.allclose(found, made.keypoints_2d[nose, :2], atol=0.7 / 256)
-
-
-def test_without_augmentation_a_crop_is_the_person_s_square(samples: list[Sample]) -> None:
-    from engine.crop import MEAN, STD, tokenhmr_crop
-
-    sample = samples[0]
-    half = np.array([0.75, 1.0]) * sample.side_px / 2
-    box = (*(sample.center_px - half), *(sample.center_px + half))
-    made = crop(sample, None, np.random.default_rng(0)).image_bgr[..., ::-1].transpose(2, 0, 1).astype(np.float32)
-    assert np.abs((made - MEAN) / STD - tokenhmr_crop(sample.image_bgr, box)).max() < 0.05
-
-
-def test_extreme_cropping_leaves_a_part_of_the_body(samples: list[Sample]) -> None:
-    sample = samples[0]
-    sides = []
-    for seed in range(40):
-        center, side = extreme_square(
-            sample.keypoints_2d, sample.center_px.astype(float), sample.side_px, np.random.default_rng(seed)
-        )
-        sides.append(side / sample.side_px)
-        inside = (np.abs(sample.keypoints_2d[ON_BODY, :2] - center) < side / 2).all(1)
-        assert inside.sum() >= 4
-    assert min(sides) < 0.5
-    assert max(sides) <= 1.0
-    unseen = np.zeros_like(sample.keypoints_2d)
-    assert extreme_square(unseen, sample.center_px, 9.0, np.random.default_rng(0))[1] == 9.0
-
-
-def test_the_mixture_follows_its_weights_and_counts_what_it_skips(samples: list[Sample]) -> None:
-    parts = [Part(Samples(samples), 3.0, True), Part(Samples(samples, frozenset({2})), 1.0, False)]
-    mixture = Mixture(parts, None, seed=1)
-    rows = [mixture[row] for row in range(400)]
-    assert 0.7 < np.mean([trusted for _, _, trusted in rows]) < 0.85
-    assert 0 < mixture.skipped < 60
-    again = Mixture(parts, None, seed=1)[399]
-    assert again[0].name == rows[399][0].name
-    with pytest.raises(EngineError, match="in a row cannot be read, the last: sample"):
-        Mixture([Part(Samples(samples, frozenset(range(8))), 1.0, True)], None, 0)[0]
-    with pytest.raises(EngineError, match="weights"):
-        Mixture([Part(Samples(samples), 0.0, True)], None, 0)
-
-
-def test_processes_share_the_batches_that_one_would_see(samples: list[Sample]) -> None:
-    mixture = Mixture([Part(Samples(samples), 1.0, True)], CropAugmentation(), seed=2)
-    whole = next(mixture.batches(4, 3, 4))
-    shares = [next(mixture.batches(4, 3, 4, rank, 2)) for rank in range(2)]
-    for i in range(4):
-        share = shares[i % 2]
-        assert whole.names[i] == share.names[i // 2]
-        assert torch.equal(whole.images[i], share.images[i // 2])
 
 
 # Losses --------------------------------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from engine.weights import ASSETS
+from tests.training.toy_data import write_toy_mocap
 from training.filmed_people import film
 from training.fixed_camera import best_projection
 from training.mocap import Mocap
@@ -97,18 +98,7 @@ def test_limits_are_measured_on_people_with_truth_alone(taught: Supervision) -> 
 
 @pytest.fixture
 def mocap_file(tmp_path: Path) -> Path:
-    path = tmp_path / "mocap.npz"
-    rng = np.random.default_rng(0)
-    np.savez(
-        path,
-        poses_aa=(0.3 * rng.normal(size=(40, 22, 3))).astype(np.float32),
-        clip_len=np.array([20, 20]),
-        clip_name=np.array(["a", "b"]),
-        split=np.array(["train", "test"]),
-        bad=np.zeros(40, bool),
-        fps=30.0,
-    )
-    return path
+    return write_toy_mocap(tmp_path / "mocap.npz", [("train", 20), ("test", 20)])
 
 
 def test_the_comparison_repeats_and_differs_only_by_how_networks_are_taught(

@@ -18,19 +18,17 @@ from accelerate.state import AcceleratorState
 
 import engine
 from engine.checkpoint import load_tokenhmr
-from engine.config import ConfigError, load_config
 from engine.errors import EngineError
 from engine.random_checkpoint import random_state_dicts
 from engine.released_tokenizer import ReleasedTokenizerConfig
-from engine.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
+from engine.rotations import rotmat_from_axis_angle, sixd_from_rotmat
 from engine.tokenhmr import TokenHmrConfig
 from engine.tokenizer import PoseTokenizerConfig
 from engine.weights import load_weights
+from tests.training.toy_data import write_toy_body, write_toy_mocap
 from training import checkpoint
 from training import tokenizer as command
 from training.augment import PoseAugmentation
-from training.codebook import EmaCodebook
-from training.losses import rotation_l1
 from training.mocap import Mocap, load_mocap
 from training.reconstruction import evaluate
 from training.tokenizer import TokenizerTraining, Trainer, build_tokenizer, train
@@ -63,21 +61,7 @@ def on_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def body_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty-four joints, each a vertex of its own, on a random tree-shaped rest pose."""
-    rest = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
-    path = tmp_path_factory.mktemp("body") / "body.npz"
-    np.savez(
-        path,
-        v_template=rest,
-        shapedirs=np.zeros((24, 3, 10), np.float32),
-        J_regressor=np.eye(24, dtype=np.float32),
-        weights=np.eye(24, dtype=np.float32),
-        f=np.array([[0, 1, 2]], np.uint32),
-        landmark_rest=rest[np.arange(33) % 24],
-        landmark_shapedirs=np.zeros((33, 3, 10), np.float32),
-        landmark_weights=np.eye(24, dtype=np.float32)[np.arange(33) % 24],
-    )
-    return path
+    return write_toy_body(tmp_path_factory.mktemp("body") / "body.npz")
 
 
 @pytest.fixture(scope="module")
@@ -87,18 +71,8 @@ def body(body_file: Path) -> TorchBody:
 
 @pytest.fixture(scope="module")
 def mocap_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    rng = np.random.default_rng(1)
-    path = tmp_path_factory.mktemp("mocap") / "mocap.npz"
-    np.savez(
-        path,
-        poses_aa=(0.4 * rng.normal(size=(80, 22, 3))).astype(np.float16),
-        clip_len=np.array([10, 10, 20, 20, 20]),
-        clip_name=np.array(["a", "b", "c", "d", "e"]),
-        split=np.array(["train", "train", "val", "test", "test_ood"]),
-        bad=np.zeros(80, bool),
-        fps=np.array(30),
-    )
-    return path
+    clips = [("train", 10), ("train", 10), ("val", 20), ("test", 20), ("test_ood", 20)]
+    return write_toy_mocap(tmp_path_factory.mktemp("mocap") / "mocap.npz", clips)
 
 
 @pytest.fixture(scope="module")
@@ -248,25 +222,6 @@ def test_two_processes_follow_the_loss_curve_of_one_with_the_same_codebook(
         assert torch.allclose(*(state["codebook"][name] for state in states), atol=1e-4), name
 
 
-def test_the_released_layout_starts_near_the_rest_pose() -> None:
-    torch.manual_seed(0)
-    tokenizer = build_tokenizer(ReleasedTokenizerConfig(codes=16, code_dim=8, width=64, stages=2))
-    rotmats = tokenizer.decode(torch.zeros(1, 40, dtype=torch.int64))
-    assert (rotmats[0] - torch.eye(3)).norm(dim=(1, 2)).max() < 1.0  # half a turn is 2.8
-
-
-def test_a_joint_half_a_turn_off_is_brought_back_by_the_6d_loss_alone() -> None:
-    """What `LossWeights` says: a bone's twist by pi moves no joint, and matrices give no way back."""
-    half_turn = torch.tensor([[[-1.0, 0, 0, 0, 1.0, 0]]], requires_grad=True)  # about y
-    upright = torch.eye(3)[None, None]
-    rotation_l1(rotmat_from_6d(half_turn), upright).backward()
-    assert half_turn.grad is not None
-    assert half_turn.grad.abs().max() < 1e-6
-    half_turn.grad = None
-    rotation_l1(half_turn, sixd_from_rotmat(upright)).backward()
-    assert half_turn.grad[0, 0, 0] < 0  # towards 1
-
-
 def test_half_precision_changes_the_losses_a_little(body: TorchBody, mocap: Mocap) -> None:
     exact = trainer_of(TINY, mocap, body).train_step()
     AcceleratorState._reset_state()
@@ -331,36 +286,6 @@ def test_the_codebook_goes_on_learning_after_an_evaluation(body: TorchBody, moca
     trainer.train_step()
     assert (trainer.tokenizer.codebook != before).any(1).all()  # every code, used or not
     assert not torch.equal(trainer.tokenizer.encoder.enter.weight, weights)
-
-
-# Configurations ------------------------------------------------------------------------------------------------------
-
-
-def test_the_paper_s_configuration_says_what_the_paper_says() -> None:
-    config = load_config(TokenizerTraining, ROOT / "configs" / "tokenizer" / "paper.yaml")
-    assert config.model == ReleasedTokenizerConfig(codes=2048, code_dim=256, width=512, stages=4, blocks=2)
-    assert config.model.num_tokens == 160
-    assert (config.steps, config.batch, config.learning_rate) == (150_000, 256, 2e-4)
-    loss = config.loss
-    assert (loss.sixd, loss.joints, loss.commitment, loss.rotation, loss.surface) == (50.0, 50.0, 1.0, 0.0, 0.0)
-    assert (config.input_noise_start, config.input_noise_every) == (1e-3, 5000)
-    assert len(config.file_shares) == 12
-    assert sum(config.file_shares.values()) == pytest.approx(1.0)
-
-
-@pytest.mark.parametrize(
-    ("name", "tokens", "kind"),
-    [("compact", 42, PoseTokenizerConfig), ("released_small", 40, ReleasedTokenizerConfig)],
-)
-def test_the_model_s_keys_decide_the_layout(name: str, tokens: int, kind: type) -> None:
-    config = load_config(TokenizerTraining, ROOT / "configs" / "tokenizer" / f"{name}.yaml")
-    assert isinstance(config.model, kind)
-    assert build_tokenizer(config.model).num_tokens == tokens
-
-
-def test_a_key_of_neither_layout_is_named_with_the_nearest() -> None:
-    with pytest.raises(ConfigError, match=r"unknown key 'model\.stagse'; the nearest known one is 'model\.stages'"):
-        load_config(TokenizerTraining, overrides={"steps": 1, "model": {"stagse": 2, "blocks": 1}})
 
 
 # Bad input -----------------------------------------------------------------------------------------------------------
@@ -468,19 +393,3 @@ def test_splits_without_frames_are_not_measured(
     about = load_weights(tmp_path / "run" / "tokenizer.safetensors", "pose-tokenizer").about
     assert set(about["figures"]) == {"val"}
     assert "no frames of split 'test_ood'" in caplog.text
-
-
-# The codebook --------------------------------------------------------------------------------------------------------
-
-
-def test_a_code_in_use_is_the_moving_average_of_its_features_and_an_idle_one_is_reset() -> None:
-    codes = torch.zeros(2, 1)
-    learner = EmaCodebook(2, 1, decay=0.5)
-    generator = torch.Generator().manual_seed(0)
-    learner.start(codes, torch.tensor([[4.0]]), generator)
-    assert codes.tolist() == [[4.0], [4.0]]
-    # Code 0: count 0.5 + 0.5 * 3, sum 0.5 * 4 + 0.5 * 18. Code 1 falls to a count of 0.5 and takes a feature's place.
-    used = learner.update(codes, torch.tensor([[6.0], [6.0], [6.0]]), torch.tensor([0, 0, 0]), generator)
-    assert codes.tolist() == [[11.0 / 2.0], [6.0]]
-    assert learner.counts.tolist() == [2.0, 1.0]
-    assert used == 0.5
