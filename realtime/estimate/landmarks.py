@@ -66,11 +66,10 @@ class LandmarkEstimator:
         network: Path = NETWORK,
         decoder: Path = DECODER,
         threads: int = 1,
-        left_right_check: bool = True,
         refine: bool = True,
     ) -> None:
         """body is at the person's height already; fov_deg is horizontal. Without token_smoothing the steady pose is the
-        raw one. The last two switches are there to measure what a step is worth.
+        raw one. Without `refine` there is no Gauss-Newton step: to measure what it is worth.
 
         Raises NetworkFileError for a network file that is missing or wrong.
         """
@@ -79,7 +78,7 @@ class LandmarkEstimator:
         outputs = ("root_rotmat", "body_rotmats", "betas", "camera", "center_px", "scale_px", "token_probabilities")
         self._network = OnnxNetwork(network, _INPUTS, outputs, threads)
         self.backend = self._network.backend
-        self._check = LeftRightCheck() if left_right_check else None
+        self._check = LeftRightCheck()
         self._refiner = Refiner(body) if refine else None
         self._shapes: PersonMemory[_RunningMean] = PersonMemory(_RunningMean, FORGET_S)
         self._decoder_file, self._threads = decoder, threads
@@ -132,10 +131,8 @@ class LandmarkEstimator:
         rotmats = np.tile(np.eye(3, dtype=np.float32), (2, NUM_JOINTS, 1, 1))
         rotmats[:, 0] = out["root_rotmat"]
         rotmats[:, 1:22] = out["body_rotmats"]
-        which = 0
-        if self._check is not None:
-            joints, _ = self._body.landmarks(rotmats, out["betas"])
-            which = int(self._check.is_swapped(person.id, t, joints[0], joints[1]))
+        joints, _ = self._body.landmarks(rotmats, out["betas"])
+        which = int(self._check.is_swapped(person.id, t, joints[0], joints[1]))
         center_px, scale_px = out["center_px"][which], out["scale_px"][which]
         return _Reading(
             person,

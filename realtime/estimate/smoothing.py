@@ -10,9 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
 from realtime.estimate.memory import PersonMemory
 from realtime.estimate.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
 from realtime.estimate.tokens import TokenSmoothing
@@ -98,8 +97,9 @@ def pace(visibility: Array) -> Array:
 
     What is not seen is made up anew in every frame and would shake: slowed down it stays where it was likely.
     """
-    seen = ((visibility[_SHOWN_BY] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
-    return np.where(_CARRIES, seen, np.float32(1.0))
+    share = np.ones(NUM_JOINTS, np.float32)
+    share[_JOINTS] = ((visibility[_LANDMARKS] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
+    return share
 
 
 class _PersonFilters:
@@ -116,15 +116,14 @@ class _PersonFilters:
         return CameraPose(self._rotations.update(t, pose.rotmats, pace(visibility)), T_cam_root, pose.betas)
 
 
-def _shown_by() -> NDArray[np.intp]:
-    """(24,) the landmark that shows each joint's rotation; -1 for the trunk, the neck and the head."""
-    shown = np.full(len(JOINT_NAMES), -1)
-    for i, joint in enumerate(JOINT_NAMES):
-        side, _, part = joint.partition("_")
-        if part in _CARRIED:
-            shown[i] = LANDMARK_NAMES.index(f"{side}_{_CARRIED[part]}")
-    return shown
+def _carried() -> dict[int, int]:
+    """The landmark that each joint's rotation carries about; none for the trunk, the neck and the head."""
+    parts = {joint: joint.partition("_") for joint in JOINT_NAMES}
+    return {
+        JOINT_NAMES.index(joint): LANDMARK_NAMES.index(f"{side}_{_CARRIED[part]}")
+        for joint, (side, _, part) in parts.items()
+        if part in _CARRIED
+    }
 
 
-_SHOWN_BY = _shown_by()
-_CARRIES = _SHOWN_BY >= 0
+_JOINTS, _LANDMARKS = (list(ends) for ends in zip(*_carried().items(), strict=True))
