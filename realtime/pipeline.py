@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -78,16 +78,29 @@ class Pipeline:
         self, name: str, work: Callable[[Any], Any], inbox: Channel[Any], outboxes: tuple[Channel[Any], ...] = ()
     ) -> StageTimer:
         """`work(item)` is called for every item of `inbox`; what it returns goes to all `outboxes`."""
+        return self.add_holding_stage(name, lambda item: (work(item),), tuple, inbox, outboxes)
+
+    def add_holding_stage(
+        self,
+        name: str,
+        work: Callable[[Any], Iterable[Any]],
+        finish: Callable[[], Iterable[Any]],
+        inbox: Channel[Any],
+        outboxes: tuple[Channel[Any], ...] = (),
+    ) -> StageTimer:
+        """A stage that may hold items back: `work(item)` gives any number of results, `finish()` the rest.
+
+        `finish` is called once, when `inbox` has come to its end, and not after a failure.
+        """
 
         def body(worker: _Worker) -> None:
-            while True:
-                worker.beat(waiting=True)
-                item = inbox.get()
-                worker.beat(waiting=False)
+            for item in _items(worker, inbox):
                 with worker.timer.lap():
-                    result = work(item)
-                for outbox in outboxes:
-                    outbox.put(result)
+                    results = tuple(work(item))
+                _hand_on(results, outboxes)
+            if self.failure is None:
+                worker.beat(waiting=False)
+                _hand_on(finish(), outboxes)
 
         self._channels.append(inbox)
         return self._add(name, body, outboxes).timer
@@ -173,3 +186,21 @@ class Pipeline:
     def _raise_failure(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+def _items(worker: _Worker, inbox: Channel[Any]) -> Iterator[Any]:
+    """What comes through `inbox` until its end."""
+    while True:
+        worker.beat(waiting=True)
+        try:
+            item = inbox.get()
+        except ChannelClosed:
+            return
+        worker.beat(waiting=False)
+        yield item
+
+
+def _hand_on(results: Iterable[Any], outboxes: tuple[Channel[Any], ...]) -> None:
+    for result in results:
+        for outbox in outboxes:
+            outbox.put(result)

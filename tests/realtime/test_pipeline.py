@@ -43,6 +43,43 @@ def test_every_item_passes_in_order_and_the_end_travels_down() -> None:
     assert not p.running
 
 
+def test_a_stage_may_hold_items_back_and_gives_the_rest_at_the_end() -> None:
+    a, b = Channel[int].bounded(2), Channel[int].bounded(2)
+    held: list[int] = []
+    seen: list[int] = []
+
+    def pairs(item: int) -> list[int]:
+        held.append(item)
+        return [held.pop(0), held.pop(0)] if len(held) == 3 else []
+
+    p = Pipeline()
+    p.add_source("count", counting(10), a)
+    p.add_holding_stage("pairs", pairs, lambda: held, a, (b,))
+    p.add_stage("collect", seen.append, b)
+    p.start()
+    assert p.wait(10)
+    assert seen == list(range(10))
+    assert p.timings()["pairs"]["count"] == 10
+
+
+def test_after_a_failure_nothing_that_was_held_is_given() -> None:
+    a, b = Channel[int].bounded(1), Channel[int].bounded(1)
+    finished: list[str] = []
+
+    def fail(item: int) -> list[int]:
+        raise ZeroDivisionError
+
+    p = Pipeline()
+    p.add_source("count", endless, a)
+    p.add_holding_stage("before", lambda item: [item], lambda: finished.append("before") or [], a, (b,))
+    p.add_holding_stage("brittle", fail, lambda: finished.append("brittle") or [], b)
+    p.start()
+    with pytest.raises(StageFailed, match="brittle"):
+        p.wait(10)
+    p.stop()
+    assert finished == []
+
+
 def test_a_failure_names_its_stage_and_stops_every_thread() -> None:
     a, b = Channel[int].bounded(1), Channel[int].bounded(1)
 
