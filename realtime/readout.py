@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 
 from realtime.messages import SolvedFrame
 from realtime.stats import Histogram
 
-_GAIN = 0.1  # how fast the shown figures follow
+_GAIN = 0.1  # how fast the latency shown follows
+_FRAMES = 30  # whose intervals are averaged: frames that a queue lets go come in bursts
 
 
 class Readout:
@@ -15,11 +17,11 @@ class Readout:
 
     def __init__(self) -> None:
         self.latency = Histogram()  # capture to solved (A to C), ms
-        self.fps = 0.0  # solved frames a second, now
+        self.fps = 0.0  # solved frames a second: one over the mean of the latest intervals
         self.latency_ms = 0.0  # now
         self.frames = 0  # that came
         self._first_frame_at: float | None = None  # on the monotonic clock
-        self._last_solved_at: float | None = None
+        self._solved_at: deque[float] = deque(maxlen=_FRAMES + 1)
 
     def frame_came(self) -> None:
         self.frames += 1
@@ -30,11 +32,11 @@ class Readout:
         now = time.monotonic()
         latency_ms = (now - solved.frame.t_capture) * 1e3
         self.latency.add(latency_ms)
-        if self._last_solved_at is not None:
-            interval_s = max(now - self._last_solved_at, 1e-4)
-            self.fps += _GAIN * (1 / interval_s - self.fps)
+        if self._solved_at:
             self.latency_ms += _GAIN * (latency_ms - self.latency_ms)
-        self._last_solved_at = now
+        self._solved_at.append(now)
+        seconds = now - self._solved_at[0]
+        self.fps = (len(self._solved_at) - 1) / seconds if seconds > 0 else 0.0
 
     @property
     def running_s(self) -> float:
@@ -44,6 +46,6 @@ class Readout:
     @property
     def solving_s(self) -> float:
         """Time from the first frame to the last solved one."""
-        if self._first_frame_at is None or self._last_solved_at is None:
+        if self._first_frame_at is None or not self._solved_at:
             return 0.0
-        return self._last_solved_at - self._first_frame_at
+        return self._solved_at[-1] - self._first_frame_at
