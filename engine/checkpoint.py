@@ -7,9 +7,7 @@ load too; head counts, which no shape tells, are the released ones.
 from __future__ import annotations
 
 import logging
-import pickle
 import re
-import types
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -25,14 +23,13 @@ from engine.pose_decoder import PoseDecoderConfig
 from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
 from engine.token_head import TokenHeadConfig
 from engine.tokenhmr import TokenHMR, TokenHmrConfig
-from engine.unpickle import ARRAYS_AND_CONTAINERS, AllowListUnpickler, Holder, UnpickleError, read
+from engine.torch_file import DOWNLOAD_AGAIN, read_torch_file
 from engine.vit import VitConfig
 
 logger = logging.getLogger(__name__)
 
 Shapes = Mapping[str, tuple[int, ...]]
 
-_AGAIN = "download it again, logged in, from tokenhmr.is.tue.mpg.de"
 _WANTED = "give tokenhmr_model_latest.ckpt or another TokenHMR checkpoint"
 _WANTED_TOKENIZER = "give TokenHMR's tokenizer.pth"
 
@@ -128,7 +125,9 @@ def tokenizer_config_from_shapes(shapes: Shapes) -> ReleasedTokenizerConfig:
         "quantizer.codebook", (ReleasedTokenizerConfig.codes, ReleasedTokenizerConfig.code_dim)
     )
     blocks = [key for key in shapes if re.fullmatch(r"encoder\.encoder\.\d+\.1\.model\.\d+\.conv1\.weight", key)]
-    stages = (int(blocks[0].split(".")[2]) - 2) // 3 if blocks else ReleasedTokenizerConfig.stages
+    # Counted, as a number in a damaged name may be of any size: one in each stage, the first and the last.
+    convolutions = [key for key in shapes if re.fullmatch(r"encoder\.encoder\.\d+\.weight", key)]
+    stages = min(max(len(convolutions) - 2, 0), 16) if convolutions else ReleasedTokenizerConfig.stages
     width = shapes.get("encoder.encoder.0.weight", (ReleasedTokenizerConfig.width,))[0]
     return ReleasedTokenizerConfig(codes, code_dim, width, stages, len(blocks) or ReleasedTokenizerConfig.blocks)
 
@@ -224,7 +223,7 @@ def _fill(network: nn.Module, given: Mapping[str, Tensor], names: Mapping[str, s
         raise EngineError(f"{path} is not in TokenHMR's layout: it {', it '.join(faults)}; {wanted}")
     broken = [key for key, tensor in given.items() if not torch.isfinite(tensor).all()]
     if broken:
-        raise EngineError(f"{path} holds numbers that are not finite in {_first(broken)}; {_AGAIN}")
+        raise EngineError(f"{path} holds numbers that are not finite in {_first(broken)}; {DOWNLOAD_AGAIN}")
     network.load_state_dict({ours: given[key] for key, (ours, _) in expected.items()}, assign=True)
 
 
@@ -247,7 +246,9 @@ def _floats(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
     """The tensors as fp32. Raises EngineError for anything that is no tensor of numbers."""
     odd = [str(key) for key, value in state.items() if not (torch.is_tensor(value) and value.is_floating_point())]
     if odd:
-        raise EngineError(f"{path} has no floating-point tensor under {_first(odd)}; {_AGAIN}")
+        raise EngineError(f"{path} has no floating-point tensor under {_first(odd)}; {DOWNLOAD_AGAIN}")
+    if sum(tensor.nbytes for tensor in state.values()) > path.stat().st_size:
+        raise EngineError(f"{path} has the same numbers under several keys; {DOWNLOAD_AGAIN}")
     return {str(key): tensor.detach().float() for key, tensor in state.items()}
 
 
@@ -269,67 +270,8 @@ def _first(keys: Sequence[str], count: int = 3) -> str:
 
 
 def _count(shapes: Shapes, prefix: str) -> int:
-    """How many numbered parts a released list has: one more than the highest number."""
-    numbers = [int(key[len(prefix) :].split(".")[0]) for key in shapes if re.match(re.escape(prefix) + r"\d+\.", key)]
-    return max(numbers, default=-1) + 1
-
-
-class _TorchUnpickler(AllowListUnpickler):
-    """What torch.save and Lightning write. Configurations and trainer state are read over, not understood."""
-
-    purpose = "a checkpoint"
-    allowed = ARRAYS_AND_CONTAINERS | {
-        ("collections", "defaultdict"): Holder,
-        ("torch", "Size"): torch.Size,
-        ("torch._utils", "_rebuild_tensor_v2"): torch._utils._rebuild_tensor_v2,
-        ("torch._utils", "_rebuild_parameter"): torch._utils._rebuild_parameter,
-    }
-    _read_over = (
-        "yacs",
-        "omegaconf",
-        "pytorch_lightning",
-        "lightning",
-        "lightning_fabric",
-        "argparse",
-        "pathlib",
-        "typing",
-    )
-
-    def stand_in(self, module: str, name: str) -> Any:
-        if module == "torch" and isinstance(getattr(torch, name, None), torch.dtype):
-            return getattr(torch, name)
-        return Holder if module.split(".")[0] in self._read_over else None
-
-
-def read_torch_file(path: Path, wanted: str) -> dict[Any, Any]:
-    """The dictionary in a file of torch.save, its tensors mapped from the disk. Raises EngineError."""
-    pickler = types.ModuleType("engine.checkpoint.pickler")  # torch asks for a module with these two
-    pickler.Unpickler = _TorchUnpickler  # type: ignore[attr-defined]
-    pickler.load = lambda file, **options: read(_TorchUnpickler, file, **options)  # type: ignore[attr-defined]
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except FileNotFoundError as error:
-        raise EngineError(f"there is no file {path}; {wanted}") from error
-    except OSError as error:
-        raise EngineError(f"cannot read {path}: {error.strerror}") from error
-    if not head:
-        raise EngineError(f"{path} is empty; {_AGAIN}")
-    if head.lstrip()[:1] == b"<":
-        raise EngineError(f"{path} is a web page, not a checkpoint; {_AGAIN}")
-    try:
-        content = torch.load(path, "cpu", pickler, weights_only=False, mmap=head.startswith(b"PK"))
-    except UnpickleError as error:
-        raise EngineError(f"{path} is no checkpoint that can be read: {error}; {wanted}") from error
-    except (
-        RuntimeError, OSError, EOFError, pickle.UnpicklingError, ValueError, TypeError, AttributeError, LookupError,
-        AssertionError,
-    ) as error:  # fmt: skip
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
-        raise EngineError(f"{path} is cut short or is no checkpoint ({reason}); {_AGAIN}") from error
-    if not isinstance(content, dict):
-        raise EngineError(f"{path} holds a {type(content).__name__}, not a checkpoint; {wanted}")
-    return content
+    """How many numbered parts a released list has."""
+    return len({key[len(prefix) :].split(".")[0] for key in shapes if re.match(re.escape(prefix) + r"\d+\.", key)})
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -11,10 +12,15 @@ from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 import dacite
 import yaml
 
+from engine.errors import EngineError
+
 T = TypeVar("T")
 
+_LARGEST_BYTES = 1 << 16  # ten times the longest configuration here; PyYAML takes a second for a megabyte
+_DEEPEST = 20  # keys in keys
 
-class ConfigError(ValueError):
+
+class ConfigError(EngineError):
     """A configuration that cannot be used; the message is one line with the mend."""
 
 
@@ -23,33 +29,70 @@ def load_config(cls: type[T], path: Path | str | None = None, overrides: dict[st
 
     Raises ConfigError naming the file and the offending key, with the nearest known key for an unknown one.
     """
-    data: dict[str, Any] = {}
-    where = "configuration"
-    if path is not None:
-        where = str(path)
-        try:
-            loaded = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from error
-        except yaml.YAMLError as error:
-            raise ConfigError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from error
-        if loaded is not None and not isinstance(loaded, dict):
-            raise ConfigError(f"{path} must hold keys and values, not a {type(loaded).__name__}")
-        data = loaded or {}
-    return from_dict(cls, _merged(data, overrides or {}), where)
+    data = {} if path is None else _read_yaml(Path(path))
+    return from_dict(cls, _merged(data, overrides or {}), "configuration" if path is None else str(path))
 
 
 def from_dict(cls: type[T], data: dict[str, Any], where: str = "configuration") -> T:
     """Build the dataclass `cls` from nested dicts; errors as in `load_config`."""
-    _refuse_unknown(cls, data, where, prefix="")
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where} must hold keys and values, not a {type(data).__name__}")
+    _check(cls, data, where, prefix="")
     try:
         return dacite.from_dict(cls, data, dacite.Config(cast=[tuple, Path, float], strict=True))
     except dacite.MissingValueError as error:
         raise ConfigError(f"{where}: the key '{error.field_path}' is missing") from error
     except dacite.DaciteError as error:
         raise ConfigError(f"{where}: {error}") from error
-    except (TypeError, ValueError) as error:  # a cast, or a dataclass's own check
+    except (TypeError, ValueError, OverflowError, LookupError, AttributeError) as error:
+        # A cast, or a dataclass's own check.
         raise ConfigError(f"{where}: {error}") from error
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """YAML as configurations need it: keys, lists, text, numbers.
+
+    Aliases, with which a few lines stand for gigabytes, are refused, and so is what is nested deeply. A date stays
+    the text that it is.
+    """
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  as the base class has it
+        first: [(tag, pattern) for tag, pattern in kinds if tag != "tag:yaml.org,2002:timestamp"]
+        for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError(f"line {self.get_mark().line + 1}: aliases (*) are not read, write them out")
+        if self._depth >= _DEEPEST:
+            raise yaml.YAMLError("it is nested too deeply")
+        self._depth += 1
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: no name of a file
+        raise ConfigError(f"cannot read configuration {path}: {getattr(error, 'strerror', None) or error}") from error
+    if len(data) > _LARGEST_BYTES:
+        raise ConfigError(f"{path} is larger than {_LARGEST_BYTES // 1024} kB, so it is no configuration")
+    try:
+        loaded = yaml.load(data.decode("utf-8-sig"), _PlainLoader)
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{path} is not UTF-8 text (line {line}): save it as UTF-8") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path} is not valid YAML: {error}") from error
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:  # a value that its tag denies
+        raise ConfigError(f"{path} holds a value that cannot be read ({error})") from error
+    if loaded is not None and not isinstance(loaded, dict):
+        raise ConfigError(f"{path} must hold keys and values, not a {type(loaded).__name__}")
+    return loaded or {}
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -60,17 +103,34 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def _refuse_unknown(cls: type, data: dict[str, Any], where: str, prefix: str) -> None:
+def _check(cls: type, data: dict[str, Any], where: str, prefix: str) -> None:
+    """Refuse unknown keys, and values that a cast would take for what they are not."""
     hints = get_type_hints(cls)
     known = [f.name for f in dataclasses.fields(cls)]
     for key, value in data.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+            near = difflib.get_close_matches(str(key)[:99], known, n=1, cutoff=0.0)
             raise ConfigError(f"{where}: unknown key '{prefix}{key}'; the nearest known one is '{prefix}{near[0]}'")
-        kinds = [kind for kind in _members(hints[key]) if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+        members = _members(hints[key])
+        if isinstance(value, str) and "\0" in value:
+            raise ConfigError(f"{where}: '{prefix}{key}' holds a character of code 0, which no name has")
+        if isinstance(value, str) and str not in members and any(get_origin(kind) is tuple for kind in members):
+            raise ConfigError(f"{where}: '{prefix}{key}' must be a list, [{value}], not a text")
+        if isinstance(value, bool) and bool not in members and any(kind in (int, float) for kind in members):
+            raise ConfigError(f"{where}: '{prefix}{key}' must be a number, not {str(value).lower()}")
+        if float in members and isinstance(value, float | str) and not (str in members or _is_number(value)):
+            raise ConfigError(f"{where}: '{prefix}{key}' must be a number, not '{value}'")
+        kinds = [kind for kind in members if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
         if isinstance(value, dict) and kinds:
             nearest = min(kinds, key=lambda kind: len(value.keys() - {f.name for f in dataclasses.fields(kind)}))
-            _refuse_unknown(nearest, value, where, f"{prefix}{key}.")
+            _check(nearest, value, where, f"{prefix}{key}.")
+
+
+def _is_number(value: float | str) -> bool:
+    try:
+        return not math.isnan(float(value))  # YAML takes 1e-3, which has no point, for text
+    except ValueError:
+        return False
 
 
 def _members(hint: Any) -> tuple[Any, ...]:

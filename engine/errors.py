@@ -1,7 +1,20 @@
-"""The base of what a user can mend in weights, exports and engines."""
+"""The base of what a user can mend in weights, exports, engines and configurations; and how such errors are told."""
 
 from __future__ import annotations
+
+_LONGEST = 1000  # characters: what is quoted of a damaged file may be of any length
+
+
+def one_line(text: str) -> str:
+    """`text` as it may be printed: control characters and line ends are escaped, the middle of a long text left out."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 3 :]}"
+    text = " ".join(text.splitlines())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
 class EngineError(ValueError):
     """Bad input to the engine; the message is one line that says what happened and the mend."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))

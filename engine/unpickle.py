@@ -1,34 +1,51 @@
-"""Reading pickles without running anything that is in them.
+"""Reading pickles without running anything that is in them, whatever state they are in.
 
 A pickle may name any callable of Python. Here only the names of a table are known, and any other ends the reading.
 What belongs in the table is the reader's choice: a function that builds data, or `Holder` for an object whose class
 is not wanted.
+
+Damage is as bad as malice: NumPy's own reading of a pickled array trusts what it is told of types and sizes, and C's
+unpickler reserves memory for any number that it meets. So arrays are checked here before NumPy sees them, and the
+opcodes are Python's own (`pickle._Unpickler`), with those taken over that could build or change more than data.
 """
 
 from __future__ import annotations
 
-import copyreg
+import math
 import pickle
+import re
+import struct
 from collections import OrderedDict
-from typing import IO, Any
+from collections.abc import Callable, Iterable
+from mmap import mmap
+from typing import IO, Any, Literal
 
 import numpy as np
-from numpy._core import multiarray, numeric
+
+from engine.errors import one_line
+
+_MOST_STEPS = 4_000_000  # opcodes; a released checkpoint has some ten thousand
+_NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])")
+_TEXT = re.compile(r"[<>=|]?[SU]\d{1,6}")
+_OBJECTS = re.compile(r"[|]?O[48]?")
 
 
 class UnpickleError(ValueError):
     """The bytes are no pickle, are cut short, or name something that may not be loaded."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
 
 class Holder:
-    """Stands in for an object whose class is not wanted: it keeps the object's state and does nothing."""
+    """Stands in for an object whose class is not wanted: it keeps the object's `state` and does nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        pass
+        self.state: dict[Any, Any] = {}
 
     def __setstate__(self, state: Any) -> None:
         if isinstance(state, dict):
-            self.__dict__.update(state)
+            self.state = state
 
     def __setitem__(self, key: Any, value: Any) -> None:
         """What a dictionary or list of another class held is not kept."""
@@ -37,33 +54,154 @@ class Holder:
         """As `__setitem__`."""
 
 
-def _encode(text: str, encoding: str = "utf-8") -> bytes:
+class DTypeHolder(Holder):
+    """Stands in for a pickled dtype, of which the name and the byte order are kept."""
+
+    def __init__(self, name: Any = "", *_: Any) -> None:
+        super().__init__()
+        self.name = name.decode("latin1") if isinstance(name, bytes) else str(name) if isinstance(name, str) else ""
+        self.order: Literal["", "<", ">"] = ""
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, tuple) and len(state) > 1 and state[1] in ("<", ">"):
+            self.order = state[1]
+
+    def dtype(self) -> np.dtype[Any]:
+        """Raises UnpickleError unless it is one of plain numbers, text or objects."""
+        if not any(kind.fullmatch(self.name) for kind in (_NUMBERS, _TEXT, _OBJECTS)):
+            raise UnpickleError(f"an array of '{self.name[:40]}', which is no plain type of numbers or text")
+        dtype = np.dtype(self.name)
+        return dtype.newbyteorder(self.order) if self.order and dtype.kind in "iufU" else dtype
+
+
+class PickledArray(np.ndarray):
+    """An array as it comes out of a pickle: its type, shape and data agree, or it is refused."""
+
+    def __new__(cls, *_: Any) -> PickledArray:
+        raise UnpickleError("an array is made in an unusual way")
+
+    def __setstate__(self, state: Any) -> None:
+        if self.size or not isinstance(state, tuple) or len(state) != 5 or not isinstance(state[2], DTypeHolder):
+            raise UnpickleError("an array's description is damaged")
+        _, shape, holder, fortran, data = state
+        dtype = holder.dtype()
+        if isinstance(data, str):  # Python 2's bytes
+            data = data.encode("latin1")
+        count = _count(shape)
+        length = len(data) if isinstance(data, bytes | list) else -1
+        if length != (count if dtype.kind == "O" else count * dtype.itemsize) or (dtype.kind == "O") != (
+            type(data) is list
+        ):
+            raise UnpickleError("an array's data does not fit its type and shape")
+        np.ndarray.__setstate__(self, (1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return np.asarray(self).__reduce_ex__(protocol)  # between processes it travels as any array does
+
+
+def _count(shape: Any) -> int:
+    """How many elements an array of that shape has."""
+    if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
+        raise UnpickleError("an array's shape is damaged")
+    return math.prod(shape)
+
+
+def _new_array(*_: Any) -> PickledArray:
+    """For numpy's `_reconstruct`: an empty array, which the state that follows fills."""
+    return np.ndarray.__new__(PickledArray, (0,), np.uint8)
+
+
+def _array_of_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> PickledArray:
+    """For numpy's `_frombuffer`, which protocol 5 uses."""
+    array = _new_array()
+    array.__setstate__((1, shape, dtype, order == "F", bytes(data) if isinstance(data, bytes | bytearray) else data))
+    return array
+
+
+def _scalar(dtype: Any, data: Any = b"") -> Any:
+    """For numpy's `scalar`: one number or text."""
+    array = _new_array()
+    array.__setstate__((1, (1,), dtype, False, data))
+    return array[0]
+
+
+def _encode(text: Any, encoding: Any = "utf-8") -> bytes:
     """What `_codecs.encode` is used for in pickles of bytes; no other codec may be asked for."""
-    if encoding not in ("latin1", "latin-1", "utf-8"):
-        raise UnpickleError(f"text in the encoding {encoding!r}")
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1", "utf-8"):
+        raise UnpickleError(f"text in the encoding '{encoding if isinstance(encoding, str) else type(encoding)}'")
     return text.encode(encoding)
+
+
+def _no_bytes() -> bytes:
+    """For `bytes`, which the older protocols call where there are none."""
+    return b""
+
+
+def _object(cls: Any, *_: Any) -> Holder:
+    """For `copyreg._reconstructor`, by which the oldest protocols make an object."""
+    if not (isinstance(cls, type) and issubclass(cls, Holder)):
+        raise UnpickleError("an object is made in an unusual way")
+    return cls()
+
+
+def _key(value: Any) -> Any:
+    """`value`, if it may be a key or a member of a set: what is nested may take for ever to hash."""
+    parts = value if isinstance(value, tuple) else (value,)
+    if not all(isinstance(part, str | bytes | int | float | np.generic | Holder | None) for part in parts):
+        raise UnpickleError("a key is neither a number nor a text")
+    return value
+
+
+def _set(items: Iterable[Any] = ()) -> set[Any]:
+    return {_key(item) for item in items}
+
+
+def _ordered_dict(items: Iterable[Any] = ()) -> OrderedDict[Any, Any]:
+    return OrderedDict((_key(key), value) for key, value in items)
 
 
 ARRAYS_AND_CONTAINERS: dict[tuple[str, str], Any] = {
     ("_codecs", "encode"): _encode,
+    ("builtins", "bytes"): _no_bytes,
     ("builtins", "object"): object,
-    ("builtins", "set"): set,
-    ("collections", "OrderedDict"): OrderedDict,
-    ("copyreg", "_reconstructor"): copyreg._reconstructor,  # type: ignore[attr-defined]
-    ("numpy", "ndarray"): np.ndarray,
-    ("numpy", "dtype"): np.dtype,
-    ("numpy.multiarray", "_reconstruct"): multiarray._reconstruct,
-    ("numpy.multiarray", "scalar"): multiarray.scalar,
-    ("numpy.numeric", "_frombuffer"): numeric._frombuffer,  # type: ignore[attr-defined]
+    ("builtins", "set"): _set,
+    ("collections", "OrderedDict"): _ordered_dict,
+    ("copyreg", "_reconstructor"): _object,
+    ("numpy", "ndarray"): PickledArray,
+    ("numpy", "dtype"): DTypeHolder,
+    ("numpy.multiarray", "_reconstruct"): _new_array,
+    ("numpy.multiarray", "scalar"): _scalar,
+    ("numpy.numeric", "_frombuffer"): _array_of_buffer,
 }
 _OLD_MODULES = {"__builtin__": "builtins", "copy_reg": "copyreg"}
 
+_Opcode = Callable[["AllowListUnpickler"], None]
 
-class AllowListUnpickler(pickle.Unpickler):
+
+class _Counted(dict[int, _Opcode]):
+    """What each opcode does; looking up more of them than any sound file has ends the reading."""
+
+    left = _MOST_STEPS
+
+    def __getitem__(self, opcode: int) -> _Opcode:
+        self.left -= 1
+        if self.left < 0:
+            raise UnpickleError("it describes more objects than such a file has")
+        return super().__getitem__(opcode)
+
+
+_PythonUnpickler: Any = pickle._Unpickler  # its type hints are those of the one written in C
+
+
+class AllowListUnpickler(_PythonUnpickler):
     """An unpickler that knows `allowed` alone; subclasses add to it or override `stand_in`."""
 
     allowed = ARRAYS_AND_CONTAINERS
     purpose = "the file"  # what has no need of anything else, for messages
+
+    def __init__(self, file: IO[bytes] | mmap, **options: Any) -> None:
+        super().__init__(file, **options)
+        self.dispatch = _Counted(_OPCODES)
 
     def find_class(self, module: str, name: str) -> Any:
         module = _OLD_MODULES.get(module, module)
@@ -79,9 +217,77 @@ class AllowListUnpickler(pickle.Unpickler):
         """What to use for a name outside of `allowed`; None refuses it."""
         return None
 
+    def get_extension(self, code: int) -> None:
+        raise UnpickleError("it uses an extension, which nobody writes")
 
-def read(unpickler: type[AllowListUnpickler], file: IO[bytes], **options: Any) -> Any:
-    """The object in a pickle. Raises UnpickleError for anything but a whole pickle of what is allowed."""
+    def _build(self) -> None:
+        state = self.stack.pop()
+        made = self.stack[-1]
+        if isinstance(made, Holder | PickledArray):
+            made.__setstate__(state)
+        elif not isinstance(made, OrderedDict):  # whose own attributes, torch's notes on versions, are not wanted
+            raise UnpickleError("a state is given to what has none")
+
+    def _new_object(self) -> None:
+        self.stack.pop()
+        self.stack[-1] = _object(self.stack[-1])
+
+    def _new_object_with_keywords(self) -> None:
+        self.stack.pop()
+        self._new_object()
+
+    def _set_item(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._fill([key, value])
+
+    def _set_items(self) -> None:
+        self._fill(self.pop_mark())
+
+    def _dictionary(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        self._fill(items)
+
+    def _fill(self, items: list[Any]) -> None:
+        filled = self.stack[-1]
+        if not isinstance(filled, dict | Holder):
+            raise UnpickleError("keys are given to what is no dictionary")
+        for key, value in zip(items[::2], items[1::2], strict=True):
+            filled[_key(key)] = value
+
+    def _add_items(self) -> None:
+        items = self.pop_mark()
+        if not isinstance(self.stack[-1], set):
+            raise UnpickleError("members are given to what is no set")
+        self.stack[-1].update(_set(items))
+
+    def _frozen_set(self) -> None:
+        self.append(frozenset(_set(self.pop_mark())))
+
+    def _byte_array(self) -> None:
+        (length,) = struct.unpack("<Q", self.read(8))
+        self.append(bytearray(self.read(length)))
+
+
+_OPCODES: dict[int, _Opcode] = {
+    **_PythonUnpickler.dispatch,
+    pickle.BUILD[0]: AllowListUnpickler._build,
+    pickle.NEWOBJ[0]: AllowListUnpickler._new_object,
+    pickle.NEWOBJ_EX[0]: AllowListUnpickler._new_object_with_keywords,
+    pickle.SETITEM[0]: AllowListUnpickler._set_item,
+    pickle.SETITEMS[0]: AllowListUnpickler._set_items,
+    pickle.DICT[0]: AllowListUnpickler._dictionary,
+    pickle.ADDITEMS[0]: AllowListUnpickler._add_items,
+    pickle.FROZENSET[0]: AllowListUnpickler._frozen_set,
+    pickle.BYTEARRAY8[0]: AllowListUnpickler._byte_array,
+}
+
+
+def read(unpickler: type[AllowListUnpickler], file: IO[bytes] | mmap, **options: Any) -> Any:
+    """The object in a pickle, from where `file` stands to the pickle's end.
+
+    Raises UnpickleError for anything but a whole pickle of what is allowed.
+    """
     try:
         return unpickler(file, **options).load()
     except UnpickleError:
@@ -89,8 +295,9 @@ def read(unpickler: type[AllowListUnpickler], file: IO[bytes], **options: Any) -
     except EOFError as error:
         raise UnpickleError("it ends too early") from error
     except (
-        pickle.UnpicklingError, ValueError, TypeError, AttributeError, LookupError, OverflowError, MemoryError,
+        pickle.UnpicklingError, struct.error, ValueError, TypeError, AttributeError, LookupError, OverflowError,
+        MemoryError, RecursionError, AssertionError,
     ) as error:  # fmt: skip
-        if isinstance(error, pickle.UnpicklingError) and "truncated" in str(error):
+        if isinstance(error, struct.error) or "truncated" in str(error) or "exhausted" in str(error):
             raise UnpickleError("it ends too early") from error
-        raise UnpickleError(f"it is not a readable pickle ({' '.join(str(error).split())})") from error
+        raise UnpickleError(f"it is not a readable pickle ({error})") from error

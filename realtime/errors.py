@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from engine.errors import one_line
+
 
 class UserError(Exception):
     """Bad usage or bad input. The command prints the message alone, without a traceback, and exits 2."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))

@@ -10,8 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.checkpoint import read_torch_file
 from engine.errors import EngineError
+from engine.torch_file import read_torch_file
 from engine.weights import ASSETS
 from training.protocols import Array
 from training.readers.forms import Form

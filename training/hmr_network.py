@@ -9,11 +9,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from engine.checkpoint import read_torch_file, released_key, tokenhmr_names
+from engine.checkpoint import released_key, tokenhmr_names
 from engine.errors import EngineError
 from engine.released_tokenizer import ReleasedTokenizer
 from engine.tokenhmr import TokenHMR, TokenHmrConfig
 from engine.tokenizer import Tokenizer
+from engine.torch_file import read_torch_file
 from engine.vit import VisionTransformer, VitConfig
 
 _INIT_CAM = (0.9, 0.0, 0.0)  # a person as high as most of the square

@@ -14,6 +14,7 @@ import torch
 
 from engine import load_tokenhmr, load_tokenizer
 from engine.errors import EngineError
+from engine.torch_file import read_torch_file
 
 IMAGE = torch.zeros(1, 3, 256, 256)
 
@@ -134,6 +135,48 @@ def test_sizes_that_no_network_has(small_files, state, tmp_path, key, shape):
 def test_tokenizers_that_no_network_has(small_files, net, tmp_path, change):
     path = saved(tmp_path / "t.pth", {"net": net | change})
     assert "not in TokenHMR's layout" in error_of(small_files.checkpoint, path)
+
+
+def test_a_number_in_a_key_does_not_size_the_network(small_files, state, tmp_path):
+    """A damaged 0 in a name read as thousands of blocks, which took minutes and gigabytes to make."""
+    far = {"backbone.blocks.300.norm1.bias": torch.zeros(64), "smpl_head.x": torch.zeros(1)}
+    message = error_of(saved(tmp_path / "x.ckpt", {"state_dict": state | far}), small_files.tokenizer)
+    assert "lacks backbone.blocks.2.norm1.weight" in message
+    assert "unknown backbone.blocks.300.norm1.bias" in message
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_a_tensor_is_no_larger_than_what_is_stored_of_it(tmp_path, zipped):
+    path = tmp_path / "x.ckpt"
+    torch.save({"a": torch.zeros(1).expand(1000)}, path, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(EngineError, match="larger than what is stored"):
+        read_torch_file(path, "")
+
+
+def test_the_same_numbers_under_many_keys(small_files, state, tmp_path):
+    tensor = torch.zeros(200_000)
+    path = saved(tmp_path / "x.ckpt", {"state_dict": state | {f"a{k}": tensor for k in range(20)}})
+    assert "several keys" in error_of(path, small_files.tokenizer)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_tensors_come_back_as_they_were_saved(tmp_path, zipped):
+    rng = torch.Generator().manual_seed(0)
+    kinds = (torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.uint8, torch.bool)
+    whole = torch.randint(0, 99, (4, 6), generator=rng)
+    content = {str(kind): whole.to(kind) for kind in kinds} | {
+        "turned": whole.T,
+        "part": whole[1:3, ::2],
+        "none": torch.zeros(0, 3),
+        "one": torch.tensor(2.5),
+        "parameter": torch.nn.Parameter(torch.ones(3)),
+    }
+    torch.save(content, tmp_path / "x.pt", _use_new_zipfile_serialization=zipped)
+    loaded = read_torch_file(tmp_path / "x.pt", "")
+    assert loaded.keys() == content.keys()
+    for key, tensor in content.items():
+        assert loaded[key].dtype == tensor.dtype
+        assert torch.equal(loaded[key], tensor)
 
 
 def test_hmr2_is_told_apart(small_files, state, tmp_path):

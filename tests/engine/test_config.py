@@ -12,6 +12,7 @@ from engine.config import ConfigError, load_config
 @dataclass(frozen=True)
 class Optimiser:
     rate: float = 1e-3
+    out: Path | None = None
     betas: tuple[float, ...] = (0.9, 0.99)
 
 
@@ -31,7 +32,7 @@ def write(path: Path, text: str) -> Path:
 def test_file_then_overrides(tmp_path: Path) -> None:
     path = write(tmp_path / "run.yaml", "name: a\nsteps: 3\noptimiser:\n  rate: 2\n  betas: [0.5, 0.6]\n")
     run = load_config(Run, path, {"optimiser": {"rate": 0.1}})
-    assert run == Run("a", 3, "fast", Optimiser(0.1, (0.5, 0.6)))
+    assert run == Run("a", 3, "fast", Optimiser(0.1, None, (0.5, 0.6)))
 
 
 @pytest.mark.parametrize(
@@ -44,13 +45,44 @@ def test_file_then_overrides(tmp_path: Path) -> None:
         ("steps: 3\n", "'name' is missing"),
         ("- a\n", "keys and values"),
         ("name: [\n", "not valid YAML"),
+        ("name: a\noptimiser: {rate: x}\n", "'optimiser.rate' must be a number, not 'x'"),
+        ("name: a\noptimiser: {rate: .nan}\n", "'optimiser.rate' must be a number, not 'nan'"),
+        (f"name: a\noptimiser: {{rate: {'9' * 400}}}\n", "too large"),
+        (f"name: a\nsteps: {'9' * 5000}\n", "cannot be read"),
+        ("name: a\nsteps: true\n", "'steps' must be a number, not true"),
+        ("name: a\noptimiser: {betas: '0.5'}\n", "'optimiser.betas' must be a list, [0.5], not a text"),
+        ('name: a\noptimiser: {out: "a\\0b"}\n', "code 0"),
+        ("name: !!timestamp 2026-13-99\n", "cannot be read"),
+        ("name: &x a\nmode: *x\n", "line 2: aliases"),
+        (f"name: {'[' * 2000}\n", "nested too deeply"),
+        ("name: " + "a" * (1 << 16), "larger than 64 kB"),
     ],
+    ids=lambda value: value[:30],
 )
 def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError) as caught:
         load_config(Run, write(tmp_path / "run.yaml", text))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16"])
+def test_text_that_is_not_utf_8_is_told_by_its_line(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_bytes("steps: 3\nname: Jörg\n".encode(encoding))
+    with pytest.raises(ConfigError, match=r"not UTF-8 text \(line \d\): save it as UTF-8"):
+        load_config(Run, path)
+
+
+def test_the_mark_that_windows_puts_before_utf_8_is_read_over(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_bytes("\ufeffname: Jörg\n".encode())
+    assert load_config(Run, path).name == "Jörg"
+
+
+def test_a_date_is_the_text_that_it_is(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.yaml", "name: 2026-11-28\noptimiser: {out: 2026-11-28, rate: 1e-4}\n")
+    assert load_config(Run, path) == Run("2026-11-28", optimiser=Optimiser(1e-4, Path("2026-11-28")))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
