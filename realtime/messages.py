@@ -75,6 +75,7 @@ class Estimate:
     tokens: NDArray[np.int16]  # (T,) each frame's own most likely codes
     raw: CameraPose  # this frame alone
     steady: CameraPose  # after token smoothing; the same object as `raw` when that is off
+    joint_confidence: Array  # (24,) 0..1, how far each joint is seen (`realtime.estimate.seen`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,7 @@ class Person:
     raw: WorldPose  # this frame alone
     pose: WorldPose  # smoothed: what is shown, streamed and recorded as `poses`
     tracked: TrackedPerson
+    joint_confidence: Array  # (24,) 0..1, how far each joint is seen: near 0, the pose of that joint is made up
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,8 +56,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _tell(path: Path, finished: Finished) -> None:
     print(f"{finished.frames} frames saved, {finished.lost} rows lost")
-    for file in finished.files:
-        print(f"wrote {file}")
+    for take in finished.takes:
+        print(f"wrote {take}")
+    if finished.brief is not None:
+        print(finished.brief)
     if not finished.files:
         print("nobody was ever seen in what was recorded: no session file was written")
     if finished.lost:

@@ -66,4 +66,5 @@ class Solver:
             raw=raw,
             pose=pose,
             tracked=estimate.person,
+            joint_confidence=estimate.joint_confidence,
         )

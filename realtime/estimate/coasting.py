@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 from realtime.estimate.memory import MAX_GAP_S
 from realtime.messages import Person
 
@@ -19,9 +21,14 @@ class Coaster:
         """Everybody solved at time t (s), then those lost a moment ago, unmoved, `valid` False, confidence fading."""
         self._last.update((person.id, (t, person)) for person in people if person.valid)
         self._last = {i: (seen, who) for i, (seen, who) in self._last.items() if 0 <= t - seen <= self._hold_s}
-        held = (
-            replace(person, valid=False, confidence=person.confidence * (1 - (t - seen) / self._hold_s))
-            for seen, person in self._last.values()
-            if seen < t
-        )
+        held = (self._faded(person, t - seen) for seen, person in self._last.values() if seen < t)
         return people + tuple(held)
+
+    def _faded(self, person: Person, unseen_s: float) -> Person:
+        left = 1 - unseen_s / self._hold_s
+        return replace(
+            person,
+            valid=False,
+            confidence=person.confidence * left,
+            joint_confidence=person.joint_confidence * np.float32(left),
+        )

@@ -21,6 +21,7 @@ from realtime.estimate.leftright import FORGET_S, LeftRightCheck
 from realtime.estimate.memory import PersonMemory
 from realtime.estimate.networks import OnnxNetwork
 from realtime.estimate.refine import Refiner
+from realtime.estimate.seen import joint_confidence
 from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
 from realtime.messages import CameraPose, Estimate, Landmarks, Sighting, TrackedPerson
 
@@ -105,7 +106,8 @@ class LandmarkEstimator:
                 continue
             tokens = reading.probabilities.argmax(-1).astype(np.int16)
             confidence = _confidence(reading.person.landmarks)
-            estimates.append(Estimate(reading.person, confidence, tokens, raw_pose, steady_pose))
+            seen = joint_confidence(reading.visibility)
+            estimates.append(Estimate(reading.person, confidence, tokens, raw_pose, steady_pose, seen))
         return tuple(estimates)
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:

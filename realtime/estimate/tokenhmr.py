@@ -1,6 +1,7 @@
 """The `tokenhmr` estimator: a crop of each person through the user's TokenHMR engine.
 
 boxes -> crops -> engine -> token smoothing -> the engine's decoder -> the body before the camera.
+The network does not say which joints it sees; BlazePose, which finds the people, does.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from engine.runtime import PoseEngine, load_engine
 from realtime.body.model import BodyModel
 from realtime.body.projection import PinholeCamera
 from realtime.errors import UserError
+from realtime.estimate.seen import joint_confidence
 from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
 from realtime.messages import CameraPose, Estimate, Sighting, TrackedPerson
 from realtime.perception.crop import crop_square, tokenhmr_crops
@@ -85,9 +87,10 @@ class TokenHmrEstimator:
             steady_rotmats[:, 1:22] = self._engine.decode(np.stack(smooth))
             steady = [CameraPose(*parts) for parts in zip(steady_rotmats, T_cam_root, betas, strict=True)]
         tokens = probabilities.argmax(-1).astype(np.int16)
+        seen = [joint_confidence(person.landmarks.visibility) for person in people]
         return tuple(
             Estimate(person, float(person.landmarks.presence), *parts)
-            for person, *parts in zip(people, tokens, raw, steady, strict=True)
+            for person, *parts in zip(people, tokens, raw, steady, seen, strict=True)
         )
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:

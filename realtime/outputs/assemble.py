@@ -6,7 +6,7 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.rotations import exp_so3
 from realtime.outputs import session
-from realtime.outputs.journal import NOBODY, SUFFIX, Header, Journal, read_journal
+from realtime.outputs.journal import NOBODY, SUFFIX, Header, Journal, JournalError, read_journal, write_journal
 from realtime.outputs.resample import (
     Grid,
     axis_angle_from_quaternion,
@@ -29,16 +29,50 @@ from realtime.outputs.session import Member
 
 logger = logging.getLogger(__name__)
 
+MIN_TAKE_S = 0.5  # who was seen for less, or in fewer frames, gets no take of their own
+MIN_TAKE_FRAMES = 5
 _BLOCK = 2048  # rows held in memory at a time
+
+
+@dataclass(frozen=True)
+class Take:
+    """One person's session file."""
+
+    path: Path
+    start_s: float  # from the recording's first source frame
+    frames: int  # source frames in which the person was seen
+
+    def __str__(self) -> str:
+        start = f", from {self.start_s:.2f} s on" if self.start_s > 0 else ""
+        return f"{self.path} ({self.frames} frames{start})"
+
+
+@dataclass(frozen=True)
+class Brief:
+    """People who were seen too briefly for a take: their rows, kept as they were."""
+
+    session: Path  # what `python -m realtime.recover` is to be given for their takes
+    frames: tuple[int, ...]  # source frames in which each was seen
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.frames)} more seen too briefly for a take ({', '.join(map(str, self.frames))} frames): "
+            f"kept, and python -m realtime.recover {self.session} makes their files"
+        )
 
 
 @dataclass(frozen=True)
 class Finished:
     """What became of a journal."""
 
-    files: tuple[Path, ...]  # one a person, in order of appearance; empty where nobody was ever seen
+    takes: tuple[Take, ...]  # one a person, in order of appearance; empty where nobody was ever seen
     frames: int  # source frames saved
     lost: int  # rows that could not be read; the journal is kept when there are any
+    brief: Brief | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(take.path for take in self.takes)
 
 
 def journal_path(path: Path) -> Path:
@@ -59,22 +93,48 @@ def numbered_path(path: Path, number: int) -> Path:
 def finish(path: Path) -> Finished:
     """Write the session files of the journal beside `path`. The journal itself is left for the caller to remove.
 
+    Who was seen for less than half a second, beside somebody who was seen for longer, is no take: those rows go to a
+    journal of their own, OUT.brief.npz.journal.
     A file of the same recording is replaced (so finishing twice is finishing once); any other file that has taken a
     name meanwhile is left alone and the next free name is used. Raises OSError as the disk does, JournalError.
     """
     journal = read_journal(journal_path(path))
-    files = []
-    for number, person in enumerate(_people(journal), start=1):
-        file = _own_path(person_path(path, number), journal.header.recording)
-        session.write_npz(file, _members(journal, person))
-        files.append(file)
-    return Finished(tuple(files), journal.frames, journal.lost)
+    header, seen = journal.header, _frames_seen(journal)
+    shortest = 1 if header.brief else max(MIN_TAKE_FRAMES, MIN_TAKE_S / _step_s(journal))
+    long = {person: frames for person, frames in seen.items() if frames >= shortest} or seen
+    takes = []
+    for number, (person, frames) in enumerate(long.items(), start=1):
+        file = _own_path(person_path(path, number), header.recording)
+        sampler = _Sampler.of(journal, person)
+        session.write_npz(file, _members(header, person, sampler))
+        takes.append(Take(file, float(sampler.grid.times_s[0]), frames))
+    brief = {person: frames for person, frames in seen.items() if person not in long}
+    return Finished(tuple(takes), journal.frames, journal.lost, _kept(path, journal, brief) if brief else None)
 
 
-def _people(journal: Journal) -> list[int]:
-    """Ids that have at least one good pose, in order of appearance."""
-    ids, first = np.unique(_column(journal, "person")[_column(journal, "valid")], return_index=True)
-    return [int(ids[k]) for k in np.argsort(first) if ids[k] != NOBODY]
+def _frames_seen(journal: Journal) -> dict[int, int]:
+    """How many good poses there are of everybody who has one, by id, in order of appearance."""
+    people = _column(journal, "person")[_column(journal, "valid")]
+    ids, first, count = np.unique(people, return_index=True, return_counts=True)
+    return {int(ids[k]): int(count[k]) for k in np.argsort(first) if ids[k] != NOBODY}
+
+
+def _step_s(journal: Journal) -> float:
+    """The median time between two source frames."""
+    steps = np.diff(np.unique(_column(journal, "t")))
+    return float(np.median(steps)) if len(steps) else MIN_TAKE_S
+
+
+def _kept(path: Path, journal: Journal, brief: dict[int, int]) -> Brief:
+    """Put the rows of `brief` (id to frames) into a journal of their own."""
+    rows = []
+    for person in brief:
+        mine, gap = _rows_of(journal, person)
+        rows.append(journal.rows[mine])
+        rows[-1]["gap"] = gap  # the frames without them are not there to tell
+    kept = _own_journal(path.with_name(f"{path.stem}.brief{path.suffix}"), journal.header.recording)
+    write_journal(journal_path(kept), replace(journal.header, brief=True), np.concatenate(rows))
+    return Brief(kept, tuple(brief.values()))
 
 
 def _column(journal: Journal, name: str) -> NDArray[Any]:
@@ -82,20 +142,31 @@ def _column(journal: Journal, name: str) -> NDArray[Any]:
 
 
 def _own_path(path: Path, recording: str) -> Path:
+    """The first name of `path`, OUT-2.npz, OUT-3.npz ... whose file is not another recording's."""
     names = (numbered_path(path, number) for number in itertools.count(1))
     return next(name for name in names if not name.exists() or session.recording_of(name) == recording)
 
 
-def _members(journal: Journal, person: int) -> Iterator[Member]:
+def _own_journal(path: Path, recording: str) -> Path:
+    """The first name of `path`, OUT-2.npz, OUT-3.npz ... whose journal is not another recording's."""
+    names = (numbered_path(path, number) for number in itertools.count(1))
+    return next(name for name in names if _recording_of(journal_path(name)) in (None, recording))
+
+
+def _recording_of(journal: Path) -> str | None:
+    """The recording of a journal; None where there is no file, empty where it is not a journal."""
+    if not journal.exists():
+        return None
+    try:
+        return read_journal(journal).header.recording
+    except JournalError:
+        return ""
+
+
+def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]:
     """The session of one person, member by member (`realtime.outputs.session` lists them)."""
-    header, rows = journal.header, journal.rows
-    mine, gap = _rows_of(journal, person)
-    good = rows["valid"][mine]
-    grid = uniform_grid(rows["t"][mine], good, gap, uniform_rate(np.unique(_column(journal, "t"))))
-    betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
-    rest = header.body.rest_joints(betas)
+    rows, mine, grid, betas, rest = sampler.rows, sampler.mine, sampler.grid, sampler.betas, sampler.rest_joints
     count = len(grid.before)
-    sampler = _Sampler(rows, mine, grid, rest)
 
     def resampled(name: str, dtype: str, shape: tuple[int, ...], block: Callable[[slice], NDArray[Any]]) -> Member:
         return Member(name, np.dtype(dtype), (count, *shape), (block(s) for s in _blocks(count)))
@@ -118,8 +189,11 @@ def _members(journal: Journal, person: int) -> Iterator[Member]:
     yield whole("rest_joints", rest)
     yield resampled("joints", "f4", (24, 3), sampler.joints)
     yield whole("timestamps", grid.times_s)
+    yield whole("start_s", float(grid.times_s[0]))
     yield whole("valid", grid.valid)
     yield resampled("confidence", "f4", (), sampler.confidence)
+    if "joint_confidence" in (rows.dtype.names or ()):  # journals of before have none
+        yield resampled("joint_confidence", "f4", (24,), sampler.joint_confidence)
     yield whole("person", np.int64(person))
     yield whole("camera", _camera(header))
     yield whole("recording", header.recording)
@@ -156,7 +230,17 @@ class _Sampler:
     rows: NDArray[Any]
     mine: NDArray[np.intp]  # this person's rows, in order of time
     grid: Grid
+    betas: NDArray[np.float64]  # (10,) the median
     rest_joints: NDArray[np.float64]  # (24, 3)
+
+    @classmethod
+    def of(cls, journal: Journal, person: int) -> _Sampler:
+        rows = journal.rows
+        mine, gap = _rows_of(journal, person)
+        good = rows["valid"][mine]
+        grid = uniform_grid(rows["t"][mine], good, gap, uniform_rate(np.unique(_column(journal, "t"))))
+        betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
+        return cls(rows, mine, grid, betas, journal.header.body.rest_joints(betas))
 
     def poses(self, stretch: slice) -> NDArray[np.float64]:
         axis_angle = axis_angle_from_quaternion(self._rotations(stretch)[:, : session.SMPLH_BODY_JOINTS])
@@ -174,7 +258,11 @@ class _Sampler:
 
     def confidence(self, stretch: slice) -> NDArray[np.float64]:
         """Zero where the pose is held."""
-        return np.where(self.grid.valid[stretch], lerp(*self._ends("confidence", stretch)), 0.0)
+        return lerp(*self._ends("confidence", stretch)) * self.grid.valid[stretch]
+
+    def joint_confidence(self, stretch: slice) -> NDArray[np.float64]:
+        """Zero where the pose is held."""
+        return lerp(*self._ends("joint_confidence", stretch)) * self.grid.valid[stretch, None]
 
     def _pelvis(self, stretch: slice) -> NDArray[np.float64]:
         return lerp(*self._ends("trans", stretch))

@@ -28,6 +28,7 @@ if os.name == "posix":
 
 SUFFIX = ".journal"
 NOBODY = -1
+ROW_LAYOUT = 2  # 1 had no joint_confidence
 _MAGIC = b"TMOCAPJ1"
 _PREFIX = struct.Struct("<II")  # length and crc32 of the JSON that follows
 _PROBE_BYTES = 1 << 16  # written and taken back at the start: a full disk is better told before the camera opens
@@ -69,6 +70,8 @@ class Header:
     camera_height_m: float
     body: RecordedBody
     session: dict[str, Any]  # what JSON can say
+    layout: int = ROW_LAYOUT  # of the rows that follow
+    brief: bool = False  # holds those who were seen too briefly for a take of their own
 
     def to_bytes(self) -> bytes:
         text = json.dumps(asdict(self)).encode()
@@ -76,14 +79,14 @@ class Header:
 
     @classmethod
     def from_json(cls, text: bytes) -> Header:
-        values = json.loads(text)
+        values = {"layout": 1, **json.loads(text)}  # the first version did not say
         values["body"] = RecordedBody(**values["body"])
         values["size_px"] = tuple(values["size_px"])
         return cls(**values)
 
 
-def row_dtype(num_tokens: int) -> np.dtype[Any]:
-    """One row, packed; `crc` is the checksum of the bytes before it."""
+def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
+    """One row, packed, as written by that version of the layout; `crc` is the checksum of the bytes before it."""
     joints = (NUM_JOINTS, 3)
     return np.dtype(
         [
@@ -100,6 +103,7 @@ def row_dtype(num_tokens: int) -> np.dtype[Any]:
             ("rotations", "<f4", (NUM_JOINTS, 4)),
             ("trans", "<f4", (3,)),
             ("tokens", "<i2", (num_tokens,)),
+            *([("joint_confidence", "<f4", (NUM_JOINTS,))] if layout >= 2 else []),
             ("crc", "<u4"),
         ]
     )
@@ -129,11 +133,7 @@ class JournalWriter:
 
     def append(self, rows: NDArray[Any]) -> None:
         """Stamp `rows` (R,) of `row_dtype` with their checksums and hand them to the system."""
-        size = rows.dtype.itemsize - 4
-        data = bytearray(rows.tobytes())
-        for start in range(0, len(data), size + 4):
-            struct.pack_into("<I", data, start + size, zlib.crc32(memoryview(data)[start : start + size]))
-        self._write(data)
+        self._write(_stamped(rows))
 
     def sync(self) -> None:
         """Make what was appended survive a loss of power too."""
@@ -177,7 +177,9 @@ def read_journal(path: Path) -> Journal:
     if len(text) != length or zlib.crc32(text) != crc:
         raise _no_header(path)
     header = Header.from_json(text)
-    dtype = row_dtype(header.num_tokens)
+    if header.layout > ROW_LAYOUT:
+        raise JournalError(f"{path} was written by a newer version (rows {header.layout}, known: {ROW_LAYOUT}): update")
+    dtype = row_dtype(header.num_tokens, header.layout)
     start = len(prefix) + length
     count, partial = divmod(path.stat().st_size - start, dtype.itemsize)
     if count == 0:
@@ -189,6 +191,20 @@ def read_journal(path: Path) -> Journal:
     return Journal(header, rows, np.flatnonzero(whole), int(count - whole.sum()) + (partial > 0))
 
 
+def write_journal(path: Path, header: Header, rows: NDArray[Any]) -> None:
+    """Write a whole journal of `rows` (R,), replacing `path` once the new file is durable. Raises OSError."""
+    temporary = path.with_name(f"{path.name}.part")
+    try:
+        with temporary.open("wb") as file:
+            file.write(header.to_bytes() + _stamped(rows))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        sync_folder(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def is_being_written(path: Path) -> bool:
     """Whether a living process holds the journal (POSIX; elsewhere False, and an open file cannot be removed)."""
     with path.open("rb") as file:
@@ -197,6 +213,15 @@ def is_being_written(path: Path) -> bool:
         except BlockingIOError:
             return True
     return False
+
+
+def _stamped(rows: NDArray[Any]) -> bytearray:
+    """The bytes of `rows` (R,) of `row_dtype`, each with its checksum."""
+    size = rows.dtype.itemsize - 4
+    data = bytearray(rows.tobytes())
+    for start in range(0, len(data), size + 4):
+        struct.pack_into("<I", data, start + size, zlib.crc32(memoryview(data)[start : start + size]))
+    return data
 
 
 def _lock(descriptor: int) -> None:

@@ -38,5 +38,6 @@ class Publishable:
 
 
 def _is_finite(person: Person) -> bool:
-    arrays = (person.pose.trans, person.pose.rotations, person.betas, np.float64(person.confidence))
+    whole = np.float64(person.confidence)
+    arrays = (person.pose.trans, person.pose.rotations, person.betas, person.joint_confidence, whole)
     return all(bool(np.isfinite(array).all()) for array in arrays)

@@ -299,8 +299,10 @@ class _Recording:
         self._update(state="done", files=finished.files)
         if not finished.files:
             logger.warning("nobody was seen: there is nothing to write to %s", self.path)
-        for file in finished.files:
-            logger.info("recorded %d frames to %s", finished.frames, file)
+        for take in finished.takes:
+            logger.info("recorded %s", take)
+        if finished.brief is not None:
+            logger.warning("%s", finished.brief)
 
     def _update(self, **changes: Any) -> None:
         with self._status_lock:
@@ -322,6 +324,7 @@ def _rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[
         row["raw_joints"] = person.raw.joints
         row["rotations"], row["trans"] = person.pose.rotations, person.pose.trans
         row["tokens"] = person.tokens
+        row["joint_confidence"] = person.joint_confidence
     return rows
 
 
@@ -331,6 +334,5 @@ def _is_finite(person: Person) -> bool:
             np.isfinite(pose.rotations).all() and np.isfinite(pose.trans).all() and np.isfinite(pose.joints).all()
         )
 
-    return bool(np.isfinite(person.confidence) and np.isfinite(person.betas).all()) and all(
-        pose_is(pose) for pose in (person.raw, person.pose)
-    )
+    numbers = np.concatenate(([person.confidence], person.betas, person.joint_confidence))
+    return bool(np.isfinite(numbers).all()) and all(pose_is(pose) for pose in (person.raw, person.pose))

@@ -30,6 +30,7 @@ class Grid:
     """N uniform samples, each between two source rows: (1 - fraction) before + fraction after."""
 
     rate_hz: int
+    first: int  # the first sample lies at first / rate_hz
     before: NDArray[np.intp]  # (N,) rows
     after: NDArray[np.intp]  # (N,)
     fraction: NDArray[np.float64]  # (N,) 0..1
@@ -37,23 +38,30 @@ class Grid:
 
     @property
     def times_s(self) -> NDArray[np.float64]:
-        return np.arange(len(self.before)) / self.rate_hz
+        return (self.first + np.arange(len(self.before))) / self.rate_hz
 
 
 def uniform_grid(
     times_s: NDArray[np.float64], good: NDArray[np.bool_], gap_before: NDArray[np.bool_], rate_hz: int
 ) -> Grid:
-    """Lay samples at 0, 1/rate, 2/rate ... up to the last row.
+    """Lay samples at whole k / rate from the first good row to the last, so that rows of several people coincide.
 
     times_s (M,) ascending, from the first source frame; good (M,) rows that may be used, at least one; gap_before (M,)
     rows before which frames were lost. Two good neighbours are bridged unless frames were lost between them or they
     lie further apart than 0.3 s (or twice the source's own step, for a slow one). Elsewhere the last good row is held
-    (before the first one: the first) and the sample is not valid.
+    and the sample is not valid. Good rows that all lie between two samples give one sample, the nearest to the first.
     """
     if not good.any():
         raise ValueError("no good row to resample from")
     count = len(times_s)
-    samples = np.arange(int(np.floor(times_s[-1] * rate_hz + _SAME_INSTANT)) + 1) / rate_hz
+    first_good, last_good = np.flatnonzero(good)[[0, -1]]
+    first = int(np.ceil(times_s[first_good] * rate_hz - _SAME_INSTANT))
+    last = int(np.floor(times_s[last_good] * rate_hz + _SAME_INSTANT))
+    if last < first:
+        alone = np.array([first_good])
+        nearest = round(float(times_s[first_good]) * rate_hz)
+        return Grid(rate_hz, nearest, alone, alone, np.zeros(1), np.ones(1, bool))
+    samples = np.arange(first, last + 1) / rate_hz
     left = np.searchsorted(times_s, samples, side="right") - 1
     right = np.clip(left + 1, 0, count - 1)
     left = np.clip(left, 0, count - 1)
@@ -67,15 +75,13 @@ def uniform_grid(
     on_left = good[left] & (np.abs(samples - times_s[left]) <= tolerance)
     on_right = good[right] & (np.abs(samples - times_s[right]) <= tolerance)
 
-    first_good = int(np.argmax(good))
-    last_good = np.maximum.accumulate(np.where(good, np.arange(count), -1))
-    held = np.where(last_good[left] < 0, first_good, last_good[left])
-    held = np.where(samples < times_s[left], first_good, held)
+    held = np.maximum(np.maximum.accumulate(np.where(good, np.arange(count), -1))[left], first_good)
 
     single = np.where(on_left, left, np.where(on_right, right, held))
     fraction = np.divide(samples - times_s[left], span, out=np.zeros_like(samples), where=bridged)
     return Grid(
         rate_hz=rate_hz,
+        first=first,
         before=np.where(bridged, left, single),
         after=np.where(bridged, right, single),
         fraction=fraction,

@@ -58,6 +58,11 @@ _LAYOUT: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "raw_joints": ("f4", ("M", 24, 3)),
     "raw_tokens": ("i2", ("M", "T")),
 }
+# Keys that came later: files of before lack them, and are read as they are.
+_LATER: dict[str, tuple[Any, tuple[int | str, ...]]] = {
+    "start_s": ("f8", ()),
+    "joint_confidence": ("f4", ("N", 24)),
+}
 
 
 class SessionError(UserError):
@@ -85,7 +90,7 @@ class Session:
     body: dict[str, Any]  # name, sha256 of its file, stature_m of its template
     rest_joints: NDArray[np.float64]  # (24, 3) of the T-pose with these betas
     joints: NDArray[np.float32]  # (N, 24, 3)
-    timestamps: NDArray[np.float64]  # (N,) from the first source frame
+    timestamps: NDArray[np.float64]  # (N,) from the recording's first source frame; whole multiples of 1 / rate
     valid: NDArray[np.bool_]  # (N,) False: nobody was seen, the pose is held
     confidence: NDArray[np.float32]  # (N,)
     person: int
@@ -100,6 +105,8 @@ class Session:
     raw_trans: NDArray[np.float32]  # (M, 3)
     raw_joints: NDArray[np.float32]  # (M, 24, 3)
     raw_tokens: NDArray[np.int16]  # (M, T)
+    start_s: float = 0.0  # from the recording's first source frame to the first row: timestamps[0]
+    joint_confidence: NDArray[np.float32] | None = None  # (N, 24) 0..1, how far each joint is seen; None: not recorded
 
 
 @dataclass(frozen=True)
@@ -157,7 +164,7 @@ def load_session(path: Path | str) -> Session:
     if version.ndim == 0 and version.dtype.kind in "iu" and version > VERSION:
         raise SessionError(f"{path} was written by a newer version (format {version}, known: {VERSION}): update first")
     _check_layout(path, arrays)
-    return Session(**{field.name: _plain(arrays[field.name]) for field in fields(Session)})
+    return Session(**{field.name: _plain(arrays[field.name]) for field in fields(Session) if field.name in arrays})
 
 
 def recording_of(path: Path) -> str | None:
@@ -210,7 +217,9 @@ def _journal_hint(path: Path) -> str:
 
 def _check_layout(path: Path | str, arrays: dict[str, NDArray[Any]]) -> None:
     sizes: dict[str, int] = {}
-    for key, (dtype, shape) in _LAYOUT.items():
+    for key, (dtype, shape) in (_LAYOUT | _LATER).items():
+        if key not in arrays and key in _LATER:
+            continue
         if key not in arrays:
             raise SessionError(f"{path} is not a whole session: the key '{key}' is missing")
         array = arrays[key]

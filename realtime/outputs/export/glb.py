@@ -115,7 +115,8 @@ def _joint_nodes(rest: NDArray[np.float32]) -> list[dict[str, Any]]:
 
 def _animation(session: Session, buffer: _Buffer) -> dict[str, Any]:
     """The pelvis' place and the rotations of the root and the 21 body joints; the hands stay at rest."""
-    times = buffer.add(session.timestamps.astype(np.float32), "SCALAR", bounds=True)
+    seconds = session.timestamps - session.start_s  # players begin at zero, whenever the person came
+    times = buffer.add(seconds.astype(np.float32), "SCALAR", bounds=True)
     rotations = _continuous_quaternions(session.poses)
     pelvis = (session.trans + session.rest_joints[0]).astype(np.float32)
     outputs = [(0, "translation", buffer.add(pelvis, "VEC3"))]

@@ -46,7 +46,17 @@ def person_at(t: float, id: int = 1) -> Person:
     pose = WorldPose(rotations_at(t, phase=id), trans_at(t), np.zeros((24, 3), np.float32))
     landmarks = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
     tracked = TrackedPerson(id, landmarks, np.zeros(4, np.float32))
-    return Person(id, 0.9, True, BETAS, np.zeros(40, np.int16), raw=pose, pose=pose, tracked=tracked)
+    return Person(
+        id,
+        0.9,
+        True,
+        BETAS,
+        np.zeros(40, np.int16),
+        raw=pose,
+        pose=pose,
+        tracked=tracked,
+        joint_confidence=np.ones(24, np.float32),
+    )
 
 
 @dataclass(frozen=True)

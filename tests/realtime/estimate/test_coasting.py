@@ -11,7 +11,17 @@ def person(person_id: int, valid: bool = True) -> Person:
     pose = WorldPose(np.zeros((24, 4), np.float32), np.zeros(3, np.float32), np.zeros((24, 3), np.float32))
     landmarks = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
     tracked = TrackedPerson(person_id, landmarks, np.zeros(4, np.float32))
-    return Person(person_id, 0.8, valid, np.zeros(10, np.float32), np.zeros(3, np.int16), pose, pose, tracked)
+    return Person(
+        person_id,
+        0.8,
+        valid,
+        np.zeros(10, np.float32),
+        np.zeros(3, np.int16),
+        pose,
+        pose,
+        tracked,
+        np.ones(24, np.float32),
+    )
 
 
 def test_people_who_are_there_pass_as_they_are() -> None:
@@ -25,6 +35,7 @@ def test_a_lost_person_is_held_unmoved_and_marked_then_let_go() -> None:
     (held,) = coaster.update(0.1, ())
     assert (held.id, held.valid, held.pose) == (1, False, given.pose)
     assert held.confidence == pytest.approx(0.8 * 2 / 3)
+    np.testing.assert_allclose(held.joint_confidence, 2 / 3, rtol=1e-6)
     assert coaster.update(0.31, ()) == ()
 
 

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import LIMB_LANDMARKS, NUM_LANDMARKS
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_LANDMARKS
 from realtime.body.model import BodyModel
 from realtime.body.projection import PinholeCamera
 from realtime.body.world import World
@@ -218,6 +218,17 @@ def test_confidence_falls_with_presence_and_visibility(stick_body: BodyModel, ne
 
     assert confidence(visibility=np.ones(33, np.float32), presence=1.0) == pytest.approx(1.0)
     assert confidence(visibility=np.full(33, 0.5, np.float32), presence=0.8) == pytest.approx(0.4)
+
+
+def test_a_hidden_landmark_is_told_by_its_joint(stick_body: BodyModel, network: Path) -> None:
+    sighting = t_pose_sighting(stick_body)
+    person = sighting.people[0]
+    visibility = np.ones(33, np.float32)
+    visibility[LANDMARK_NAMES.index("left_ankle")] = 0.02
+    hidden = replace(person, landmarks=replace(person.landmarks, visibility=visibility))
+    (estimate,) = LandmarkEstimator(stick_body, network=network).estimate(replace(sighting, people=(hidden,)))
+    expected = np.where(np.array(JOINT_NAMES) == "left_ankle", 0.02, 1.0)
+    np.testing.assert_allclose(estimate.joint_confidence, expected, atol=1e-6)
 
 
 def test_numbers_that_are_not_finite_cost_that_person_that_frame(

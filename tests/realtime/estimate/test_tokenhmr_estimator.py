@@ -74,6 +74,7 @@ def test_each_person_gets_what_the_engine_says_of_their_crop(engine, stick_body)
         assert estimate.tokens.dtype == np.int16
         assert estimate.steady is estimate.raw
         assert estimate.confidence == pytest.approx(0.8)
+        np.testing.assert_allclose(estimate.joint_confidence, 1.0, atol=1e-6)  # as the detector's landmarks have it
 
 
 def test_the_body_stands_where_the_crop_shows_it(engine, stick_body):

@@ -11,6 +11,7 @@ from realtime.outputs.recorder import CameraSetup
 
 NUM_TOKENS = 40
 BETAS = np.linspace(-1.0, 1.0, 10).astype(np.float32)
+JOINT_CONFIDENCE = np.linspace(0.05, 0.97, 24).astype(np.float32)
 _IMAGE = np.zeros((48, 64, 3), np.uint8)
 
 
@@ -77,6 +78,7 @@ def person_at(t: float, *, id: int = 1, valid: bool = True) -> Person:
         raw=pose_at(t, phase=0.1),
         pose=pose_at(t),
         tracked=TrackedPerson(id, landmarks, np.zeros(4, np.float32)),
+        joint_confidence=JOINT_CONFIDENCE,
     )
 
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
 import os
+import struct
 import subprocess
 import sys
+import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from realtime.outputs.assemble import finish
 from realtime.outputs.journal import (
+    ROW_LAYOUT,
     Header,
     JournalError,
     JournalWriter,
@@ -19,7 +25,8 @@ from realtime.outputs.journal import (
     read_journal,
     row_dtype,
 )
-from tests.realtime.outputs.synthetic_stream import BETAS, BODY
+from realtime.outputs.session import load_session
+from tests.realtime.outputs.synthetic_stream import BETAS, BODY, pose_at
 
 TOKENS = 5
 HEADER = Header("abc", TOKENS, 1.0, (64, 48), -0.1, 1.4, RecordedBody.of(BODY), {"source": "made up"})
@@ -112,6 +119,39 @@ def test_rows_of_zeros_are_not_taken_for_data(tmp_path: Path) -> None:
     journal = read_journal(path)
     assert journal.good.tolist() == [0, 1]
     assert journal.lost == 3
+
+
+def first_layout(rows: int) -> bytes:
+    """A journal as the first version wrote it: no word of a layout in its header, no joint_confidence in its rows."""
+    header = json.loads(HEADER.to_bytes()[16:])
+    del header["layout"], header["brief"]
+    text = json.dumps(header).encode()
+    parts = [b"TMOCAPJ1", struct.pack("<II", len(text), zlib.crc32(text)), text]
+    for k in range(rows):
+        row = struct.pack("<dqi??f", k / 30, k, 7, True, False, 0.9)
+        pose = pose_at(k / 30)
+        numbers = (np.zeros(10), pose.rotations, pose.trans, pose.joints, pose.rotations, pose.trans)
+        row += b"".join(array.astype("<f4").tobytes() for array in numbers) + np.zeros(TOKENS, "<i2").tobytes()
+        parts.append(row + struct.pack("<I", zlib.crc32(row)))
+    return b"".join(parts)
+
+
+def test_a_journal_of_the_first_layout_is_read_and_finished(tmp_path: Path) -> None:
+    (tmp_path / "s.npz.journal").write_bytes(first_layout(20))
+    journal = read_journal(tmp_path / "s.npz.journal")
+    assert (journal.header.layout, journal.lost, len(journal.good)) == (1, 0, 20)
+    assert "joint_confidence" not in (journal.rows.dtype.names or ())
+    (take,) = finish(tmp_path / "s.npz").takes
+    session = load_session(take.path)
+    assert session.joint_confidence is None
+    assert session.valid.all()
+
+
+def test_rows_of_a_newer_layout_are_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "j").write_bytes(replace(HEADER, layout=ROW_LAYOUT + 1).to_bytes())
+    with pytest.raises(JournalError, match="newer version") as raised:
+        read_journal(tmp_path / "j")
+    assert "\n" not in str(raised.value)
 
 
 def test_never_writes_over_a_journal(tmp_path: Path) -> None:

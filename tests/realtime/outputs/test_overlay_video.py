@@ -55,7 +55,9 @@ def solved(world: World, t: float = 0.0, x_m: float = 0.0, size: tuple[int, int]
     pose = world.place(standing(world, x_m))
     nowhere = np.zeros((33, 3), np.float32)
     tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
-    person = Person(0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), pose, pose, tracked)
+    person = Person(
+        0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), pose, pose, tracked, np.ones(24, np.float32)
+    )
     return SolvedFrame(Frame(np.full((size[1], size[0], 3), GREY, np.uint8), 0, t), (person,), t, world.T_world_cam)
 
 

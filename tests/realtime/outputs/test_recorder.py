@@ -104,19 +104,66 @@ def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "s.npz").read_bytes() == b"precious"
 
 
-def test_each_person_has_a_file_on_the_same_clock(tmp_path: Path) -> None:
+def test_a_file_begins_and_ends_with_its_person_on_the_clock_of_the_recording(tmp_path: Path) -> None:
+    """Two who meet: the same instant has the same time in both files, and the same pose as they move alike."""
     recorder = make(tmp_path / "s.npz")
     recorder.start()
-    for k in range(60):
-        late = (person_at(k / 30, id=3),) if k >= 30 else ()
-        recorder.put(solved_at(k / 30, k, people=(*late, person_at(k / 30, id=7))))
+    for k in range(90):
+        early = (person_at(k / 30, id=7),) if 6 <= k < 60 else ()
+        late = (person_at(k / 30, id=3),) if 30 <= k < 75 else ()
+        recorder.put(solved_at(k / 30, k, people=(*late, *early)))
     assert recorder.close().files == (tmp_path / "s.npz", tmp_path / "s.p2.npz")
     first, second = load_session(tmp_path / "s.npz"), load_session(tmp_path / "s.p2.npz")
     assert (first.person, second.person) == (7, 3)
     assert first.recording == second.recording
-    assert len(first.poses) == len(second.poses) == 60
-    np.testing.assert_array_equal(np.flatnonzero(second.valid), np.arange(30, 60))
-    assert second.raw_seq.tolist() == list(range(30, 60))
+    for session, frames in ((first, range(6, 60)), (second, range(30, 75))):
+        assert session.valid.all()
+        assert session.start_s == session.timestamps[0] == frames[0] / 30
+        np.testing.assert_allclose(session.timestamps, np.array(frames) / 30)
+        np.testing.assert_allclose(session.raw_timestamps, np.array(frames) / 30)
+        assert session.raw_seq.tolist() == list(frames)
+    shared, in_first, in_second = np.intersect1d(first.timestamps, second.timestamps, return_indices=True)
+    np.testing.assert_allclose(shared, np.arange(30, 60) / 30)
+    np.testing.assert_array_equal(first.joints[in_first], second.joints[in_second])
+
+
+def test_who_is_seen_for_a_moment_is_no_take_and_is_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    for k in range(60):
+        passing = tuple(person_at(k / 30, id=id) for id, frames in ((3, (20, 23)), (4, range(30, 44))) if k in frames)
+        recorder.put(solved_at(k / 30, k, people=(*passing, person_at(k / 30, id=7))))
+    assert recorder.close().files == (tmp_path / "s.npz",)
+    assert "2 more seen too briefly for a take (2, 14 frames)" in caplog.text
+    assert f"python -m realtime.recover {tmp_path / 's.brief.npz'} " in caplog.text
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s.brief.npz.journal", "s.npz"]
+    finished = recover(tmp_path / "s.brief.npz")
+    assert finished is not None
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s.brief.npz", "s.brief.p2.npz", "s.npz"]
+    two, fourteen = (load_session(path) for path in finished.files)
+    assert two.raw_seq.tolist() == [20, 23]
+    assert two.valid.tolist() == [True, False, False, True]  # between them nobody was seen
+    assert two.recording == load_session(tmp_path / "s.npz").recording
+    np.testing.assert_allclose(fourteen.joints, [pose_at(k / 30).joints for k in range(30, 44)], atol=2e-6)
+
+
+def test_a_brief_take_is_kept_where_there_is_no_other(tmp_path: Path) -> None:
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    recorder.put(solved_at(0.01, 0, people=(person_at(0.01, id=7), person_at(0.01, id=3))))
+    assert recorder.close().files == (tmp_path / "s.npz", tmp_path / "s.p2.npz")
+    assert load_session(tmp_path / "s.npz").valid.tolist() == [True]
+
+
+def test_those_seen_briefly_by_another_recording_are_not_written_over(tmp_path: Path) -> None:
+    for _ in range(2):
+        recorder = make(tmp_path / "s.npz")
+        recorder.start()
+        for k in range(30):
+            recorder.put(solved_at(k / 30, k, people=(person_at(k / 30, id=7), *[person_at(0.0, id=3)] * (k == 9))))
+        recorder.close()
+        (tmp_path / "s.npz").unlink()
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["s.brief-2.npz.journal", "s.brief.npz.journal"]
 
 
 def test_time_runs_from_the_first_frame_even_if_nobody_is_there(tmp_path: Path) -> None:
@@ -126,10 +173,9 @@ def test_time_runs_from_the_first_frame_even_if_nobody_is_there(tmp_path: Path) 
         recorder.put(solved_at(k / 30, k, people=None if k >= 10 else ()))
     recorder.close()
     session = load_session(tmp_path / "s.npz")
-    assert session.timestamps[0] == 0.0
     assert session.raw_timestamps[0] == pytest.approx(10 / 30)
-    np.testing.assert_array_equal(session.valid, np.arange(30) >= 10)
-    np.testing.assert_array_equal(session.joints[0], session.joints[10])
+    np.testing.assert_allclose(session.timestamps, np.arange(10, 30) / 30)
+    assert session.valid.all()
 
 
 @pytest.mark.parametrize("people", [(), (person_at(0.0, valid=False),)])

@@ -112,18 +112,28 @@ def test_bad_rows_are_never_touched() -> None:
     good, gap = all_good(times)
     good[[0, 1, 7, 8, 19]] = False
     grid = uniform_grid(times, good, gap, 30)
-    np.testing.assert_array_equal(grid.valid, good)
+    np.testing.assert_array_equal(grid.valid, good[2:19])
     assert good[grid.before].all()
     assert good[grid.after].all()
-    assert grid.before[[0, 1, 7, 8, 19]].tolist() == [2, 2, 6, 6, 18]
+    assert grid.before[[5, 6]].tolist() == [6, 6]
 
 
-def test_a_person_who_comes_late_starts_with_the_first_pose_held() -> None:
-    times = 2.0 + np.arange(10) / 30
+@pytest.mark.parametrize("start_s", [2.0, 2.01])
+def test_samples_lie_on_whole_steps_of_the_clock_from_the_first_good_row_to_the_last(start_s: float) -> None:
+    times = start_s + np.arange(-2, 12) / 30
+    good, gap = all_good(times)
+    good[[0, 1, 12, 13]] = False
+    grid = uniform_grid(times, good, gap, 30)
+    assert grid.valid.all()
+    np.testing.assert_allclose(grid.times_s * 30, np.round(grid.times_s * 30), atol=1e-9)
+    assert 0 <= grid.times_s[0] - start_s < 1 / 30
+    assert 0 <= times[11] - grid.times_s[-1] + 1e-9 < 1 / 30
+
+
+def test_rows_between_two_samples_give_one() -> None:
+    times = np.array([2.004, 2.009])
     grid = uniform_grid(times, *all_good(times), 30)
-    assert not grid.valid[:60].any()
-    assert grid.valid[60:].all()
-    assert (grid.before[:60] == 0).all()
+    assert (grid.times_s.tolist(), grid.valid.tolist()) == ([2.0], [True])
 
 
 def test_a_slow_source_is_still_bridged() -> None:

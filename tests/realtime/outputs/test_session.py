@@ -16,6 +16,7 @@ from tests.realtime.outputs.synthetic_stream import (
     BETAS,
     BODY,
     CAMERA,
+    JOINT_CONFIDENCE,
     NUM_TOKENS,
     person_at,
     pose_at,
@@ -94,6 +95,12 @@ def test_our_keys(session: Session) -> None:
     assert session.valid.all()
 
 
+def test_each_joints_confidence_is_kept(session: Session) -> None:
+    assert session.joint_confidence is not None
+    assert session.joint_confidence.dtype == np.float32
+    np.testing.assert_allclose(session.joint_confidence, np.tile(JOINT_CONFIDENCE, (90, 1)), atol=1e-6)
+
+
 def test_raw_part_is_what_was_put(session: Session) -> None:
     raw = [frame.people[0].raw for frame in stream(90, 60.0)]
     np.testing.assert_array_equal(session.raw_rotations, [pose.rotations for pose in raw])
@@ -160,6 +167,8 @@ def test_frames_without_the_person_are_held_and_marked(tmp_path: Path) -> None:
     session = load_session(tmp_path / "s.npz")
     assert np.flatnonzero(~session.valid).tolist() == [20, 21, 22, 40]
     assert np.flatnonzero(session.confidence == 0).tolist() == [20, 21, 22, 40]
+    assert session.joint_confidence is not None
+    assert np.flatnonzero((session.joint_confidence == 0).all(1)).tolist() == [20, 21, 22, 40]
     np.testing.assert_array_equal(session.poses[20:23], np.tile(session.poses[19], (3, 1)))
     np.testing.assert_array_equal(session.poses[40], session.poses[39])
     assert session.raw_seq.tolist() == [k for k in range(60) if k not in (20, 21, 22)]
@@ -219,11 +228,17 @@ def altered(sixty: Path, tmp_path: Path, **changes: object) -> Path:
         ({"trans": np.zeros(3)}, "'trans' is float64"),
         ({"poses": np.zeros((90, 156), np.float32)}, "'poses' is float32"),
         ({"version": "1"}, "'version' is"),
+        ({"joint_confidence": np.zeros((90, 23), np.float32)}, "'joint_confidence' is float32"),
     ],
 )
 def test_refuses_what_is_not_a_session(sixty: Path, tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(SessionError, match=message):
         load_session(altered(sixty, tmp_path, **changes))
+
+
+def test_a_session_of_before_lacks_the_later_keys(sixty: Path, tmp_path: Path) -> None:
+    session = load_session(altered(sixty, tmp_path, start_s=None, joint_confidence=None))
+    assert (session.start_s, session.joint_confidence) == (0.0, None)
 
 
 class Bomb:

@@ -86,7 +86,9 @@ def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (3.0, 0.93
     where = WorldPose(rotations, np.array(trans, np.float32), joints[0] + np.array(trans, np.float32))
     nowhere = np.zeros((33, 3), np.float32)
     tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
-    person = Person(0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), where, where, tracked)
+    person = Person(
+        0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), where, where, tracked, np.ones(24, np.float32)
+    )
     picture = np.full((360, 640, 3), (20, 90, 20), np.uint8)
     return SolvedFrame(Frame(picture, 0, 0.0), (person,), 0.0, T_WORLD_CAM)
 

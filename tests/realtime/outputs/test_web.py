@@ -145,7 +145,7 @@ def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (0.0, 0.93
     where = WorldPose(rotations, np.array(trans, np.float32), joints[0] + np.array(trans, np.float32))
     nowhere = np.zeros((33, 3), np.float32)
     tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
-    person = Person(0, 1.0, True, betas, np.zeros(0, np.int16), where, where, tracked)
+    person = Person(0, 1.0, True, betas, np.zeros(0, np.int16), where, where, tracked, np.ones(24, np.float32))
     return SolvedFrame(Frame(np.full((360, 640, 3), GREEN, np.uint8), 0, 0.0), (person,), 0.0, T_WORLD_CAM)
 
 

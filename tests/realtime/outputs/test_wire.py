@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from realtime.messages import Person
 from realtime.outputs.wire import Wire
-from tests.realtime.outputs.synthetic_stream import BETAS, BODY, person_at, solved_at
+from tests.realtime.outputs.synthetic_stream import BETAS, BODY, JOINT_CONFIDENCE, person_at, solved_at
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "docs" / "schemas"
 
@@ -61,6 +61,11 @@ def test_every_message_is_what_its_schema_says() -> None:
     assert check(status)["message"] == 'a "quoted" ü'
 
 
+def test_each_joints_confidence_goes_with_the_person() -> None:
+    person = check(Wire(BODY).pose(solved_at(0.5, 3), fps=30))["people"][0]
+    np.testing.assert_allclose(person["joint_confidence"], JOINT_CONFIDENCE, atol=5.1e-4)
+
+
 def test_a_schema_refuses_what_is_no_message() -> None:
     _, fields = parsed(Wire(BODY).pose(solved_at(0, 0), fps=30))
     schema = json.loads((SCHEMAS / "pose.json").read_text())
@@ -89,13 +94,15 @@ def test_joints_from_the_messages_are_ours_for_every_shape() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("where", ["rotations", "trans", "betas", "confidence"])
+@pytest.mark.parametrize("where", ["rotations", "trans", "betas", "confidence", "joint_confidence"])
 def test_nobody_with_a_number_that_is_not_finite_is_published(bad: float, where: str) -> None:
     sick, well = person_at(0.1, id=1), person_at(0.2, id=2)
     if where == "confidence":
         sick = replace(sick, confidence=bad)
-    elif where == "betas":
-        sick = replace(sick, betas=np.where(np.arange(10) == 4, bad, sick.betas))
+    elif where in ("betas", "joint_confidence"):
+        array = np.array(getattr(sick, where))
+        array[4] = bad
+        sick = replace(sick, **{where: array})
     else:
         array = np.array(getattr(sick.pose, where))
         array.flat[1] = bad

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, MIRROR_JOINTS, MIRROR_LANDMARKS, NUM_LANDMARKS
+from realtime.estimate.seen import joint_confidence
+
+
+def unseen(*landmarks: str) -> set[str]:
+    """The joints that are not fully seen where these landmarks are not seen at all."""
+    visibility = np.ones(NUM_LANDMARKS, np.float32)
+    visibility[[LANDMARK_NAMES.index(name) for name in landmarks]] = 0.0
+    return {name for name, seen in zip(JOINT_NAMES, joint_confidence(visibility), strict=True) if seen < 0.99}
+
+
+def test_nobody_hidden_is_all_one_and_everything_hidden_all_zero() -> None:
+    np.testing.assert_allclose(joint_confidence(np.ones(NUM_LANDMARKS, np.float32)), 1.0, atol=1e-6)
+    assert not joint_confidence(np.zeros(NUM_LANDMARKS, np.float32)).any()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "joints"),
+    [
+        (("left_ankle",), {"left_ankle"}),
+        (("right_foot_index",), {"right_foot"}),
+        (("left_index",), {"left_hand"}),
+        (("left_elbow", "left_wrist"), {"left_elbow", "left_wrist"}),
+        (("right_shoulder",), {"right_collar", "right_shoulder", "neck", "spine1", "spine2", "spine3"}),
+        (("left_hip", "right_hip"), {"left_hip", "right_hip", "pelvis", "spine1", "spine2", "spine3"}),
+        (("nose",), {"head"}),
+    ],
+)
+def test_each_joint_is_seen_by_its_own_landmarks(hidden: tuple[str, ...], joints: set[str]) -> None:
+    assert unseen(*hidden) == joints
+
+
+def test_the_back_goes_over_from_hips_to_shoulders() -> None:
+    visibility = np.ones(NUM_LANDMARKS, np.float32)
+    visibility[[LANDMARK_NAMES.index(name) for name in ("left_hip", "right_hip")]] = 0.0
+    back = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3", "neck")]
+    np.testing.assert_allclose(joint_confidence(visibility)[back], [0, 0.25, 0.5, 0.75, 1])
+
+
+def test_sides_are_alike_and_numbers_are_in_range_whatever_comes_in() -> None:
+    visibility = np.random.default_rng(0).uniform(-0.5, 1.5, NUM_LANDMARKS).astype(np.float32)
+    seen = joint_confidence(visibility)
+    np.testing.assert_allclose(joint_confidence(visibility[MIRROR_LANDMARKS]), seen[MIRROR_JOINTS], atol=1e-6)
+    visibility[::3] = np.nan
+    seen = joint_confidence(visibility)
+    assert seen.dtype == np.float32
+    assert ((seen >= 0) & (seen <= 1)).all()
