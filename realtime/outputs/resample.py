@@ -19,10 +19,18 @@ Floats = NDArray[Any]
 
 
 def uniform_rate(times_s: NDArray[np.float64]) -> int:
-    """The whole rate in Hz, at least 30, that is nearest to the median rate of ascending `times_s` (F,)."""
+    """The whole rate in Hz, at least 30, that is nearest to the rate of ascending `times_s` (F,).
+
+    That is of the mean step: the median is off where times are whole milliseconds (60 fps come in steps of 16 and 17).
+    Steps that are far from the median, such as those over frames that were lost, do not count.
+    """
     steps = np.diff(times_s)
     steps = steps[steps > 0]
-    return max(MIN_RATE_HZ, round(1.0 / float(np.median(steps)))) if len(steps) else MIN_RATE_HZ
+    if not len(steps):
+        return MIN_RATE_HZ
+    usual = float(np.quantile(steps, 0.5, method="lower"))  # one of them, also of two that differ much
+    mean = float(steps[np.abs(steps - usual) <= 0.5 * usual].mean())
+    return max(MIN_RATE_HZ, round(1.0 / mean))
 
 
 @dataclass(frozen=True)

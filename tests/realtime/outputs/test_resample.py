@@ -53,6 +53,18 @@ def test_rate_is_whole_and_at_least_thirty(rate_hz: float, expected: int) -> Non
     assert uniform_rate(np.arange(100) / rate_hz) == expected
 
 
+@pytest.mark.parametrize("rate_hz", [60, 90, 120, 240])
+def test_rate_of_times_in_whole_milliseconds(rate_hz: int) -> None:
+    assert uniform_rate(np.round(np.arange(100) / rate_hz, 3)) == rate_hz
+
+
+def test_rate_of_jitter_that_leans_to_no_side() -> None:
+    rng = np.random.default_rng(0)
+    times = (np.arange(3000) + rng.uniform(-0.2, 0.2, 3000)) / 30
+    kept = np.delete(times, rng.choice(3000, 300, replace=False))  # a slow stage lost some
+    assert uniform_rate(times) == uniform_rate(kept) == 30
+
+
 def test_rate_ignores_a_pause_and_jitter() -> None:
     rng = np.random.default_rng(0)
     times = np.cumsum(1 / 30 + rng.normal(0, 0.002, 301))
@@ -62,6 +74,7 @@ def test_rate_ignores_a_pause_and_jitter() -> None:
 
 def test_one_row_is_enough() -> None:
     assert uniform_rate(np.array([0.0])) == MIN_RATE_HZ
+    assert uniform_rate(np.array([0.0, 0.01, 5.0])) == 100
     grid = uniform_grid(np.array([0.0]), np.array([True]), np.array([False]), 30)
     assert grid.valid.tolist() == [True]
 
