@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import logging
+import shlex
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.capture.container import Container, read_container
+from realtime.capture.frame_times import FrameTimes
+from realtime.capture.presentation import Presentation, present
 from realtime.capture.source import MAX_PIXELS, EndOfStream, SourceError
 
 logger = logging.getLogger(__name__)
 
+_HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
+# By OpenCV's FFmpeg: what it is called, and the way out.
+_UNDECODED = {
+    "av01": ("AV1", "ffmpeg -i {} -c:v libx264 copy.mp4"),
+    "vvc1": ("VVC (H.266)", "ffmpeg -i {} -c:v libx264 copy.mp4"),
+    "webp": ("animated WebP", "magick {} picture-%04d.png, then --images"),
+}
+_TO_SDR = (
+    "ffmpeg -i {} -vf format=yuv420p -c:v libx264 -color_trc bt709 -color_primaries bt709 -colorspace bt709 sdr.mp4"
+)
+
 
 class VideoSource:
-    """The frames of a file from first to last.
+    """The frames of a file from first to last, as they are to be seen.
 
     Where the file ends early (a damaged tail), a warning says how many frames came; they are kept.
     """
@@ -27,68 +42,125 @@ class VideoSource:
         self.fps: float | None = None
         self._path = path
         self._capture: cv2.VideoCapture | None = None
-        self._first: NDArray[np.uint8] | None = None
-        self._start_s = 0.0
+        self._container = Container()
+        self._presentation = Presentation()
+        self._times = FrameTimes(None)
+        self._grabbed = False  # the first frame is, by `open`
         self._frames_read = 0
-        self._last_s = -1.0
+        self._last_s = 0.0
 
     def open(self) -> None:
-        if not self._path.exists():
-            raise SourceError(f"there is no file {self._path}: check the path")
-        if not self._path.is_file():
-            raise SourceError(f"{self._path} is not a file: give a video, or --images for a folder of pictures")
-        if self._path.stat().st_size == 0:
-            raise SourceError(f"{self._path} is empty (0 bytes): record or copy it again")
-        self._capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
-        self._frames_read, self._last_s = 0, -1.0
-        self._first = self._grab() if self._capture.isOpened() else None
-        if self._first is None:
-            self.close()
-            raise SourceError(
-                f"{self._path} is not a video that can be read: it may be truncated, or of a kind unknown to FFmpeg "
-                "(mp4, mov, mkv, avi and webm work)"
-            )
-        height, width = self._first.shape[:2]
+        self._container = _checked(self._path)
+        self._capture = capture = cv2.VideoCapture(str(self._path), cv2.CAP_FFMPEG)
+        self._frames_read, self._last_s = 0, 0.0
+        self._presentation = present(capture, self._container.matrix)
+        stored = _stored_size(capture)
+        width, height = self._presentation.size(*stored)
         if width * height > MAX_PIXELS:
             self.close()
             raise SourceError(
                 f"{self._path} has frames of {width}x{height} pixels, over the limit of {MAX_PIXELS}: scale it down"
             )
-        rate = self._capture.get(cv2.CAP_PROP_FPS)
+        self._grabbed = capture.grab()
+        if not self._grabbed:
+            error = SourceError(_why_unreadable(self._path, capture))
+            self.close()
+            raise error
+        rate = capture.get(cv2.CAP_PROP_FPS)
         self.fps = rate if np.isfinite(rate) and rate > 0 else None
-        self._start_s = self._position_s()
+        self._times = FrameTimes(self.fps)
+        self._say(stored, (width, height))
 
     def read(self) -> tuple[NDArray[np.uint8], float]:
-        image, self._first = (self._first, None) if self._first is not None else (self._grab(), None)
-        if image is None:
+        t = self.grab()
+        return self.retrieve(), t
+
+    def grab(self) -> float:
+        if self._capture is None:
+            raise EndOfStream
+        if not self._grabbed and not self._capture.grab():
             self._warn_if_short()
             raise EndOfStream
-        t = self._position_s() - self._start_s
-        if t <= self._last_s:  # a container without usable times
-            t = self._last_s + 1.0 / (self.fps or 30.0)
-        self._last_s = t
+        self._grabbed = False
         self._frames_read += 1
-        return image, t
+        self._last_s = self._times.next(self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0)
+        return self._last_s
+
+    def retrieve(self) -> NDArray[np.uint8]:
+        ok, image = self._capture.retrieve() if self._capture is not None else (False, None)
+        if not ok or image is None:
+            raise SourceError(
+                f"a frame of {self._path} at {self._last_s:.2f} s is of a kind that OpenCV cannot convert"
+            )
+        return self._presentation.apply(np.asarray(image, dtype=np.uint8))
 
     def close(self) -> None:
         if self._capture is not None:
             self._capture.release()
             self._capture = None
 
-    def _grab(self) -> NDArray[np.uint8] | None:
-        if self._capture is None:
-            return None
-        ok, image = self._capture.read()
-        return np.asarray(image, dtype=np.uint8) if ok else None
-
-    def _position_s(self) -> float:
-        return self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 if self._capture is not None else 0.0
+    def _say(self, stored: tuple[int, int], shown: tuple[int, int]) -> None:
+        """Tell once what of the file a user may not expect."""
+        quoted = shlex.quote(str(self._path))
+        if self._presentation.mirrored:
+            logger.warning(
+                "%s is shown mirrored, as its file asks, so the body's left and right are exchanged; to undo that: %s",
+                *(self.description, f"ffmpeg -i {quoted} -vf hflip copy.mp4"),
+            )
+        if self._presentation.stretch != (1.0, 1.0):
+            logger.info(
+                "%s has pixels that are not square: %dx%d are shown as %dx%d", self.description, *stored, *shown
+            )
+        if self._container.transfer in _HDR:
+            logger.warning(
+                "%s is HDR video (%s): a picture takes longer to convert than to solve; a copy without is faster: %s",
+                *(self.description, _HDR[self._container.transfer], _TO_SDR.format(quoted)),
+            )
 
     def _warn_if_short(self) -> None:
-        promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) if self._capture is not None else 0
-        # Some containers only estimate their length.
-        if np.isfinite(promised) and self._frames_read < 0.95 * promised - 1:
+        """Containers promise too many frames (edit lists, longer sound, B-frames in AVI): that alone is no damage."""
+        promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) if self._capture is not None else 0.0
+        known = np.isfinite(promised) and promised > 0
+        if known and self._frames_read >= 0.95 * promised - 1:
+            return
+        length_s = self._container.length_s
+        stops = known and length_s is not None and self._last_s < 0.95 * length_s - 2 / (self.fps or 30.0)
+        if stops or self._container.missing_bytes > 0:
             logger.warning(
-                "%s ends early: %d of %d frames could be read (a damaged or truncated file)",
-                *(self.description, self._frames_read, int(promised)),
+                "%s ends early: %d%s frames could be read (a damaged or truncated file)",
+                *(self.description, self._frames_read, f" of {promised:.0f}" if known else ""),
             )
+
+
+def _checked(path: Path) -> Container:
+    """What the container says. Raises SourceError where there is no file to read."""
+    try:
+        if path.is_dir():
+            raise SourceError(f"{path} is not a file: give a video, or --images for a folder of pictures")
+        if path.stat().st_size == 0:
+            raise SourceError(f"{path} is empty (0 bytes): record or copy it again")
+        return read_container(path)
+    except FileNotFoundError:
+        raise SourceError(f"there is no file {path}: check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        raise SourceError(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _stored_size(capture: cv2.VideoCapture) -> tuple[int, int]:
+    return int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT))
+
+
+def _why_unreadable(path: Path, capture: cv2.VideoCapture) -> str:
+    code = max(0, int(capture.get(cv2.CAP_PROP_FOURCC))) if capture.isOpened() else 0
+    codec = code.to_bytes(8, "little")[:4].decode("ascii", "replace").rstrip("\0").lower()
+    if codec in _UNDECODED:
+        name, way_out = _UNDECODED[codec]
+        return (
+            f"{path} is {name} video, which OpenCV cannot decode; make a copy: {way_out.format(shlex.quote(str(path)))}"
+        )
+    if codec.isalnum():
+        return f"{path} holds {codec} video, but no frame of it can be decoded: it may be truncated"
+    return (
+        f"{path} is not a video that can be read: it may be truncated, or of a kind unknown to FFmpeg "
+        "(mp4, mov, mkv, avi and webm work)"
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import shlex
+import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -13,18 +15,7 @@ from realtime.capture.factory import open_source
 from realtime.capture.source import EndOfStream, SourceConfig, SourceError
 from realtime.capture.video import VideoSource
 from tests.network_camera import NetworkCamera
-
-FPS, FRAMES = 25.0, 40
-
-
-def write_video(path: Path, fourcc: str) -> Path:
-    """Flat grey frames that get lighter, with noise enough to make the file long."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*fourcc), FPS, (320, 240))
-    random = np.random.default_rng(0)
-    for index in range(FRAMES):
-        writer.write((5 * index + random.integers(0, 40, (240, 320, 3))).astype(np.uint8))
-    writer.release()
-    return path
+from tests.video_files import FPS, FRAMES, ffmpeg, needs_ffmpeg, with_edit, with_matrix, write_video
 
 
 def read_all(source: VideoSource) -> list[tuple[np.ndarray, float]]:
@@ -44,8 +35,32 @@ def test_every_frame_in_order_with_the_times_of_the_file(tmp_path: Path, name: s
     frames = read_all(source)
     source.close()
     assert [t for _, t in frames] == pytest.approx(np.arange(FRAMES) / FPS, abs=1e-3)
-    brightness = [float(image.mean()) for image, _ in frames]
+    brightness = [float(image[:, 120:].mean()) for image, _ in frames]
     assert brightness == pytest.approx(19.5 + 5 * np.arange(FRAMES), abs=3.0)
+
+
+@pytest.mark.parametrize("fps", [60, 90, 120, 240])
+def test_matroska_keeps_whole_milliseconds_and_yet_the_times_are_those_of_the_rate(tmp_path: Path, fps: int) -> None:
+    frames = read_opened(write_video(tmp_path / "a.mkv", "MJPG", fps=fps, frames=100))
+    assert [t for _, t in frames] == pytest.approx(np.arange(100) / fps, abs=1e-6)
+
+
+@needs_ffmpeg
+def test_an_avi_with_b_frames_has_all_its_times(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clip = write_video(tmp_path / "a.mkv", "MJPG", fps=60, frames=100)
+    options = ("-c:v", "libx264", "-bf", "3", "-x264-params", "b-adapt=0:keyint=60")
+    mp4 = ffmpeg(clip, tmp_path / "a.mp4", *options)
+    frames = read_opened(ffmpeg(mp4, tmp_path / "a.avi", "-c", "copy"))
+    assert [t for _, t in frames] == pytest.approx(np.arange(100) / 60, abs=1e-6)
+    assert caplog.text == ""
+
+
+def read_opened(path: Path) -> list[tuple[np.ndarray, float]]:
+    source = VideoSource(path)
+    source.open()
+    frames = read_all(source)
+    source.close()
+    return frames
 
 
 def test_it_can_be_read_again(tmp_path: Path) -> None:
@@ -68,12 +83,105 @@ def test_a_damaged_tail_keeps_the_frames_so_far_and_warns(tmp_path: Path, caplog
     assert f"ends early: {len(frames)} of {FRAMES} frames" in caplog.text
 
 
+@needs_ffmpeg
+@pytest.mark.parametrize("damage", ["cut off", "zeros"])
+def test_a_download_that_broke_off_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture, damage: str) -> None:
+    path = ffmpeg(
+        write_video(tmp_path / "a.mkv", "MJPG"), tmp_path / "a.mp4", "-c:v", "mpeg4", "-movflags", "faststart"
+    )
+    data = path.read_bytes()
+    half = data[: len(data) // 2]
+    path.write_bytes(half if damage == "cut off" else half + bytes(len(data) - len(half)))
+    frames = read_opened(path)
+    assert 0 < len(frames) < FRAMES
+    assert f"ends early: {len(frames)} of {FRAMES} frames" in caplog.text
+
+
 def test_a_whole_file_does_not_warn(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    source = VideoSource(write_video(tmp_path / "a.mp4", "mp4v"))
-    source.open()
-    read_all(source)
-    source.close()
+    assert len(read_opened(write_video(tmp_path / "a.mp4", "mp4v"))) == FRAMES
     assert caplog.text == ""
+
+
+def test_a_trimmed_file_is_whole(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = write_video(tmp_path / "a.mp4", "mp4v")
+    assert len(read_opened(with_edit(path, tmp_path / "trimmed.mp4", 12, 28))) == 28
+    assert caplog.text == ""
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize("kind", ["pictures come late", "sound goes on"])
+def test_a_promise_of_more_frames_is_no_damage(tmp_path: Path, caplog: pytest.LogCaptureFixture, kind: str) -> None:
+    clip, path = write_video(tmp_path / "a.mp4", "mp4v"), tmp_path / "a.mkv"
+    if kind == "pictures come late":
+        ffmpeg(clip, path, "-c", "copy", before=("-itsoffset", "2.5"))
+    else:
+        ffmpeg(clip, path, "-c:v", "copy", "-c:a", "aac", before=("-f", "lavfi", "-i", "sine=d=6"))
+    assert len(read_opened(path)) == FRAMES
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    ("matrix", "seen"),
+    [
+        ((-1, 0, 0, 1), lambda image: image[:, ::-1]),
+        ((1, 0, 0, -1), lambda image: image[::-1]),
+        ((0, 1, 1, 0), lambda image: image.transpose(1, 0, 2)),
+        ((0, -1, -1, 0), lambda image: image[::-1, ::-1].transpose(1, 0, 2)),
+        ((-1, 0, 0, -1), lambda image: image[::-1, ::-1]),
+        ((0, 1, -1, 0), lambda image: image[::-1].transpose(1, 0, 2)),
+    ],
+)
+def test_pictures_are_turned_and_mirrored_as_the_file_says(
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    matrix: tuple[int, int, int, int],
+    seen: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    path = write_video(tmp_path / "a.mp4", "mp4v", frames=3)
+    with caplog.at_level(logging.INFO):
+        stored, shown = (read_opened(p) for p in (path, with_matrix(path, tmp_path / "b.mp4", matrix)))
+    for (before, _), (after, _) in zip(stored, shown, strict=True):
+        np.testing.assert_array_equal(after, seen(before))
+    mirrored = matrix[0] * matrix[3] - matrix[1] * matrix[2] < 0
+    assert caplog.text.count("left and right are exchanged") == mirrored
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(
+    ("aspect", "turned", "size"), [("4/3", False, (427, 240)), ("3/4", False, (320, 320)), ("4/3", True, (240, 427))]
+)
+def test_pixels_become_square(tmp_path: Path, aspect: str, turned: bool, size: tuple[int, int]) -> None:
+    """Of a stored picture of 320x240; only ever enlarged, so that nothing is lost."""
+    path = ffmpeg(write_video(tmp_path / "a.avi", "MJPG"), tmp_path / "a.mp4", "-vf", f"setsar={aspect}")
+    if turned:
+        path = with_matrix(path, tmp_path / "b.mp4", (0, 1, -1, 0))
+    image, _ = read_opened(path)[0]
+    assert (image.shape[1], image.shape[0]) == size
+
+
+@needs_ffmpeg
+def test_hdr_is_told_once_with_the_way_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    hlg = ("-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-colorspace", "bt2020nc")
+    path = ffmpeg(write_video(tmp_path / "a.avi", "MJPG"), tmp_path / "a.mp4", "-c:v", "mpeg4", *hlg)
+    assert len(read_opened(path)) == FRAMES
+    assert caplog.text.count("is HDR video (HLG)") == 1
+    command = caplog.text.split("is faster: ")[1].strip().replace("sdr.mp4", str(tmp_path / "sdr.mp4"))
+    subprocess.run(["ffmpeg", "-v", "error", *shlex.split(command)[1:]], check=True, timeout=60)
+    caplog.clear()
+    assert len(read_opened(tmp_path / "sdr.mp4")) == FRAMES
+    assert caplog.text == ""
+
+
+@needs_ffmpeg
+@pytest.mark.parametrize(("name", "encoder", "codec"), [("a.mp4", "libsvtav1", "AV1"), ("a.webp", "libwebp", "WebP")])
+def test_a_codec_that_opencv_lacks_is_named(tmp_path: Path, name: str, encoder: str, codec: str) -> None:
+    try:
+        path = ffmpeg(write_video(tmp_path / "a.avi", "MJPG"), tmp_path / name, "-c:v", encoder)
+    except subprocess.CalledProcessError:
+        pytest.skip(f"this ffmpeg lacks {encoder}")
+    with pytest.raises(SourceError, match=rf"{codec} video, which OpenCV cannot decode; make a copy: ") as caught:
+        VideoSource(path).open()
+    assert "\n" not in str(caught.value)
 
 
 def bad_file(tmp_path: Path, kind: str) -> Path:
