@@ -39,8 +39,11 @@ class OneEuroVector:
         self._parameters = parameters
         self._t: float | None = None
 
-    def update(self, t: float, values: Floats) -> Floats:
-        """values (..., D) at time t (s), later than the last -> filtered, same shape; the first passes as it is."""
+    def update(self, t: float, values: Floats, unit: Floats | float = 1.0) -> Floats:
+        """values (..., D) at time t (s), later than the last -> filtered, same shape; the first passes as it is.
+
+        unit: a step of 1 in `values`, in the units in which beta counts speed.
+        """
         if self._t is None:
             self._raw = self._smooth = values
             self._derivative = np.zeros_like(values)
@@ -50,9 +53,8 @@ class OneEuroVector:
             self._derivative = self._derivative + _gain(self._parameters.derivative_cutoff_hz, dt) * (
                 derivative - self._derivative
             )
-            self._smooth = self._smooth + _adaptive_gain(self._derivative, dt, self._parameters) * (
-                values - self._smooth
-            )
+            gain = _adaptive_gain(unit * self._derivative, dt, self._parameters)
+            self._smooth = self._smooth + gain * (values - self._smooth)
             self._raw = values
         self._t = t
         return self._smooth

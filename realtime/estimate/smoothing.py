@@ -32,8 +32,8 @@ class SmoothingLevel:
 
     tokens: TokenSmoothing
     rotations: OneEuroParameters  # beta in Hz / (rad/s)
-    bearing: OneEuroParameters  # of the root, x / z and y / z; beta in Hz a unit of bearing a second
-    depth: OneEuroParameters  # of the root, z; beta in Hz / (m/s)
+    across: OneEuroParameters  # of the root, across the line of sight; beta in Hz / (m/s)
+    depth: OneEuroParameters  # of the root, along it; beta in Hz / (m/s)
 
 
 LEVELS: dict[str, SmoothingLevel | None] = {
@@ -41,19 +41,19 @@ LEVELS: dict[str, SmoothingLevel | None] = {
     "light": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.03, takeover=1.2),
         rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
-        bearing=OneEuroParameters(min_cutoff_hz=1.0, beta=9.0, derivative_cutoff_hz=2.0),
+        across=OneEuroParameters(min_cutoff_hz=1.0, beta=5.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=2.0),
     ),
     "medium": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.06, takeover=1.5),
         rotations=OneEuroParameters(min_cutoff_hz=0.5, beta=1.5, derivative_cutoff_hz=2.0),
-        bearing=OneEuroParameters(min_cutoff_hz=0.7, beta=6.0, derivative_cutoff_hz=2.0),
+        across=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.35, beta=1.2, derivative_cutoff_hz=2.0),
     ),
     "strong": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.1, takeover=2.0),
         rotations=OneEuroParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
-        bearing=OneEuroParameters(min_cutoff_hz=0.4, beta=3.0, derivative_cutoff_hz=2.0),
+        across=OneEuroParameters(min_cutoff_hz=0.4, beta=1.5, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.7, derivative_cutoff_hz=2.0),
     ),
 }
@@ -105,13 +105,15 @@ def pace(visibility: Array) -> Array:
 class _PersonFilters:
     def __init__(self, level: SmoothingLevel) -> None:
         self._rotations = OneEuroRotation(level.rotations)
-        self._bearing = OneEuroVector(level.bearing)
+        self._bearing = OneEuroVector(level.across)
         self._depth = OneEuroVector(level.depth)
 
     def update(self, t: float, pose: CameraPose, visibility: Array) -> CameraPose:
         # Along the line of sight and across it: depth's noise, by far the larger, must not shake a person sideways.
+        # Speed across counts in metres: a walk that is far away crosses few degrees, and must not come later for it.
         across, z = pose.T_cam_root[:2], pose.T_cam_root[2:]
-        bearing, depth = self._bearing.update(t, across / z), self._depth.update(t, z)
+        depth = self._depth.update(t, z)
+        bearing = self._bearing.update(t, across / z, unit=depth)
         T_cam_root = np.concatenate((bearing * depth, depth))
         return CameraPose(self._rotations.update(t, pose.rotmats, pace(visibility)), T_cam_root, pose.betas)
 

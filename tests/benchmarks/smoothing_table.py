@@ -4,8 +4,9 @@
 
 Everything is synthetic and seeded: a body is posed, projected and turned into landmarks, which go through the shipped
 network, the Gauss-Newton step, the token smoother and the One-Euro filters, at 30 fps. Jitter comes from noise with
-BlazePose's frame-to-frame statistics, measured on a filmed person. Gain and delay are those of the wrist against the
-same run with smoothing off, so that they tell of the smoothing alone.
+BlazePose's frame-to-frame statistics, measured on a filmed person. Gain and delay of the wrist are those of a swinging
+arm, the pelvis's delay that of a walk across the picture, against the same run with smoothing off, so that they tell of
+the smoothing alone.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +36,9 @@ FPS = 30
 SECONDS = 20
 SIZE = (1280, 720)
 DISTANCE_M = 3.5
+WALK_DISTANCES_M = (2.0, 7.0)
+WALK_M_PER_S = 1.2
+WALK_M = 1.6  # from left to right
 SWING_RAD = 0.5  # amplitude of the shoulder's turn
 FAST_IMAGE_NOISE = 0.0035  # of the body's height, an axis; BlazePose full's frame-to-frame part on a filmed person
 FAST_WORLD_NOISE_M = (0.006, 0.006, 0.017)
@@ -51,16 +56,21 @@ def posed(swing_rad: float) -> np.ndarray:
     return rotmats.astype(np.float32)
 
 
-def sightings(body: BodyModel, swings_rad: Iterable[float], noise: float, seed: int = 0) -> Iterator[Sighting]:
-    """What perception would make of the body; noise scales BlazePose's frame-to-frame part."""
+def sightings(
+    body: BodyModel, swings_rad: Iterable[float], places_m: Iterable[np.ndarray], noise: float, seed: int = 0
+) -> Iterator[Sighting]:
+    """What perception would make of the body with its pelvis at each of places_m, in the camera frame.
+
+    noise scales BlazePose's frame-to-frame part.
+    """
     rng = np.random.default_rng(seed)
     camera = PinholeCamera(*SIZE, 60.0)
     picture = np.zeros((SIZE[1], SIZE[0], 3), np.uint8)
     betas = np.zeros((1, 10), np.float32)
-    for seq, swing_rad in enumerate(swings_rad):
+    for seq, (swing_rad, place_m) in enumerate(zip(swings_rad, places_m, strict=False)):
         _, points = body.landmarks(posed(swing_rad)[None], betas)
         world_m = points[0] - points[0, 23:25].mean(0)
-        image_px = camera.project(points[0] + np.array([0, 0, DISTANCE_M], np.float32))
+        image_px = camera.project(points[0] + place_m)
         height_px = np.ptp(image_px[:, 1])
         image_px = image_px + noise * rng.normal(0, FAST_IMAGE_NOISE * height_px, (33, 2))
         world_m = world_m + noise * rng.normal(0, FAST_WORLD_NOISE_M, (33, 3))
@@ -102,28 +112,42 @@ def gain_and_delay_ms(smooth: np.ndarray, rough: np.ndarray, frequency_hz: float
     return abs(response), -np.angle(response) / (2 * np.pi * frequency_hz) * 1e3
 
 
+def walk_delay_ms(body: BodyModel, level: str, rough: np.ndarray, places_m: np.ndarray) -> float:
+    """How late the pelvis comes on a walk through places_m (N, 3), against `rough` (N, 3); the start left out."""
+    _, pelvis = solve(body, level, sightings(body, repeat(0.0), places_m, 0.0))
+    settled = slice(len(rough) // 2, None)
+    return float((rough - pelvis)[settled, 0].mean() / WALK_M_PER_S * 1e3)
+
+
 def table(body: BodyModel) -> str:
     """The Markdown table."""
     t = np.arange(SECONDS * FPS) / FPS
     wrist = JOINT_NAMES.index("right_wrist")
+    walks = ", ".join(f"walk at {z:.0f} m" for z in WALK_DISTANCES_M)
     lines = [
         "| `--smoothing` | joints, still (mm) | pelvis across / depth, still (mm) "
-        "| 1 Hz: gain, delay | 2 Hz: gain, delay |",
-        "|---|---|---|---|---|",
+        f"| wrist, 1 Hz: gain, delay | wrist, 2 Hz: gain, delay | pelvis, {walks}: delay |",
+        "|---|---|---|---|---|---|",
     ]
+    stand = repeat(np.array([0, 0, DISTANCE_M], np.float32))
+    x = np.arange(-WALK_M / 2, WALK_M / 2, WALK_M_PER_S / FPS)
+    crossings = {z: np.stack((x, 0 * x, 0 * x + z), axis=1).astype(np.float32) for z in WALK_DISTANCES_M}
     motions = {f: SWING_RAD * np.sin(2 * np.pi * f * t) for f in (1.0, 2.0)}
-    rough = {f: solve(body, "off", sightings(body, swings, 0.0))[0][:, wrist] for f, swings in motions.items()}
+    rough = {f: solve(body, "off", sightings(body, swings, stand, 0.0))[0][:, wrist] for f, swings in motions.items()}
+    walked = {z: solve(body, "off", sightings(body, repeat(0.0), way, 0.0))[1] for z, way in crossings.items()}
     for level in LEVELS:
-        joints, pelvis = solve(body, level, sightings(body, np.zeros_like(t), 1.0))
+        joints, pelvis = solve(body, level, sightings(body, np.zeros_like(t), stand, 1.0))
         settled = slice(2 * FPS, None)
         jitter_mm = 1e3 * np.sqrt(joints[settled].var(0).sum(-1)).mean()
         across_mm, depth_mm = 1e3 * pelvis[settled, :2].std(0).mean(), 1e3 * pelvis[settled, 2].std()
         cells = []
         for f, swings in motions.items():
-            smooth = solve(body, level, sightings(body, swings, 0.0))[0][:, wrist]
+            smooth = solve(body, level, sightings(body, swings, stand, 0.0))[0][:, wrist]
             gain, delay_ms = gain_and_delay_ms(smooth, rough[f], f)
             cells.append(f"{gain:.2f}, {abs(delay_ms):.0f} ms")
-        lines.append(f"| {level} | {jitter_mm:.1f} | {across_mm:.1f} / {depth_mm:.0f} | {cells[0]} | {cells[1]} |")
+        delays_ms = (walk_delay_ms(body, level, walked[z], way) for z, way in crossings.items())
+        cells.append(", ".join(f"{delay_ms:.0f} ms" for delay_ms in delays_ms))
+        lines.append(f"| {level} | {jitter_mm:.1f} | {across_mm:.1f} / {depth_mm:.0f} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

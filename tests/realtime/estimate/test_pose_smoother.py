@@ -71,6 +71,20 @@ def test_noise_in_depth_alone_does_not_move_the_line_of_sight() -> None:
         np.testing.assert_allclose(place[:2] / place[2], (0.4, 0.1), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("level", "most_ms"), [("light", 30), ("medium", 45), ("strong", 80)])
+@pytest.mark.parametrize("z", [2.0, 7.0])
+def test_a_walk_comes_no_later_from_far_away(level: str, most_ms: float, z: float) -> None:
+    """A first-order low-pass is 1 / (2 pi cutoff) behind a steady motion."""
+    smoother, speed_m_per_s = PoseSmoother(SmoothingConfig(level)), 1.2
+    for k in range(2 * FPS):
+        x = speed_m_per_s * k / FPS - 0.8
+        smooth = smoother.update(0, k / FPS, pose(0, (x, 0.1, z)), IN_VIEW)
+    delay_s = (x - smooth.T_cam_root[0]) / speed_m_per_s
+    across = LEVELS[level].across
+    assert delay_s == pytest.approx(1 / (2 * np.pi * (across.min_cutoff_hz + across.beta * speed_m_per_s)), rel=0.01)
+    assert 1e3 * delay_s < most_ms
+
+
 @pytest.mark.parametrize("t", [0.35, 0.02])
 def test_a_gap_or_time_going_back_starts_afresh(t: float) -> None:
     smoother = PoseSmoother(SmoothingConfig("strong"))
