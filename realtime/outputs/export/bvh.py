@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from realtime.outputs.continuity import continuous_zxy
 from realtime.outputs.session import SMPLH_BODY_JOINTS, Session
 
 _ROTATION = "Zrotation Xrotation Yrotation"  # R = Rz Rx Ry, the order that most readers expect
@@ -62,10 +63,10 @@ def _numbers(values: NDArray[np.float64]) -> str:
 
 
 def _euler_degrees(poses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Axis-angle (N, 156) -> (N, 72) in BVH's order of joints, each channel without jumps of a whole turn."""
+    """Axis-angle (N, 156) -> (N, 72) in BVH's order of joints, without leaps between frames."""
     axis_angle = np.zeros((len(poses), NUM_JOINTS, 3))
     axis_angle[:, :SMPLH_BODY_JOINTS] = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Gimbal lock")  # one of the many right answers is as good as any
-        euler = Rotation.from_rotvec(axis_angle[:, depth_first()].reshape(-1, 3)).as_euler("ZXY", degrees=True)
-    return np.unwrap(euler.reshape(len(poses), -1), axis=0, period=360.0)
+        euler = Rotation.from_rotvec(axis_angle[:, depth_first()].reshape(-1, 3)).as_euler("ZXY")
+    return np.degrees(continuous_zxy(euler.reshape(axis_angle.shape))).reshape(len(poses), -1)
