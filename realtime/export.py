@@ -16,11 +16,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("session", type=Path, help="a session file (.npz)")
     parser.add_argument("out", type=Path, help=f"where to write: {', '.join(FORMATS)}")
     parser.add_argument("--body", default="open", help="the body's file, for a session that has not the shipped one")
-    parser.add_argument("--blender", metavar="PROGRAM", help="Blender, or a Python that has bpy: writes .fbx and .usd")
+    parser.add_argument("--blender", metavar="PROGRAM", help="Blender, or a Python that has bpy: writes .fbx")
+    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     options = parser.parse_args(arguments)
     try:
         if options.out.exists() and options.out.samefile(options.session):
             raise ExportError(f"{options.out} is the session itself: name another file")
+        if options.out.exists() and not options.overwrite:
+            raise ExportError(f"{options.out} exists already: name another file, or say --overwrite")
         session = load_session(options.session)
         export(session, options.out, body_spec=options.body, blender_program=options.blender)
     except UserError as error:

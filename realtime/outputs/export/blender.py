@@ -1,4 +1,4 @@
-"""Formats that only Blender writes well: the .glb goes into a Blender of the user's, .fbx or .usd comes out.
+"""FBX, which only Blender writes well: the .glb goes into a Blender of the user's, .fbx comes out.
 
 In a process of its own: bpy wants another NumPy than ours, so the two seldom share an environment.
 """
@@ -19,7 +19,7 @@ _SCRIPT = Path(__file__).with_name("blender_script.py")
 
 
 def blender_command(program: str | None = None) -> list[str] | None:
-    """How to run a script in Blender: by `program` (Blender itself, or a Python that has bpy), else by what is found.
+    """The command that runs a script in Blender: by `program`, Blender or a Python that has bpy, else by what is found.
 
     Found are bpy in this environment, then `blender` on the PATH; None where there is neither.
     """
@@ -33,15 +33,15 @@ def blender_command(program: str | None = None) -> list[str] | None:
 
 
 def through_blender(glb: bytes, session: Session, out: Path, program: str | None = None) -> None:
-    """Write `out` (.fbx, .usd, .usda or .usdc). Raises ExportError where there is no Blender, or it failed."""
+    """Write `out`, an .fbx. Raises ExportError where there is no Blender, or it failed."""
     command = blender_command(program)
     if command is None:
         raise ExportError(
-            f"writing {out.suffix} needs Blender: install it, or name it or a Python that has bpy with --blender; "
+            "writing .fbx needs Blender: install it, or name it or a Python that has bpy with --blender; "
             "or export .glb, which Blender opens"
         )
     with tempfile.TemporaryDirectory() as folder:
-        source, made = Path(folder) / "session.glb", Path(folder) / f"session{out.suffix.lower()}"
+        source, made = Path(folder) / "session.glb", Path(folder) / "session.fbx"
         source.write_bytes(glb)
         values = [str(source), str(made), str(round(session.mocap_framerate)), str(len(session.poses))]
         try:
@@ -50,5 +50,5 @@ def through_blender(glb: bytes, session: Session, out: Path, program: str | None
             raise ExportError(f"cannot run {command[0]}: {error.strerror}; name Blender with --blender") from error
         if done.returncode != 0 or not made.exists():
             last = (done.stderr.strip() or done.stdout.strip() or "no message").splitlines()[-1]
-            raise ExportError(f"Blender ({command[0]}) could not write {out.suffix}: {last}")
+            raise ExportError(f"Blender ({command[0]}) could not write .fbx: {last}")
         shutil.copyfile(made, out)

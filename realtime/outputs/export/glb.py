@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
-from realtime.body.model import BodyModel
-from realtime.body.rotations import exp_so3, quaternion_from_rotmat
+from realtime.body.model import Array
+from realtime.outputs.export.motion import local_quaternions, pelvis_positions
+from realtime.outputs.export.shape import StandingBody
 from realtime.outputs.session import SMPLH_BODY_JOINTS, Session
 
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 _MESH_NODE = NUM_JOINTS  # after the joints, which are nodes 0..23
-_INFLUENCES = 4
 
 
 class _Buffer:
@@ -54,21 +54,18 @@ class _Buffer:
         return len(self.accessors) - 1
 
 
-def glb_bytes(session: Session, body: BodyModel) -> bytes:
+def glb_bytes(session: Session, body: StandingBody) -> bytes:
     """The session on `body` (the one that it was recorded with) as a .glb."""
     buffer = _Buffer()
-    rest = session.rest_joints.astype(np.float32)
-    vertices = (body.v_template + body.shapedirs @ session.betas[:10]).astype(np.float32)
-    joints, weights = _influences(body.weights)
     attributes = {
-        "POSITION": buffer.add(vertices, "VEC3", target=_VERTEX_BUFFER, bounds=True),
-        "NORMAL": buffer.add(_normals(vertices, body.faces), "VEC3", target=_VERTEX_BUFFER),
-        "JOINTS_0": buffer.add(joints, "VEC4", target=_VERTEX_BUFFER),
-        "WEIGHTS_0": buffer.add(weights, "VEC4", target=_VERTEX_BUFFER),
+        "POSITION": buffer.add(body.vertices, "VEC3", target=_VERTEX_BUFFER, bounds=True),
+        "NORMAL": buffer.add(body.normals, "VEC3", target=_VERTEX_BUFFER),
+        "JOINTS_0": buffer.add(body.influences, "VEC4", target=_VERTEX_BUFFER),
+        "WEIGHTS_0": buffer.add(body.weights, "VEC4", target=_VERTEX_BUFFER),
     }
     indices = buffer.add(body.faces.reshape(-1).astype(np.uint32), "SCALAR", target=_INDEX_BUFFER)
     inverse_bind = np.tile(np.eye(4, dtype=np.float32), (NUM_JOINTS, 1, 1))
-    inverse_bind[:, 3, :3] = -rest  # column-major: the last row here is the last column there
+    inverse_bind[:, 3, :3] = -body.joints  # column-major: the last row here is the last column there
     skin = {
         "joints": list(range(NUM_JOINTS)),
         "skeleton": 0,
@@ -79,7 +76,7 @@ def glb_bytes(session: Session, body: BodyModel) -> bytes:
         "asset": {"version": "2.0", "generator": "tokenmocap"},
         "scene": 0,
         "scenes": [{"nodes": [0, _MESH_NODE]}],
-        "nodes": [*_joint_nodes(rest), {"name": body.name, "mesh": 0, "skin": 0}],
+        "nodes": [*_joint_nodes(body.offsets), {"name": body.name, "mesh": 0, "skin": 0}],
         "meshes": [{"name": body.name, "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}],
         "materials": [
             {
@@ -100,9 +97,7 @@ def glb_bytes(session: Session, body: BodyModel) -> bytes:
     return _container(json.dumps(document, separators=(",", ":")).encode(), bytes(buffer.data))
 
 
-def _joint_nodes(rest: NDArray[np.float32]) -> list[dict[str, Any]]:
-    offsets = rest - rest[PARENTS]
-    offsets[0] = rest[0]
+def _joint_nodes(offsets: Array) -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = []
     for joint, name in enumerate(JOINT_NAMES):
         node: dict[str, Any] = {"name": name, "translation": offsets[joint].tolist()}
@@ -117,9 +112,8 @@ def _animation(session: Session, buffer: _Buffer) -> dict[str, Any]:
     """The pelvis' place and the rotations of the root and the 21 body joints; the hands stay at rest."""
     seconds = session.timestamps - session.start_s  # players begin at zero, whenever the person came
     times = buffer.add(seconds.astype(np.float32), "SCALAR", bounds=True)
-    rotations = _continuous_quaternions(session.poses)
-    pelvis = (session.trans + session.rest_joints[0]).astype(np.float32)
-    outputs = [(0, "translation", buffer.add(pelvis, "VEC3"))]
+    rotations = local_quaternions(session)
+    outputs = [(0, "translation", buffer.add(pelvis_positions(session), "VEC3"))]
     outputs += [(j, "rotation", buffer.add(rotations[:, j], "VEC4")) for j in range(SMPLH_BODY_JOINTS)]
     return {
         "name": "session",
@@ -128,34 +122,6 @@ def _animation(session: Session, buffer: _Buffer) -> dict[str, Any]:
             {"sampler": k, "target": {"node": joint, "path": path}} for k, (joint, path, _) in enumerate(outputs)
         ],
     }
-
-
-def _continuous_quaternions(poses: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Axis-angle (N, 156) -> (N, 22, 4) x, y, z, w, each with the sign that is nearer to the frame before."""
-    body = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
-    quaternions = quaternion_from_rotmat(exp_so3(body))
-    turned = np.sum(quaternions[1:] * quaternions[:-1], axis=-1, keepdims=True) < 0
-    quaternions[1:] *= np.where(np.cumsum(turned, axis=0) % 2, -1.0, 1.0)
-    return quaternions.astype(np.float32)
-
-
-def _influences(weights: NDArray[np.float32]) -> tuple[NDArray[np.uint16], NDArray[np.float32]]:
-    """The four strongest joints of each vertex and their weights, which sum to one: (V, 4) each."""
-    strongest = np.argsort(-weights, axis=1, kind="stable")[:, :_INFLUENCES]
-    kept = np.take_along_axis(weights, strongest, axis=1)
-    strongest = np.where(kept > 0, strongest, 0)  # the format wants joint 0 where a weight is zero
-    return strongest.astype(np.uint16), (kept / kept.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _normals(vertices: NDArray[np.float32], faces: NDArray[np.uint32]) -> NDArray[np.float32]:
-    """Unit vertex normals (V, 3), the mean of the faces' weighted by their area."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    of_faces = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, faces[:, k], of_faces)
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.where(lengths > 0, normals / np.where(lengths > 0, lengths, 1.0), [0.0, 1.0, 0.0]).astype(np.float32)
 
 
 def _container(text: bytes, data: bytes) -> bytes:

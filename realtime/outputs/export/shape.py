@@ -1,21 +1,67 @@
-"""The body that a session was recorded with, found again for the formats that carry a mesh."""
+"""The body that a session was recorded with, as the formats with a mesh want it: standing at rest, skinned."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from realtime.body.model import BodyModel
+from engine.skeleton import PARENTS
+from realtime.body.model import Array, BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.outputs.export import ExportError
 from realtime.outputs.session import Session
 
+INFLUENCES = 4  # joints a vertex: what game engines and file formats take
 _SAME_M = 1e-4
 
 
-def body_of(session: Session, spec: str | Path) -> BodyModel:
-    """Load the body that `spec` names and bring it to the session's height. Raises ExportError if it is another one."""
+@dataclass(frozen=True)
+class StandingBody:
+    """The T-pose of one person with the soles on the floor, y = 0. Metres, Y up, faces +Z; every joint unturned.
+
+    Programs that carry motion to another character scale by the height of the hips at rest, so the rest pose has to
+    stand as the motion does.
+    """
+
+    name: str
+    joints: Array  # (24, 3)
+    vertices: Array  # (V, 3)
+    normals: Array  # (V, 3) unit
+    faces: NDArray[np.uint32]  # (F, 3) counter-clockwise from outside
+    influences: NDArray[np.uint16]  # (V, 4) the strongest joints of each vertex; 0 where the weight is zero
+    weights: Array  # (V, 4) of those joints, sum to 1
+
+    @property
+    def offsets(self) -> Array:
+        """(24, 3) from parent to joint; the pelvis from the origin on the floor."""
+        offsets = self.joints - self.joints[PARENTS]
+        offsets[0] = self.joints[0]
+        return offsets
+
+
+def standing_body(session: Session, spec: str | Path) -> StandingBody:
+    """The body of `session`, whose file `spec` names. Raises ExportError if it is another one, BodyFileError."""
+    body = _body_of(session, spec)
+    vertices = body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32)
+    lift = np.array([0.0, -vertices[:, 1].min(), 0.0], np.float32)
+    vertices += lift
+    influences, weights = _influences(body.weights)
+    return StandingBody(
+        name=body.name,
+        joints=session.rest_joints.astype(np.float32) + lift,
+        vertices=vertices,
+        normals=_normals(vertices, body.faces),
+        faces=body.faces,
+        influences=influences,
+        weights=weights,
+    )
+
+
+def _body_of(session: Session, spec: str | Path) -> BodyModel:
+    """Load the body that `spec` names and bring it to the session's height."""
     body = load_body(spec)
     if body.sha256 != session.body["sha256"]:
         raise ExportError(f"the session's body is '{session.body['name']}', not {spec}: give its file with --body")
@@ -24,3 +70,21 @@ def body_of(session: Session, spec: str | Path) -> BodyModel:
         if np.abs(candidate.rest_joints(betas)[0] - session.rest_joints).max() < _SAME_M:
             return candidate
     raise ExportError(f"the joints of the session are not those of {spec}, though its file is the same: not exported")
+
+
+def _influences(weights: Array) -> tuple[NDArray[np.uint16], Array]:
+    strongest = np.argsort(-weights, axis=1, kind="stable")[:, :INFLUENCES]
+    kept = np.take_along_axis(weights, strongest, axis=1)
+    strongest = np.where(kept > 0, strongest, 0)  # glTF wants joint 0 where a weight is zero
+    return strongest.astype(np.uint16), (kept / kept.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def _normals(vertices: Array, faces: NDArray[np.uint32]) -> Array:
+    """The mean of the faces' normals, weighted by their area."""
+    a, b, c = (vertices[faces[:, k]] for k in range(3))
+    of_faces = np.cross(b - a, c - a)
+    normals = np.zeros_like(vertices)
+    for k in range(3):
+        np.add.at(normals, faces[:, k], of_faces)
+    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
+    return np.where(lengths > 0, normals / np.where(lengths > 0, lengths, 1.0), [0.0, 1.0, 0.0]).astype(np.float32)

@@ -1,0 +1,126 @@
+"""OpenUSD: the skinned body, its skeleton and the motion, by Pixar's own library. Metres, Y up, faces +Z: as ours.
+
+Not through Blender, which writes Z up and takes the first frame for the rest pose (4.5 and 5.0).
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from realtime.body.model import Array
+from realtime.outputs.export import ExportError
+from realtime.outputs.export.motion import local_quaternions, pelvis_positions
+from realtime.outputs.export.shape import INFLUENCES, StandingBody
+from realtime.outputs.session import SMPLH_BODY_JOINTS, Session
+
+_SKIN_RGB = (0.75, 0.55, 0.42)
+
+
+def write_usd(session: Session, body: StandingBody, out: Path) -> None:
+    """Write `out` (.usd and .usdc binary, .usda text), one time code a frame. Raises ExportError, OSError."""
+    try:
+        from pxr import Usd, UsdGeom
+    except ImportError as error:
+        raise ExportError(f"writing {out.suffix} needs OpenUSD: pip install usd-core; or export .glb") from error
+    rate = round(session.mocap_framerate)
+    with tempfile.TemporaryDirectory() as folder:
+        made = Path(folder) / f"session{out.suffix.lower()}"
+        stage = Usd.Stage.CreateNew(str(made))
+        UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+        UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+        stage.SetTimeCodesPerSecond(rate)
+        stage.SetFramesPerSecond(rate)
+        stage.SetStartTimeCode(0)
+        stage.SetEndTimeCode(len(session.poses) - 1)
+        _add_character(stage, session, body)
+        stage.Save()
+        del stage  # it holds the file open
+        shutil.copyfile(made, out)
+
+
+def _add_character(stage: Any, session: Session, body: StandingBody) -> None:
+    """A root that binds mesh, skeleton and animation together (UsdSkel's schemas)."""
+    from pxr import Sdf, UsdGeom, UsdSkel
+
+    root = UsdSkel.Root.Define(stage, "/Body")
+    stage.SetDefaultPrim(root.GetPrim())
+    skeleton = UsdSkel.Skeleton.Define(stage, "/Body/Skeleton")
+    skeleton.CreateJointsAttr(_joint_paths())
+    skeleton.CreateBindTransformsAttr(_translations(body.joints))
+    skeleton.CreateRestTransformsAttr(_translations(body.offsets))
+    animation = UsdSkel.Animation.Define(stage, "/Body/Skeleton/Motion")
+    _animate(animation, session, body.offsets)
+    mesh = UsdGeom.Mesh.Define(stage, "/Body/Mesh")
+    _shape(mesh, body)
+    _paint(stage, mesh)
+    for prim in (root.GetPrim(), skeleton.GetPrim(), mesh.GetPrim()):
+        UsdSkel.BindingAPI.Apply(prim)
+    skeleton_binding = UsdSkel.BindingAPI(skeleton.GetPrim())
+    skeleton_binding.CreateAnimationSourceRel().SetTargets([Sdf.Path("/Body/Skeleton/Motion")])
+    binding = UsdSkel.BindingAPI(mesh.GetPrim())
+    binding.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
+    binding.CreateJointIndicesPrimvar(False, INFLUENCES).Set(body.influences.astype(np.int32).reshape(-1))
+    binding.CreateJointWeightsPrimvar(False, INFLUENCES).Set(body.weights.reshape(-1))
+
+
+def _joint_paths() -> list[str]:
+    paths: list[str] = []
+    for joint, name in enumerate(JOINT_NAMES):
+        paths.append(name if joint == 0 else f"{paths[PARENTS[joint]]}/{name}")
+    return paths
+
+
+def _translations(points: Array) -> Any:
+    """(24, 3) -> a matrix each. USD multiplies row vectors, so that the last row is the place."""
+    from pxr import Gf, Vt
+
+    return Vt.Matrix4dArray([Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*point)) for point in points.tolist()])
+
+
+def _animate(animation: Any, session: Session, offsets: Array) -> None:
+    from pxr import Gf, Vt
+
+    animation.CreateJointsAttr(_joint_paths())
+    animation.CreateScalesAttr(Vt.Vec3hArray(NUM_JOINTS, Gf.Vec3h(1.0)))
+    translations, rotations = animation.CreateTranslationsAttr(), animation.CreateRotationsAttr()
+    places = offsets.copy()
+    turns = np.zeros((NUM_JOINTS, 4), np.float32)
+    turns[:, 3] = 1.0
+    frames = zip(pelvis_positions(session), local_quaternions(session), strict=True)
+    for frame, (pelvis, quaternions) in enumerate(frames):
+        places[0] = pelvis
+        turns[:SMPLH_BODY_JOINTS] = quaternions
+        translations.Set(Vt.Vec3fArray.FromNumpy(places), frame)
+        rotations.Set(Vt.QuatfArray.FromNumpy(turns), frame)
+
+
+def _shape(mesh: Any, body: StandingBody) -> None:
+    from pxr import UsdGeom, Vt
+
+    mesh.CreateSubdivisionSchemeAttr(UsdGeom.Tokens.none)
+    mesh.CreatePointsAttr(Vt.Vec3fArray.FromNumpy(body.vertices))
+    mesh.CreateNormalsAttr(Vt.Vec3fArray.FromNumpy(body.normals))
+    mesh.SetNormalsInterpolation(UsdGeom.Tokens.vertex)
+    mesh.CreateFaceVertexCountsAttr(np.full(len(body.faces), 3, np.int32))
+    mesh.CreateFaceVertexIndicesAttr(body.faces.astype(np.int32).reshape(-1))
+    mesh.CreateExtentAttr([body.vertices.min(0).tolist(), body.vertices.max(0).tolist()])
+    mesh.CreateDisplayColorAttr([_SKIN_RGB])
+
+
+def _paint(stage: Any, mesh: Any) -> None:
+    """The skin's material: Blender and others show a mesh without one in white."""
+    from pxr import Sdf, UsdShade
+
+    material = UsdShade.Material.Define(stage, "/Body/Skin")
+    shader = UsdShade.Shader.Define(stage, "/Body/Skin/Surface")
+    shader.CreateIdAttr("UsdPreviewSurface")
+    shader.CreateInput("diffuseColor", Sdf.ValueTypeNames.Color3f).Set(_SKIN_RGB)
+    shader.CreateInput("roughness", Sdf.ValueTypeNames.Float).Set(0.8)
+    material.CreateSurfaceOutput().ConnectToSource(shader.ConnectableAPI(), "surface")
+    UsdShade.MaterialBindingAPI.Apply(mesh.GetPrim()).Bind(material)

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from realtime.export import main
+from realtime.outputs.session import Session
+from tests.realtime.outputs.export.recording import FRAMES
+
+
+def test_csv(path: Path, session: Session, tmp_path: Path) -> None:
+    out = tmp_path / "s.csv"
+    assert main([str(path), str(out)]) == 0
+    with out.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == FRAMES
+    for name, index in (("pelvis", 0), ("left_hand", 22)):
+        read = np.array([[float(row[f"{name}_{axis}"]) for axis in "xyz"] for row in rows])
+        np.testing.assert_allclose(read, session.joints[:, index], atol=1e-6)
+    np.testing.assert_allclose([float(row["time_s"]) for row in rows], np.arange(FRAMES) / 60, atol=1e-6)
+    assert {row["valid"] for row in rows} == {"1"}
