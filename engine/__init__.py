@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import engine.privacy  # noqa: F401  before anything can import openvino
+from engine.command import quiet_start
 
 if TYPE_CHECKING:
     from engine.tokenhmr import TokenHMR
     from engine.tokenizer import Tokenizer
 
 __all__ = ["load_tokenhmr", "load_tokenizer"]
+
+quiet_start("engine")
 
 
 def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:

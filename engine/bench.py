@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from engine.backends.base import Array
+from engine.command import command
 from engine.config import from_dict
 from engine.cost import network_cost
 from engine.crop import tokenhmr_crops
@@ -197,24 +198,21 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("engine.bench")
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
-    try:
-        if not all(part.isdigit() and int(part) for part in (*options.batch.split(","), str(options.runs))):
-            raise EngineError("--batch takes numbers of people such as 1,2,4, and --runs a number above 0")
-        batches = [int(part) for part in options.batch.split(",")]
-        rows: list[Row] = []
-        for folder in options.engine:
-            engine = load_engine(folder)
-            on_gpu = bool(engine.device.architecture)
-            precision = engine.manifest.precision
-            rows += bench_rows(engine.backend, engine, batches, options.runs, measure_peaks(precision, on_gpu))
-            engine.close()
-        eager = eager_engine(engine)
-        rows += bench_rows(eager.backend, eager, batches, options.runs, measure_peaks("fp32", on_gpu))
-    except EngineError as error:
-        print(f"engine.bench: {error}", file=sys.stderr)
-        return 2
+    if not all(part.isdigit() and int(part) for part in (*options.batch.split(","), str(options.runs))):
+        raise EngineError("--batch takes numbers of people such as 1,2,4, and --runs a number above 0")
+    batches = [int(part) for part in options.batch.split(",")]
+    rows: list[Row] = []
+    for folder in options.engine:
+        engine = load_engine(folder)
+        on_gpu = bool(engine.device.architecture)
+        precision = engine.manifest.precision
+        rows += bench_rows(engine.backend, engine, batches, options.runs, measure_peaks(precision, on_gpu))
+        engine.close()
+    eager = eager_engine(engine)
+    rows += bench_rows(eager.backend, eager, batches, options.runs, measure_peaks("fp32", on_gpu))
     print(_table(rows))
     eager_ms = {row.batch: row.network.median_ms for row in rows if row.what == eager.backend}
     for row in rows[: -len(batches)]:

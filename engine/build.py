@@ -21,6 +21,7 @@ from pathlib import Path
 from engine import parity
 from engine.backends import BACKENDS, backend
 from engine.backends.base import BuildRequest
+from engine.command import command
 from engine.cost import network_cost
 from engine.device import Device
 from engine.errors import EngineError
@@ -122,16 +123,13 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
+@command("engine.build")
 def main(arguments: list[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     targets = tuple(target.strip().upper() for target in options.targets.split(",") if target.strip())
     request = BuildRequest(options.precision, options.batch, targets)
-    try:
-        found = build(options.checkpoint, options.tokenizer, options.backend, options.out, request)
-    except EngineError as error:
-        print(f"engine.build: {error}", file=sys.stderr)
-        return 2
+    found = build(options.checkpoint, options.tokenizer, options.backend, options.out, request)
     if found is None:
         print(f"{options.out}: built, not checked: no GPU here; it is compared with torch the first time it meets one")
     else:

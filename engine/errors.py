@@ -1,4 +1,4 @@
-"""The base of what a user can mend in weights, exports, engines and configurations; and how such errors are told."""
+"""The root of what a user can mend, its branch for weights, exports and configurations, and how errors are told."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ def one_line(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
-class EngineError(ValueError):
-    """Bad input to the engine; the message is one line that says what happened and the mend."""
+class UserError(Exception):
+    """Bad usage or bad input; the message is one line that says what happened and the mend.
+
+    A command prints it without a traceback and exits 2.
+    """
 
     def __init__(self, message: str = "") -> None:
         super().__init__(one_line(message))
+
+
+class EngineError(UserError, ValueError):
+    """Bad input to the engine, to a trainer or to a configuration."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
 
 from engine import landmark_net, tokenizer
-from engine.errors import EngineError
+from engine.command import command
 from engine.landmark_net import Estimate, LandmarkEstimator
 from engine.onnx_file import OPSET, write_onnx
 from engine.skeleton import NUM_LANDMARKS
@@ -47,22 +48,21 @@ def export(estimator: LandmarkEstimator, path: Path, metadata: dict[str, str]) -
     write_onnx(program.model_proto, path, metadata, int8=True)
 
 
-def main() -> None:
+@command("engine.export_landmarks")
+def main() -> int:
     parser = argparse.ArgumentParser(description="Export the landmark estimator to ONNX.")
     parser.add_argument("--weights", type=Path, default=landmark_net.SHIPPED)
     parser.add_argument("--tokenizer", type=Path, default=tokenizer.SHIPPED)
     parser.add_argument("--out", type=Path, default=landmark_net.SHIPPED.with_suffix(".onnx"))
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        net, about = landmark_net.load(options.weights)
-        estimator = LandmarkEstimator(net, tokenizer.load(options.tokenizer))
-    except EngineError as error:
-        parser.exit(2, f"{error}\n")
+    net, about = landmark_net.load(options.weights)
+    estimator = LandmarkEstimator(net, tokenizer.load(options.tokenizer))
     about = {"config": asdict(net.config), **about}
     export(estimator, options.out, {key: json.dumps(value) for key, value in about.items()})
     logger.info("%s: %.1f MB", options.out, options.out.stat().st_size / 1e6)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from engine import tokenizer
-from engine.errors import EngineError
+from engine.command import command
 from engine.onnx_file import OPSET, write_onnx
 from engine.tokenizer import Tokenizer
 from engine.weights import ASSETS, load_weights
@@ -57,19 +58,18 @@ def export(tokenizer: Tokenizer, path: Path, about: Mapping[str, Any]) -> None:
     write_onnx(program.model_proto, path, {key: json.dumps(value) for key, value in about.items()})
 
 
-def main() -> None:
+@command("engine.export_tokenizer")
+def main() -> int:
     parser = argparse.ArgumentParser(description="Export the pose tokenizer's decoder to ONNX.")
     parser.add_argument("--weights", type=Path, default=tokenizer.SHIPPED)
     parser.add_argument("--out", type=Path, default=SHIPPED_DECODER)
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    try:
-        weights = load_weights(options.weights, tokenizer.KIND)
-        export(tokenizer.load(options.weights), options.out, {"config": weights.config, **weights.about})
-    except EngineError as error:
-        parser.exit(2, f"{error}\n")
+    weights = load_weights(options.weights, tokenizer.KIND)
+    export(tokenizer.load(options.weights), options.out, {"config": weights.config, **weights.about})
     logger.info("%s: %.2f MB", options.out, options.out.stat().st_size / 1e6)
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

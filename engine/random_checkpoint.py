@@ -8,6 +8,7 @@ Writes DIR/random.ckpt (2.7 GB) and DIR/tokenizer.pth. What such a network answe
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from torch import Tensor
 
 from engine.checkpoint import released_key, tokenhmr_names, tokenizer_names
+from engine.command import command
 from engine.tokenhmr import TokenHMR, TokenHmrConfig
 
 _GAINS = {  # of heads, so that poses stay moderate and one code of a token leads, as in a trained network
@@ -76,14 +78,16 @@ def write(folder: Path, config: TokenHmrConfig | None = None, seed: int = 0) -> 
     return paths
 
 
-def main() -> None:
+@command("engine.random_checkpoint")
+def main() -> int:
     parser = argparse.ArgumentParser(description="Write random weights in the released TokenHMR layout.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     for path in write(options.out, seed=options.seed):
         print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,0 +1,5 @@
+"""What runs while the camera is on."""
+
+from engine.command import quiet_start
+
+quiet_start("realtime")

@@ -10,10 +10,9 @@ import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
+from dataclasses import dataclass
 from math import radians
 from typing import TypeVar
-
-from tqdm import tqdm
 
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
@@ -22,12 +21,16 @@ from realtime.capture.factory import open_source
 from realtime.capture.reader import FrameReader
 from realtime.channel import Channel
 from realtime.config import LiveConfig
-from realtime.estimate.estimator import EstimatorConfig, create_estimator
+from realtime.errors import UserError
+from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
 from realtime.fanout import FanOut
 from realtime.messages import Frame, Sighting, SolvedFrame
 from realtime.outputs.display import NoDisplayError, why_no_window
-from realtime.perception import create_perception
-from realtime.pipeline import Pipeline
+from realtime.outputs.overlay import LiveStatus
+from realtime.outputs.overlay_video import VideoStatus
+from realtime.outputs.recorder import Status
+from realtime.perception import Perception, create_perception
+from realtime.pipeline import Pipeline, StageFailed
 from realtime.readout import Readout
 from realtime.report import Report, check_writable, machine
 from realtime.solver import Solver
@@ -40,10 +43,26 @@ _OFFLINE_DEPTH = 4
 T = TypeVar("T")
 
 
-class App:
-    """One run of the program. `run` blocks until the source ends, the time is up, the window closes or `stop` is set.
+@dataclass(frozen=True)
+class _Opened:
+    """The parts of a run, ready to go."""
 
-    config: what to do. on_solved: called with every solved frame in the fan-out thread, for benchmarks and tests.
+    body: BodyModel
+    perception: Perception
+    estimator: Estimator
+    solver: Solver
+    reader: FrameReader
+    fan_out: FanOut
+    pipeline: Pipeline
+
+
+class App:
+    """One run of the program: `with App(config) as app: report = app.run()`.
+
+    Entering opens camera, networks, streams, recording and viewer. `run` then blocks until the source ends, the time is
+    up, the window closes or `stop` is set. Leaving closes everything, finished or not.
+
+    config: what to do. on_solved: called with every solved frame in the fan-out thread.
     """
 
     def __init__(self, config: LiveConfig, *, on_solved: Callable[[SolvedFrame], None] | None = None) -> None:
@@ -51,9 +70,44 @@ class App:
         self._config = config
         self._on_solved = on_solved
         self._readout = Readout()
+        self._cleanup = ExitStack()
+        self._opened: _Opened | None = None
 
-    def run(self) -> Report:
-        """Raises UserError for what a user can mend, StageFailed for what broke while running."""
+    def __enter__(self) -> App:
+        """Raises UserError for what a user can mend."""
+        with ExitStack() as cleanup:
+            self._opened = self._open(cleanup)
+            self._cleanup = cleanup.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._cleanup.close()
+        self._opened = None
+
+    def run(self, tell: Callable[[LiveStatus], None] | None = None) -> Report:
+        """Solve to the end. Opens first and closes after where the caller has not.
+
+        tell: called many times a second, in this thread, with how the run goes.
+        Raises UserError for what a user can mend, StageFailed for anything else that broke while running.
+        """
+        if self._opened is None:
+            with self:
+                return self.run(tell)
+        opened, pipeline, fan_out = self._opened, self._opened.pipeline, self._opened.fan_out
+        pipeline.start()
+        try:
+            self._watch(pipeline, fan_out, tell)
+        except StageFailed as failure:
+            logger.debug("told once all has ended: %s", failure)
+        finally:
+            pipeline.stop()
+            recording, film = fan_out.end(str(pipeline.failure or ""))
+        if pipeline.failure is not None:
+            cause = pipeline.failure.__cause__
+            raise cause if isinstance(cause, UserError) else pipeline.failure
+        return self._report(opened, recording, film)
+
+    def _open(self, cleanup: ExitStack) -> _Opened:
         config = self._config
         if config.report is not None:
             check_writable(config.report)
@@ -61,76 +115,69 @@ class App:
             raise NoDisplayError(reason)
         body = _body(config)
         world = World(body, pitch_rad=radians(config.camera.pitch_deg))
-        frames = self._channel(Channel[Frame])
-        sightings = self._channel(Channel[Sighting])
-        with ExitStack() as cleanup:
-            perception = cleanup.enter_context(closing(create_perception(config.perception)))
-            settings = EstimatorConfig(config.estimator, config.camera.fov_deg, engine=config.engine)
-            estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
-            solver = Solver(estimator, config.smoothing, world)
-            fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
-            fan_out.dropped = lambda: frames.dropped + sightings.dropped
-            source = open_source(config.source)
-            reader = cleanup.enter_context(closing(FrameReader(source, on_state=fan_out.tell_source)))
-            logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
-            fan_out.begin(source.description)
+        perception = cleanup.enter_context(closing(create_perception(config.perception)))
+        settings = EstimatorConfig(config.estimator, config.camera.fov_deg, engine=config.engine)
+        estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
+        solver = Solver(estimator, config.smoothing, world)
+        fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
+        source = open_source(config.source)
+        reader = cleanup.enter_context(closing(FrameReader(source, on_state=fan_out.tell_source)))
+        logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
+        fan_out.begin(source.description)
 
-            pipeline = Pipeline()
-            cleanup.callback(pipeline.stop)
-            pipeline.add_source("capture", self._capture(reader), frames)
-            pipeline.add_stage("perceive", perception.observe, frames, (sightings,))
-            to_put = Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)
-            to_publish = self._channel(Channel[SolvedFrame])
-            outboxes = (to_put, to_publish) if config.stream else (to_put,)
-            pipeline.add_stage("solve", solver.solve, sightings, outboxes)
-            pipeline.add_stage("fan out", self._put(fan_out), to_put)
-            if config.stream:
-                pipeline.add_stage("publish", fan_out.publish, to_publish)
-            pipeline.start()
-            try:
-                self._watch(pipeline, fan_out)
-            finally:
-                pipeline.stop()
-                recording, film = fan_out.end(str(pipeline.failure or ""))
-            if pipeline.failure is not None:
-                raise pipeline.failure
+        pipeline = Pipeline()
+        cleanup.callback(pipeline.stop)
+        frames, sightings = self._channel(Channel[Frame]), self._channel(Channel[Sighting])
+        fan_out.dropped = lambda: frames.dropped + sightings.dropped
+        pipeline.add_source("capture", self._capture(reader), frames)
+        pipeline.add_stage("perceive", perception.observe, frames, (sightings,))
+        to_put = Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)
+        to_publish = self._channel(Channel[SolvedFrame])
+        outboxes = (to_put, to_publish) if config.stream else (to_put,)
+        pipeline.add_stage("solve", solver.solve, sightings, outboxes)
+        pipeline.add_stage("fan out", self._put(fan_out), to_put)
+        if config.stream:
+            pipeline.add_stage("publish", fan_out.publish, to_publish)
+        return _Opened(body, perception, estimator, solver, reader, fan_out, pipeline)
 
-            seconds = self._readout.solving_s
-            looked_at = solver.frames_solved + solver.frames_empty
-            return Report(
-                source=source.description,
-                estimator=estimator.name,
-                backend=estimator.backend,
-                perception=perception.description,
-                body=body.name,
-                smoothing=solver.smoothing.level,
-                offline=config.offline,
-                seconds=seconds,
-                frames_in=self._readout.frames,
-                frames_solved=solver.frames_solved,
-                frames_empty=solver.frames_empty,
-                frames_dropped=fan_out.dropped(),
-                reconnects=reader.reconnects,
-                fps=looked_at / seconds if seconds > 0 else None,
-                latency_ms=None if config.offline else fan_out.publish_latency.summary(),
-                stages_ms=pipeline.timings(),
-                recorded=tuple(str(path) for path in recording.files),
-                recording_failed=recording.message,
-                filmed="" if film is None else str(film.path),
-                filming_failed="" if film is None else film.message,
-                film_frames_left_out=0 if film is None else film.dropped,
-                machine=machine(),
-            )
+    def _report(self, opened: _Opened, recording: Status, film: VideoStatus | None) -> Report:
+        solver, fan_out, config = opened.solver, opened.fan_out, self._config
+        seconds = self._readout.solving_s
+        looked_at = solver.frames_solved + solver.frames_empty
+        return Report(
+            source=opened.reader.source.description,
+            estimator=opened.estimator.name,
+            backend=opened.estimator.backend,
+            perception=opened.perception.description,
+            body=opened.body.name,
+            smoothing=solver.smoothing.level,
+            offline=config.offline,
+            seconds=seconds,
+            frames_in=self._readout.frames,
+            frames_solved=solver.frames_solved,
+            frames_empty=solver.frames_empty,
+            frames_dropped=fan_out.dropped(),
+            reconnects=opened.reader.reconnects,
+            fps=looked_at / seconds if seconds > 0 else None,
+            latency_ms=None if config.offline else fan_out.publish_latency.summary(),
+            stages_ms=opened.pipeline.timings(),
+            recorded=tuple(str(path) for path in recording.files),
+            recording_failed=recording.message,
+            filmed="" if film is None else str(film.path),
+            filming_failed="" if film is None else film.message,
+            film_frames_left_out=0 if film is None else film.dropped,
+            machine=machine(),
+        )
 
-    def _watch(self, pipeline: Pipeline, fan_out: FanOut) -> None:
-        """The main thread's work: look after the pipeline, the clock, the window and the streams; show progress."""
+    def _watch(self, pipeline: Pipeline, fan_out: FanOut, tell: Callable[[LiveStatus], None] | None) -> None:
+        """Look after the pipeline, the clock, the window and the streams; tell how it goes."""
         config, readout = self._config, self._readout
-        with tqdm(unit=" frames", disable=None if config.offline else True) as progress:
-            while not pipeline.wait(_POLL_S):
-                progress.update(readout.latency.count - progress.n)
-                time_is_up = config.seconds is not None and not config.offline and readout.running_s >= config.seconds
-                if not fan_out.tick() or time_is_up or self.stop.is_set():
-                    return
+        while not pipeline.wait(_POLL_S):
+            if tell is not None:
+                tell(fan_out.status)
+            time_is_up = config.seconds is not None and not config.offline and readout.running_s >= config.seconds
+            if not fan_out.tick() or time_is_up or self.stop.is_set():
+                return
 
     def _capture(self, reader: FrameReader) -> Callable[[Callable[[Frame], None], threading.Event], None]:
         """The body of the capturing thread."""

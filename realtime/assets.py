@@ -21,6 +21,7 @@ from pathlib import Path
 import platformdirs
 from tqdm import tqdm
 
+from engine.command import command
 from realtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -210,14 +211,11 @@ def _extract(asset: Asset, wheel: Path) -> None:
         part.unlink(missing_ok=True)
 
 
+@command("realtime.assets")
 def main() -> int:
     """Fetch every asset and print its path."""
-    try:
-        for asset in ASSETS:
-            print(fetch(asset), f"({asset.licence})")
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    for asset in ASSETS:
+        print(fetch(asset), f"({asset.licence})")
     return 0
 
 

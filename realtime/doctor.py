@@ -7,9 +7,9 @@ import logging
 import platform
 import sys
 from collections.abc import Callable
+from math import nan
 
-import numpy as np
-
+from engine.command import command
 from realtime.errors import UserError
 
 _NEEDED = ("numpy", "scipy", "opencv-python", "openvino", "open3d", "pyzmq")
@@ -57,7 +57,7 @@ def pose_path() -> str:
     report = app.run()
     if report.frames_solved < report.frames_in / 2:
         raise UserError(f"only {report.frames_solved} of {report.frames_in} frames of the demo clip were solved")
-    path_ms = sum(float(report.stages_ms[stage]["p50_ms"] or np.nan) for stage in ("perceive", "solve", "fan out"))
+    path_ms = sum(float(report.stages_ms[stage]["p50_ms"] or nan) for stage in ("perceive", "solve", "fan out"))
     return f"{path_ms:.1f} ms a frame ({1e3 / path_ms:.0f} fps) by {report.backend}"
 
 
@@ -78,6 +78,7 @@ def cameras() -> str:
 CHECKS: tuple[Callable[[], str], ...] = (python, packages, options, networks, body, pose_path, window, cameras)
 
 
+@command("realtime.doctor")
 def main() -> int:
     """Print a line a check; 0 where the live default can run, 2 where a line says what to mend."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

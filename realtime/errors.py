@@ -1,12 +1,7 @@
-"""Errors that a user can mend: one line that says what happened and what to do."""
+"""Names the error that a user can mend, for this package's modules."""
 
 from __future__ import annotations
 
-from engine.errors import one_line
+from engine.errors import UserError
 
-
-class UserError(Exception):
-    """Bad usage or bad input. The command prints the message alone, without a traceback, and exits 2."""
-
-    def __init__(self, message: str = "") -> None:
-        super().__init__(one_line(message))
+__all__ = ["UserError"]

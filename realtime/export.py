@@ -6,11 +6,12 @@ import argparse
 import sys
 from pathlib import Path
 
-from realtime.errors import UserError
+from engine.command import command
 from realtime.outputs.export import FORMATS, ExportError, export
 from realtime.outputs.session import load_session
 
 
+@command("realtime.export")
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m realtime.export", description=__doc__)
     parser.add_argument("session", type=Path, help="a session file (.npz)")
@@ -19,16 +20,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--blender", metavar="PROGRAM", help="Blender, or a Python that has bpy: writes .fbx")
     parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
     options = parser.parse_args(arguments)
-    try:
-        if options.out.exists() and options.out.samefile(options.session):
-            raise ExportError(f"{options.out} is the session itself: name another file")
-        if options.out.exists() and not options.overwrite:
-            raise ExportError(f"{options.out} exists already: name another file, or say --overwrite")
-        session = load_session(options.session)
-        export(session, options.out, body_spec=options.body, blender_program=options.blender)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    if options.out.exists() and options.out.samefile(options.session):
+        raise ExportError(f"{options.out} is the session itself: name another file")
+    if options.out.exists() and not options.overwrite:
+        raise ExportError(f"{options.out} exists already: name another file, or say --overwrite")
+    session = load_session(options.session)
+    export(session, options.out, body_spec=options.body, blender_program=options.blender)
     print(f"wrote {options.out}: {len(session.poses)} frames at {session.mocap_framerate:.0f} Hz")
     return 0
 

@@ -56,6 +56,7 @@ class FanOut:
         self._viewer: Viewer | None = None
         self._video: OverlayVideo | None = None
         self._source = ""
+        self._people = 0  # in the latest frame
         self.dropped: Callable[[], int] = lambda: 0  # frames so far, for status messages
         self._broadcast = Broadcast(config.stream, body, offline=config.offline)
         self._session_info = {
@@ -87,6 +88,23 @@ class FanOut:
         """Capture to publish (A to D) in ms; to solved where nothing is published."""
         return self._broadcast.latency if self._config.stream else self._readout.latency
 
+    @property
+    def status(self) -> LiveStatus:
+        """How the run goes, now. May be asked from any thread."""
+        return LiveStatus(
+            fps=self._readout.fps,
+            latency_ms=self._readout.latency_ms,
+            source=self._source,
+            smoothing=self._solver.smoothing.level,
+            recording=self._recorder.recording,
+            people=self._people,
+            frames=self._readout.latency.count,
+            silent_s=self._readout.silent_s,
+            recorded_frames=self._recorder.status.frames,
+            streams=self._broadcast.addresses,
+            offline=self._config.offline,
+        )
+
     def begin(self, source: str) -> None:
         """The source is open: show it. Raises NoDisplayError where a window or page was asked for and none can open."""
         self._source = source
@@ -114,19 +132,12 @@ class FanOut:
     def put(self, solved: SolvedFrame) -> None:
         """Measure, record, film and show a frame."""
         self._readout.frame_solved(solved)
+        self._people = len(solved.people)
         self._recorder.put(solved)
         if self._video is not None:
             self._video.put(solved)
         if self._viewer is not None:
-            status = LiveStatus(
-                fps=self._readout.fps,
-                latency_ms=self._readout.latency_ms,
-                source=self._source,
-                smoothing=self._solver.smoothing.level,
-                recording=self._recorder.recording,
-                people=len(solved.people),
-            )
-            self._viewer.update(solved, status)
+            self._viewer.update(solved, self.status)
 
     def publish(self, solved: SolvedFrame) -> None:
         """Send a frame to every stream."""

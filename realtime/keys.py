@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from realtime.errors import UserError
+from engine.command import command
 from realtime.outputs.streams.curve import (
     ClientKeys,
     KeyFileError,
@@ -45,6 +45,7 @@ def add_client(folder: Path, name: str) -> Path:
     return client_path
 
 
+@command("realtime.keys")
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m realtime.keys", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -52,12 +53,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("folder", type=Path, nargs="?", default=Path("keys"), help="where they go (default: keys)")
     parser.add_argument("--client", action="append", metavar="NAME", help="a program to let in (default: client)")
     options = parser.parse_args(arguments)
-    try:
-        for name in options.client or ["client"]:
-            print(f"wrote {add_client(options.folder, name)}: give it to that program, over a safe way")
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    for name in options.client or ["client"]:
+        print(f"wrote {add_client(options.folder, name)}: give it to that program, over a safe way")
     print(f"stream with --stream 'zmq://127.0.0.1:5555?curve={options.folder / SERVER_FILE}'")
     return 0
 

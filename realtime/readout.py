@@ -39,6 +39,11 @@ class Readout:
         self.fps = (len(self._solved_at) - 1) / seconds if seconds > 0 else 0.0
 
     @property
+    def silent_s(self) -> float:
+        """Time since the latest solved frame; 0 before it."""
+        return time.monotonic() - self._solved_at[-1] if self._solved_at else 0.0
+
+    @property
     def running_s(self) -> float:
         """Time since the first frame; 0 before it."""
         return 0.0 if self._first_frame_at is None else time.monotonic() - self._first_frame_at

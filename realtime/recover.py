@@ -7,6 +7,7 @@ import logging
 import sys
 from pathlib import Path
 
+from engine.command import command
 from realtime.errors import UserError
 from realtime.outputs.assemble import Finished, finish, journal_path
 from realtime.outputs.journal import SUFFIX, is_being_written
@@ -37,16 +38,13 @@ def recover(path: Path) -> Finished | None:
     return finished
 
 
+@command("realtime.recover")
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m realtime.recover", description=__doc__)
     parser.add_argument("path", type=Path, help="the session file that was asked for, or its .journal")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    try:
-        finished = recover(options.path)
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return 2
+    finished = recover(options.path)
     if finished is None:
         print(f"{options.path} is whole: nothing to recover")
     else:

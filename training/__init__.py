@@ -15,5 +15,9 @@ body                  makes the free body: anny_rig, anny_tpose, anny_landmarks
 readers.poses         turns published motion capture into the files that trainers read; readers has a module a form
 
 Shared by several: mocap and augment (poses), torch_body, tals and thresholds (TALS itself), metrics, and what every
-run does: processes, checkpoint, progress, schedule, command.
+run does: processes, checkpoint, progress, schedule.
 """
+
+from engine.command import quiet_start
+
+quiet_start("training")

@@ -37,11 +37,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from engine.command import command
 from engine.config import ConfigError, load_config
 from engine.errors import EngineError
 from engine.weights import ASSETS, load_weights
 from training.ablation_tables import BASE, Done, Paper, draw, markdown
-from training.command import ends_in_one_line
 
 logger = logging.getLogger(__name__)
 
@@ -310,7 +310,7 @@ def _key(row: Row, inputs: Inputs) -> str:
     return json.dumps(made_of(row, inputs))
 
 
-@ends_in_one_line
+@command("training.ablation")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.ablation", description="Train rows and compare them.")
     parser.add_argument("--trainer", choices=sorted(TRAINERS), required=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from engine.command import command
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS, PARENTS
 from training.anny_landmarks import place_landmarks
 from training.anny_rig import ShapeSample, sample_shapes, strongest
@@ -158,7 +160,8 @@ def _t_posed(sample: ShapeSample) -> tuple[Array, Array]:
     return points, joints
 
 
-def main(argv: list[str] | None = None) -> None:
+@command("training.body")
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.body", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=Path("assets/body_open.npz"))
     parser.add_argument("--samples", type=int, default=300, help="bodies that the shape space is learnt from")
@@ -176,7 +179,8 @@ def main(argv: list[str] | None = None) -> None:
         f"{options.out}: {len(body['v_template'])} vertices, {len(body['f'])} faces, {height_m:.3f} m tall, "
         f"{options.out.stat().st_size / 1e6:.2f} MB"
     )
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

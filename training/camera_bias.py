@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.errors import EngineError
+from engine.command import command
 from engine.weights import ASSETS
 from training import bias_plots
 from training.filmed_people import FilmedPeople, film
@@ -141,6 +141,7 @@ def _tables(rows: Sequence[Row], steps: Sequence[SearchStep]) -> str:
     return "\n".join(lines)
 
 
+@command("training.camera_bias")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.camera_bias", description="The bias of the wrong camera.")
     tasks = parser.add_subparsers(dest="task", required=True)
@@ -166,17 +167,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("--people and --iterations must be at least 1")
     if options.task == "ab" and options.steps < 1:
         parser.error("--steps must be at least 1")
-    try:
-        if options.task == "thresholds":
-            save_thresholds(options.out, measure_thresholds(options.data, options.axes))
-        elif options.task == "experiment":
-            body = TorchBody(options.body)
-            print(experiment(body, options.mocap, options.people, options.iterations, options.out, options.seed))
-        else:
-            print(compare(TorchBody(options.body), options.mocap, options.seeds, options.steps, options.out))
-    except EngineError as error:
-        print(error, file=sys.stderr)
-        return 2
+    if options.task == "thresholds":
+        save_thresholds(options.out, measure_thresholds(options.data, options.axes))
+    elif options.task == "experiment":
+        body = TorchBody(options.body)
+        print(experiment(body, options.mocap, options.people, options.iterations, options.out, options.seed))
+    else:
+        print(compare(TorchBody(options.body), options.mocap, options.seeds, options.steps, options.out))
     return 0
 
 

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from engine.command import command
 from engine.errors import EngineError
 from training.paper_figures import CHANGE, TABLE_1, TABLE_2, TABLE_3, Table
 from training.protocols import PROTOCOLS, Scores, load_people, save_people, score
@@ -210,6 +211,7 @@ def _number(value: float | None) -> str:
 # The command ---------------------------------------------------------------------------------------------------------
 
 
+@command("training.evaluate")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.evaluate", description="The paper's evaluations.")
     _add_options(parser)
@@ -234,11 +236,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if path is not None and not path.parent.is_dir():
             parser.error(f"--{name.replace('_', '-')}: there is no folder {path.parent}")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        result = evaluate(options)
-    except EngineError as error:
-        print(error, file=sys.stderr)
-        return 2
+    result = evaluate(options)
     print(result.markdown)
     if options.markdown is not None:
         options.markdown.write_text(result.markdown + "\n", encoding="utf-8")

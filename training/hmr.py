@@ -25,6 +25,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 import engine
+from engine.command import command
 from engine.config import load_config
 from engine.crop import MEAN, STD
 from engine.errors import EngineError
@@ -32,7 +33,6 @@ from engine.tokenhmr import TokenHmrConfig, TokenHmrOutput, middle
 from engine.tokenizer import Tokenizer
 from engine.weights import ASSETS
 from training import checkpoint
-from training.command import ends_in_one_line
 from training.crops import CropAugmentation
 from training.hmr_evaluation import evaluate, mean_joints
 from training.hmr_losses import LossWeights, TalsVariant, sample_losses, token_loss
@@ -283,7 +283,7 @@ def _save_model(trainer: Trainer, paths: Paths, figures: dict[str, float]) -> No
 # The command ---------------------------------------------------------------------------------------------------------
 
 
-@ends_in_one_line
+@command("training.hmr")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.hmr", description="Train TokenHMR's second stage.")
     parser.add_argument("--config", type=Path, required=True, metavar="YAML")

@@ -34,6 +34,7 @@ from torch import Tensor
 
 from engine import landmark_net
 from engine import tokenizer as pose_tokenizer
+from engine.command import command
 from engine.config import load_config
 from engine.landmark_net import LandmarkNet, LandmarkNetConfig, normalise
 from engine.rotations import rotmat_from_axis_angle
@@ -41,7 +42,6 @@ from engine.tokenizer import Tokenizer
 from engine.weights import ASSETS
 from training import checkpoint
 from training.augment import PoseAugmentation, PoseSampler
-from training.command import ends_in_one_line
 from training.landmark_losses import LossConfig, losses, posed
 from training.metrics import mpjpe, pa_mpjpe
 from training.mocap import SPLITS, Mocap, load_mocap
@@ -321,7 +321,7 @@ def _save_weights(net: LandmarkNet, trainer: Trainer, paths: Paths, figures: dic
 # The command ---------------------------------------------------------------------------------------------------------
 
 
-@ends_in_one_line
+@command("training.landmarks")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.landmarks", description="Train the landmark estimator.")
     parser.add_argument("--config", type=Path, default=Path("configs/landmarks/default.yaml"), metavar="YAML")

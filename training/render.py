@@ -24,13 +24,13 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.command import command
 from engine.config import load_config
 from engine.crop import ASPECT
 from engine.errors import EngineError
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
 from engine.weights import ASSETS
 from training.augment import PoseAugmentation, PoseSampler
-from training.command import ends_in_one_line
 from training.mocap import load_mocap
 from training.readers.sample import KEYPOINT_PLACES, NUM_KEYPOINTS, ON_BODY, Array, Sample
 from training.torch_body import TorchBody
@@ -332,7 +332,7 @@ def _add(tar: tarfile.TarFile, sample: Sample) -> None:
         tar.addfile(member, io.BytesIO(content))
 
 
-@ends_in_one_line
+@command("training.render")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.render", description="Draw pictures of the free body.")
     parser.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files")

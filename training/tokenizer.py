@@ -30,6 +30,7 @@ from torch import Tensor, nn
 import engine
 import engine.tokenizer
 from engine.checkpoint import released_key, tokenizer_names
+from engine.command import command
 from engine.config import load_config
 from engine.released_tokenizer import ReleasedTokenizer, ReleasedTokenizerConfig
 from engine.rotations import rotmat_from_6d, sixd_from_rotmat
@@ -38,7 +39,6 @@ from engine.weights import ASSETS
 from training import checkpoint
 from training.augment import PoseAugmentation, PoseSampler
 from training.codebook import EmaCodebook
-from training.command import ends_in_one_line
 from training.losses import commitment, point_l1, rotation_l1
 from training.mocap import Mocap, load_mocap
 from training.processes import open_accelerator
@@ -335,7 +335,7 @@ def train(config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Pat
 # The command ---------------------------------------------------------------------------------------------------------
 
 
-@ends_in_one_line
+@command("training.tokenizer")
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m training.tokenizer", description="Train or measure the tokenizer.")
     task = parser.add_mutually_exclusive_group(required=True)

@@ -57,6 +57,12 @@ class Broadcast:
             self.close()
             raise
 
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where it sends to or is to be found, with the ports that were really taken."""
+        streams: tuple[MessageStream | FrameStream, ...] = (*self._message_streams, *self._frame_streams)
+        return tuple(str(stream.address) for stream in streams)
+
     def send(self, solved: SolvedFrame, *, fps: float) -> None:
         """Publish one frame."""
         with self._lock:

@@ -42,14 +42,19 @@ MOUSE_HINT = "Drag to orbit, wheel to zoom"
 
 @dataclass(frozen=True, slots=True)
 class LiveStatus:
-    """What the viewer writes beside the picture."""
+    """How a run goes: what the viewer writes beside the picture, and the terminal's status line."""
 
     fps: float  # solved frames a second
     latency_ms: float  # capture to solved (A to C)
     source: str  # what the camera's picture comes from, in a few words
     smoothing: str  # the level in use
     recording: bool = False
-    people: int = 0
+    people: int = 0  # in the latest frame
+    frames: int = 0  # looked at so far
+    silent_s: float = 0.0  # since the latest of them
+    recorded_frames: int = 0  # on disk
+    streams: tuple[str, ...] = ()  # their addresses
+    offline: bool = False
 
 
 def _side_colour(joint: str) -> Colour:

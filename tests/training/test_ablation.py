@@ -154,7 +154,7 @@ def test_an_unknown_row_and_a_missing_file_are_refused_in_one_line(
 ) -> None:
     assert command(write(tmp_path), inputs, tmp_path / "out", "--rows", "codes 9") == 2
     assert capsys.readouterr().err.splitlines() == [
-        "no row 'codes 9': there are base, no noise, codes 8, codes 16, mocap first alone"
+        "training.ablation: no row 'codes 9': there are base, no noise, codes 8, codes 16, mocap first alone"
     ]
     gone = Inputs((tmp_path / "gone.npz",), (), inputs.body)
     assert command(write(tmp_path), gone, tmp_path / "out") == 2
@@ -199,7 +199,8 @@ def test_other_seeds_tell_what_is_noise() -> None:
 def test_what_cannot_be_drawn_is_refused(tmp_path: Path, inputs: Inputs, capsys: pytest.CaptureFixture[str]) -> None:
     plot = ["--rows", "--plot", "test", "mpjpe", str(tmp_path / "plot.png")]
     assert command(write(tmp_path), inputs, tmp_path / "out", *plot) == 2
-    assert capsys.readouterr().err == "the base has no 'test mpjpe' to draw: there are none, train the base first\n"
+    said = "training.ablation: the base has no 'test mpjpe' to draw: there are none, train the base first\n"
+    assert capsys.readouterr().err == said
 
 
 def test_the_shipped_rows_load_and_vary_one_thing_each() -> None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.command import command
 from engine.errors import EngineError
 from training.mocap import SPLITS
 from training.readers import amass, bvh, moyo, session
@@ -74,6 +75,7 @@ def _beside_jumps(clip: PoseClip) -> NDArray[np.bool_]:
     return bad
 
 
+@command("training.readers.poses")
 def main(argv: Sequence[str] | None = None) -> int:
     forms: dict[str, Callable[[Path], list[PoseClip]]] = {
         "amass": amass.read, "moyo": moyo.read, "bvh": bvh.read, "npz": session.read,
@@ -89,12 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not (options.fps > 0 and 0 < options.middle <= 1):
         parser.error("--fps must be above 0, --middle above 0 and at most 1")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    try:
-        clips = [thinned(clip, options.fps, options.middle) for clip in forms[options.form](options.folder)]
-        frames = write_mocap(clips, options.out, options.split, options.fps)
-    except EngineError as error:
-        print(error, file=sys.stderr)
-        return 2
+    clips = [thinned(clip, options.fps, options.middle) for clip in forms[options.form](options.folder)]
+    frames = write_mocap(clips, options.out, options.split, options.fps)
     print(f"{options.out}: {frames} frames of {len(clips)} clips")
     return 0
 

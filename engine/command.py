@@ -1,0 +1,77 @@
+"""The one wrapper of every command: a user's error ends it in one line, Ctrl-C without a traceback."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, ParamSpec
+
+from engine.errors import UserError
+
+P = ParamSpec("P")
+
+EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
+
+
+def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
+    """Wrap the `main` of the command that a user knows as `name`.
+
+    A UserError becomes one line on standard error and exit code 2, a number that is not finite exit code 1, and
+    Ctrl-C, once it has unwound what `main` had open, exit code 130.
+    """
+
+    def wrap(main: Callable[P, int]) -> Callable[P, int]:
+        @functools.wraps(main)
+        def run(*args: P.args, **options: P.kwargs) -> int:
+            try:
+                with _ctrl_c_raises():
+                    return main(*args, **options)
+            except UserError as error:
+                return _say(name, error, EXIT_BAD_INPUT)
+            except FloatingPointError as error:
+                return _say(name, f"stopped: {error}; the last checkpoint is whole", EXIT_FAILED)
+            except KeyboardInterrupt:
+                return _say(name, "stopped", EXIT_INTERRUPTED)
+
+        return run
+
+    return wrap
+
+
+def quiet_start(package: str) -> None:
+    """Let Ctrl-C end the process at once while a command is still being imported, which takes seconds.
+
+    Called first in a package, as Python imports that before the command. Does nothing unless Python was started as
+    `python -m PACKAGE.COMMAND`: a program that imports the package keeps its own handling.
+    """
+    if sys.argv[:1] == ["-m"] and any(word.startswith(f"{package}.") for word in sys.orig_argv):
+        ctrl_c_ends_at_once()
+
+
+def ctrl_c_ends_at_once() -> None:
+    """Leave Ctrl-C to the system, which ends a process without a traceback, unless somebody handles it already."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextmanager
+def _ctrl_c_raises() -> Iterator[None]:
+    """Raise KeyboardInterrupt for Ctrl-C within, as temporary files and processes want to be cleaned up."""
+    before: Any = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _say(name: str, what: object, code: int) -> int:
+    print(f"{name}: {what}", file=sys.stderr)
+    return code
