@@ -6,15 +6,15 @@ import logging
 import re
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.capture.source import MAX_PIXELS, EndOfStream, SourceError
+from realtime.capture.encoded import Depth, PictureError, decode
+from realtime.capture.source import EndOfStream, SourceError
 
 logger = logging.getLogger(__name__)
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 MAX_BYTES = 256_000_000
 
 
@@ -30,16 +30,20 @@ class ImagesSource:
         self._paths: list[Path] = []
         self._first: NDArray[np.uint8] | None = None
         self._skipped: list[str] = []
+        self._depth = Depth()
         self._count = 0
 
     def open(self) -> None:
-        if not self._folder.is_dir():
-            raise SourceError(f"there is no folder {self._folder}: check the path")
-        paths = [p for p in self._folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+        try:
+            paths = [p for p in self._folder.iterdir() if p.suffix.lower() in SUFFIXES and p.is_file()]
+        except (FileNotFoundError, NotADirectoryError):
+            raise SourceError(f"there is no folder {self._folder}: check the path") from None
+        except (OSError, ValueError) as error:  # ValueError: a null character in the name
+            raise SourceError(f"{self._folder} cannot be read: {getattr(error, 'strerror', None) or error}") from error
         if not paths:
             raise SourceError(f"{self._folder} holds no pictures: {', '.join(SUFFIXES)} are read")
         self._paths = sorted(paths, key=natural_order, reverse=True)
-        self._skipped, self._count = [], 0
+        self._skipped, self._count, self._depth = [], 0, Depth()
         self._first = self._next_readable()
         if self._first is None:
             raise SourceError(f"none of the {len(paths)} pictures in {self._folder} can be read: {self._skipped[0]}")
@@ -66,10 +70,19 @@ class ImagesSource:
         while self._paths:
             path = self._paths.pop()
             try:
-                return read_image(path)
+                image = read_image(path)
             except SourceError as error:
                 self._skipped.append(str(error))
+                continue
+            return self._to_8bit(image)
         return None
+
+    def _to_8bit(self, image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+        before = self._depth.bits
+        image_8bit = self._depth.to_8bit(image)
+        if before != self._depth.bits:
+            logger.info("%s: pictures of 16 bits of which %d are used", self.description, self._depth.bits)
+        return image_8bit
 
 
 def natural_order(path: Path) -> list[tuple[int, int, str]]:
@@ -78,8 +91,8 @@ def natural_order(path: Path) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """One picture, BGR (H, W, 3).
+def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    """One picture, BGR (H, W, 3), of 8 or 16 bits.
 
     Raises:
         SourceError: it is empty, not a picture, or larger than MAX_PIXELS or MAX_BYTES.
@@ -90,32 +103,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
             raise SourceError(f"{path.name} is empty")
         if size > MAX_BYTES:
             raise SourceError(f"{path.name} has {size} bytes, over the limit of {MAX_BYTES}")
-        data = path.read_bytes()
+        return decode(path.read_bytes())
     except OSError as error:
         raise SourceError(f"{path.name} cannot be read ({error.strerror})") from error
-    claimed = _claimed_size(data)
-    if claimed is not None and claimed[0] * claimed[1] > MAX_PIXELS:
-        raise SourceError(f"{path.name} has {claimed[0]}x{claimed[1]} pixels, over the limit of {MAX_PIXELS}")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    except cv2.error:
-        image = None
-    if image is None:
-        raise SourceError(f"{path.name} is not a picture that can be read")
-    return np.asarray(image, dtype=np.uint8)
-
-
-def _claimed_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) from the header of a PNG or JPEG, so that a small file cannot unfold into gigabytes.
-
-    PNG: the IHDR chunk comes first (PNG specification, 5.6). JPEG: the start-of-frame segment (ITU-T T.81, B.2.2).
-    """
-    if data.startswith(b"\x89PNG") and len(data) >= 24:
-        return int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    at = 2
-    while data.startswith(b"\xff\xd8") and at + 9 <= len(data) and data[at] == 0xFF:
-        marker = data[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            return int.from_bytes(data[at + 7 : at + 9], "big"), int.from_bytes(data[at + 5 : at + 7], "big")
-        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-    return None
+    except PictureError as error:
+        raise SourceError(f"{path.name} {error}") from error

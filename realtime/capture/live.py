@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.capture.encoded import PictureError, decode
 from realtime.capture.source import MAX_PIXELS, SourceLostError
 
 _PATIENCE = 5  # damaged pictures in a row before the source counts as lost
@@ -20,10 +21,14 @@ class LiveCapture:
     Many drivers stamp their pictures (CAP_PROP_POS_MSEC). Only a change of that stamp is used: the time given out is
     that of this machine's monotonic clock, and it stands still while the driver's does. Single damaged pictures are
     passed over.
+
+    capture: opened, and owned from here on. encoded: take pictures as they were sent, where they are JPEG, and decode
+    them here: FFmpeg makes up what a cut off JPEG lacks.
     """
 
-    def __init__(self, capture: cv2.VideoCapture) -> None:
+    def __init__(self, capture: cv2.VideoCapture, *, encoded: bool = False) -> None:
         self._capture = capture
+        self._encoded = encoded and _sends_jpeg(capture) and capture.set(cv2.CAP_PROP_FORMAT, -1)
         self._driver_ms = 0.0
         self._t = 0.0
 
@@ -46,7 +51,14 @@ class LiveCapture:
 
     def _decode(self) -> NDArray[np.uint8] | None:
         ok, image = self._capture.retrieve()
-        if not ok or image is None or not 0 < image.shape[0] * image.shape[1] <= MAX_PIXELS:
+        if not ok or image is None:
+            return None
+        if self._encoded:
+            try:
+                image = decode(image.tobytes())
+            except PictureError:
+                return None
+        if not 0 < image.shape[0] * image.shape[1] <= MAX_PIXELS or image.dtype != np.uint8:
             return None
         return np.asarray(image, dtype=np.uint8)
 
@@ -68,3 +80,7 @@ class LiveSource:
         if self._live is not None:
             self._live.release()
             self._live = None
+
+
+def _sends_jpeg(capture: cv2.VideoCapture) -> bool:
+    return int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 import cv2
 
 from realtime.capture.live import LiveCapture, LiveSource
+from realtime.capture.redirect import redirected
 from realtime.capture.source import SourceError
 
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 3.0
 _SCHEMES = ("http", "https", "rtsp", "rtsps")
+_ASK_TIMEOUT_S = 1.5
+_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+_CONFINED = {
+    "rtsp_transport": "tcp",  # OpenCV's own default, which giving options takes away
+    "max_redirects": "0",
+    # No playlists (HLS, DASH, ffconcat), since they name addresses elsewhere.
+    "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe,rtsp,mpegts,flv,h264,hevc,matroska,webm,mov,mp4,avi,asf,ogg,mpeg",
+}
 
 
 class UrlSource(LiveSource):
@@ -35,22 +48,55 @@ class UrlSource(LiveSource):
         self.fps: float | None = None  # what FFmpeg reports for MJPEG is a constant, not the camera's rate
 
     def open(self) -> None:
-        capture = cv2.VideoCapture(
-            self._url,
-            cv2.CAP_FFMPEG,
-            [
-                *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, round(OPEN_TIMEOUT_S * 1000)),
-                *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(self._read_timeout_s * 1000)),
-                # FFmpeg decodes video in as many threads as there are cores, and each holds a frame back.
-                *(cv2.CAP_PROP_N_THREADS, 1),
-            ],
+        url: str | None = self._url
+        deadline = time.monotonic() + OPEN_TIMEOUT_S
+        while url is not None and time.monotonic() < deadline:
+            further = None
+            if url.startswith("rtsp"):  # there FFmpeg follows by itself, so ask before
+                further = redirected(url, _ASK_TIMEOUT_S)
+            if further is None and (capture := self._capture(url, deadline - time.monotonic())) is not None:
+                self._use(capture)
+                return
+            if url.startswith("http") and time.monotonic() < deadline:  # there it is told not to, so it gave up
+                further = redirected(url, _ASK_TIMEOUT_S)
+            url = further
+        raise SourceError(
+            f"no stream at {self.description}: check that the camera is on and that the address, "
+            "user and password are right (a browser or VLC should show it)"
         )
-        if not capture.isOpened():
-            raise SourceError(
-                f"no stream at {self.description}: check that the camera is on and that the address, "
-                "user and password are right (a browser or VLC should show it)"
+
+    def _capture(self, url: str, timeout_s: float) -> cv2.VideoCapture | None:
+        with _ffmpeg_options():
+            capture = cv2.VideoCapture(
+                url,
+                cv2.CAP_FFMPEG,
+                [
+                    *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, max(1, round(timeout_s * 1000))),
+                    *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(self._read_timeout_s * 1000)),
+                    # FFmpeg decodes video in as many threads as there are cores, and each holds a frame back.
+                    *(cv2.CAP_PROP_N_THREADS, 1),
+                ],
             )
+        return capture if capture.isOpened() else None
+
+    def _use(self, capture: cv2.VideoCapture) -> None:
         if self._url.startswith("http") and capture.get(cv2.CAP_PROP_FRAME_COUNT) > 0:
             capture.release()
             raise SourceError(f"{self.description} is a file, not a live stream: download it and give it to --video")
-        self._live = LiveCapture(capture)
+        self._live = LiveCapture(capture, encoded=True)
+
+
+@contextmanager
+def _ffmpeg_options() -> Iterator[None]:
+    """What OpenCV tells FFmpeg only by the environment. What a user set there wins: it comes last."""
+    before = os.environ.get(_OPTIONS)
+    os.environ[_OPTIONS] = "|".join(f"{key};{value}" for key, value in _CONFINED.items()) + (
+        f"|{before}" if before else ""
+    )
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_OPTIONS]
+        else:
+            os.environ[_OPTIONS] = before

@@ -19,7 +19,7 @@ def joints_m(clip: Path) -> np.ndarray:
     """(F, 24, 3) of each frame alone, from the pelvis."""
     solved: list[SolvedFrame] = []
     App(
-        LiveConfig(source=SourceConfig(video=clip), view="none", offline=True, seconds=0.25), on_solved=solved.append
+        LiveConfig(source=SourceConfig(video=clip), view="none", offline=True, seconds=0.1), on_solved=solved.append
     ).run()
     joints = np.array([each.people[0].raw.joints for each in solved])
     return joints - joints[:, :1]

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 import pytest
 
@@ -16,6 +17,7 @@ from realtime.capture.url import UrlSource
 from tests.network_camera import NetworkCamera, jpeg, jpeg_claiming, read_stamp
 
 TIMEOUT_S = 10.0
+PNG_16 = cv2.imencode(".png", np.zeros((720, 1280, 3), np.uint16))[1].tobytes()
 
 
 @pytest.fixture(autouse=True)
@@ -92,8 +94,8 @@ def test_a_stream_that_stands_still_is_reopened_and_meanwhile_no_old_frame_is_gi
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"hello" * 100, b"\xff\xd8" + bytes(range(256)) * 20 + b"\xff\xd9", jpeg_claiming(65_000, 65_000)],
-    ids=["empty", "not a picture", "corrupt", "oversized"],
+    [b"", b"hello" * 100, b"\xff\xd8" + bytes(range(256)) * 20 + b"\xff\xd9", jpeg_claiming(65_000, 65_000), PNG_16],
+    ids=["empty", "not a picture", "corrupt", "oversized", "16 bits"],
 )
 def test_a_bad_picture_is_passed_over(body: bytes) -> None:
     with NetworkCamera(fps=60) as camera:
@@ -104,6 +106,20 @@ def test_a_bad_picture_is_passed_over(body: bytes) -> None:
         source.close()
         assert camera.connections == 1
     assert len(set(range(1, 12)) - set(indices)) == 1
+
+
+def test_pictures_that_are_cut_off_are_passed_over() -> None:
+    with NetworkCamera(fps=60) as camera:
+        source = opened(camera)
+        whole = jpeg(np.zeros((720, 1280, 3), np.uint8))
+        came = []
+        for share in (0.2, 0.5, 0.9, 0.99):
+            source.read()
+            camera.send_next(whole[: int(share * len(whole))])
+            came += [source.read()[0].mean() for _ in range(6)]
+        source.close()
+        assert camera.connections == 1
+    assert min(came) > 50  # the camera's own picture, none that was cut off
 
 
 def test_only_bad_pictures_mean_a_lost_source() -> None:

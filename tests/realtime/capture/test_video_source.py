@@ -152,7 +152,7 @@ def test_pictures_are_turned_and_mirrored_as_the_file_says(
 )
 def test_pixels_become_square(tmp_path: Path, aspect: str, turned: bool, size: tuple[int, int]) -> None:
     """Of a stored picture of 320x240; only ever enlarged, so that nothing is lost."""
-    path = ffmpeg(write_video(tmp_path / "a.avi", "MJPG"), tmp_path / "a.mp4", "-vf", f"setsar={aspect}")
+    path = ffmpeg(write_video(tmp_path / "a.avi", "MJPG", frames=3), tmp_path / "a.mp4", "-vf", f"setsar={aspect}")
     if turned:
         path = with_matrix(path, tmp_path / "b.mp4", (0, 1, -1, 0))
     image, _ = read_opened(path)[0]
@@ -162,13 +162,15 @@ def test_pixels_become_square(tmp_path: Path, aspect: str, turned: bool, size: t
 @needs_ffmpeg
 def test_hdr_is_told_once_with_the_way_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     hlg = ("-color_primaries", "bt2020", "-color_trc", "arib-std-b67", "-colorspace", "bt2020nc")
-    path = ffmpeg(write_video(tmp_path / "a.avi", "MJPG"), tmp_path / "a.mp4", "-c:v", "mpeg4", *hlg)
-    assert len(read_opened(path)) == FRAMES
+    path = ffmpeg(write_video(tmp_path / "a.avi", "MJPG", frames=3), tmp_path / "a.mp4", "-c:v", "mpeg4", *hlg)
+    source = VideoSource(path)
+    source.open()  # OpenCV takes seconds over the first HDR picture, so none is read
+    source.close()
     assert caplog.text.count("is HDR video (HLG)") == 1
     command = caplog.text.split("is faster: ")[1].strip().replace("sdr.mp4", str(tmp_path / "sdr.mp4"))
     subprocess.run(["ffmpeg", "-v", "error", *shlex.split(command)[1:]], check=True, timeout=60)
     caplog.clear()
-    assert len(read_opened(tmp_path / "sdr.mp4")) == FRAMES
+    assert len(read_opened(tmp_path / "sdr.mp4")) == 3
     assert caplog.text == ""
 
 

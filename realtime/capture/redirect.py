@@ -1,0 +1,107 @@
+"""Where a network camera sends its callers on to, and whether that is still the camera."""
+
+from __future__ import annotations
+
+import base64
+import re
+import socket
+import ssl
+import time
+from http.client import HTTPException, HTTPMessage, parse_headers
+from io import BytesIO
+from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
+
+from realtime.capture.source import SourceError
+
+_DEFAULT_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
+_MOST_BYTES = 65_536  # of an answer's head
+
+
+def redirected(url: str, timeout_s: float) -> str | None:
+    """Ask once; the address at the same camera that `url` sends on to, with the user and password of `url`.
+
+    None: it sends on to nowhere, or does not answer; whoever opens it will find out why.
+
+    Raises:
+        SourceError: it sends on to somewhere else.
+    """
+    here = urlsplit(url)
+    location = _location(here, timeout_s)
+    if location is None:
+        return None
+    try:
+        there = urlsplit(urljoin(url, location))
+    except ValueError:  # no address at all
+        return None
+    if not _same_camera(here, there):
+        shown = urlunsplit(there._replace(netloc=_without_user(there), query=""))
+        raise SourceError(
+            f"{here.scheme}://{_without_user(here)}{here.path} sends on to another address, {shown}, which is not "
+            "followed: give that one to --url if you trust it"
+        )
+    user, at, _ = here.netloc.rpartition("@")
+    return urlunsplit(there._replace(netloc=f"{user}{at}{_without_user(there)}"))
+
+
+def _same_camera(here: SplitResult, there: SplitResult) -> bool:
+    """The same host and port; or the same host by TLS in place of plain text."""
+    try:
+        same_port = _port(here) == _port(there)
+    except ValueError:  # a port that is no number
+        return False
+    if here.hostname != there.hostname:
+        return False
+    return (here.scheme == there.scheme and same_port) or there.scheme == f"{here.scheme}s"
+
+
+def _location(here: SplitResult, timeout_s: float) -> str | None:
+    try:
+        with socket.create_connection((here.hostname or "", _port(here) or 0), timeout_s) as plain:
+            deadline = time.monotonic() + timeout_s
+            if here.scheme in ("https", "rtsps"):
+                with _tls().wrap_socket(plain, server_hostname=here.hostname) as encrypted:
+                    return _ask(encrypted, here, deadline)
+            return _ask(plain, here, deadline)
+    except (OSError, HTTPException, ValueError):
+        return None
+
+
+def _ask(connection: socket.socket, here: SplitResult, deadline: float) -> str | None:
+    connection.sendall(_request(here))
+    head = b""
+    while b"\r\n\r\n" not in head:
+        connection.settimeout(max(1e-3, deadline - time.monotonic()))  # however slowly it dribbles
+        part = connection.recv(4096)
+        if not part or len(head) > _MOST_BYTES:
+            return None
+        head += part
+    status_line, _, rest = head.partition(b"\r\n")
+    if re.match(rb"(HTTP|RTSP)/[\d.]+ 30[123578]\b", status_line) is None:
+        return None
+    headers: HTTPMessage = parse_headers(BytesIO(rest))
+    return headers["Location"]
+
+
+def _request(here: SplitResult) -> bytes:
+    user = f"{unquote(here.username or '')}:{unquote(here.password or '')}"
+    login = f"Authorization: Basic {base64.b64encode(user.encode()).decode()}\r\n" if here.username else ""
+    if here.scheme.startswith("rtsp"):
+        address = urlunsplit(here._replace(netloc=_without_user(here)))
+        return f"DESCRIBE {address} RTSP/1.0\r\nCSeq: 1\r\nAccept: application/sdp\r\n{login}\r\n".encode()
+    path = urlunsplit(("", "", here.path or "/", here.query, ""))
+    return f"GET {path} HTTP/1.0\r\nHost: {_without_user(here)}\r\nAccept: */*\r\n{login}\r\n".encode()
+
+
+def _tls() -> ssl.SSLContext:
+    """Without a check of the certificate, as FFmpeg does it: cameras sign their own."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _without_user(parts: SplitResult) -> str:
+    return parts.netloc.rpartition("@")[2]
+
+
+def _port(parts: SplitResult) -> int | None:
+    return parts.port or _DEFAULT_PORTS.get(parts.scheme)
