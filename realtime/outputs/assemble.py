@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.rotations import exp_so3
 from realtime.outputs import session
+from realtime.outputs.continuity import continuous_rotvecs
 from realtime.outputs.journal import NOBODY, SUFFIX, Header, Journal, JournalError, read_journal, write_journal
 from realtime.outputs.resample import (
     Grid,
@@ -176,7 +177,7 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
         return Member(name, dtype, (len(mine), *shape), (rows[column][mine[s]] for s in _blocks(len(mine))))
 
     whole = Member.whole
-    yield resampled("poses", "f8", (3 * session.AMASS_JOINTS,), sampler.poses)
+    yield Member("poses", np.dtype("f8"), (count, 3 * session.AMASS_JOINTS), sampler.poses())
     yield resampled("trans", "f8", (3,), sampler.trans)
     yield whole("betas", np.pad(betas, (0, session.AMASS_BETAS - len(betas))))
     yield whole("gender", "neutral")
@@ -242,11 +243,16 @@ class _Sampler:
         betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
         return cls(rows, mine, grid, betas, journal.header.body.rest_joints(betas))
 
-    def poses(self, stretch: slice) -> NDArray[np.float64]:
-        axis_angle = axis_angle_from_quaternion(self._rotations(stretch)[:, : session.SMPLH_BODY_JOINTS])
-        poses = np.zeros((len(axis_angle), session.AMASS_JOINTS, 3))
-        poses[:, : session.SMPLH_BODY_JOINTS] = axis_angle
-        return poses.reshape(len(poses), -1)
+    def poses(self) -> Iterator[NDArray[np.float64]]:
+        """Block by block: each goes on from the one before, so that no vector turns over at pi."""
+        last = None
+        for stretch in _blocks(len(self.grid.before)):
+            shortest = axis_angle_from_quaternion(self._rotations(stretch)[:, : session.SMPLH_BODY_JOINTS])
+            axis_angle = continuous_rotvecs(shortest, last)
+            last = axis_angle[-1]
+            poses = np.zeros((len(axis_angle), session.AMASS_JOINTS, 3))
+            poses[:, : session.SMPLH_BODY_JOINTS] = axis_angle
+            yield poses.reshape(len(poses), -1)
 
     def trans(self, stretch: slice) -> NDArray[np.float64]:
         return self._pelvis(stretch) - self.rest_joints[0]

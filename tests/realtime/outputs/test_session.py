@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.skeleton import PARENTS
 from realtime.messages import SolvedFrame
+from realtime.outputs import assemble
 from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import Member, Session, SessionError, load_session, write_npz
 from tests.realtime.outputs.synthetic_stream import (
@@ -290,3 +292,19 @@ def test_written_members_are_plain_npz(tmp_path: Path) -> None:
         np.testing.assert_array_equal(data["x"], np.arange(9, dtype=np.float32).reshape(3, 3))
         assert data["x"].dtype == np.float32
         assert str(data["y"]) == "text"
+
+
+def test_a_turning_body_is_no_leap_in_poses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rotation vectors go on past pi, also from one block of rows to the next."""
+    monkeypatch.setattr(assemble, "_BLOCK", 16)
+    frames = []
+    for k in range(90):
+        solved = solved_at(k / 60, k)
+        (person,) = solved.people
+        half = 1.9 * np.pi * k / 89 / 2
+        rotations = person.pose.rotations.copy()
+        rotations[0] = [0.0, np.sin(half), 0.0, np.cos(half)]
+        frames.append(replace(solved, people=(replace(person, pose=replace(person.pose, rotations=rotations)),)))
+    record(tmp_path / "s.npz", frames)
+    root = load_session(tmp_path / "s.npz").poses[:, :3]
+    np.testing.assert_allclose(root[:, 1], np.linspace(0, 1.9 * np.pi, 90), atol=1e-5)

@@ -1,0 +1,62 @@
+"""The SMPL body that a session fits: its ten betas and where its pelvis lies at rest.
+
+The free body has shape components of its own, so its betas mean nothing to SMPL, and its origin is another one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.body.model import BodyModel
+from realtime.body.smpl_file import load_body
+from realtime.outputs.export import ExportError
+from realtime.outputs.session import Session
+
+# The pelvis joint of SMPL's neutral template, which lies above the template's own origin by its chest: the number
+# that stands in public code as the offset between `trans` and the root (to 0.1 mm).
+PELVIS_M = np.array([-0.0018, -0.2233, 0.0282])
+_JOINT_SIGMA_M = 0.005  # how far two bodies' notions of a joint lie apart: keeps the betas human
+
+
+@dataclass(frozen=True)
+class SmplShape:
+    """A shape of SMPL's neutral body, and whose it is in words."""
+
+    betas: NDArray[np.float64]  # (10,)
+    pelvis: NDArray[np.float64]  # (3,) metres, the pelvis joint of the T-pose in SMPL's axes
+    body: str
+
+
+def smpl_shape(session: Session, smpl_file: Path | None) -> SmplShape:
+    """The shape for `session`; fitted where the user's `smpl_file` is given. Raises ExportError, BodyFileError.
+
+    Without the file the session's own betas hold for a session that was recorded on SMPL, and SMPL's mean body (zeros)
+    stands in for the free one.
+    """
+    free = load_body("open")
+    if smpl_file is not None:
+        smpl = load_body(smpl_file)
+        if smpl.sha256 == free.sha256:
+            raise ExportError(f"{smpl_file} is the free body: --smpl takes SMPL's own file")
+        betas = fitted_betas(smpl, session.rest_joints)
+        pelvis = smpl.rest_joints(betas[None].astype(np.float32))[0, 0].astype(np.float64)
+        return SmplShape(betas, pelvis, f"SMPL ({smpl.name}), betas fitted to the session's joints at rest")
+    if session.body["sha256"] == free.sha256:
+        return SmplShape(np.zeros(10), PELVIS_M, "SMPL neutral, mean shape (betas 0)")
+    return SmplShape(session.betas[:10], session.rest_joints[0], f"{session.body['name']}, as recorded")
+
+
+def fitted_betas(smpl: BodyModel, rest_joints: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The ten betas whose T-pose has its joints nearest to `rest_joints` (24, 3), both from the pelvis.
+
+    The most likely ones where betas are standard normal, as SMPL's are, and joints off by 5 mm: a ridge regression.
+    """
+    directions = smpl.joint_shapedirs.astype(np.float64)
+    wanted = (rest_joints - rest_joints[0]) - (smpl.joints_template - smpl.joints_template[0])
+    matrix = (directions - directions[0]).reshape(-1, directions.shape[-1]) / _JOINT_SIGMA_M
+    normal = matrix.T @ matrix + np.eye(matrix.shape[1])
+    return np.linalg.solve(normal, matrix.T @ (wanted.reshape(-1) / _JOINT_SIGMA_M))
