@@ -25,14 +25,13 @@ from engine.command import command
 from engine.cost import network_cost
 from engine.device import Device
 from engine.errors import EngineError
-from engine.manifest import FILE, VERSION, Manifest, hashes, sha256
+from engine.manifest import FILE, MAX_BATCH, VERSION, Manifest, hashes, sha256
 from engine.parity import Parity
 from engine.precision import PRECISIONS
 from engine.runtime import load_engine
 
 logger = logging.getLogger(__name__)
 
-_MAX_BATCH = 16
 _PACKAGES = ("torch", "onnx", "onnxscript", "openvino", "tensorrt-rtx", "tensorrt", "torch2trt")
 _SCRATCH = 1.3  # what a device needs beside weights and the largest activations
 
@@ -42,8 +41,8 @@ def build(checkpoint: Path, tokenizer: Path, backend_name: str, out: Path, reque
 
     Raises EngineError for bad input, and for an engine past the tolerance, which is then not installed.
     """
-    if not 1 <= request.max_batch <= _MAX_BATCH:
-        raise EngineError(f"--batch takes 1 to {_MAX_BATCH} people, not {request.max_batch}")
+    if not 1 <= request.max_batch <= MAX_BATCH:
+        raise EngineError(f"--batch takes 1 to {MAX_BATCH} people, not {request.max_batch}")
     if out.exists() and not (out / FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
         raise EngineError(f"{out} exists and is no engine: name a new folder")
     runner = backend(backend_name)

@@ -25,7 +25,7 @@ from engine.errors import EngineError
 from engine.rotations import rotmat_from_6d
 from engine.skeleton import LIMB_LANDMARKS, NUM_BODY_JOINTS, NUM_LANDMARKS
 from engine.tokenizer import Tokenizer
-from engine.weights import ASSETS, load_weights, save_weights
+from engine.weights import ASSETS, fitted, load_weights, save_weights
 
 NUM_FEATURES = NUM_LANDMARKS * 6  # a landmark: 2D, 3D, visibility
 NUM_BETAS = 10
@@ -218,8 +218,8 @@ def load(path: Path | str | None = None) -> tuple[LandmarkNet, dict[str, Any]]:
     path = SHIPPED if path is None else path
     weights = load_weights(path, KIND)
     try:
-        net = LandmarkNet(from_dict(LandmarkNetConfig, weights.config, str(path)))
-        net.load_state_dict(weights.tensors)
+        config = from_dict(LandmarkNetConfig, weights.config, str(path))
+        net = fitted(lambda: LandmarkNet(config), weights.tensors)
     except (RuntimeError, ConfigError) as error:
-        raise EngineError(f"{path} does not fit this version's network: {str(error).splitlines()[0]}") from error
+        raise EngineError(f"{path} does not fit this version's network: {error}") from error
     return net.eval(), weights.about

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import dacite
-
+from engine.config import ConfigError, from_dict
 from engine.device import Device
 from engine.errors import EngineError
 
 FILE = "manifest.json"
 VERSION = 1
+MAX_BATCH = 16
 _CHUNK = 1 << 22
 
 
@@ -36,6 +36,17 @@ class Manifest:
     weights_bytes: int
     memory_bytes: int  # that a device needs for weights and activations, rounded up
     files: dict[str, str]  # of the engine, name -> hash
+
+    def __post_init__(self) -> None:
+        if min(self.max_batch, self.tokens, self.codes) < 1 or min(self.weights_bytes, self.memory_bytes) < 0:
+            raise ValueError("a size in it is not above 0")
+        if self.max_batch > MAX_BATCH:
+            raise ValueError(f"it takes {self.max_batch} people at once, which no engine does")
+        if len(self.inputs) != 2:
+            raise ValueError("it names other files than a checkpoint and a tokenizer")
+        odd = [name for name in self.files if Path(name).name != name or name in (FILE, "..")]
+        if odd:
+            raise ValueError(f"it lists '{odd[0]}', which is no file of an engine")
 
     def write(self, folder: Path) -> None:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
@@ -76,19 +87,22 @@ def read_manifest(folder: Path) -> Manifest:
         raise EngineError(
             f"{folder} is no engine, it has no {FILE}: build one (python -m engine.build --help) and name its folder"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise EngineError(f"{path} cannot be read ({error}): build the engine again") from error
     if not isinstance(content, dict) or content.get("version") != VERSION:
         raise EngineError(f"{path} is not of version {VERSION}, which this program reads: build the engine again")
     try:
-        manifest = dacite.from_dict(Manifest, content, dacite.Config(cast=[tuple], strict=True))
-    except dacite.DaciteError as error:
-        raise EngineError(f"{path} is damaged ({error}): build the engine again") from error
+        manifest = from_dict(Manifest, content, str(path))
+    except ConfigError as error:
+        raise EngineError(f"{error}: the manifest is damaged, build the engine again") from error
     for name, expected in manifest.files.items():
         try:
-            found = sha256(folder / name)
+            found = sha256(folder / name) if (folder / name).is_file() else None
         except OSError as error:
-            raise EngineError(f"the engine {folder} lacks {name}: {manifest.rebuild_hint()}") from error
+            reason = f"cannot be read ({error.strerror})"
+            raise EngineError(f"{folder / name} {reason}: {manifest.rebuild_hint()}") from error
+        if found is None:
+            raise EngineError(f"the engine {folder} lacks {name}: {manifest.rebuild_hint()}")
         if found != expected:
             raise EngineError(
                 f"{folder / name} is not what was built, it was changed or cut: {manifest.rebuild_hint()}"

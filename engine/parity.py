@@ -7,6 +7,7 @@ checked on the next.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,11 +16,17 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.config import from_dict
+from engine.errors import EngineError, one_line
+from engine.npz_file import NpzError, NpzFile
+from engine.shipped import ASSETS, checked
 from engine.skeleton import NUM_JOINTS, PARENTS
-from engine.weights import ASSETS
+from engine.whole_file import write_whole
 
 if TYPE_CHECKING:
     from engine.tokenhmr import TokenHMR
+
+logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
@@ -90,17 +97,25 @@ class Parity:
 
 
 def parity_reports(folder: Path) -> dict[str, Parity]:
-    """The checks that an engine passed, by device."""
+    """The checks that an engine passed, by device. A damaged file counts as none: the engine is checked again."""
     path = folder / REPORTS
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return {key: Parity(**value) for key, value in content.items()}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict):
+            raise ValueError("it holds no keys")
+        return {key: from_dict(Parity, value, str(path)) for key, value in content.items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        logger.warning("%s is damaged (%s): the engine is checked again", path, one_line(str(error)))
+        return {}
 
 
 def add_report(folder: Path, key: str, parity: Parity) -> None:
-    """Note a check that was passed. Raises OSError where the folder cannot be written to."""
+    """Note a check that was passed, in one step. Raises OSError where the folder cannot be written to."""
     reports = {**parity_reports(folder), key: parity}
     content = {device: asdict(report) for device, report in reports.items()}
-    (folder / REPORTS).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    write_whole(folder / REPORTS, (json.dumps(content, indent=2) + "\n").encode())
 
 
 def fixed_images(count: int = NUM_IMAGES) -> Array:
@@ -129,8 +144,11 @@ def write_reference(network: TokenHMR, path: Path) -> None:
 
 def check(infer: Callable[[Array], Answer], decode: Callable[[Array], Array], reference: Path) -> Parity:
     """Compare an engine's two functions with the answers kept in the file `reference`."""
-    with np.load(reference, allow_pickle=False) as kept:
-        expected = Answer(*(kept[name] for name in Answer._fields))
+    try:
+        with NpzFile(reference) as kept:
+            expected = Answer(*(kept.read(name) for name in Answer._fields))
+    except (OSError, NpzError) as error:
+        raise EngineError(f"{reference} cannot be read ({error}): build the engine again") from error
     return compare(infer(fixed_images(len(expected.cam))), decode(expected.token_probabilities), expected)
 
 
@@ -160,7 +178,7 @@ def _angles_deg(a: Array, b: Array) -> Array:
 
 def _joints(rotmats: Array) -> Array:
     """Joints (B, 24, 3) of the free body in metres, the pelvis at the origin."""
-    with np.load(ASSETS / "body_open.npz", allow_pickle=False) as body:
+    with np.load(checked(ASSETS / "body_open.npz"), allow_pickle=False) as body:
         rest = body["J_regressor"] @ body["v_template"]
     turned, places = [rotmats[:, 0]], [np.zeros((len(rotmats), 3))]
     for joint in range(1, NUM_JOINTS):

@@ -73,7 +73,12 @@ def load_engine(folder: Path | str) -> PoseEngine:
             "or build one with --backend openvino"
         )
     runner.check(manifest, device)
-    engine = PoseEngine(manifest, runner.load(folder, manifest), device)
+    if manifest.precision not in parity.TOLERANCES or parity.FILE not in manifest.files:
+        raise EngineError(f"the manifest of {folder} is damaged: {manifest.rebuild_hint()}")
+    try:
+        engine = PoseEngine(manifest, runner.load(folder, manifest), device)
+    except (OSError, RuntimeError) as error:
+        raise EngineError(f"the engine {folder} cannot be loaded ({error}): {manifest.rebuild_hint()}") from error
     _require_parity(engine, folder)
     return engine
 

@@ -20,7 +20,7 @@ from engine.config import ConfigError, from_dict
 from engine.errors import EngineError
 from engine.rotations import rotmat_from_6d, sixd_from_rotmat
 from engine.skeleton import NUM_BODY_JOINTS
-from engine.weights import ASSETS, load_weights, save_weights
+from engine.weights import ASSETS, fitted, load_weights, save_weights
 
 # Body joints (0 is joint 1, the left hip) limb by limb: spine, neck and head, left arm, right arm, left leg, right leg.
 # Neighbours along this axis are neighbours in the body, so that a small receptive field stays within a limb.
@@ -159,8 +159,8 @@ def load(path: Path | str | None = None) -> PoseTokenizer:
     path = SHIPPED if path is None else path
     weights = load_weights(path, KIND)
     try:
-        tokenizer = PoseTokenizer(from_dict(PoseTokenizerConfig, weights.config, str(path)))
-        tokenizer.load_state_dict(weights.tensors)
+        config = from_dict(PoseTokenizerConfig, weights.config, str(path))
+        tokenizer = fitted(lambda: PoseTokenizer(config), weights.tensors)
     except (RuntimeError, ConfigError) as error:
-        raise EngineError(f"{path} does not fit this version's tokenizer: {str(error).splitlines()[0]}") from error
+        raise EngineError(f"{path} does not fit this version's tokenizer: {error}") from error
     return tokenizer.eval().requires_grad_(False)

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine.errors import EngineError
+from engine.shipped import ASSETS, checked
+
+__all__ = ["ASSETS", "Weights", "fitted", "load_weights", "save_weights"]
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
+Network = TypeVar("Network", bound="torch.nn.Module")
+
+_LARGEST = 1 << 13  # of the sizes in a configuration: what a file states must not make a network that fills memory
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,42 @@ def load_weights(path: Path | str, kind: str) -> Weights:
     if not path.is_file():
         raise EngineError(f"no weights at {path}: train them, or name a file that exists")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(checked(path), framework="pt") as file:
             metadata = file.metadata() or {}
             if metadata.get("kind") != kind:
                 raise EngineError(f"{path} holds {metadata.get('kind', 'no network of this project')}, not {kind}")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
             about = {key: json.loads(value) for key, value in metadata.items() if key != "kind"}
             config = about.pop("config")
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as error:
-        raise EngineError(f"{path} is not a weights file of this project: {' '.join(str(error).split())}") from error
+    except (SafetensorError, OSError, KeyError, ValueError, RecursionError) as error:
+        if isinstance(error, EngineError):
+            raise
+        raise EngineError(f"{path} is not a weights file of this project: {error}") from error
+    if not all(type(size) is not int or abs(size) <= _LARGEST for size in _numbers(config)):
+        raise EngineError(f"{path} states a size that no network here has: it is damaged")
     tensors = {name: t.to(torch.float32) if t.is_floating_point() else t for name, t in tensors.items()}
     return Weights(tensors, config, about)
+
+
+def fitted(make: Callable[[], Network], tensors: Mapping[str, Tensor]) -> Network:
+    """The network that `make` makes, with these tensors in it.
+
+    It is made without memory first: a damaged configuration must not take more than its tensors do. Raises RuntimeError
+    where the tensors are not the network's.
+    """
+    import torch
+
+    with torch.device("meta"):
+        wanted = {name: tuple(tensor.shape) for name, tensor in make().state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in [*wanted, *found]:
+        if wanted.get(name) != found.get(name):
+            raise RuntimeError(f"{name} is {found.get(name)}, by its configuration {wanted.get(name)}")
+    network = make()
+    network.load_state_dict(tensors)
+    return network
+
+
+def _numbers(config: Any) -> list[Any]:
+    """The values of a configuration, one level deep."""
+    return list(config.values()) if isinstance(config, dict) else []

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import io
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.npz_file import NpzError, NpzFile
+from engine.shipped import ShippedFileError, checked
 from engine.skeleton import NUM_JOINTS, NUM_LANDMARKS, PARENTS
 from engine.smpl_pickle import dense, load_pickle
 from engine.unpickle import UnpickleError
@@ -26,6 +27,10 @@ _REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table
 _LANDMARK_KEYS = ("landmark_rest", "landmark_shapedirs", "landmark_weights")
 _KNOWN = (*_REQUIRED, "posedirs", "name", *_LANDMARK_KEYS)
 _STAR_POSE_FEATURES = 93
+_FEWEST_VERTICES = 100
+_LONGEST_NAME = 64  # as sessions keep it
+_LARGEST = 10.0  # of any number: metres, or shares of one
+_MOST_BYTES, _MOST_TIMES = 1 << 26, 20  # an archive may unpack to the first, and the second times its own size
 # Relatives of SMPL, told by the number of their joints.
 _RELATIVES = {52: "SMPL-H", 55: "SMPL-X", 16: "MANO (a hand)", 5: "FLAME (a head)"}
 _WANTED = "give an SMPL model (basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl, SMPL_NEUTRAL.pkl), or 'open'"
@@ -44,7 +49,9 @@ def load_body(spec: str | Path) -> BodyModel:
     """
     path = open_body_path() if str(spec) == "open" else Path(spec)
     try:
-        data = path.read_bytes()
+        data = checked(path).read_bytes()
+    except ShippedFileError as error:
+        raise BodyFileError(str(error)) from error
     except FileNotFoundError as error:
         raise BodyFileError(f"there is no body file {path}; {_WANTED}") from error
     except OSError as error:
@@ -90,13 +97,16 @@ def _read(path: Path, data: bytes) -> dict[str, Any]:
 
 def _read_npz(path: Path, data: bytes) -> dict[str, Any]:
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as archive:
-            models = [name for name in archive.files if name.endswith(".pkl")]
+        with NpzFile(io.BytesIO(data)) as archive:
+            sizes = archive.unpacked_bytes
+            models = [name for name in sizes if name.endswith(".pkl")]
             if models:
                 raise BodyFileError(f"{path} is a zip archive; unpack it and give its {Path(models[0]).name}")
+            if sum(sizes[name] for name in sizes if name in _KNOWN) > _MOST_BYTES + _MOST_TIMES * len(data):
+                raise BodyFileError(f"{path} unpacks to far more than a body has; {_WANTED}")
             # What is not needed stays unread: it may be pickled.
-            return {name: archive[name] if name in _KNOWN else None for name in archive.files}
-    except (zipfile.BadZipFile, ValueError, EOFError, OSError) as error:
+            return {name: archive.read(name) if name in _KNOWN else None for name in sizes}
+    except NpzError as error:
         raise BodyFileError(f"{path} is damaged or holds pickled objects ({error}); copy it again") from error
 
 
@@ -109,6 +119,11 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
         raise BodyFileError(f"{path} lacks the keys {', '.join(missing)}, so it is no SMPL model; {_WANTED}")
     arrays = {key: _as_array(path, key, content[key]) for key in _KNOWN if key in content}
 
+    flat = [key for key in _REQUIRED if arrays[key].ndim < 2]
+    if flat:
+        raise BodyFileError(
+            f"{path}: {flat[0]} has the shape {arrays[flat[0]].shape}, which no SMPL model has; {_WANTED}"
+        )
     weights = arrays["weights"]
     joint_count = weights.shape[-1]
     if joint_count != NUM_JOINTS:
@@ -138,7 +153,11 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
             )
         if array.dtype == np.float32 and not np.isfinite(array).all():
             raise BodyFileError(f"{path}: {key} holds numbers that are not finite; copy the file again")
+        if array.dtype == np.float32 and array.size and np.abs(array).max() > _LARGEST:
+            raise BodyFileError(f"{path}: {key} holds numbers above {_LARGEST:g}; it must be in metres, or is damaged")
 
+    if vertex_count < _FEWEST_VERTICES:
+        raise BodyFileError(f"{path} has {vertex_count} vertices, too few for a body; {_WANTED}")
     lacking = [key for key in _LANDMARK_KEYS if key not in arrays]
     if 0 < len(lacking) < len(_LANDMARK_KEYS):
         raise BodyFileError(f"{path} lacks the key {lacking[0]}; give all of {', '.join(_LANDMARK_KEYS)} or none")
@@ -155,9 +174,15 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
 
 
 def _as_array(path: Path, key: str, value: Any) -> NDArray:
-    """One key's value as an array: float32, or whole numbers for faces and the joint tree."""
-    kind = {"f": np.uint32, "kintree_table": np.int64, "name": np.str_}.get(key, np.float32)
+    """One key's value as an array: float32, or whole numbers for faces and the joint tree; text for the name."""
+    if key == "name":
+        said = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+        if not isinstance(said, str):
+            raise BodyFileError(f"{path}: its name is no text; {_WANTED}")
+        return np.asarray(said[:_LONGEST_NAME])
+    kind = {"f": np.uint32, "kintree_table": np.int64}.get(key, np.float32)
     try:
-        return np.ascontiguousarray(dense(value)).astype(kind) if key != "name" else np.asarray(value, dtype=kind)
-    except (UnpickleError, ValueError, TypeError, LookupError, OverflowError) as error:
+        with np.errstate(all="ignore"):  # what does not fit is told by the checks that follow
+            return np.ascontiguousarray(dense(value)).astype(kind)
+    except UnpickleError as error:
         raise BodyFileError(f"{path}: {key} cannot be read as an array ({error}); {_WANTED}") from error

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 import engine.privacy  # noqa: F401  before openvino
 from engine.openvino_settings import CPU_SETTINGS
+from engine.shipped import ShippedFileError, checked
 from realtime.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,10 @@ class OnnxNetwork:
 
         if not path.is_file():
             raise NetworkFileError(f"the network {path} is missing: restore it (git checkout), or export it again")
+        try:
+            checked(path)
+        except ShippedFileError as error:
+            raise NetworkFileError(str(error)) from error
         core = ov.Core()
         started = time.perf_counter()
         try:

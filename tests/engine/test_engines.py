@@ -127,6 +127,53 @@ def test_a_changed_engine_is_refused(openvino_engine, tmp_path):
         load_engine(folder)
 
 
+@pytest.mark.parametrize("text", ["", '{"cpu": {"token_agr', "[1]", '{"cpu": {}}', '{"cpu": 3}', "\xff", "[" * 9999])
+def test_a_damaged_note_of_checks_is_made_again(openvino_engine, tmp_path, text, caplog):
+    """A machine that stops while it is written must not lock the engine out."""
+    folder = _copy(openvino_engine, tmp_path)
+    whole = json.loads((folder / "parity.json").read_text())
+    (folder / "parity.json").write_text(text, encoding="latin-1")
+    load_engine(folder).close()
+    assert "parity.json is damaged" in caplog.text
+    assert json.loads((folder / "parity.json").read_text()).keys() == whole.keys()
+    assert {path.name for path in folder.iterdir()} == {path.name for path in openvino_engine.iterdir()}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"precision": "fp33"},
+        {"backend": "abacus"},
+        {"max_batch": 0},
+        {"max_batch": 10**12},
+        {"tokens": True},
+        {"codes": None},
+        {"inputs": {}},
+        {"files": {}},
+        {"files": {"../x": "0"}},
+        {"files": {".": "0"}},
+        {"targets": "SM86"},
+        {"versions": [1]},
+        {"surprise": 1},
+    ],
+)
+def test_a_damaged_manifest_is_told_in_one_line(openvino_engine, tmp_path, change):
+    folder = _copy(openvino_engine, tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | change))
+    with pytest.raises(EngineError) as caught:
+        load_engine(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_manifest_that_is_no_json_is_told_in_one_line(openvino_engine, tmp_path):
+    folder = _copy(openvino_engine, tmp_path)
+    for text in ("", "[" * 9999, "\xff"):
+        (folder / "manifest.json").write_text(text, encoding="latin-1")
+        with pytest.raises(EngineError, match="cannot be read"):
+            load_engine(folder)
+
+
 def test_folders_that_are_no_engines(openvino_engine, tmp_path):
     with pytest.raises(EngineError, match="is no engine"):
         load_engine(tmp_path)

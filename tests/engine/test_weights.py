@@ -74,3 +74,22 @@ def test_a_tokenizer_of_another_shape_is_one_clear_error(
     with pytest.raises(EngineError, match="does not fit this version's tokenizer") as caught:
         engine.load_tokenizer(path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("config", "says"),
+    [
+        ({"width": 10**9}, "no network here has"),
+        ({"codes": 4000, "code_dim": 4000, "width": 8}, "codebook is .*, by its configuration"),
+        ([1], "must hold keys and values"),
+        ({"encoder_blocks": -1}, "by its configuration"),
+    ],
+)
+def test_sizes_are_compared_before_a_network_is_made(
+    tmp_path: Path, tokenizer: PoseTokenizer, config: object, says: str
+) -> None:
+    path = tmp_path / "t.safetensors"
+    metadata = {"kind": "pose-tokenizer", "config": json.dumps(config)}
+    save_file({name: tensor.contiguous() for name, tensor in tokenizer.state_dict().items()}, path, metadata=metadata)
+    with pytest.raises(EngineError, match=says):
+        engine.load_tokenizer(path)
