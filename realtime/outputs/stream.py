@@ -15,7 +15,8 @@ from realtime.messages import SolvedFrame
 
 LOOPBACK = "127.0.0.1"
 _DEFAULT_PORTS = {"zmq": 5555, "ws": 5556, "vmc": 39539}
-_OPTIONS: dict[str, tuple[str, ...]] = {"zmq": ("curve", "tokens"), "ws": ("tokens",), "vmc": ()}
+_OPTIONS: dict[str, tuple[str, ...]] = {"zmq": ("curve", "tokens"), "ws": ("tokens",), "vmc": ("bones",)}
+_CHOICES: dict[str, tuple[str, ...]] = {"tokens": ("0", "1"), "bones": ("all", "required")}  # the first is the default
 _EXAMPLE = "for example zmq://127.0.0.1:5555"
 
 
@@ -52,6 +53,7 @@ class StreamUrl:
     port: int  # 0: a free one
     curve: Path | None = None  # the server's key file
     tokens: bool = False  # whether pose messages carry the pose tokens
+    bones: str = "all"  # which bones of an avatar are sent (realtime.outputs.streams.humanoid)
     text: str = field(default="", compare=False)  # as the user wrote it
 
     def __str__(self) -> str:
@@ -88,7 +90,7 @@ class StreamUrl:
 
 
 def parse_stream_url(text: str) -> StreamUrl:
-    """Read `zmq://HOST:PORT?curve=KEYFILE`, `ws://HOST:PORT` or `vmc://HOST:PORT`.
+    """Read `zmq://HOST:PORT?curve=KEYFILE`, `ws://HOST:PORT` or `vmc://HOST:PORT?bones=required`.
 
     Without a host it is loopback, without a port the usual one (5555, 5556, 39539); `tokens=1` adds the pose tokens
     to zmq and ws. Raises StreamError.
@@ -111,6 +113,7 @@ def parse_stream_url(text: str) -> StreamUrl:
         if key not in _OPTIONS[scheme]:
             known = " and ".join(_OPTIONS[scheme]) or "none"
             raise StreamError(f"'{text}': {scheme} has no option '{key}'; it knows {known}")
+    chosen = {option: _chosen(text, option, options) for option in _CHOICES}
     if options.get("curve") == "":
         raise StreamError(f"'{text}': curve needs a key file; python -m realtime.keys makes one")
     host = "0.0.0.0" if parts.hostname == "*" else parts.hostname or LOOPBACK
@@ -119,7 +122,8 @@ def parse_stream_url(text: str) -> StreamUrl:
         host=host,
         port=_DEFAULT_PORTS[scheme] if port is None else port,
         curve=Path(options["curve"]) if "curve" in options else None,
-        tokens=_switch(text, options.get("tokens", "0")),
+        tokens=chosen["tokens"] == "1",
+        bones=chosen["bones"],
         text=text,
     )
     if scheme == "vmc" and (url.port == 0 or host in ("0.0.0.0", "::")):
@@ -133,7 +137,9 @@ def _schemes() -> str:
     return ", ".join(f"{scheme}://" for scheme in _DEFAULT_PORTS)
 
 
-def _switch(text: str, value: str) -> bool:
-    if value not in ("0", "1"):
-        raise StreamError(f"'{text}': tokens is 0 or 1, not '{value}'")
-    return value == "1"
+def _chosen(text: str, option: str, options: dict[str, str]) -> str:
+    choices = _CHOICES[option]
+    value = options.get(option, choices[0])
+    if value not in choices:
+        raise StreamError(f"'{text}': {option} is {' or '.join(choices)}, not '{value}'")
+    return value

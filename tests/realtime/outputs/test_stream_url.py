@@ -22,6 +22,8 @@ from realtime.outputs.stream import StreamError, StreamUrl, parse_stream_url
         ("ws://127.0.0.1:5556/", StreamUrl("ws", "127.0.0.1", 5556)),
         ("vmc://", StreamUrl("vmc", "127.0.0.1", 39539)),
         ("vmc://192.168.0.7:39540", StreamUrl("vmc", "192.168.0.7", 39540)),
+        ("vmc://?bones=required", StreamUrl("vmc", "127.0.0.1", 39539, bones="required")),
+        ("vmc://127.0.0.1:39540?bones=all", StreamUrl("vmc", "127.0.0.1", 39540)),
     ],
 )  # fmt: skip
 def test_an_address_is_read(text: str, url: StreamUrl) -> None:
@@ -49,7 +51,9 @@ def test_an_address_is_read(text: str, url: StreamUrl) -> None:
         ("zmq://127.0.0.1:1?kurve=x", "it knows curve and tokens"),
         ("zmq://127.0.0.1:1?tokens=yes", "tokens is 0 or 1"),
         ("ws://127.0.0.1:1?curve=x", "ws has no option 'curve'; it knows tokens"),
-        ("vmc://127.0.0.1:1?tokens=1", "it knows none"),
+        ("vmc://127.0.0.1:1?tokens=1", "it knows bones"),
+        ("vmc://127.0.0.1:1?bones=some", "bones is all or required, not 'some'"),
+        ("zmq://127.0.0.1:1?bones=all", "zmq has no option 'bones'"),
         ("vmc://127.0.0.1:0", "name its host and port"),
         ("vmc://*:39539", "name its host and port"),
     ],

@@ -11,12 +11,16 @@ import numpy as np
 import pytest
 from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_message import OscMessage
+from scipy.spatial.transform import Rotation
 
 from engine.skeleton import JOINT_NAMES, PARENTS
+from realtime.body.kinematics import forward_kinematics
+from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.messages import Person, WorldPose
 from realtime.outputs.stream import StreamError, parse_stream_url
-from realtime.outputs.streams.vmc_stream import BONES, VmcStream, unity_bones
+from realtime.outputs.streams.humanoid import BONES, HUMANOIDS
+from realtime.outputs.streams.vmc_stream import VmcStream
 from tests.realtime.outputs.sockets import nothing_left_behind
 from tests.realtime.outputs.synthetic_stream import BODY, person_at, solved_at
 
@@ -81,11 +85,11 @@ QUARTER_TURNS = [
 
 
 @contextlib.contextmanager
-def sending() -> Iterator[tuple[VmcStream, socket.socket]]:
+def sending(options: str = "") -> Iterator[tuple[VmcStream, socket.socket]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(5)
-        stream = VmcStream(parse_stream_url(f"vmc://127.0.0.1:{receiver.getsockname()[1]}"), BODY)
+        stream = VmcStream(parse_stream_url(f"vmc://127.0.0.1:{receiver.getsockname()[1]}{options}"), BODY)
         try:
             yield stream, receiver
         finally:
@@ -114,12 +118,23 @@ def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.concatenate([a[3] * b[:3] + b[3] * a[:3] + np.cross(a[:3], b[:3]), [a[3] * b[3] - a[:3] @ b[:3]]])
 
 
+def placed(which: str, person: Person, body: BodyModel) -> dict[str, np.ndarray]:
+    humanoid = HUMANOIDS[which]
+    return dict(zip(humanoid.names, humanoid.place(person, body).astype(float), strict=True))
+
+
 def stood_up(bones: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """World positions and rotations of Unity's transforms with these local ones; left-handed throughout."""
+    """World positions and rotations of Unity's transforms with these local ones; left-handed throughout.
+
+    An avatar without a bone hangs its children on the next one above.
+    """
     places: dict[str, np.ndarray] = {}
     turns: dict[str, np.ndarray] = {}
-    for name, parent in UNITY_PARENTS.items():
+    for name in [name for name in UNITY_PARENTS if name in bones]:
         p, q = bones[name][:3], bones[name][3:]
+        parent = UNITY_PARENTS[name]
+        while parent is not None and parent not in bones:
+            parent = UNITY_PARENTS[parent]
         if parent is None:
             places[name], turns[name] = p, q
         else:
@@ -163,7 +178,7 @@ def test_every_bone_turns_the_way_a_person_does(joint: str, axis: str, at_rest: 
     half = np.sqrt(0.5)
     quaternions[JOINT_NAMES.index(joint), "xyz".index(axis[1])] = half if axis[0] == "+" else -half
     quaternions[JOINT_NAMES.index(joint), 3] = half
-    bones = dict(zip(BONES.values(), unity_bones(posed(quaternions), BODY), strict=True))
+    bones = placed("all", posed(quaternions), BODY)
     for name, bone in bones.items():
         expected = at_rest if name != BONES[joint] else after
         np.testing.assert_allclose(rotated(bone[3:].astype(float), np.array(at_rest, float)), expected, atol=1e-6)
@@ -171,7 +186,7 @@ def test_every_bone_turns_the_way_a_person_does(joint: str, axis: str, at_rest: 
 
 def test_the_free_body_at_rest_is_a_t_pose_in_unity() -> None:
     person = replace(posed(np.tile([0.0, 0.0, 0.0, 1.0], (24, 1))), betas=np.zeros(10, np.float32))
-    bones = dict(zip(BONES.values(), unity_bones(person, load_body("open")), strict=True))
+    bones = placed("all", person, load_body("open"))
     places, _ = stood_up(bones)
     assert places["LeftHand"][0] < places["LeftUpperArm"][0] < 0 < places["RightUpperArm"][0] < places["RightHand"][0]
     assert places["Head"][1] > places["Hips"][1] > places["LeftFoot"][1]
@@ -192,6 +207,99 @@ def test_the_bones_land_on_our_joints() -> None:
                 mirrored = places[bone] * [-1, 1, 1]
                 assert np.linalg.norm(mirrored - ours[JOINT_NAMES.index(joint)]) < 1e-4  # 0.1 mm
                 assert abs(np.linalg.norm(turns[bone]) - 1) < 1e-5
+
+
+# Unity's list of the bones without which it makes no Humanoid (Avatar documentation: 15 bones).
+REQUIRED = {
+    *("Hips", "Spine", "Head"),
+    *(f"{side}{bone}" for side in ("Left", "Right") for bone in ("UpperLeg", "LowerLeg", "Foot")),
+    *(f"{side}{bone}" for side in ("Left", "Right") for bone in ("UpperArm", "LowerArm", "Hand")),
+}
+
+
+def on_an_avatar_of(body: BodyModel, bones: dict[str, np.ndarray], lacking: set[str]) -> dict[str, np.ndarray]:
+    """World positions, in our axes, of an avatar in the body's proportions that lacks some bones.
+
+    A bone that it has and nobody sent stays as it is at rest.
+    """
+    rest = dict(zip(BONES.values(), body.rest_joints(np.zeros((1, 10), np.float32))[0][list(range(22))], strict=True))
+    avatar: dict[str, np.ndarray] = {}
+    for name, parent in UNITY_PARENTS.items():
+        if name in lacking:
+            continue
+        while parent in lacking:
+            parent = UNITY_PARENTS[parent]
+        offset = (rest[name] - rest[parent]) * [-1, 1, 1] if parent else bones[name][:3]
+        avatar[name] = np.concatenate([offset, bones[name][3:] if name in bones else [0, 0, 0, 1]])
+    places, _ = stood_up(avatar)
+    return {name: place * [-1, 1, 1] for name, place in places.items()}
+
+
+def bent_person(seed: int, body: BodyModel) -> Person:
+    """A back that bends by some 15 degrees in each of its joints, shoulders shrugged a little, arms and legs anyhow."""
+    rng = np.random.default_rng(seed)
+    angles = rng.normal(0, np.radians(25), (24, 3))
+    angles[[JOINT_NAMES.index("left_collar"), JOINT_NAMES.index("right_collar")]] *= 0.2
+    back = [JOINT_NAMES.index(name) for name in ("spine1", "spine2", "spine3", "neck")]
+    angles[back] = rng.normal(0, np.radians(9), 3) + rng.normal(0, np.radians(4), (4, 3))
+    quaternions = Rotation.from_rotvec(angles).as_quat().astype(np.float32)
+    person = replace(posed(quaternions), betas=np.zeros(10, np.float32))
+    rotmats = Rotation.from_quat(quaternions).as_matrix()[None].astype(np.float32)
+    joints = forward_kinematics(rotmats, body.rest_joints(person.betas[None]))[1][0]
+    return replace(person, pose=replace(person.pose, joints=joints))
+
+
+def errors_m(which: str, lacking: set[str]) -> np.ndarray:
+    """(people, bones) of an avatar that lacks some bones and gets those of `which`."""
+    body = load_body("open")
+    people = [bent_person(seed, body) for seed in range(60)]
+    rows = []
+    for person in people:
+        ours = dict(zip(BONES.values(), person.pose.joints, strict=False))
+        places = on_an_avatar_of(body, placed(which, person, body), lacking)
+        rows.append([np.linalg.norm(places[name] - ours[name]) for name in places])
+    return np.array(rows)
+
+
+def test_required_bones_alone_are_sent_when_asked() -> None:
+    with sending("?bones=required") as (stream, receiver):
+        stream.send(solved_at(0, 0))
+        bones = bones_of(received(receiver))
+    assert bones.keys() == REQUIRED
+
+
+@pytest.mark.parametrize(
+    ("lacking", "all_mm", "required_mm"),
+    [
+        (set(), 0, 13),
+        ({"UpperChest"}, 30, 12),
+        ({"UpperChest", "Chest"}, 65, 12),
+        (UNITY_PARENTS.keys() - REQUIRED, 74, 13),
+    ],
+)
+def test_bends_of_missing_bones_go_into_those_that_are_there(lacking: set, all_mm: float, required_mm: float) -> None:
+    """Mean error over an avatar's bones: what the bones it lacks would have turned is lost with `all`."""
+    assert 1e3 * errors_m("all", lacking).mean() == pytest.approx(all_mm, abs=1)
+    assert 1e3 * errors_m("required", lacking).mean() < required_mm
+
+
+def test_heads_and_limbs_point_as_the_persons_do() -> None:
+    body = load_body("open")
+    for seed in range(20):
+        person = bent_person(seed, body)
+        _, everything = stood_up(placed("all", person, body))
+        _, required = stood_up(placed("required", person, body))
+        for name in REQUIRED - {"Spine"}:
+            assert abs(everything[name] @ required[name]) > 1 - 1e-6
+
+
+def test_a_person_at_rest_is_the_same_with_required_bones() -> None:
+    body = load_body("open")
+    person = replace(posed(np.tile([0.0, 0.0, 0.0, 1.0], (24, 1))), betas=np.zeros(10, np.float32))
+    everything, _ = stood_up(placed("all", person, body))
+    required, _ = stood_up(placed("required", person, body))
+    for name, place in required.items():
+        np.testing.assert_allclose(place, everything[name], atol=1e-6)
 
 
 def test_one_person_is_sent_and_stays_the_one() -> None:

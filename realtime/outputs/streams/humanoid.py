@@ -1,0 +1,119 @@
+"""SMPL's joints as the bones of Unity's Humanoid, in Unity's frame.
+
+Unity is left-handed with Y up, and an avatar faces +Z. Ours is right-handed with the same Y and Z, so the two differ
+by a mirror in x: p = (-x, y, z), q = (x, -y, -z, w).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from engine.skeleton import JOINT_NAMES, PARENTS
+from realtime.body.kinematics import forward_kinematics
+from realtime.body.model import BodyModel
+from realtime.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
+from realtime.messages import Array, Person
+
+# SMPL's joints in their order, as Unity's HumanBodyBones calls the bone that begins there. SMPL's two hand joints have
+# no counterpart. In both trees every one of these bones has the same parent.
+BONES: dict[str, str] = {
+    "pelvis": "Hips",
+    "left_hip": "LeftUpperLeg",
+    "right_hip": "RightUpperLeg",
+    "spine1": "Spine",
+    "left_knee": "LeftLowerLeg",
+    "right_knee": "RightLowerLeg",
+    "spine2": "Chest",
+    "left_ankle": "LeftFoot",
+    "right_ankle": "RightFoot",
+    "spine3": "UpperChest",
+    "left_foot": "LeftToes",
+    "right_foot": "RightToes",
+    "neck": "Neck",
+    "left_collar": "LeftShoulder",
+    "right_collar": "RightShoulder",
+    "head": "Head",
+    "left_shoulder": "LeftUpperArm",
+    "right_shoulder": "RightUpperArm",
+    "left_elbow": "LeftLowerArm",
+    "right_elbow": "RightLowerArm",
+    "left_wrist": "LeftHand",
+    "right_wrist": "RightHand",
+}
+# What Unity asks of every Humanoid (HumanTrait.RequiredBone); the others are optional.
+_OPTIONAL = {"Chest", "UpperChest", "Neck", "LeftShoulder", "RightShoulder", "LeftToes", "RightToes"}
+_REQUIRED = {joint: bone for joint, bone in BONES.items() if bone not in _OPTIONAL}
+
+_P_UNITY = np.array([-1, 1, 1], np.float32)
+_Q_UNITY = np.array([1, -1, -1, 1], np.float32)
+
+
+@dataclass(frozen=True)
+class Humanoid:
+    """A choice of bones: their names, and where the person's body puts them.
+
+    place(person, body) -> (B, 7) in the order of `names`: position in metres and quaternion x, y, z, w of each bone in
+    its parent's frame, Unity's axes. The avatar's root stays at the world's origin, so the hips carry where the body is
+    and which way it faces; the other positions are the body's own offsets at rest. Both rest poses are T-poses that
+    face +Z with every bone's axes along the world's, so SMPL's rotations are the avatar's.
+    """
+
+    names: tuple[str, ...]
+    place: Callable[[Person, BodyModel], Array]
+
+
+def _place_all(person: Person, body: BodyModel) -> Array:
+    rest = body.rest_joints(person.betas[None])[0]
+    offsets = rest - rest[PARENTS]
+    offsets[0] = person.pose.trans
+    return _in_unity(offsets, person.pose.rotations)[_ALL_JOINTS]
+
+
+def _place_required(person: Person, body: BodyModel) -> Array:
+    """Bends of bones that are not sent go into those that are, so that nothing sent points another way.
+
+    Head and limbs keep their directions in the world. The one bone of the back takes the rotation that brings head and
+    shoulders nearest to their places (Kabsch 1976).
+    """
+    rest = body.rest_joints(person.betas[None])
+    world, joints = forward_kinematics(rotmat_from_quaternion(person.pose.rotations)[None], rest)
+    rest, world, joints = rest[0], world[0], joints[0]
+    back, _ = Rotation.align_vectors(joints[_HELD_UP] - joints[_BACK], rest[_HELD_UP] - rest[_BACK])
+    world[_BACK] = back.as_matrix()
+    local = np.swapaxes(world[_KEPT_PARENTS], -1, -2) @ world
+    local[0] = world[0]
+    offsets = rest - rest[_KEPT_PARENTS]
+    offsets[0] = person.pose.trans
+    return _in_unity(offsets, quaternion_from_rotmat(local))[_REQUIRED_JOINTS]
+
+
+def _in_unity(positions: Array, quaternions: Array) -> Array:
+    return np.concatenate([positions * _P_UNITY, quaternions * _Q_UNITY], axis=1, dtype=np.float32)
+
+
+def _kept_parents() -> list[int]:
+    """For each of SMPL's joints the nearest one above it whose bone is required; the pelvis' own for itself."""
+    parents = [0] * len(PARENTS)
+    for joint in range(1, len(PARENTS)):
+        above = int(PARENTS[joint])
+        parents[joint] = above if JOINT_NAMES[above] in _REQUIRED else parents[above]
+    return parents
+
+
+def _indices(names: tuple[str, ...]) -> list[int]:
+    return [JOINT_NAMES.index(name) for name in names]
+
+
+_ALL_JOINTS, _REQUIRED_JOINTS = _indices(tuple(BONES)), _indices(tuple(_REQUIRED))
+_KEPT_PARENTS = _kept_parents()
+_BACK = JOINT_NAMES.index("spine1")
+_HELD_UP = _indices(("head", "left_shoulder", "right_shoulder"))  # what hangs on the back
+
+HUMANOIDS: dict[str, Humanoid] = {
+    "all": Humanoid(tuple(BONES.values()), _place_all),
+    "required": Humanoid(tuple(_REQUIRED.values()), _place_required),
+}
