@@ -1,14 +1,15 @@
-"""The flags of `run_live.py`, and how they become a configuration."""
+"""The flags of `run_live.py`, which are the keywords of `realtime.live` too, and how they become a configuration."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
-from engine.config import load_config
+from engine.config import ConfigError, load_config
 from realtime.config import LiveConfig
 
 # flag's destination -> where it goes in LiveConfig
@@ -105,13 +106,24 @@ def parse(arguments: list[str] | None = None) -> LiveConfig:
 
     Raises engine.config.ConfigError for a value or a key that cannot be; exits 2 with one line for a wrong flag.
     """
-    given = vars(parser().parse_args(sys.argv[1:] if arguments is None else arguments))
-    path = given.pop("config", None)
+    return configured(vars(parser().parse_args(sys.argv[1:] if arguments is None else arguments)))
+
+
+def configured(settings: Mapping[str, Any]) -> LiveConfig:
+    """The configuration that settings ask for, which are named as the flags are, with `_` for `-`.
+
+    Raises ConfigError for a name that no flag has, with the nearest one, and for a value that cannot be.
+    """
     overrides: dict[str, Any] = {}
-    for flag, value in given.items():
-        *sections, key = _PLACES[flag].split(".")
+    for name, value in settings.items():
+        if name == "config":
+            continue
+        if name not in _PLACES:
+            near = difflib.get_close_matches(name, [*_PLACES, "config"], n=1, cutoff=0.0)[0]
+            raise ConfigError(f"unknown setting '{name}'; the nearest known one is '{near}'")
+        *sections, key = _PLACES[name].split(".")
         section = overrides
-        for name in sections:
-            section = section.setdefault(name, {})
+        for part in sections:
+            section = section.setdefault(part, {})
         section[key] = value
-    return load_config(LiveConfig, path, overrides)
+    return load_config(LiveConfig, settings.get("config"), overrides)
