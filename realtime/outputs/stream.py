@@ -17,6 +17,13 @@ LOOPBACK = "127.0.0.1"
 _DEFAULT_PORTS = {"zmq": 5555, "ws": 5556, "vmc": 39539}
 _OPTIONS: dict[str, tuple[str, ...]] = {"zmq": ("curve", "tokens"), "ws": ("tokens",), "vmc": ("bones",)}
 _CHOICES: dict[str, tuple[str, ...]] = {"tokens": ("0", "1"), "bones": ("all", "required")}  # the first is the default
+_KNOWN_AS = {  # what other programs call a stream: what we call it, in words
+    "tcp": ("zmq", "a ZeroMQ stream"),
+    "http": ("ws", "a WebSocket"),
+    "wss": ("ws", "a WebSocket"),
+    "udp": ("vmc", "a VMC receiver"),
+    "osc": ("vmc", "a VMC receiver"),
+}
 _EXAMPLE = "for example zmq://127.0.0.1:5555"
 
 
@@ -104,6 +111,9 @@ def parse_stream_url(text: str) -> StreamUrl:
     except ValueError as error:
         raise StreamError(f"'{text}' is no address: {error}; write scheme://host:port, {_EXAMPLE}") from error
     scheme = parts.scheme
+    if scheme in _KNOWN_AS:
+        ours, what = _KNOWN_AS[scheme]
+        raise StreamError(f"'{text}': {what} is {ours}:// here; write {ours}://{text.partition('://')[2]}")
     if scheme not in _DEFAULT_PORTS:
         near = difflib.get_close_matches(scheme, _DEFAULT_PORTS, n=1, cutoff=0.0)[0]
         raise StreamError(f"'{text}': unknown stream '{scheme}'; the nearest known one is {near} ({_schemes()})")

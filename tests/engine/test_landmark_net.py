@@ -38,7 +38,7 @@ def people(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor, torch
     return image_px, world_m, torch.rand(count, 33, generator=generator)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     shift=st.tuples(st.floats(-2000, 2000), st.floats(-2000, 2000)),
     scale=st.floats(0.2, 8.0),

@@ -13,14 +13,14 @@ axis_angles = arrays(np.float64, (5, 3), elements=st.floats(-3, 3, width=32))
 
 
 @given(axis_angles)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_axis_angle_agrees_with_scipy(axis_angle: np.ndarray) -> None:
     ours = rotmat_from_axis_angle(torch.from_numpy(axis_angle).float()).numpy()
     np.testing.assert_allclose(ours, Rotation.from_rotvec(axis_angle).as_matrix(), atol=3e-6)
 
 
 @given(axis_angles, st.floats(0.1, 10), st.floats(-2, 2))
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_6d_survives_scale_and_shear_of_its_second_row(axis_angle: np.ndarray, scale: float, shear: float) -> None:
     rotmats = torch.from_numpy(Rotation.from_rotvec(axis_angle).as_matrix())
     d6 = sixd_from_rotmat(rotmats)
@@ -34,7 +34,7 @@ def test_6d_is_the_first_two_rows() -> None:
 
 
 @given(axis_angles)
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 def test_angle_between_agrees_with_scipy(axis_angle: np.ndarray) -> None:
     turn = Rotation.from_rotvec(axis_angle)
     base = Rotation.from_euler("xyz", [0.4, 0.2, -1.0])

@@ -105,7 +105,7 @@ def test_pck_counts_the_visible_keypoints_that_are_near() -> None:
 
 
 @given(SEEDS, st.sampled_from([0.0, 0.01, 0.3]), st.booleans())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_alignment_agrees_with_scipy_s_rotation(seed: int, noise: float, mirror: bool) -> None:
     """scipy finds the best proper rotation (Kabsch); the best scale is then a regression through the origin."""
     pred, gt = bodies(seed, noise, mirror)
@@ -131,7 +131,7 @@ def test_no_similarity_is_nearer_than_the_alignment(mirror: bool) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_alignment_does_not_depend_on_where_the_prediction_stands(seed: int) -> None:
     pred, gt = bodies(seed, 0.2, mirror=False)
     rng = np.random.default_rng(seed + 1)
@@ -153,7 +153,7 @@ def test_errors_are_scipy_s_distances(points: np.ndarray) -> None:
 
 
 @given(SEEDS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_joint_angles_are_scipy_s_magnitudes(seed: int) -> None:
     a, b = (Rotation.random(6, rng=np.random.default_rng(seed + i)) for i in (0, 1))
     expected = np.degrees((a.inv() * b).magnitude()).reshape(2, 3).mean(1)

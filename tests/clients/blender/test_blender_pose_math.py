@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation, Slerp
 
@@ -23,7 +23,6 @@ quaternions = (
 points = st.tuples(numbers, numbers, numbers).map(np.array)
 
 
-@settings(deadline=None)
 @given(quaternions, quaternions, points)
 def test_products_and_rotations_are_scipys(a: np.ndarray, b: np.ndarray, p: np.ndarray) -> None:
     ours, theirs = pose_math.multiply(a, b), Rotation.from_quat(a) * Rotation.from_quat(b)
@@ -32,14 +31,12 @@ def test_products_and_rotations_are_scipys(a: np.ndarray, b: np.ndarray, p: np.n
     assert np.allclose(pose_math.multiply(a, pose_math.inverse(a)), pose_math.IDENTITY, atol=1e-12)
 
 
-@settings(deadline=None)
 @given(quaternions)
 def test_matrices_there_and_back(q: np.ndarray) -> None:
     back = pose_math.from_matrix(Rotation.from_quat(q).as_matrix())
     assert abs(back @ q) == pytest.approx(1, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(quaternions, quaternions, st.floats(0, 1))
 def test_slerp_is_scipys(a: np.ndarray, b: np.ndarray, t: float) -> None:
     if abs(a @ b) < 1e-3:  # half a turn apart: both ways are as short
@@ -48,7 +45,6 @@ def test_slerp_is_scipys(a: np.ndarray, b: np.ndarray, t: float) -> None:
     assert (Rotation.from_quat(pose_math.slerp(a, b, t)) * theirs.inv()).magnitude() < 1e-6
 
 
-@settings(deadline=None)
 @given(points.filter(lambda p: np.linalg.norm(p) > 0.1), points.filter(lambda p: np.linalg.norm(p) > 0.1))
 def test_shortest_arc_takes_one_direction_to_the_other(a: np.ndarray, b: np.ndarray) -> None:
     turned = pose_math.rotate(pose_math.shortest_arc(a, b), a / np.linalg.norm(a))

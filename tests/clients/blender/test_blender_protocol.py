@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from clients.blender import protocol
@@ -133,14 +133,12 @@ KEYS = st.sampled_from(["v", "seq", "people", "names", "offsets", "shape_offsets
 MESSAGES = (pose_message(1), Wire(BODY).skeleton())
 
 
-@settings(deadline=None)
 @given(st.sampled_from([b"pose ", b"skeleton ", b"status "]), st.binary())
 def test_garbage_is_refused_and_nothing_else(topic: bytes, garbage: bytes) -> None:
     with pytest.raises(ProtocolError):
         parse(topic + garbage)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(KEYS, JSON, max_size=3), st.sampled_from(MESSAGES))
 def test_damaged_messages_are_read_or_refused(fields: dict[str, object], message: bytes) -> None:
     damaged = changed(message, **fields)

@@ -58,7 +58,7 @@ def test_skinning_equals_smplx(tmp_path, smpl_arrays):
 
 
 @given(SEEDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_joints_follow_the_tree(open_body, seed):
     rng = np.random.default_rng(seed)
     rotmats, rest = _pose(rng, 3), open_body.rest_joints(_betas(rng, 3))
@@ -73,7 +73,7 @@ def test_joints_follow_the_tree(open_body, seed):
 
 
 @given(SEEDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_the_fast_skinner_equals_the_plain_one(open_body, seed):
     rng = np.random.default_rng(seed)
     rotmats, betas, trans = _pose(rng)[0], _betas(rng)[0], rng.normal(size=3).astype(np.float32)
@@ -82,7 +82,7 @@ def test_the_fast_skinner_equals_the_plain_one(open_body, seed):
 
 
 @given(SEEDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_turning_the_root_turns_the_whole_body(open_body, seed):
     rng = np.random.default_rng(seed)
     rotmats, betas = _pose(rng), _betas(rng)
@@ -123,7 +123,7 @@ def test_a_bent_elbow_moves_the_hand_and_nothing_above(open_body):
 
 
 @given(st.floats(0.9, 2.2), SEEDS)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_stated_height_holds_for_every_shape(open_body, height_m, seed):
     rng = np.random.default_rng(seed)
     scaled = open_body.scaled_to_height(height_m)

@@ -31,7 +31,7 @@ def facing(open_body: BodyModel) -> np.ndarray:
     y_m=st.floats(-1, 1),
     z_m=st.floats(1.8, 9),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_recovers_where_a_projected_body_stands(open_body, seed, x_m, y_m, z_m):
     rng = np.random.default_rng(seed)
     rotmats = Rotation.from_rotvec(rng.normal(0, 0.5, (24, 3))).as_matrix()[None].astype(np.float32)

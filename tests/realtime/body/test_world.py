@@ -90,7 +90,7 @@ def test_a_pose_that_is_not_finite_never_sets_the_floor(open_body: BodyModel):
 
 
 @given(st.integers(0, 2**31), st.floats(-1.2, 1.2))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_world_moves_no_body(open_body, seed, pitch_rad):
     """Joints in the world are the joints in the camera frame, turned and shifted as a whole."""
     rng = np.random.default_rng(seed)

@@ -51,7 +51,7 @@ def test_along_a_line_the_vector_filter_is_the_scalar_filter() -> None:
     np.testing.assert_allclose(found, scalar_one_euro(times, values, PARAMETERS), atol=1e-12)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.integers(0, 1000),
     hnp.arrays(np.float64, 3, elements=st.floats(-3, 3)),

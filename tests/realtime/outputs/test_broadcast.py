@@ -165,7 +165,7 @@ def test_what_cannot_be_opened_leaves_nothing_open() -> None:
             (f"ws://127.0.0.1:{taken.getsockname()[1]}", "is taken"),
             (f"zmq://127.0.0.1:{taken.getsockname()[1]}", "is taken"),
             (f"ws://127.0.0.1:{free}", "is taken"),  # by ourselves
-            ("udp://x", "unknown stream 'udp'"),
+            ("udp://x", "write vmc://x"),
         ):
             with pytest.raises(StreamError, match=message):
                 Broadcast([f"zmq://127.0.0.1:{free}", "ws://127.0.0.1:0", bad], BODY)

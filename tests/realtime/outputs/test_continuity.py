@@ -44,7 +44,7 @@ def off_halfway_rad(names: np.ndarray, rotation_of: Callable, truth: Rotation) -
 
 @pytest.mark.parametrize("name", NAMES)
 @given(seed=seeds)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_the_rotations_stay_what_they_were(name: str, seed: int) -> None:
     continuous, name_of, rotation_of = NAMES[name]
     truth = motion(seed)
@@ -54,7 +54,7 @@ def test_the_rotations_stay_what_they_were(name: str, seed: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @given(seed=seeds, cut=st.integers(1, FRAMES - 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_motion_in_pieces_is_the_motion_at_once(name: str, seed: int, cut: int) -> None:
     continuous, name_of, _ = NAMES[name]
     names = name_of(motion(seed))[:, None]
@@ -65,7 +65,7 @@ def test_a_motion_in_pieces_is_the_motion_at_once(name: str, seed: int, cut: int
 
 
 @given(seed=seeds)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_quaternions_lie_near_the_frame_before(seed: int) -> None:
     rng = np.random.default_rng(seed)
     signs = rng.choice([-1.0, 1.0], (FRAMES, 1, 1))
@@ -74,7 +74,7 @@ def test_quaternions_lie_near_the_frame_before(seed: int) -> None:
 
 
 @given(seed=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_rotvecs_follow_any_path_of_less_than_a_turn(seed: int) -> None:
     """A smooth path of vectors up to 1.7 pi long comes back as it was, though their shortest names leap at pi."""
     rng = np.random.default_rng(seed)
@@ -88,7 +88,7 @@ def test_rotvecs_follow_any_path_of_less_than_a_turn(seed: int) -> None:
 
 
 @given(seed=seeds)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_euler_angles_step_no_further_than_their_rotation_asks(seed: int) -> None:
     """Of all names of a rotation the one taken is the nearest to the frame before."""
     names = motion(seed, speed_rad=0.3).as_euler(ORDER)[:, None]

@@ -82,7 +82,7 @@ def test_recovering_again_changes_nothing(whole: tuple[Path, bytes, bytes]) -> N
     assert [p.name for p in folder.iterdir()] == ["s.npz"]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(cut=st.integers(0, 10**9))
 def test_a_journal_cut_at_any_byte(whole: tuple[Path, bytes, bytes], cut: int) -> None:
     folder, journal, _ = whole

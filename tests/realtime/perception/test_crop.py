@@ -107,7 +107,7 @@ def test_bad_boxes_are_refused(box: list[float]) -> None:
         tokenhmr_crop(picture(64, 64), box)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.floats(-500, 2000), st.floats(-500, 2000), st.floats(1, 3000), st.floats(1, 3000))
 def test_square_holds_the_box_at_its_aspect(x: float, y: float, w: float, h: float) -> None:
     center, side = crop_square([x, y, x + w, y + h])

@@ -30,7 +30,7 @@ def slow_refine(points: np.ndarray, heat: np.ndarray) -> tuple[np.ndarray, np.nd
     return refined, peaks
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10_000), st.floats(-6, 1))
 def test_refine_equals_loops(seed: int, level: float) -> None:
     rng = np.random.default_rng(seed)
