@@ -111,12 +111,13 @@ class FanOut:
         config = self._config
         if config.view == "none":
             return
-        viewer = Viewer(
+        viewer = self._viewer = Viewer(
             self._body,
             self._world.R_world_cam,
             fov_deg=config.camera.fov_deg,
             commands=Commands(self._world.recalibrate, self._toggle_recording, self._set_smoothing),
             config=config.web if config.view == "web" else config.viewer,
+            smoothing=config.smoothing.level,
         )
         try:
             viewer.open()
@@ -124,8 +125,7 @@ class FanOut:
             if config.view != "auto":
                 raise
             logger.info("no window: %s", error)
-            return
-        self._viewer = viewer
+            self._viewer = None
         if viewer.where:
             logger.info("open %s in your browser", viewer.where)
 

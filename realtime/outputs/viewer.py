@@ -9,10 +9,9 @@ queues up.
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import multiprocessing
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.body.model import BodyModel
+from realtime.channel import Channel, ChannelClosed
+from realtime.estimate.smoothing import SmoothingConfig
 from realtime.messages import SolvedFrame
+from realtime.outputs.child import END, Child, ChildGone
 from realtime.outputs.display import NoDisplayError, why_no_window
 from realtime.outputs.overlay import LiveStatus, Picture
 from realtime.outputs.shown import Shown, shown
@@ -62,9 +64,6 @@ class Screen(Protocol):
 
     def draw(self) -> bool:
         """Draw what changed, pass on what was pressed. False once the user closed it."""
-
-    def picture(self) -> Picture:
-        """What it shows, (H, W, 3) RGB."""
 
     def close(self) -> None:
         """Free what it holds."""
@@ -104,9 +103,11 @@ class Viewer:
         fov_deg: float,
         commands: Commands,
         config: ViewerConfig | WebConfig | None = None,
+        smoothing: str = SmoothingConfig().level,
     ) -> None:
         """The camera's rotation (3, 3) and horizontal field of view say where joints lie in the camera's picture.
 
+        smoothing: the level in use, until the first frame tells.
         The type of `config` says which screen: a window (the default) or a web page.
         """
         self.where = ""  # the page's address, once it is open
@@ -115,28 +116,29 @@ class Viewer:
         self._fov_deg = fov_deg
         self._commands = commands
         self._config = config or ViewerConfig()
+        self._smoothing = smoothing
         self._lock = threading.Lock()
         self._newest: tuple[SolvedFrame, LiveStatus] | None = None
         self._closed = False
         self._wanted = False  # the screen has drawn the last picture and asks for the next
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._link: Connection | None = None
+        self._child: Child | None = None
+        self._outbox: Channel[tuple[str, Any]] = Channel.bounded(8)  # more than are ever on their way: it never waits
 
     def open(self) -> None:
         """Open the screen and wait until it is there: a few seconds, in which other threads run on.
 
-        Raises NoDisplayError where no window can open, or no page at the port that was asked for.
+        Raises NoDisplayError where no window can open, or no page at the port that was asked for, or not in time.
         """
         reason = why_no_window() if isinstance(self._config, ViewerConfig) else None
         if reason is not None:
             raise NoDisplayError(reason)
-        context = multiprocessing.get_context("spawn")
-        self._link, far_end = context.Pipe()
-        self._process = context.Process(target=_run_screen, args=(far_end, self._config), name="viewer", daemon=True)
-        self._process.start()
-        far_end.close()  # or the end of the process would not be seen
-        self._send("body", self._body)  # not with the arguments: `start` waits for ever where the process dies early
-        kind, what = self._wait_for("opened", "failed", timeout_s=_OPEN_TIMEOUT_S)
+        self._child = Child(_run_screen, self._config, self._smoothing, name="viewer", outbox=self._outbox)
+        self._send("body", self._body)  # not with the arguments: they must be small
+        try:
+            kind, what = self._wait_for("opened", "failed", timeout_s=_OPEN_TIMEOUT_S)
+        except (ChildGone, TimeoutError) as error:
+            self.close()
+            raise NoDisplayError(f"the viewer cannot open: {error}; choose --view none") from error
         if kind == "failed":
             self.close()
             raise NoDisplayError(what)
@@ -156,21 +158,20 @@ class Viewer:
     @property
     def pid(self) -> int | None:
         """The screen's process while the viewer is open."""
-        return self._process.pid if self._process is not None else None
+        return self._child.pid if self._child is not None else None
 
     def tick(self) -> bool:
         """Pass commands on and give the screen the newest picture if it asks. At once; False once it was closed.
 
-        Raises RuntimeError where the screen's process died.
+        Where the screen's process dies, it says so once and does nothing from then on.
         """
-        link = self._opened()
-        while not self._closed and link.poll():
-            kind, what = self._receive()
-            if kind == "closed":
-                self._closed = True
-                return False
-            self._take(kind, what)
-        if self._wanted and not self._closed:
+        try:
+            while not self._closed and self._child is not None and self._child.poll():
+                self._take(*self._child.receive())
+        except ChildGone as error:
+            logger.error("the viewer is gone: %s; the run goes on without it", error)
+            self.close()
+        if self._wanted and not self._closed and self._child is not None:
             with self._lock:
                 newest, self._newest = self._newest, None
             if newest is not None:
@@ -185,38 +186,19 @@ class Viewer:
 
     def close(self) -> None:
         """Close the screen and end its process. Harmless where it is closed already."""
-        if self._link is not None:
-            self._link.close()  # its process sees the end of the pipe and ends
-            self._link = None
-        if self._process is not None:
-            self._process.join(5.0)
-            if self._process.is_alive():
-                self._process.kill()
-                self._process.join()
-            self._process = None
-
-    def _opened(self) -> Connection:
-        if self._link is None:
-            raise RuntimeError("the viewer is not open")
-        return self._link
+        if self._child is not None:
+            self._child.close()
+            self._child = None
 
     def _send(self, kind: str, what: Any) -> None:
-        try:
-            self._opened().send((kind, what))
-        except (BrokenPipeError, ConnectionResetError):
-            logger.debug("the viewer went away while a picture was sent")  # the next receive says how
-
-    def _receive(self) -> tuple[str, Any]:
-        try:
-            return self._opened().recv()
-        except (EOFError, ConnectionResetError) as error:
-            assert self._process is not None
-            self._process.join(5.0)
-            raise RuntimeError(f"the viewer's process died (exit code {self._process.exitcode})") from error
+        with contextlib.suppress(ChannelClosed):  # the screen's process died: the next receive says how
+            self._outbox.put((kind, what))
 
     def _take(self, kind: str, what: Any) -> None:
         if kind == "ready":
             self._wanted = True
+        elif kind == "closed":
+            self._closed = True
         elif kind == "command":
             name, *arguments = what
             commands: dict[str, Callable[..., None]] = {
@@ -227,43 +209,39 @@ class Viewer:
             commands[name](*arguments)
 
     def _wait_for(self, *kinds: str, timeout_s: float) -> tuple[str, Any]:
-        """The next message of one of these kinds; others are taken as they come."""
+        """The next message of one of these kinds; others are taken as they come. Raises ChildGone or TimeoutError."""
         deadline = time.monotonic() + timeout_s
-        while self._opened().poll(max(0.0, deadline - time.monotonic())):
-            kind, what = self._receive()
+        while self._child is not None and self._child.poll(max(0.0, deadline - time.monotonic())):
+            kind, what = self._child.receive()
             if kind in kinds:
                 return kind, what
-            if kind == "closed":
-                raise RuntimeError("the viewer was closed")
             self._take(kind, what)
-        raise RuntimeError(f"the viewer's process did not answer in {timeout_s:.0f} s")
+        raise TimeoutError(f"its process did not answer in {timeout_s:.0f} s")
 
 
-def _run_screen(link: Connection, config: ViewerConfig | WebConfig) -> None:
-    """The screen's process: until the screen is closed or the other end of the link is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides what ends
+def _run_screen(link: Connection, config: ViewerConfig | WebConfig, smoothing: str) -> None:
+    """The screen's process: until the screen is closed or the program says so."""
     _prepare_environment()
 
     def send_command(*command: str) -> None:
         link.send(("command", command))
 
+    message = link.recv()
+    if message is END:
+        return
     screen: Screen
     try:
-        _, body = link.recv()
+        _, body = message
         screen = (
-            Page(body, config, on_command=send_command)
+            Page(body, config, on_command=send_command, smoothing=smoothing)
             if isinstance(config, WebConfig)
             else Window(body, config, on_key=send_command)
         )
-    except (EOFError, ConnectionResetError):
-        return  # the program is gone
     except (ImportError, OSError, RuntimeError) as error:
         link.send(("failed", f"the viewer cannot open: {' '.join(str(error).split())}; choose --view none"))
         return
     try:
         _serve(link, screen, Pace(config.fps))
-    except (EOFError, BrokenPipeError, ConnectionResetError):
-        pass  # the program closed the viewer, or is gone
     finally:
         screen.close()
 
@@ -276,11 +254,14 @@ def _serve(link: Connection, screen: Screen, pace: Pace) -> None:
             link.send(("ready", None))
             asked = True
         while link.poll(pace.wait_s()):
-            kind, what = link.recv()
+            message = link.recv()
+            if message is END:
+                return
+            kind, what = message
             if kind == "show":
                 screen.show(what)
                 asked = False
-            elif kind == "picture":
+            elif kind == "picture" and isinstance(screen, Window):
                 screen.draw()
                 link.send(("picture", screen.picture()))
         pace.start()

@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import html
-import logging
 import math
-import os
 import queue
-import re
-import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,20 +23,19 @@ from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.rotations import quaternion_from_rotmat
 from realtime.estimate.smoothing import LEVELS
-from realtime.outputs.overlay import LiveStatus, Picture, draw_skeleton, fitted
+from realtime.outputs.overlay import LiveStatus, draw_skeleton, fitted
 from realtime.outputs.scene import person_colour
 from realtime.outputs.shown import Shown, ShownPerson
 
 Array = NDArray[np.float32]
 
-LOOPBACK = "127.0.0.1"
 EYE_M, LOOK_AT_M, FIELD_OF_VIEW_DEG = (1.6, 1.5, 3.4), (0.0, 0.85, 0.0), 40.0  # of a page as it opens
-_FIRST_PORT = 8080
 _FIGURES_S = 0.2  # between two updates of the figures
 _SHAPE_S = 1.0  # and between two of somebody's mesh
 _SHAPE_M = 0.004  # a vertex that would move less does not need one
 _INSET_PX = 480, 340  # width and greatest height of the camera's picture
 _JPEG_QUALITY = 70
+_MOST_PRESSED = 8  # between two drawings; what comes beyond that is no person's doing
 
 
 @dataclass(frozen=True)
@@ -65,17 +59,22 @@ class Page:
     Raises ImportError where viser is missing, OSError where the port is taken.
     """
 
-    def __init__(self, body: BodyModel, config: WebConfig, on_command: Callable[..., None]) -> None:
+    def __init__(self, body: BodyModel, config: WebConfig, on_command: Callable[..., None], smoothing: str) -> None:
+        """smoothing: the level in use as it opens."""
+        from realtime.outputs import page_server  # viser's packages are for this process alone
+
         self._body = body
         self._on_command = on_command
-        self._pressed: queue.SimpleQueue[tuple[str, ...]] = queue.SimpleQueue()  # viser calls back in its own threads
+        self._pressed: queue.Queue[tuple[str, ...]] = queue.Queue(_MOST_PRESSED)  # viser calls back in its own threads
         self._figures_at = -math.inf
-        self._server: Any = _serve(config.port)
-        self.where = f"http://{LOOPBACK}:{self._server.get_port()}"
+        self._controls: dict[str, Container[object]] = {}  # their names and the values that a page may give them
+        self._server: Any = page_server.serve(config.port, self._controls, title="tokenmocap")
+        self.where = f"http://{page_server.LOOPBACK}:{self._server.get_port()}"
         self._bodies: list[_PageBody] = []  # as many as there ever were people at a time
         self._shown: Shown | None = None
         self._set_scene()
-        self._set_panel()
+        self._set_panel(smoothing)
+        page_server.seal()
 
     @property
     def is_watched(self) -> bool:
@@ -97,12 +96,6 @@ class Page:
                 self._draw_people(shown.people)
                 self._draw_panel(shown)
         return True
-
-    def picture(self) -> Picture:
-        """What the first page shows, (H, W, 3) RGB. Raises RuntimeError where none is open."""
-        for client in self._server.get_clients().values():
-            return np.asarray(client.get_render(height=720, width=1280, transport_format="jpeg", timeout=10.0))
-        raise RuntimeError("no page is open")
 
     def close(self) -> None:
         """Close the pages' connections and free the port."""
@@ -147,23 +140,31 @@ class Page:
 
     # -- the panel ---------------------------------------------------------------------------------------------------
 
-    def _set_panel(self) -> None:
+    def _set_panel(self, smoothing: str) -> None:
         gui = self._server.gui
         gui.configure_theme(dark_mode=True, show_logo=False, show_share_button=False, control_width="large")
         gui.set_panel_label("tokenmocap")
         self._camera = gui.add_image(np.full((9, 16, 3), 20, np.uint8), format="jpeg", jpeg_quality=_JPEG_QUALITY)
         self._figures = gui.add_html("waiting for the first picture")
-        self._smoothing = gui.add_dropdown("Smoothing", tuple(LEVELS))
+        self._smoothing = gui.add_dropdown("Smoothing", tuple(LEVELS), initial_value=smoothing)
         self._record = gui.add_button("Record")
         recentre = gui.add_button("Recentre", hint="find floor and origin anew from the next pose")
+
+        self._controls[self._smoothing._impl.uuid] = frozenset(LEVELS)
+        for button in (self._record, recentre):
+            self._controls[button._impl.uuid] = {True}
+
+        def press(*command: str) -> None:
+            with contextlib.suppress(queue.Full):
+                self._pressed.put_nowait(command)
 
         @self._smoothing.on_update
         def _(event: Any) -> None:
             if event.client is not None:  # chosen on a page, not set below
-                self._pressed.put(("smoothing", self._smoothing.value))
+                press("smoothing", self._smoothing.value)
 
-        self._record.on_click(lambda _: self._pressed.put(("record",)))
-        recentre.on_click(lambda _: self._pressed.put(("recentre",)))
+        self._record.on_click(lambda _: press("record"))
+        recentre.on_click(lambda _: press("recentre"))
 
     def _draw_panel(self, shown: Shown) -> None:
         strip, scale, offset = fitted(shown.picture_bgr, *_INSET_PX)
@@ -231,23 +232,6 @@ class _PageBody:
         """Orientations (24, 4) wxyz and positions (24, 3) in the world."""
         rotmats, joints = forward_kinematics(person.rotmats[None], self._body.rest_joints(self._betas[None]))
         return np.roll(quaternion_from_rotmat(rotmats[0]), 1, axis=1), joints[0] + person.trans
-
-
-def _serve(port: int | None) -> Any:
-    """A viser server on loopback, which answers no page but its own. Raises OSError where the port is taken."""
-    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  viser prints when it stops
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # strangers who send garbage are not worth a traceback
-    import viser
-    from websockets.asyncio import server as websocket_server
-
-    # Browsers let any page of any site talk to a port of this machine, and viser would show it the camera's picture.
-    own_pages = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?")
-    websocket_server.serve = partial(websocket_server.serve, origins=[own_pages, None])  # type: ignore[misc, assignment]
-    server = viser.ViserServer(LOOPBACK, port or _FIRST_PORT, verbose=False)
-    if port is not None and server.get_port() != port:
-        server.stop()
-        raise OSError(f"port {port} of the page cannot be had; set web.port to another, or leave it out for a free one")
-    return server
 
 
 def _figures(status: LiveStatus) -> str:

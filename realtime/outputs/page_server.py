@@ -1,0 +1,152 @@
+"""The web page's door: which connections are let in, what they may say, and that none ever goes out.
+
+Any program of this machine can talk to the page's port, and a browser lets any site try. viser's own server would take
+whatever it knows from them: a tunnel to the internet, 50 MB of an unfinished message from each, a value for anything on
+the page. Here a connection is one of few, a message is one of two kinds, small and typed, and an update is of a
+control's value to one that it offers.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import sys
+from collections.abc import Container
+from functools import partial
+from typing import Any
+
+import msgspec
+from websockets.asyncio import server as websocket_server
+from websockets.http11 import Request, Response
+
+LOOPBACK = "127.0.0.1"
+MAX_CONNECTIONS = 32  # a page takes one, and a few more while it loads
+MAX_MESSAGE_BYTES = 1 << 16  # a page's own take hundreds
+_FIRST_PORT = 8080
+_OPEN_TIMEOUT_S = 5.0  # for a request to be whole
+_OWN_PAGES = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?")
+_HEADERS = {
+    # It loads and asks nothing of anybody else, and no other site's page may lay it under buttons of its own.
+    "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'",
+    "X-Frame-Options": "DENY",  # the same for old browsers
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+}
+_GOING_OUT = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "subprocess.Popen")
+_STARTING = ("os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec", "_winapi.CreateProcess")
+
+Controls = dict[str, Container[object]]  # the values that each control may take, by viser's name of the control
+
+
+class ViewerCameraMessage(msgspec.Struct, tag=True, forbid_unknown_fields=True):
+    """Where a page's own camera stands: viser counts a page from its first one on."""
+
+    wxyz: tuple[float, float, float, float]
+    position: tuple[float, float, float]
+    look_at: tuple[float, float, float]
+    up_direction: tuple[float, float, float]
+    fov: float
+    near: float
+    far: float
+    image_height: float
+    image_width: float
+
+
+class GuiUpdateMessage(msgspec.Struct, tag=True, forbid_unknown_fields=True):
+    """A control was used."""
+
+    uuid: str
+    updates: dict[str, str | bool]
+
+
+_DECODER = msgspec.msgpack.Decoder(ViewerCameraMessage | GuiUpdateMessage)
+
+
+class PageConnection(websocket_server.ServerConnection):
+    """A connection that is cut where there are too many, and hands on only what a page may say."""
+
+    def __init__(self, *arguments: Any, controls: Controls, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._controls = controls
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        if len(self.server.handlers) > MAX_CONNECTIONS:
+            transport.abort()
+
+    async def recv(self, decode: bool | None = None) -> Any:
+        """The next message that a page may send; all others are passed over."""
+        while True:
+            message = await super().recv(decode=False)
+            try:
+                if self._allows(_DECODER.decode(message)):
+                    return message
+            except msgspec.DecodeError:
+                pass  # of a kind that is not on the list, or none at all
+
+    def _allows(self, message: ViewerCameraMessage | GuiUpdateMessage) -> bool:
+        if isinstance(message, ViewerCameraMessage):
+            return True
+        return set(message.updates) == {"value"} and message.updates["value"] in self._controls.get(message.uuid, ())
+
+
+def serve(port: int | None, controls: Controls, title: str) -> Any:
+    """A viser server on loopback that answers no page but its own. Raises OSError where the port is taken.
+
+    controls: filled as controls are added; what is not in it cannot be changed by a page.
+    """
+    sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  viser prints when it stops
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # strangers who send garbage are not worth a traceback
+    import viser
+
+    viser_serve = websocket_server.serve
+
+    def guarded(handler: Any, host: str, at: int, *, process_request: Any, **options: Any) -> Any:
+        options |= {
+            "origins": [_OWN_PAGES, None],
+            "max_size": MAX_MESSAGE_BYTES,
+            "max_queue": 4,
+            "open_timeout": _OPEN_TIMEOUT_S,
+            "create_connection": partial(PageConnection, controls=controls),
+            "process_request": partial(_answer, process_request, title),
+            "process_response": _with_headers,
+        }
+        return viser_serve(handler, host, at, **options)
+
+    websocket_server.serve = guarded  # type: ignore[misc, assignment]
+    server = viser.ViserServer(LOOPBACK, port or _FIRST_PORT, verbose=False)
+    if port is not None and server.get_port() != port:
+        server.stop()
+        raise OSError(f"port {port} of the page cannot be had; set web.port to another, or leave it out for a free one")
+    return server
+
+
+def seal() -> None:
+    """From now on this process opens no connection and starts no process, whoever asks for it. For good.
+
+    Accepting connections stays as it is. What is refused raises PermissionError where it was tried.
+    """
+
+    def refuse(event: str, _arguments: tuple[object, ...]) -> None:
+        if event in _GOING_OUT or event in _STARTING:
+            raise PermissionError(f"the page's process does not do that: {event}")
+
+    sys.addaudithook(refuse)
+
+
+def _answer(viser_answer: Any, title: str, connection: Any, request: Request) -> Response | None:
+    """viser's answer to an HTTP request, the page under our title."""
+    if "Accept-Encoding" in request.headers:
+        del request.headers["Accept-Encoding"]  # nothing is gained by packing what stays on this machine
+    response: Response | None = viser_answer(connection, request)
+    if response is not None and response.headers.get("Content-Type", "").startswith("text/html"):
+        response.body = response.body.replace(b"<title>Viser</title>", f"<title>{title}</title>".encode(), 1)
+        del response.headers["Content-Length"]
+        response.headers["Content-Length"] = str(len(response.body))
+    return response
+
+
+def _with_headers(_connection: Any, _request: Request, response: Response) -> None:
+    for name, value in _HEADERS.items():
+        response.headers[name] = value
