@@ -118,7 +118,7 @@ class App:
         perception = cleanup.enter_context(closing(create_perception(config.perception)))
         settings = EstimatorConfig(config.estimator, config.camera.fov_deg, engine=config.engine)
         estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
-        solver = Solver(estimator, config.smoothing, world)
+        solver = Solver(estimator, config.smoothing, world, look_ahead=config.offline)
         fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
         source = open_source(config.source)
         reader = cleanup.enter_context(closing(FrameReader(source, on_state=fan_out.tell_source)))
@@ -134,7 +134,7 @@ class App:
         to_put = Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)
         to_publish = self._channel(Channel[SolvedFrame])
         outboxes = (to_put, to_publish) if config.stream else (to_put,)
-        pipeline.add_stage("solve", solver.solve, sightings, outboxes)
+        pipeline.add_holding_stage("solve", solver.solve, solver.finish, sightings, outboxes)
         pipeline.add_stage("fan out", self._put(fan_out), to_put)
         if config.stream:
             pipeline.add_stage("publish", fan_out.publish, to_publish)

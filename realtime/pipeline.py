@@ -97,10 +97,10 @@ class Pipeline:
             for item in _items(worker, inbox):
                 with worker.timer.lap():
                     results = tuple(work(item))
-                _hand_on(results, outboxes)
+                _hand_on(worker, results)
             if self.failure is None:
                 worker.beat(waiting=False)
-                _hand_on(finish(), outboxes)
+                _hand_on(worker, finish())
 
         self._channels.append(inbox)
         return self._add(name, body, outboxes).timer
@@ -200,7 +200,8 @@ def _items(worker: _Worker, inbox: Channel[Any]) -> Iterator[Any]:
         yield item
 
 
-def _hand_on(results: Iterable[Any], outboxes: tuple[Channel[Any], ...]) -> None:
+def _hand_on(worker: _Worker, results: Iterable[Any]) -> None:
     for result in results:
-        for outbox in outboxes:
+        for outbox in worker.outboxes:
             outbox.put(result)
+            worker.beat(waiting=False)

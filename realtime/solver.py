@@ -10,8 +10,9 @@ from engine.skeleton import LANDMARK_NAMES
 from realtime.body.world import World
 from realtime.estimate.coasting import Coaster
 from realtime.estimate.estimator import Estimator
-from realtime.estimate.smoothing import PoseSmoother, SmoothingConfig
-from realtime.messages import Estimate, Person, Sighting, SolvedFrame
+from realtime.estimate.look_ahead import LookAheadSmoother
+from realtime.estimate.smoothing import PoseSmoother, Smoothed, SmoothingConfig
+from realtime.messages import CameraPose, Estimate, Person, Sighting, SolvedFrame
 
 _FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
 _SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
@@ -20,11 +21,14 @@ _SEEN = 0.3  # mean visibility from which the feet may move the floor: invented 
 class Solver:
     """The part of the pose path that comes after perception. One thread calls it, frame by frame, in order of time."""
 
-    def __init__(self, estimator: Estimator, smoothing: SmoothingConfig, world: World) -> None:
-        """`smoothing` is what the estimator has been made with."""
+    def __init__(
+        self, estimator: Estimator, smoothing: SmoothingConfig, world: World, *, look_ahead: bool = False
+    ) -> None:
+        """look_ahead: hold frames back until their future is known, and smooth both ways in time. For files."""
         self._estimator = estimator
-        self._smoother = PoseSmoother(smoothing)
         self._world = world
+        self._look_ahead = look_ahead
+        self._smoother = self._take_up(smoothing)
         self._wanted = self.smoothing = smoothing
         self._coaster = Coaster()
         self.frames_solved = 0  # with at least one person
@@ -34,31 +38,46 @@ class Solver:
         """Smooth so from the next frame on. May be called from any thread."""
         self._wanted = smoothing
 
-    def solve(self, sighting: Sighting) -> SolvedFrame:
-        """Everybody in the frame, in the world; those lost a moment ago are held, marked as not valid."""
+    def solve(self, sighting: Sighting) -> tuple[SolvedFrame, ...]:
+        """The frames that are final with this one: itself, or with a look ahead none or more of those before."""
+        held: tuple[Smoothed, ...] = ()
         if (wanted := self._wanted) is not self.smoothing:
-            level = wanted.parameters
-            self._estimator.set_token_smoothing(None if level is None else level.tokens)
-            self._smoother = PoseSmoother(wanted)
+            held = self._smoother.finish()
+            self._smoother = self._take_up(wanted)
             self.smoothing = wanted
-        t = sighting.frame.t_capture
-        people = tuple(self._person(t, estimate) for estimate in self._estimator.estimate(sighting))
-        if people:
+        estimates = self._estimator.estimate(sighting)
+        if estimates:
             self.frames_solved += 1
         else:
             self.frames_empty += 1
-        return SolvedFrame(sighting.frame, self._coaster.update(t, people), time.monotonic(), self._world.T_world_cam)
+        return tuple(self._placed(each) for each in (*held, *self._smoother.follow(sighting.frame, estimates)))
 
-    def _person(self, t: float, estimate: Estimate) -> Person:
-        id = estimate.person.id
-        visibility = estimate.person.landmarks.visibility
-        smooth = self._smoother.update(id, t, estimate.steady, visibility)
-        if visibility[_FEET].mean() > _SEEN:
+    def finish(self) -> tuple[SolvedFrame, ...]:
+        """The frames that are still held, at the end."""
+        return tuple(self._placed(each) for each in self._smoother.finish())
+
+    def _take_up(self, smoothing: SmoothingConfig) -> PoseSmoother | LookAheadSmoother:
+        level = smoothing.parameters
+        if level is None or not self._look_ahead:
+            self._estimator.set_token_smoothing(None if level is None else level.tokens)
+            return PoseSmoother(smoothing)
+        self._estimator.set_token_smoothing(None)  # tokens are smoothed by what came before alone
+        return LookAheadSmoother(level)
+
+    def _placed(self, smoothed: Smoothed) -> SolvedFrame:
+        """Everybody in the frame, in the world; those lost a moment ago are held, marked as not valid."""
+        t = smoothed.frame.t_capture
+        pairs = zip(smoothed.estimates, smoothed.poses, strict=True)
+        people = tuple(self._person(t, estimate, smooth) for estimate, smooth in pairs)
+        return SolvedFrame(smoothed.frame, self._coaster.update(t, people), time.monotonic(), self._world.T_world_cam)
+
+    def _person(self, t: float, estimate: Estimate, smooth: CameraPose) -> Person:
+        if estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
             self._world.settle(t, smooth)
         raw = self._world.place(estimate.raw)
         pose = raw if smooth is estimate.raw else self._world.place(smooth)
         return Person(
-            id=id,
+            id=estimate.person.id,
             confidence=estimate.confidence,
             valid=bool(np.isfinite(pose.joints).all()),
             betas=smooth.betas,

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
+from engine.skeleton import JOINT_NAMES
 from realtime.estimate.memory import PersonMemory
 from realtime.estimate.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.messages import Array, CameraPose
+from realtime.messages import Array, CameraPose, Estimate, Frame
 
-# The landmark that a joint's rotation carries about, by what it is called without its side.
+# The joint that a joint's rotation carries about, by what it is called without its side.
 _CARRIED = {
-    "hip": "knee", "knee": "ankle", "ankle": "foot_index", "foot": "foot_index",
-    "shoulder": "elbow", "elbow": "wrist", "wrist": "index", "hand": "index",
+    "hip": "knee", "knee": "ankle", "ankle": "foot", "foot": "foot",
+    "shoulder": "elbow", "elbow": "wrist", "wrist": "hand", "hand": "hand",
 }  # fmt: skip
-UNSEEN, SEEN = 0.05, 0.3  # visibility up to which a joint is taken to be made up, and from which it moves at full pace
+UNSEEN, SEEN = 0.05, 0.3  # confidence up to which a joint is taken to be made up, and from which it moves at full pace
 SLOWEST = 0.1
 
 
@@ -75,6 +75,15 @@ class SmoothingConfig:
         return LEVELS[self.level]
 
 
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """A frame whose poses are final."""
+
+    frame: Frame
+    estimates: tuple[Estimate, ...]
+    poses: tuple[CameraPose, ...]  # one an estimate
+
+
 class PoseSmoother:
     """Speed-adaptive smoothing of poses in the camera frame, a person at a time; starts afresh after 0.3 s unseen."""
 
@@ -82,23 +91,30 @@ class PoseSmoother:
         level = config.parameters
         self._people = None if level is None else PersonMemory(lambda: _PersonFilters(level))
 
-    def update(self, person_id: int, t: float, pose: CameraPose, visibility: Array) -> CameraPose:
-        """The smoothed pose at time t (s); the very same object when smoothing is off.
+    def follow(self, frame: Frame, estimates: tuple[Estimate, ...]) -> tuple[Smoothed, ...]:
+        """The frame with its people smoothed."""
+        t = frame.t_capture
+        poses = (self.update(each.person.id, t, each.steady, each.joint_confidence) for each in estimates)
+        return (Smoothed(frame, estimates, tuple(poses)),)
 
-        visibility (33,) is that of the person's landmarks; see `pace`.
-        """
+    def finish(self) -> tuple[Smoothed, ...]:
+        """Nothing is held back."""
+        return ()
+
+    def update(self, person_id: int, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
+        """The smoothed pose at time t (s); the very same object when smoothing is off. joint_confidence (24,)."""
         if self._people is None:
             return pose
-        return self._people.recall(person_id, t).update(t, pose, visibility)
+        return self._people.recall(person_id, t).update(t, pose, joint_confidence)
 
 
-def pace(visibility: Array) -> Array:
-    """How fast each joint may move to how fast it may when seen, (24,), by the visibility (33,) of landmarks.
+def pace(joint_confidence: Array) -> Array:
+    """How fast each joint may move to how fast it may when seen, (..., 24), by the confidence (..., 24) of joints.
 
     What is not seen is made up anew in every frame and would shake: slowed down it stays where it was likely.
     """
-    share = np.ones(NUM_JOINTS, np.float32)
-    share[_JOINTS] = ((visibility[_LANDMARKS] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
+    share = np.ones(joint_confidence.shape, np.float32)
+    share[..., _JOINTS] = ((joint_confidence[..., _CARRIED_JOINTS] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
     return share
 
 
@@ -108,24 +124,24 @@ class _PersonFilters:
         self._bearing = OneEuroVector(level.across)
         self._depth = OneEuroVector(level.depth)
 
-    def update(self, t: float, pose: CameraPose, visibility: Array) -> CameraPose:
+    def update(self, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
         # Along the line of sight and across it: depth's noise, by far the larger, must not shake a person sideways.
         # Speed across counts in metres: a walk that is far away crosses few degrees, and must not come later for it.
         across, z = pose.T_cam_root[:2], pose.T_cam_root[2:]
         depth = self._depth.update(t, z)
         bearing = self._bearing.update(t, across / z, unit=depth)
         T_cam_root = np.concatenate((bearing * depth, depth))
-        return CameraPose(self._rotations.update(t, pose.rotmats, pace(visibility)), T_cam_root, pose.betas)
+        return CameraPose(self._rotations.update(t, pose.rotmats, pace(joint_confidence)), T_cam_root, pose.betas)
 
 
 def _carried() -> dict[int, int]:
-    """The landmark that each joint's rotation carries about; none for the trunk, the neck and the head."""
+    """The joint that each joint's rotation carries about; none for the trunk, the neck and the head."""
     parts = {joint: joint.partition("_") for joint in JOINT_NAMES}
     return {
-        JOINT_NAMES.index(joint): LANDMARK_NAMES.index(f"{side}_{_CARRIED[part]}")
+        JOINT_NAMES.index(joint): JOINT_NAMES.index(f"{side}_{_CARRIED[part]}")
         for joint, (side, _, part) in parts.items()
         if part in _CARRIED
     }
 
 
-_JOINTS, _LANDMARKS = (list(ends) for ends in zip(*_carried().items(), strict=True))
+_JOINTS, _CARRIED_JOINTS = (list(ends) for ends in zip(*_carried().items(), strict=True))

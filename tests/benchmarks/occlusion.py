@@ -154,8 +154,9 @@ def live(seen: Seen, level: str = "off") -> Array:
         landmarks = Landmarks(seen.image_px[i], seen.world_m[i], seen.visibility[i], presence=1.0)
         person = TrackedPerson(0, landmarks, np.zeros(4, np.float32))
         t = i / float(seen.fps)
-        for estimate in estimator.estimate(Sighting(Frame(picture, i, t), (person,))):
-            pose = smoother.update(person.id, t, estimate.steady, landmarks.visibility)
+        frame = Frame(picture, i, t)
+        (smoothed,) = smoother.follow(frame, estimator.estimate(Sighting(frame, (person,))))
+        for pose in smoothed.poses:
             points[i] = body.landmarks(pose.rotmats[None], pose.betas[None])[1][0, LIMB_LANDMARKS]
     return points
 

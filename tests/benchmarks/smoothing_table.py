@@ -88,8 +88,8 @@ def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.nd
     poses: list[CameraPose] = []
     for sighting in given:
         (estimate,) = estimator.estimate(sighting)
-        seen = sighting.people[0].landmarks.visibility
-        poses.append(smoother.update(0, sighting.frame.t_capture, estimate.steady, seen))
+        (smoothed,) = smoother.follow(sighting.frame, (estimate,))
+        poses += smoothed.poses
     rotmats, betas = (np.stack([getattr(pose, name) for pose in poses]) for name in ("rotmats", "betas"))
     _, joints = forward_kinematics(rotmats, body.rest_joints(betas))
     return joints, np.stack([pose.T_cam_root for pose in poses])

@@ -173,9 +173,11 @@ def test_smoothing_can_be_changed_while_running(stick_body: BodyModel, network: 
     for k, sighting in enumerate(sightings):
         if k in (4, 8):
             changed.set_smoothing(SmoothingConfig("strong" if k == 4 else "off"))
-        (person,) = changed.solve(sighting).people
+        (solved,) = changed.solve(sighting)
+        (person,) = solved.people
         if 4 <= k < 8:  # from its first frame on, as if it had always been so
-            (expected,) = strong.solve(sighting).people
+            (solved,) = strong.solve(sighting)
+            (expected,) = solved.people
             np.testing.assert_array_equal(person.pose.rotations, expected.pose.rotations)
             assert (k == 4) or not np.array_equal(person.pose.rotations, person.raw.rotations)
         else:

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_LANDMARKS
+from engine.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.estimate.smoothing import LEVELS, SLOWEST, PoseSmoother, SmoothingConfig, pace
 from realtime.messages import CameraPose
 
 FPS = 30
-IN_VIEW = np.ones(NUM_LANDMARKS, np.float32)
+IN_VIEW = np.ones(NUM_JOINTS, np.float32)
 
 
 def pose(angle_rad: float = 0.0, place: tuple[float, float, float] = (0.0, 0.0, 3.0)) -> CameraPose:
@@ -101,10 +101,10 @@ def test_people_are_kept_apart() -> None:
     np.testing.assert_array_equal(smoother.update(2, 0.03, pose(1.0), IN_VIEW).rotmats, pose(1.0).rotmats)
 
 
-def without(*landmarks: str) -> np.ndarray:
-    visibility = IN_VIEW.copy()
-    visibility[[LANDMARK_NAMES.index(name) for name in landmarks]] = 0.02
-    return visibility
+def without(*joints: str) -> np.ndarray:
+    joint_confidence = IN_VIEW.copy()
+    joint_confidence[[JOINT_NAMES.index(name) for name in joints]] = 0.02
+    return joint_confidence
 
 
 def test_a_joint_slows_down_where_what_it_carries_is_not_seen() -> None:
@@ -114,7 +114,7 @@ def test_a_joint_slows_down_where_what_it_carries_is_not_seen() -> None:
     assert slow == {"left_shoulder", "right_knee"}
     assert pace(without("left_elbow")).min() == np.float32(SLOWEST)
     assert (pace(IN_VIEW) == 1).all()
-    everything = pace(np.zeros(NUM_LANDMARKS, np.float32))
+    everything = pace(np.zeros(NUM_JOINTS, np.float32))
     assert {name for name, share in zip(JOINT_NAMES, everything, strict=True) if share == 1} == {
         "pelvis", "spine1", "spine2", "spine3", "neck", "left_collar", "right_collar", "head",
     }  # fmt: skip
@@ -122,12 +122,12 @@ def test_a_joint_slows_down_where_what_it_carries_is_not_seen() -> None:
 
 def test_an_arm_that_is_made_up_does_not_shake_and_the_one_in_view_is_as_ever() -> None:
     rng = np.random.default_rng(3)
-    hidden = without("left_elbow", "left_wrist", "left_index")
+    hidden = without("left_elbow", "left_wrist", "left_hand")
     given = [pose(angle) for angle in rng.normal(0, 0.3, 150)]
     smoothers = [PoseSmoother(SmoothingConfig("light")) for _ in range(2)]
     in_view, half_hidden = (
-        np.stack([smoother.update(0, k / FPS, each, visibility).rotmats for k, each in enumerate(given)])
-        for smoother, visibility in zip(smoothers, (IN_VIEW, hidden), strict=True)
+        np.stack([smoother.update(0, k / FPS, each, joint_confidence).rotmats for k, each in enumerate(given)])
+        for smoother, joint_confidence in zip(smoothers, (IN_VIEW, hidden), strict=True)
     )
     left, right = JOINT_NAMES.index("left_elbow"), JOINT_NAMES.index("right_elbow")
     np.testing.assert_array_equal(half_hidden[:, right], in_view[:, right])
