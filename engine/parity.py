@@ -21,7 +21,7 @@ from engine.errors import EngineError, one_line
 from engine.npz_file import NpzError, NpzFile
 from engine.shipped import ASSETS, checked
 from engine.skeleton import NUM_JOINTS, PARENTS
-from engine.whole_file import write_whole
+from engine.whole_file import whole_file
 
 if TYPE_CHECKING:
     from engine.tokenhmr import TokenHMR
@@ -115,7 +115,8 @@ def add_report(folder: Path, key: str, parity: Parity) -> None:
     """Note a check that was passed, in one step. Raises OSError where the folder cannot be written to."""
     reports = {**parity_reports(folder), key: parity}
     content = {device: asdict(report) for device, report in reports.items()}
-    write_whole(folder / REPORTS, (json.dumps(content, indent=2) + "\n").encode())
+    with whole_file(folder / REPORTS) as file:
+        file.write((json.dumps(content, indent=2) + "\n").encode())
 
 
 def fixed_images(count: int = NUM_IMAGES) -> Array:

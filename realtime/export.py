@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.command import command
 from realtime.outputs.export import FORMATS, ExportError, export
-from realtime.outputs.session import load_session
+from realtime.outputs.session import open_session
 
 
 @command("realtime.export")
@@ -27,9 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
         raise ExportError(f"{options.out} exists already: name another file, or say --overwrite")
     if options.smpl is not None and options.out.suffix.lower() != ".npz":
         raise ExportError(f"--smpl is for AMASS files: end {options.out} in .npz, or leave it out")
-    session = load_session(options.session)
+    session = open_session(options.session)
     body = export(session, options.out, body_spec=options.body, smpl_file=options.smpl, blender_program=options.blender)
-    print(f"wrote {options.out}: {len(session.poses)} frames at {session.mocap_framerate:.0f} Hz; body: {body}")
+    print(f"wrote {options.out}: {session.frames} frames at {session.mocap_framerate:.0f} Hz; body: {body}")
     return 0
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import os
 import zipfile
-import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.npz_file import NpzError, NpzFile
 from realtime.errors import UserError
 
 FORMAT = "tokenmocap-session"
@@ -63,23 +64,20 @@ _LATER: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "start_s": ("f8", ()),
     "joint_confidence": ("f4", ("N", 24)),
 }
+_BLOCK = 2048  # frames in memory at a time
+_FARTHEST = 1e6  # of any number of a frame: metres, radians, seconds
+_LONGEST_TEXT = 1 << 20  # characters
+_MOST_TIMES = 100  # the size of the file: what members that nobody knows may unpack to
 
 
 class SessionError(UserError):
     """A file that cannot be read as a session."""
 
 
-@dataclass(frozen=True)
-class Session:
-    """A session file, read. Metres, seconds, radians; world with Y up (docs/conventions.md).
+@dataclass(frozen=True, kw_only=True)
+class SessionHead:
+    """What holds for a whole session, and its frames in blocks: all that an export needs, however long it is."""
 
-    The resampled part (N rows at `mocap_framerate`) speaks SMPL's language: `trans` is the pelvis joint less its place
-    at rest, `rest_joints[0]`. The raw part (M rows, one a source frame in which the person was followed) holds the
-    estimates as they were made: `raw_trans` is the pelvis joint itself.
-    """
-
-    poses: NDArray[np.float64]  # (N, 156) axis-angle of SMPL-H's 52 joints; hands zero
-    trans: NDArray[np.float64]  # (N, 3)
     betas: NDArray[np.float64]  # (16,) the first ten are the body's, the rest zero
     gender: str
     mocap_framerate: float  # Hz, whole, at least 30
@@ -89,14 +87,37 @@ class Session:
     up_axis: str
     body: dict[str, Any]  # name, sha256 of its file, stature_m of its template
     rest_joints: NDArray[np.float64]  # (24, 3) of the T-pose with these betas
-    joints: NDArray[np.float32]  # (N, 24, 3)
-    timestamps: NDArray[np.float64]  # (N,) from the recording's first source frame; whole multiples of 1 / rate
-    valid: NDArray[np.bool_]  # (N,) False: nobody was seen, the pose is held
-    confidence: NDArray[np.float32]  # (N,)
     person: int
     camera: dict[str, Any]  # fov (horizontal) and pitch in radians, size (width, height) in pixels, height in metres
     recording: str  # unlike any other recording's
     session: str  # JSON: what the program was told and which parts it used
+    start_s: float = 0.0  # from the recording's first source frame to the first row: timestamps[0]
+
+    @property
+    def frames(self) -> int:
+        """N, the number of frames at `mocap_framerate`."""
+        raise NotImplementedError
+
+    def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
+        """The rows of these keys, a few thousand frames at a time and in order. Raises SessionError, as reading may."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Session(SessionHead):
+    """A session file, read. Metres, seconds, radians; world with Y up (docs/conventions.md).
+
+    The resampled part (N rows at `mocap_framerate`) speaks SMPL's language: `trans` is the pelvis joint less its place
+    at rest, `rest_joints[0]`. The raw part (M rows, one a source frame in which the person was followed) holds the
+    estimates as they were made: `raw_trans` is the pelvis joint itself.
+    """
+
+    poses: NDArray[np.float64]  # (N, 156) axis-angle of SMPL-H's 52 joints; hands zero
+    trans: NDArray[np.float64]  # (N, 3)
+    joints: NDArray[np.float32]  # (N, 24, 3)
+    timestamps: NDArray[np.float64]  # (N,) from the recording's first source frame; whole multiples of 1 / rate
+    valid: NDArray[np.bool_]  # (N,) False: nobody was seen, the pose is held
+    confidence: NDArray[np.float32]  # (N,)
     raw_timestamps: NDArray[np.float64]  # (M,)
     raw_seq: NDArray[np.int64]  # (M,) number of the source frame
     raw_valid: NDArray[np.bool_]  # (M,)
@@ -105,8 +126,34 @@ class Session:
     raw_trans: NDArray[np.float32]  # (M, 3)
     raw_joints: NDArray[np.float32]  # (M, 24, 3)
     raw_tokens: NDArray[np.int16]  # (M, T)
-    start_s: float = 0.0  # from the recording's first source frame to the first row: timestamps[0]
     joint_confidence: NDArray[np.float32] | None = None  # (N, 24) 0..1, how far each joint is seen; None: not recorded
+
+    @property
+    def frames(self) -> int:
+        return len(self.poses)
+
+    def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
+        columns = [getattr(self, key) for key in keys]
+        for start in range(0, self.frames, _BLOCK):
+            yield tuple(column[start : start + _BLOCK] for column in columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionFile(SessionHead):
+    """A session file whose frames stay on the disk until they are asked for. `open_session` makes one."""
+
+    path: Path
+    count: int
+
+    @property
+    def frames(self) -> int:
+        return self.count
+
+    def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
+        with _reading(self.path) as file:
+            for rows in zip(*(file.blocks(key, _BLOCK) for key in keys), strict=True):
+                _check_rows(self.path, dict(zip(keys, rows, strict=True)))
+                yield rows
 
 
 @dataclass(frozen=True)
@@ -155,22 +202,43 @@ def sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
+def open_session(path: Path | str) -> SessionFile:
+    """Check a session file and read all but its frames. Raises SessionError, one line, when it is not one."""
+    path = Path(path)
+    with _reading(path) as file:
+        if "format" not in file or _text(path, file, "format") != FORMAT:
+            raise SessionError(f"{path} is not a session of this program: its 'format' is not '{FORMAT}'")
+        if "version" in file and file.header("version").dtype.kind in "iu" and file.header("version").shape == ():
+            version = int(file.read("version"))
+            if version > VERSION:
+                raise SessionError(
+                    f"{path} was written by a newer version (format {version}, known: {VERSION}): update first"
+                )
+        _check_unknown(path, file)
+        sizes = _check_layout(path, file)
+        names = [field.name for field in fields(SessionHead) if field.name in file]
+        head = {name: _plain(file.read(name)) for name in names}
+    opened = SessionFile(path=path, count=sizes["N"], **head)
+    _check_head(path, opened)
+    return opened
+
+
 def load_session(path: Path | str) -> Session:
     """Read a session file whole. Raises SessionError, one line, when it is not one, or not a whole one."""
-    arrays = _read_arrays(Path(path))
-    if str(arrays.get("format")) != FORMAT:
-        raise SessionError(f"{path} is not a session of this program: its 'format' is not '{FORMAT}'")
-    version = arrays.get("version", np.array(0))
-    if version.ndim == 0 and version.dtype.kind in "iu" and version > VERSION:
-        raise SessionError(f"{path} was written by a newer version (format {version}, known: {VERSION}): update first")
-    _check_layout(path, arrays)
-    return Session(**{field.name: _plain(arrays[field.name]) for field in fields(Session) if field.name in arrays})
+    opened = open_session(path)
+    head = {field.name: getattr(opened, field.name) for field in fields(SessionHead)}
+    with _reading(opened.path) as file:
+        names = [field.name for field in fields(Session) if field.name not in head and field.name in file]
+        rows: dict[str, Any] = {name: file.read(name) for name in names}
+    _check_rows(opened.path, rows)
+    return Session(**head, **rows)
 
 
 def recording_of(path: Path) -> str | None:
     """The `recording` of a session file without reading the rest; None where it is not a session."""
     try:
-        return str(_read_arrays(path, ("recording",))["recording"])
+        with _reading(path) as file:
+            return _text(path, file, "recording")
     except SessionError:
         return None
 
@@ -193,20 +261,22 @@ def _write_member(archive: zipfile.ZipFile, member: Member) -> None:
         raise ValueError(f"the blocks of '{member.name}' hold {written} bytes, its shape {expected}")
 
 
-def _read_arrays(path: Path, keys: Iterable[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Members of an .npz, all unless told. Every way in which it can be broken becomes one line."""
+@contextmanager
+def _reading(path: Path) -> Iterator[NpzFile]:
+    """The file, open. Every way in which it can be broken becomes one line."""
     try:
-        with path.open("rb") as file, np.lib.npyio.NpzFile(file, allow_pickle=False) as data:
-            members = ((key, data[key]) for key in (data.files if keys is None else keys))
-            return {key: array for key, array in members if isinstance(array, np.ndarray)}
+        with NpzFile(path) as file:
+            yield file
     except FileNotFoundError as error:
         raise SessionError(f"there is no session file {path}{_journal_hint(path)}") from error
     except OSError as error:
         raise SessionError(f"cannot read {path}: {error.strerror or error}") from error
-    except (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, NotImplementedError) as error:
-        if "pickle" in str(error) and zipfile.is_zipfile(path):
+    except NpzError as error:
+        if "pickled" in str(error):
             raise SessionError(f"{path} holds pickled objects, which are never loaded: not a session file") from error
-        raise SessionError(f"{path} is not a session file, or is truncated or damaged{_journal_hint(path)}") from error
+        raise SessionError(
+            f"{path} is not a session file, or is truncated or damaged ({error}){_journal_hint(path)}"
+        ) from error
 
 
 def _journal_hint(path: Path) -> str:
@@ -215,18 +285,57 @@ def _journal_hint(path: Path) -> str:
     return ""
 
 
-def _check_layout(path: Path | str, arrays: dict[str, NDArray[Any]]) -> None:
+def _text(path: Path, file: NpzFile, key: str) -> str:
+    header = file.header(key)
+    if header.dtype.kind != "U" or header.shape != () or header.nbytes > 4 * _LONGEST_TEXT:
+        raise SessionError(f"{path} is damaged: '{key}' is no text")
+    return str(file.read(key))
+
+
+def _check_unknown(path: Path, file: NpzFile) -> None:
+    """Keys of a later version are read over. What unpacks to many times the file is none."""
+    unknown = {key: size for key, size in file.unpacked_bytes.items() if key not in _LAYOUT | _LATER}
+    if sum(unknown.values()) > _MOST_TIMES * path.stat().st_size:
+        largest = max(unknown, key=unknown.__getitem__)
+        raise SessionError(f"{path} is not a session file: '{largest}' unpacks to {unknown[largest] / 1e6:.0f} MB")
+
+
+def _check_layout(path: Path, file: NpzFile) -> dict[str, int]:
+    """Types and shapes of all keys, by their headers; returns how many N, M and T are."""
     sizes: dict[str, int] = {}
     for key, (dtype, shape) in (_LAYOUT | _LATER).items():
-        if key not in arrays and key in _LATER:
+        if key not in file and key in _LATER:
             continue
-        if key not in arrays:
+        if key not in file:
             raise SessionError(f"{path} is not a whole session: the key '{key}' is missing")
-        array = arrays[key]
-        wanted = tuple(sizes.setdefault(d, n) if isinstance(d, str) else d for d, n in _zipped(shape, array.shape))
-        right_kind = array.dtype.kind == "U" if dtype == "U" else array.dtype == np.dtype(dtype)
-        if array.shape != wanted or len(shape) != array.ndim or not right_kind:
-            raise SessionError(f"{path} is damaged: '{key}' is {array.dtype} {array.shape}, not {dtype} {shape}")
+        found = file.header(key)
+        wanted = tuple(sizes.setdefault(d, n) if isinstance(d, str) else d for d, n in _zipped(shape, found.shape))
+        is_text = found.dtype.kind == "U" and found.nbytes <= 4 * _LONGEST_TEXT
+        right_kind = is_text if dtype == "U" else found.dtype == np.dtype(dtype)
+        if found.shape != wanted or len(shape) != len(found.shape) or not right_kind:
+            raise SessionError(f"{path} is damaged: '{key}' is {found.dtype} {found.shape}, not {dtype} {shape}")
+    return sizes
+
+
+def _check_head(path: Path, head: SessionFile) -> None:
+    """Refuse what no recording can be."""
+    if head.frames == 0:
+        raise SessionError(f"{path} holds no frames: nothing was recorded")
+    for rate in (head.mocap_framerate, head.mocap_frame_rate):
+        if not (rate >= 1 and rate == round(rate)):
+            raise SessionError(f"{path} is damaged: its frame rate is {rate}, not a whole number above 0")
+    numbers = [*head.betas, *head.rest_joints.ravel(), head.body["stature_m"], head.start_s]
+    if not (np.abs(numbers) < _FARTHEST).all():
+        raise SessionError(f"{path} is damaged: its body or its start is of numbers that are not finite")
+
+
+def _check_rows(path: Path, rows: dict[str, NDArray[Any]]) -> None:
+    """Refuse resampled rows that cannot be shown; raw ones are as they were estimated."""
+    for key, block in rows.items():
+        if block.dtype.kind == "f" and not key.startswith("raw_") and not (np.abs(block) < _FARTHEST).all():
+            raise SessionError(f"{path} is damaged: '{key}' holds numbers that are not finite")
+        if key == "timestamps" and (np.diff(block) <= 0).any():
+            raise SessionError(f"{path} is damaged: its timestamps do not ascend")
 
 
 def _zipped(shape: tuple[int | str, ...], actual: tuple[int, ...]) -> Iterator[tuple[int | str, int]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from engine.whole_file import whole_file
 from realtime.errors import UserError
-from realtime.outputs.session import Session
+from realtime.outputs.session import SessionHead
 
 FORMATS = (".bvh", ".csv", ".npz", ".glb", ".fbx", ".usd", ".usda", ".usdc")
 
@@ -15,15 +17,16 @@ class ExportError(UserError):
 
 
 def export(
-    session: Session,
+    session: SessionHead,
     out: Path,
     *,
     body_spec: str | Path = "open",
     smpl_file: Path | None = None,
     blender_program: str | None = None,
 ) -> str:
-    """Write `session` to `out` in the format that its ending names, replacing a file of that name.
+    """Write `session` to `out` in the format that its ending names, replacing a file of that name once it is whole.
 
+    A session from `open_session` is read block by block: all formats but .fbx and .usd take memory for a block alone.
     body_spec: the body that was recorded ('open' or a file), for the formats that carry a mesh. smpl_file: the SMPL
     body that an AMASS .npz is to fit; None: SMPL's mean body. blender_program: the Blender that writes .fbx; None looks
     for one. Returns the body that the file is for, in words. Raises UserError, one line, for an unknown ending, the
@@ -36,17 +39,17 @@ def export(
 
 
 def _write(
-    session: Session, out: Path, body_spec: str | Path, smpl_file: Path | None, blender_program: str | None
+    session: SessionHead, out: Path, body_spec: str | Path, smpl_file: Path | None, blender_program: str | None
 ) -> str:
     match out.suffix.lower():
         case ".bvh":
-            from realtime.outputs.export.bvh import bvh_text
+            from realtime.outputs.export.bvh import bvh_parts
 
-            out.write_text(bvh_text(session), encoding="ascii")
+            _write_text(bvh_parts(session), out)
         case ".csv":
-            from realtime.outputs.export.joints_csv import csv_text
+            from realtime.outputs.export.joints_csv import csv_parts
 
-            out.write_text(csv_text(session), encoding="ascii", newline="")
+            _write_text(csv_parts(session), out)
         case ".npz":
             from realtime.outputs.export.amass import write_amass
             from realtime.outputs.export.smpl_shape import smpl_shape
@@ -54,17 +57,17 @@ def _write(
             shape = smpl_shape(session, smpl_file)
             write_amass(session, shape, out)
             return shape.body
-        case ".glb" | ".fbx" as suffix:
-            from realtime.outputs.export.glb import glb_bytes
+        case ".glb":
+            from realtime.outputs.export.glb import write_glb
             from realtime.outputs.export.shape import standing_body
 
-            glb = glb_bytes(session, standing_body(session, body_spec))
-            if suffix == ".glb":
-                out.write_bytes(glb)
-            else:
-                from realtime.outputs.export.blender import through_blender
+            with whole_file(out) as file:
+                write_glb(session, standing_body(session, body_spec), file)
+        case ".fbx":
+            from realtime.outputs.export.blender import through_blender
+            from realtime.outputs.export.shape import standing_body
 
-                through_blender(glb, session, out, blender_program)
+            through_blender(session, standing_body(session, body_spec), out, blender_program)
         case ".usd" | ".usda" | ".usdc":
             from realtime.outputs.export.shape import standing_body
             from realtime.outputs.export.usd import write_usd
@@ -73,3 +76,9 @@ def _write(
         case _:
             raise ExportError(f"cannot write {out}: end its name in one of {', '.join(FORMATS)}")
     return str(session.body["name"])
+
+
+def _write_text(parts: Iterable[str], out: Path) -> None:
+    with whole_file(out) as file:
+        for part in parts:
+            file.write(part.encode("ascii"))

@@ -6,14 +6,23 @@ the model.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from realtime.outputs.continuity import continuous_rotvecs
 from realtime.outputs.export.smpl_shape import SmplShape
-from realtime.outputs.session import AMASS_BETAS, SMPLH_BODY_JOINTS, Member, Session, write_npz
+from realtime.outputs.session import (
+    AMASS_BETAS,
+    AMASS_JOINTS,
+    SMPLH_BODY_JOINTS,
+    Member,
+    SessionHead,
+    write_npz,
+)
 
 # Takes Y up to Z up: x stays, what was up (y) becomes z, what was to the front (z) becomes -y.
 R_zup_yup = Rotation.from_euler("x", 90, degrees=True)
@@ -21,25 +30,47 @@ _HANDS_AT = 3 * SMPLH_BODY_JOINTS
 _SOFT_TISSUE = 8  # DMPL coefficients a frame: how flesh shakes, which nobody measured here
 
 
-def write_amass(session: Session, shape: SmplShape, out: Path) -> None:
+def write_amass(session: SessionHead, shape: SmplShape, out: Path) -> None:
     """Write `session` for an SMPL-H (or SMPL) body of `shape`. Raises OSError."""
-    poses = session.poses.copy()
-    root = (R_zup_yup * Rotation.from_rotvec(poses[:, :3])).as_rotvec()
-    poses[:, :3] = continuous_rotvecs(root[:, None])[:, 0]
-    # The pelvis turns about the world's origin, but SMPL's trans is the pelvis less its place at rest.
-    pelvis = R_zup_yup.apply(session.trans + session.rest_joints[0])
+
+    def rows(name: str, width: int, blocks: Iterator[NDArray[np.float64]]) -> Member:
+        return Member(name, np.dtype("f8"), (session.frames, width), blocks)
+
+    def part(name: str, start: int, end: int) -> Member:
+        return rows(name, end - start, (poses[:, start:end] for poses in _poses(session)))
+
+    members = [
+        part("poses", 0, 3 * AMASS_JOINTS),
+        part("root_orient", 0, 3),
+        part("pose_body", 3, _HANDS_AT),
+        part("pose_hand", _HANDS_AT, 3 * AMASS_JOINTS),
+        rows("trans", 3, _trans(session, shape)),
+        rows("dmpls", _SOFT_TISSUE, (np.zeros((len(trans), _SOFT_TISSUE)) for (trans,) in session.blocks("trans"))),
+    ]
     values = {
-        "poses": poses,
-        "root_orient": poses[:, :3],
-        "pose_body": poses[:, 3:_HANDS_AT],
-        "pose_hand": poses[:, _HANDS_AT:],
-        "trans": pelvis - shape.pelvis,
         "betas": np.pad(shape.betas, (0, AMASS_BETAS - len(shape.betas))),
-        "dmpls": np.zeros((len(poses), _SOFT_TISSUE)),
         "gender": session.gender,
         "surface_model_type": "smplh",
         "mocap_framerate": np.float64(session.mocap_framerate),
         "mocap_frame_rate": np.float64(session.mocap_frame_rate),
         "body": shape.body,
     }
-    write_npz(out, [Member.whole(name, value) for name, value in values.items()])
+    write_npz(out, [*members, *(Member.whole(name, value) for name, value in values.items())])
+
+
+def _poses(session: SessionHead) -> Iterator[NDArray[np.float64]]:
+    """(B, 156), the root turned to Z up, which goes on past pi as the other joints do."""
+    before = None
+    for (given,) in session.blocks("poses"):
+        poses = given.copy()
+        root = (R_zup_yup * Rotation.from_rotvec(poses[:, :3])).as_rotvec()
+        root = continuous_rotvecs(root[:, None], before)
+        before = root[-1]
+        poses[:, :3] = root[:, 0]
+        yield poses
+
+
+def _trans(session: SessionHead, shape: SmplShape) -> Iterator[NDArray[np.float64]]:
+    """(B, 3): the pelvis turns about the world's origin, but SMPL's trans is the pelvis less its place at rest."""
+    for (trans,) in session.blocks("trans"):
+        yield R_zup_yup.apply(trans + session.rest_joints[0]) - shape.pelvis

@@ -13,7 +13,9 @@ import tempfile
 from pathlib import Path
 
 from realtime.outputs.export import ExportError
-from realtime.outputs.session import Session
+from realtime.outputs.export.glb import write_glb
+from realtime.outputs.export.shape import StandingBody
+from realtime.outputs.session import SessionHead
 
 _SCRIPT = Path(__file__).with_name("blender_script.py")
 
@@ -32,7 +34,7 @@ def blender_command(program: str | None = None) -> list[str] | None:
     return [program, "--background", "--factory-startup", "--python-exit-code", "1", "--python"]
 
 
-def through_blender(glb: bytes, session: Session, out: Path, program: str | None = None) -> None:
+def through_blender(session: SessionHead, body: StandingBody, out: Path, program: str | None = None) -> None:
     """Write `out`, an .fbx. Raises ExportError where there is no Blender, or it failed."""
     command = blender_command(program)
     if command is None:
@@ -42,8 +44,9 @@ def through_blender(glb: bytes, session: Session, out: Path, program: str | None
         )
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "session.glb", Path(folder) / "session.fbx"
-        source.write_bytes(glb)
-        values = [str(source), str(made), str(round(session.mocap_framerate)), str(len(session.poses))]
+        with source.open("wb") as file:
+            write_glb(session, body, file)
+        values = [str(source), str(made), str(round(session.mocap_framerate)), str(session.frames)]
         try:
             done = subprocess.run([*command, str(_SCRIPT), "--", *values], capture_output=True, text=True, check=False)
         except OSError as error:

@@ -11,22 +11,26 @@ from scipy.spatial.transform import Rotation
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from realtime.outputs.continuity import continuous_zxy
-from realtime.outputs.session import SMPLH_BODY_JOINTS, Session
+from realtime.outputs.session import SMPLH_BODY_JOINTS, SessionHead
 
 _ROTATION = "Zrotation Xrotation Yrotation"  # R = Rz Rx Ry, the order that most readers expect
 _POSITION = "Xposition Yposition Zposition"
 _STUB = 0.5  # an end site continues the bone that leads to it, by this part of its length
 
 
-def bvh_text(session: Session) -> str:
-    """The session as BVH. The root's offset is zero: its position channels are the pelvis in the world."""
+def bvh_parts(session: SessionHead) -> Iterator[str]:
+    """The session as BVH, piece by piece. The root's offset is zero: its positions are the pelvis in the world."""
     offsets = session.rest_joints - session.rest_joints[PARENTS]
     offsets[0] = 0.0
     hierarchy = "\n".join(_joint_lines(0, offsets, 0))
-    rows = np.concatenate([session.trans + session.rest_joints[0], _euler_degrees(session.poses)], axis=1)
-    motion = "\n".join(" ".join(f"{value:.6f}" for value in row) for row in rows.tolist())
     frame_time = repr(1.0 / session.mocap_framerate)
-    return f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {len(rows)}\nFrame Time: {frame_time}\n{motion}\n"
+    yield f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {session.frames}\nFrame Time: {frame_time}\n"
+    before = None
+    for trans, poses in session.blocks("trans", "poses"):
+        angles = continuous_zxy(_euler(poses), before)
+        before = angles[-1]
+        rows = np.concatenate([trans + session.rest_joints[0], np.degrees(angles).reshape(len(poses), -1)], axis=1)
+        yield "".join(" ".join(f"{value:.6f}" for value in row) + "\n" for row in rows.tolist())
 
 
 def depth_first() -> list[int]:
@@ -62,11 +66,11 @@ def _numbers(values: NDArray[np.float64]) -> str:
     return " ".join(f"{value:.6f}" for value in values)
 
 
-def _euler_degrees(poses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Axis-angle (N, 156) -> (N, 72) in BVH's order of joints, without leaps between frames."""
+def _euler(poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Axis-angle (N, 156) -> z, x, y in radians (N, 24, 3), in BVH's order of joints."""
     axis_angle = np.zeros((len(poses), NUM_JOINTS, 3))
     axis_angle[:, :SMPLH_BODY_JOINTS] = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Gimbal lock")  # one of the many right answers is as good as any
         euler = Rotation.from_rotvec(axis_angle[:, depth_first()].reshape(-1, 3)).as_euler("ZXY")
-    return np.degrees(continuous_zxy(euler.reshape(axis_angle.shape))).reshape(len(poses), -1)
+    return euler.reshape(axis_angle.shape)

@@ -8,35 +8,43 @@ from __future__ import annotations
 
 import json
 import struct
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from realtime.body.model import Array
-from realtime.outputs.export.motion import local_quaternions, pelvis_positions
+from realtime.outputs.export import ExportError
+from realtime.outputs.export.motion import motion
 from realtime.outputs.export.shape import StandingBody
-from realtime.outputs.session import SMPLH_BODY_JOINTS, Session
+from realtime.outputs.session import SMPLH_BODY_JOINTS, SessionHead
 
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963
 _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
+_HEADER_BYTES, _CHUNK = 12, struct.Struct("<II")  # of the file; of a chunk: length and kind
+_LONGEST_BYTES = (1 << 32) - 1
+_FLOATS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 _MESH_NODE = NUM_JOINTS  # after the joints, which are nodes 0..23
 
 
 class _Buffer:
-    """The binary chunk as it grows, with the accessors that say what lies where."""
+    """The binary chunk as it grows, with the accessors that say what lies where.
+
+    What stays still comes first and is held; for the motion room is reserved behind it.
+    """
 
     def __init__(self) -> None:
         self.data = bytearray()
+        self.length = 0
         self.views: list[dict[str, Any]] = []
         self.accessors: list[dict[str, Any]] = []
 
     def add(self, array: NDArray[Any], kind: str, *, target: int | None = None, bounds: bool = False) -> int:
         """Append `array`, whose rows are `kind`; returns the index of its accessor."""
         component = {"f": _FLOAT, "H": _USHORT, "I": _UINT}[array.dtype.char]
-        view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.data), "byteLength": array.nbytes}
+        view: dict[str, Any] = {"buffer": 0, "byteOffset": self.length, "byteLength": array.nbytes}
         if target is not None:
             view["target"] = target
         accessor: dict[str, Any] = {
@@ -49,13 +57,33 @@ class _Buffer:
             flat = array.reshape(len(array), -1)
             accessor |= {"min": flat.min(0).tolist(), "max": flat.max(0).tolist()}
         self.data += array.tobytes() + bytes(-array.nbytes % 4)
+        self.length = len(self.data)
         self.views.append(view)
         self.accessors.append(accessor)
         return len(self.accessors) - 1
 
+    def reserve(self, count: int, kind: str, bounds: tuple[list[float], list[float]] | None = None) -> int:
+        """Room for `count` rows of floats of that `kind`; returns the index of its accessor."""
+        nbytes = 4 * count * _FLOATS[kind]
+        accessor: dict[str, Any] = {
+            "bufferView": len(self.views),
+            "componentType": _FLOAT,
+            "count": count,
+            "type": kind,
+        }
+        if bounds is not None:
+            accessor |= {"min": bounds[0], "max": bounds[1]}
+        self.views.append({"buffer": 0, "byteOffset": self.length, "byteLength": nbytes})
+        self.accessors.append(accessor)
+        self.length += nbytes
+        return len(self.accessors) - 1
 
-def glb_bytes(session: Session, body: StandingBody) -> bytes:
-    """The session on `body` (the one that it was recorded with) as a .glb."""
+
+def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None:
+    """The session on `body` (the one that it was recorded with) as a .glb, at the start of an empty `file`.
+
+    Raises ExportError for one that is longer than the format's four gigabytes.
+    """
     buffer = _Buffer()
     attributes = {
         "POSITION": buffer.add(body.vertices, "VEC3", target=_VERTEX_BUFFER, bounds=True),
@@ -71,6 +99,7 @@ def glb_bytes(session: Session, body: StandingBody) -> bytes:
         "skeleton": 0,
         "inverseBindMatrices": buffer.add(inverse_bind, "MAT4"),
     }
+    still = len(buffer.data)
     animation = _animation(session, buffer)
     document = {
         "asset": {"version": "2.0", "generator": "tokenmocap"},
@@ -92,9 +121,16 @@ def glb_bytes(session: Session, body: StandingBody) -> bytes:
         "animations": [animation],
         "accessors": buffer.accessors,
         "bufferViews": buffer.views,
-        "buffers": [{"byteLength": len(buffer.data)}],
+        "buffers": [{"byteLength": buffer.length}],
     }
-    return _container(json.dumps(document, separators=(",", ":")).encode(), bytes(buffer.data))
+    text = json.dumps(document, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 4)
+    start = _HEADER_BYTES + 2 * _CHUNK.size + len(text)  # of the binary data
+    if start + buffer.length > _LONGEST_BYTES:
+        raise ExportError(f"{session.frames} frames are more than a .glb holds (4 GB): cut the session, or write .bvh")
+    file.write(struct.pack("<4sII", b"glTF", 2, start + buffer.length) + _CHUNK.pack(len(text), _JSON_CHUNK) + text)
+    file.write(_CHUNK.pack(buffer.length, _BINARY_CHUNK) + buffer.data)
+    _write_motion(session, file, start + still)
 
 
 def _joint_nodes(offsets: Array) -> list[dict[str, Any]]:
@@ -108,13 +144,15 @@ def _joint_nodes(offsets: Array) -> list[dict[str, Any]]:
     return nodes
 
 
-def _animation(session: Session, buffer: _Buffer) -> dict[str, Any]:
-    """The pelvis' place and the rotations of the root and the 21 body joints; the hands stay at rest."""
-    seconds = session.timestamps - session.start_s  # players begin at zero, whenever the person came
-    times = buffer.add(seconds.astype(np.float32), "SCALAR", bounds=True)
-    rotations = local_quaternions(session)
-    outputs = [(0, "translation", buffer.add(pelvis_positions(session), "VEC3"))]
-    outputs += [(j, "rotation", buffer.add(rotations[:, j], "VEC4")) for j in range(SMPLH_BODY_JOINTS)]
+def _animation(session: SessionHead, buffer: _Buffer) -> dict[str, Any]:
+    """The pelvis' place and the rotations of the root and the 21 body joints; the hands stay at rest.
+
+    Room is made in the order in which `_write_motion` fills it.
+    """
+    last_s = (session.frames - 1) / session.mocap_framerate
+    times = buffer.reserve(session.frames, "SCALAR", bounds=([0.0], [float(np.float32(last_s))]))
+    outputs = [(0, "translation", buffer.reserve(session.frames, "VEC3"))]
+    outputs += [(j, "rotation", buffer.reserve(session.frames, "VEC4")) for j in range(SMPLH_BODY_JOINTS)]
     return {
         "name": "session",
         "samplers": [{"input": times, "interpolation": "LINEAR", "output": output} for _, _, output in outputs],
@@ -124,7 +162,15 @@ def _animation(session: Session, buffer: _Buffer) -> dict[str, Any]:
     }
 
 
-def _container(text: bytes, data: bytes) -> bytes:
-    text += b" " * (-len(text) % 4)
-    chunks = struct.pack("<II", len(text), _JSON_CHUNK) + text + struct.pack("<II", len(data), _BINARY_CHUNK) + data
-    return struct.pack("<4sII", b"glTF", 2, 12 + len(chunks)) + chunks
+def _write_motion(session: SessionHead, file: IO[bytes], start: int) -> None:
+    """Times (N,), pelvis (N, 3), then each joint's quaternions (N, 4): columns, filled a block of frames at a time."""
+    first = 0
+    for pelvis, quaternions in motion(session):
+        seconds = np.arange(first, first + len(pelvis)) / session.mocap_framerate  # players begin at zero
+        column = start
+        for part in (seconds[:, None], pelvis, *np.moveaxis(quaternions, 1, 0)):
+            data = part.astype("<f4").tobytes()
+            file.seek(column + first * len(data) // len(part))
+            file.write(data)
+            column += session.frames * len(data) // len(part)
+        first += len(pelvis)

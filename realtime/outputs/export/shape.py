@@ -12,7 +12,7 @@ from engine.skeleton import PARENTS
 from realtime.body.model import Array, BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.outputs.export import ExportError
-from realtime.outputs.session import Session
+from realtime.outputs.session import SessionHead
 
 INFLUENCES = 4  # joints a vertex: what game engines and file formats take
 _SAME_M = 1e-4
@@ -42,7 +42,7 @@ class StandingBody:
         return offsets
 
 
-def standing_body(session: Session, spec: str | Path) -> StandingBody:
+def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
     """The body of `session`, whose file `spec` names. Raises ExportError if it is another one, BodyFileError."""
     body = _body_of(session, spec)
     vertices = body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32)
@@ -60,7 +60,7 @@ def standing_body(session: Session, spec: str | Path) -> StandingBody:
     )
 
 
-def _body_of(session: Session, spec: str | Path) -> BodyModel:
+def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
     """Load the body that `spec` names and bring it to the session's height."""
     body = load_body(spec)
     if body.sha256 != session.body["sha256"]:

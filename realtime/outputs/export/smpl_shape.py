@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.outputs.export import ExportError
-from realtime.outputs.session import Session
+from realtime.outputs.session import SessionHead
 
 # The pelvis joint of SMPL's neutral template, which lies above the template's own origin by its chest: the number
 # that stands in public code as the offset between `trans` and the root (to 0.1 mm).
@@ -31,7 +31,7 @@ class SmplShape:
     body: str
 
 
-def smpl_shape(session: Session, smpl_file: Path | None) -> SmplShape:
+def smpl_shape(session: SessionHead, smpl_file: Path | None) -> SmplShape:
     """The shape for `session`; fitted where the user's `smpl_file` is given. Raises ExportError, BodyFileError.
 
     Without the file the session's own betas hold for a session that was recorded on SMPL, and SMPL's mean body (zeros)

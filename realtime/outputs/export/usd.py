@@ -15,14 +15,14 @@ import numpy as np
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from realtime.body.model import Array
 from realtime.outputs.export import ExportError
-from realtime.outputs.export.motion import local_quaternions, pelvis_positions
+from realtime.outputs.export.motion import motion
 from realtime.outputs.export.shape import INFLUENCES, StandingBody
-from realtime.outputs.session import SMPLH_BODY_JOINTS, Session
+from realtime.outputs.session import SMPLH_BODY_JOINTS, SessionHead
 
 _SKIN_RGB = (0.75, 0.55, 0.42)
 
 
-def write_usd(session: Session, body: StandingBody, out: Path) -> None:
+def write_usd(session: SessionHead, body: StandingBody, out: Path) -> None:
     """Write `out` (.usd and .usdc binary, .usda text), one time code a frame. Raises ExportError, OSError."""
     try:
         from pxr import Usd, UsdGeom
@@ -37,14 +37,14 @@ def write_usd(session: Session, body: StandingBody, out: Path) -> None:
         stage.SetTimeCodesPerSecond(rate)
         stage.SetFramesPerSecond(rate)
         stage.SetStartTimeCode(0)
-        stage.SetEndTimeCode(len(session.poses) - 1)
+        stage.SetEndTimeCode(session.frames - 1)
         _add_character(stage, session, body)
         stage.Save()
         del stage  # it holds the file open
         shutil.copyfile(made, out)
 
 
-def _add_character(stage: Any, session: Session, body: StandingBody) -> None:
+def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None:
     """A root that binds mesh, skeleton and animation together (UsdSkel's schemas)."""
     from pxr import Sdf, UsdGeom, UsdSkel
 
@@ -83,7 +83,7 @@ def _translations(points: Array) -> Any:
     return Vt.Matrix4dArray([Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*point)) for point in points.tolist()])
 
 
-def _animate(animation: Any, session: Session, offsets: Array) -> None:
+def _animate(animation: Any, session: SessionHead, offsets: Array) -> None:
     from pxr import Gf, Vt
 
     animation.CreateJointsAttr(_joint_paths())
@@ -92,7 +92,7 @@ def _animate(animation: Any, session: Session, offsets: Array) -> None:
     places = offsets.copy()
     turns = np.zeros((NUM_JOINTS, 4), np.float32)
     turns[:, 3] = 1.0
-    frames = zip(pelvis_positions(session), local_quaternions(session), strict=True)
+    frames = (frame for block in motion(session) for frame in zip(*block, strict=True))
     for frame, (pelvis, quaternions) in enumerate(frames):
         places[0] = pelvis
         turns[:SMPLH_BODY_JOINTS] = quaternions

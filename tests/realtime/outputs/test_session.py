@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,9 @@ from scipy.spatial.transform import Rotation
 from engine.skeleton import PARENTS
 from realtime.messages import SolvedFrame
 from realtime.outputs import assemble
+from realtime.outputs import session as session_module
 from realtime.outputs.recorder import Recorder
-from realtime.outputs.session import Member, Session, SessionError, load_session, write_npz
+from realtime.outputs.session import Member, Session, SessionError, load_session, open_session, write_npz
 from tests.realtime.outputs.synthetic_stream import (
     BETAS,
     BODY,
@@ -241,6 +243,35 @@ def test_refuses_what_is_not_a_session(sixty: Path, tmp_path: Path, changes: dic
 def test_a_session_of_before_lacks_the_later_keys(sixty: Path, tmp_path: Path) -> None:
     session = load_session(altered(sixty, tmp_path, start_s=None, joint_confidence=None))
     assert (session.start_s, session.joint_confidence) == (0.0, None)
+
+
+def test_refuses_a_session_of_no_frames(sixty: Path, tmp_path: Path) -> None:
+    with np.load(sixty) as data:
+        none = {key: data[key][:0] for key in data.files if data[key].shape[:1] == (90,) and not key.startswith("raw")}
+    with pytest.raises(SessionError, match="holds no frames"):
+        load_session(altered(sixty, tmp_path, **none))
+
+
+def test_reads_over_a_later_version_s_key_but_not_over_one_that_fills_the_memory(sixty: Path, tmp_path: Path) -> None:
+    assert load_session(altered(sixty, tmp_path, gaze=np.zeros((90, 2)))).poses.shape == (90, 156)
+    with np.load(sixty) as data:
+        np.savez_compressed(tmp_path / "s.npz", **{key: data[key] for key in data.files}, gaze=np.zeros(5_000_000))
+    tracemalloc.start()
+    with pytest.raises(SessionError, match="'gaze' unpacks to 40 MB"):
+        load_session(tmp_path / "s.npz")
+    assert tracemalloc.get_traced_memory()[1] < 4_000_000
+    tracemalloc.stop()
+
+
+def test_frames_come_in_blocks_from_the_file_as_from_memory(sixty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session_module, "_BLOCK", 40)
+    whole, opened = load_session(sixty), open_session(sixty)
+    assert opened.frames == whole.frames == 90
+    for source in (whole, opened):
+        blocks = list(source.blocks("poses", "joints"))
+        assert [len(poses) for poses, _ in blocks] == [40, 40, 10]
+        np.testing.assert_array_equal(np.concatenate([joints for _, joints in blocks]), whole.joints)
+    np.testing.assert_array_equal(opened.rest_joints, whole.rest_joints)
 
 
 class Bomb:

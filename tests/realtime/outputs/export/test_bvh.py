@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.skeleton import JOINT_NAMES
 from realtime.export import main
-from realtime.outputs.export.bvh import bvh_text, depth_first
+from realtime.outputs.export.bvh import bvh_parts, depth_first
 from realtime.outputs.session import Session
 from tests.realtime.outputs.export.recording import FRAMES, MM
 
@@ -46,7 +46,7 @@ def test_bvh_angles_do_not_leap_where_a_limb_passes_gimbal_lock(session: Session
         "ZXY", np.stack([np.full(FRAMES, 20.0), swing, np.full(FRAMES, -15.0)], 1), degrees=True
     )
     poses[:, 3 * arm : 3 * arm + 3] = turns.as_rotvec()
-    rows = bvh_text(replace(session, poses=poses)).partition("Frame Time:")[2].splitlines()[1:]
+    rows = "".join(bvh_parts(replace(session, poses=poses))).partition("Frame Time:")[2].splitlines()[1:]
     channels = np.array([row.split() for row in rows], float)[:, 3:].reshape(FRAMES, -1, 3)
     steps = np.abs(np.diff(channels, axis=0)).max((0, 2))
     assert steps[depth_first().index(arm)] < 2.0
