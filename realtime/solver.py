@@ -1,20 +1,24 @@
-"""From what perception saw to people in the world: estimate, smooth, set into the world."""
+"""From what perception saw to people in the world: estimate, smooth, calm what is not seen, set into the world."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
-from engine.skeleton import LANDMARK_NAMES
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.body.world import World
+from realtime.estimate.calm import CalmLimbs
 from realtime.estimate.coasting import Coaster
 from realtime.estimate.estimator import Estimator
 from realtime.estimate.look_ahead import LookAheadSmoother
+from realtime.estimate.seen import UNSEEN
 from realtime.estimate.smoothing import PoseSmoother, Smoothed, SmoothingConfig
 from realtime.messages import CameraPose, Estimate, Person, Sighting, SolvedFrame
 
 _FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
+_ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
 _SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
 
 
@@ -26,6 +30,7 @@ class Solver:
     ) -> None:
         """look_ahead: hold frames back until their future is known, and smooth both ways in time. For files."""
         self._estimator = estimator
+        self._limbs = CalmLimbs(world.body)
         self._world = world
         self._look_ahead = look_ahead
         self._smoother = self._take_up(smoothing)
@@ -72,10 +77,13 @@ class Solver:
         return SolvedFrame(smoothed.frame, self._coaster.update(t, people), time.monotonic(), self._world.T_world_cam)
 
     def _person(self, t: float, estimate: Estimate, smooth: CameraPose) -> Person:
+        calm = smooth if self.smoothing.parameters is None else self._calmed(t, estimate, smooth)
         if estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
             self._world.settle(t, smooth)
-        raw = self._world.place(estimate.raw)
-        pose = raw if smooth is estimate.raw else self._world.place(smooth)
+        elif calm is not smooth and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
+            self._world.settle(t, calm, guessed=True)
+        pose = self._world.place(calm)
+        raw = pose if calm is estimate.raw else self._world.place(estimate.raw)
         return Person(
             id=estimate.person.id,
             confidence=estimate.confidence,
@@ -87,3 +95,14 @@ class Solver:
             tracked=estimate.person,
             joint_confidence=estimate.joint_confidence,
         )
+
+    def _calmed(self, t: float, estimate: Estimate, smooth: CameraPose) -> CameraPose:
+        """The smoothed pose with limbs at rest that are not seen; limbs hang and feet stand in the world's axes."""
+        R_world_cam, seen = self._world.R_world_cam, estimate.joint_confidence
+        rotmats, root_m = smooth.rotmats.copy(), R_world_cam @ smooth.T_cam_root
+        rotmats[0] = R_world_cam @ rotmats[0]
+        calm = self._limbs.update(estimate.person.id, t, rotmats, root_m, smooth.betas, seen, self._world.floor_m)
+        if calm is rotmats:
+            return smooth
+        calm[0] = smooth.rotmats[0]
+        return replace(smooth, rotmats=calm)

@@ -19,8 +19,8 @@ class World:
 
     The camera stands still and does not roll. Its axes turn into the world's by half a turn about x and then by its
     pitch. The origin lies on the floor, straight below the pelvis of the first body that is placed. The floor begins
-    at that body's lowest point and then follows what `settle` is told of (see `Floor`): somebody first seen seated with
-    the legs out of the picture leaves it off until their feet are seen, or until `recalibrate`.
+    at that body's lowest point and then follows what `settle` is told of (see `Floor`): feet that are seen, and until
+    then those of calm legs (`realtime.estimate.calm`).
     """
 
     def __init__(self, body: BodyModel, *, pitch_rad: float = 0.0) -> None:
@@ -30,18 +30,36 @@ class World:
         self.R_world_cam: Array = np.array([[1, 0, 0], [0, -cosine, -sine], [0, sine, -cosine]], dtype=np.float32)
         self._T_world_cam: Array | None = None
         self._floor: Floor | None = None
+        self._feet_seen = False
+
+    @property
+    def body(self) -> BodyModel:
+        return self._body
 
     @property
     def T_world_cam(self) -> Array | None:
         """(3,) the camera's place in the world, y its height above the floor; None before anybody is seen."""
         return self._T_world_cam
 
+    @property
+    def floor_m(self) -> float | None:
+        """The floor's height as seen from the camera, below zero; None while no feet have been seen on it."""
+        T_world_cam = self._T_world_cam
+        return -float(T_world_cam[1]) if T_world_cam is not None and self._feet_seen else None
+
     def recalibrate(self) -> None:
         """Find floor and origin anew from the next body. May be called from any thread."""
         self._T_world_cam = None
+        self._feet_seen = False
 
-    def settle(self, t: float, pose: CameraPose) -> None:
-        """Let the floor follow a body whose feet are seen at time t (s). Call before `place`, in the same thread."""
+    def settle(self, t: float, pose: CameraPose, *, guessed: bool = False) -> None:
+        """Let the floor follow a body whose feet are seen at time t (s). Call before `place`, in the same thread.
+
+        With `guessed` feet are not seen but stand somewhere likely: they count until any are seen.
+        """
+        if guessed and self._feet_seen:
+            return
+        self._feet_seen = not guessed
         rotmats, root = self._turned(pose)
         level_m = root[1] + self._lowest_m(rotmats, pose.betas)
         T_world_cam = self._T_world_cam

@@ -106,7 +106,7 @@ class LandmarkEstimator:
                 continue
             tokens = reading.probabilities.argmax(-1).astype(np.int16)
             confidence = _confidence(reading.person.landmarks)
-            seen = joint_confidence(reading.visibility)
+            seen = joint_confidence(reading.visibility, reading.image_px, sighting.frame.size)
             estimates.append(Estimate(reading.person, confidence, tokens, raw_pose, steady_pose, seen))
         return tuple(estimates)
 

@@ -1,6 +1,7 @@
 """How far each of SMPL's joints is seen: from the visibility of BlazePose's landmarks, which both estimators have.
 
-A landmark is visible as far as the detector says so and its heat map rises (`realtime.perception.landmarker.trust`).
+A landmark is visible as far as the detector says so and its heat map rises (`realtime.perception.landmarker.trust`),
+and never where it lies beyond the picture's edge: the detector sees that edge drawn out, and is taken in by it.
 A joint that is not seen has a pose that is made up by what poses are likely.
 """
 
@@ -11,15 +12,21 @@ import numpy as np
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS, NUM_LANDMARKS
 from realtime.messages import Array
 
+UNSEEN, SEEN = 0.05, 0.3  # confidence up to which a joint is taken to be made up, and from which to be seen
+
+_BEYOND = 0.02  # of the picture's longer side: nothing that far outside is seen; on the edge all of it is
 _HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
 
 
-def joint_confidence(visibility: Array) -> Array:
-    """(24,) 0..1 for SMPL's joints from the visibility (33,) 0..1 of BlazePose's landmarks; not finite counts as 0.
+def joint_confidence(visibility: Array, image_px: Array, size_px: tuple[int, int]) -> Array:
+    """(24,) 0..1 for SMPL's joints from BlazePose's landmarks; what is not finite counts as 0.
 
-    Limbs have a landmark each. The back has none of its own: it goes over from the hips' to the shoulders'.
+    visibility (33,) 0..1; image_px (33, 2) in a picture of size_px (width, height). Limbs have a landmark each. The
+    back has none of its own: it goes over from the hips' to the shoulders'.
     """
-    return np.nan_to_num(_INFORMED_BY @ np.nan_to_num(visibility)).clip(0.0, 1.0).astype(np.float32)
+    beyond_px = np.maximum(-image_px, image_px - np.array(size_px, np.float32)).max(-1)
+    inside = (1 - beyond_px / (_BEYOND * max(size_px))).clip(0.0, 1.0)
+    return (_INFORMED_BY @ np.nan_to_num(visibility * inside)).clip(0.0, 1.0).astype(np.float32)
 
 
 def _informed_by() -> Array:

@@ -14,6 +14,7 @@ import numpy as np
 from engine.skeleton import JOINT_NAMES
 from realtime.estimate.memory import PersonMemory
 from realtime.estimate.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
+from realtime.estimate.seen import SEEN, UNSEEN
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.messages import Array, CameraPose, Estimate, Frame
 
@@ -22,7 +23,6 @@ _CARRIED = {
     "hip": "knee", "knee": "ankle", "ankle": "foot", "foot": "foot",
     "shoulder": "elbow", "elbow": "wrist", "wrist": "hand", "hand": "hand",
 }  # fmt: skip
-UNSEEN, SEEN = 0.05, 0.3  # confidence up to which a joint is taken to be made up, and from which it moves at full pace
 SLOWEST = 0.1
 
 

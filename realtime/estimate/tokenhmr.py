@@ -87,7 +87,8 @@ class TokenHmrEstimator:
             steady_rotmats[:, 1:22] = self._engine.decode(np.stack(smooth))
             steady = [CameraPose(*parts) for parts in zip(steady_rotmats, T_cam_root, betas, strict=True)]
         tokens = probabilities.argmax(-1).astype(np.int16)
-        seen = [joint_confidence(person.landmarks.visibility) for person in people]
+        size = sighting.frame.size
+        seen = [joint_confidence(p.landmarks.visibility, p.landmarks.image_px, size) for p in people]
         return tuple(
             Estimate(person, float(person.landmarks.presence), *parts)
             for person, *parts in zip(people, tokens, raw, steady, seen, strict=True)

@@ -4,8 +4,8 @@
 
 Every variant (see tests.benchmarks.occluders) goes through perception as it runs live, offline. From there on each
 estimator is given the same landmarks: the detector's own world landmarks, the shipped estimator with its left/right
-check and Gauss-Newton step ("live"), the same smoothed as the program does by default ("shown"), and each of --weights
-alone (a network with a token or a direct head).
+check and Gauss-Newton step ("live"), the same as the program shows it by default, smoothed and with hidden limbs calmed
+("shown"; the camera is held to be level), and each of --weights alone (a network with a token or a direct head).
 
 Errors are in mm over the twelve limb joints. One similarity a frame brings the prediction's VISIBLE joints nearest to
 the reference's; hidden joints take no part in it, and are then measured where they come to lie. PA-MPJPE beside it
@@ -32,6 +32,7 @@ from engine.weights import ASSETS
 from realtime.body.smpl_file import load_body
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
+from realtime.estimate.calm import CalmLimbs
 from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.estimate.smoothing import PoseSmoother, SmoothingConfig
 from realtime.messages import Frame, Landmarks, Sighting, TrackedPerson
@@ -148,6 +149,7 @@ def live(seen: Seen, level: str = "off") -> Array:
     body, smoothing = load_body("open"), SmoothingConfig(level)
     tokens = None if smoothing.parameters is None else smoothing.parameters.tokens
     estimator, smoother = LandmarkEstimator(body, token_smoothing=tokens), PoseSmoother(smoothing)
+    limbs, R_world_cam = CalmLimbs(body), np.diag(np.array([1, -1, -1], np.float32))
     picture = np.broadcast_to(np.uint8(0), (*seen.size[::-1], 3))
     points = np.full((len(seen.found), len(LIMB_LANDMARKS), 3), np.nan)
     for i in np.flatnonzero(seen.found).tolist():
@@ -156,8 +158,13 @@ def live(seen: Seen, level: str = "off") -> Array:
         t = i / float(seen.fps)
         frame = Frame(picture, i, t)
         (smoothed,) = smoother.follow(frame, estimator.estimate(Sighting(frame, (person,))))
-        for pose in smoothed.poses:
-            points[i] = body.landmarks(pose.rotmats[None], pose.betas[None])[1][0, LIMB_LANDMARKS]
+        for estimate, pose in zip(smoothed.estimates, smoothed.poses, strict=True):
+            rotmats, root_m = pose.rotmats.copy(), R_world_cam @ pose.T_cam_root
+            rotmats[0] = R_world_cam @ rotmats[0]
+            if level != "off":
+                known = (pose.betas, estimate.joint_confidence, None)
+                rotmats = limbs.update(person.id, t, rotmats, root_m, *known)
+            points[i] = body.landmarks(rotmats[None], pose.betas[None])[1][0, LIMB_LANDMARKS]
     return points
 
 

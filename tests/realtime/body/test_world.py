@@ -40,6 +40,27 @@ def test_a_person_who_faces_the_camera_is_upright_and_faces_z(open_body: BodyMod
     np.testing.assert_allclose(world.T_world_cam, [-0.7, pose.trans[1] + 0.2, 3], atol=1e-5)
 
 
+def test_feet_that_are_guessed_move_the_floor_until_any_are_seen(open_body: BodyModel):
+    world = World(open_body)
+    low, high = _pose(FACING, (0, 0.3, 3)), _pose(FACING, (0, 0, 3))
+    world.place(low)
+    assert world.floor_m is None
+    for k in range(60):
+        world.settle(k / 30, high, guessed=True)
+    stands = world.place(high)
+    assert _joint(stands, "left_foot")[1] < 0.1  # it was 0.3 m higher
+    assert world.floor_m is None  # nobody has seen it
+    for k in range(60, 90):
+        world.settle(k / 30, low)
+    seen_m = world.floor_m
+    assert seen_m is not None
+    for k in range(90, 150):
+        world.settle(k / 30, high, guessed=True)
+    assert world.floor_m == seen_m
+    world.recalibrate()
+    assert world.floor_m is None
+
+
 def test_directions_of_the_camera_become_those_of_the_world(open_body: BodyModel):
     world = World(open_body)
     start = world.place(_pose(FACING, (0, 0, 3))).trans

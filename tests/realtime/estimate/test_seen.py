@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, MIRROR_JOINTS, MIRROR_LANDMARKS, NUM_LANDMARKS
-from realtime.estimate.seen import joint_confidence
+from realtime.estimate import seen as seen_module
+from realtime.messages import Array
+
+SIZE = (640, 480)
+
+
+def joint_confidence(visibility: Array) -> Array:
+    """Of landmarks that all lie inside the picture."""
+    return seen_module.joint_confidence(visibility, np.full((NUM_LANDMARKS, 2), 100, np.float32), SIZE)
 
 
 def unseen(*landmarks: str) -> set[str]:
@@ -40,6 +48,19 @@ def test_the_back_goes_over_from_hips_to_shoulders() -> None:
     visibility[[LANDMARK_NAMES.index(name) for name in ("left_hip", "right_hip")]] = 0.0
     back = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3", "neck")]
     np.testing.assert_allclose(joint_confidence(visibility)[back], [0, 0.25, 0.5, 0.75, 1])
+
+
+@pytest.mark.parametrize(
+    ("at_px", "expected"),
+    [((320, 470), 1), ((320, 480), 1), ((320, 493), 0), ((-20, 200), 0), ((660, 200), 0), ((320, -13), 0)],
+)
+def test_nothing_is_seen_beyond_the_pictures_edge(at_px: tuple[float, float], expected: float) -> None:
+    """The detector says 0.4 of knees that lie 50 pixels below a desk view."""
+    image_px = np.full((NUM_LANDMARKS, 2), 100, np.float32)
+    image_px[LANDMARK_NAMES.index("left_knee")] = at_px
+    seen = seen_module.joint_confidence(np.ones(NUM_LANDMARKS, np.float32), image_px, SIZE)
+    assert seen[JOINT_NAMES.index("left_knee")] == expected
+    assert seen[JOINT_NAMES.index("right_knee")] == 1
 
 
 def test_sides_are_alike_and_numbers_are_in_range_whatever_comes_in() -> None:
