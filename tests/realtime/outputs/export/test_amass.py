@@ -1,4 +1,4 @@
-"""The AMASS export, read as SMPL's kinematics say and by smplcodec, and the SMPL body that it is for."""
+"""The AMASS export, read as SMPL's kinematics say, by smplcodec and by smplx, and the body that it is for."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from realtime.body.smpl_file import load_body
 from realtime.export import main
 from realtime.outputs.export.amass import write_amass
 from realtime.outputs.export.smpl_shape import SmplShape, fitted_betas
-from realtime.outputs.session import Session
-from tests.realtime.outputs.export.recording import FRAMES, MM, RATE_HZ
+from realtime.outputs.session import Session, load_session
+from tests.realtime.outputs.export.recording import FRAMES, MM, RATE_HZ, record
 from tests.training.smpl_files import smpl_pickle
 
 # Joint 0 of J_regressor @ v_template of SMPL's neutral file, as stands in public code (EDGE, MDM and others).
@@ -63,13 +63,37 @@ def test_both_dialects_say_the_same(amass: Path) -> None:
     assert data["mocap_framerate"] == data["mocap_frame_rate"] == RATE_HZ
 
 
-def test_a_reader_of_the_newer_keys_gets_our_motion(amass: Path, session: Session) -> None:
+def test_smplcodec_takes_it_for_an_smplh_body(amass: Path, session: Session) -> None:
     codec = SMPLCodec.from_amass_npz(str(amass))
     assert codec.smpl_version == SMPLVersion.SMPLH
     assert (codec.frame_count, codec.frame_rate) == (FRAMES, RATE_HZ)
     read_back = {"poses": codec.body_pose.reshape(FRAMES, -1), "trans": codec.body_translation}
     rest = session.rest_joints - session.rest_joints[0] + SMPL_PELVIS
     assert np.abs(joints_of(read_back, rest) - z_up(session.joints[:, :22])).max() < MM
+
+
+def test_smplx_poses_our_body_from_the_newer_keys(tmp_path: Path) -> None:
+    """As retargeting programs do: the parts of the pose, the betas and trans go into a body of the smplx package."""
+    import smplx
+    import torch
+
+    file = smpl_pickle(tmp_path / "SMPL_NEUTRAL.pkl")
+    path = record(tmp_path / "s.npz", load_body(file))
+    assert main([str(path), str(tmp_path / "amass.npz")]) == 0
+    data, session = read(tmp_path / "amass.npz"), load_session(path)
+
+    def given(key: str) -> torch.Tensor:
+        return torch.from_numpy(data[key].astype(np.float32))
+
+    hands = torch.zeros(FRAMES, 6)  # SMPL's two, where SMPL-H has fingers
+    with torch.no_grad():
+        posed = smplx.SMPL(str(file), batch_size=FRAMES)(
+            global_orient=given("root_orient"),
+            body_pose=torch.cat([given("pose_body"), hands], dim=1),
+            betas=given("betas")[None, :10].repeat(FRAMES, 1),
+            transl=given("trans"),
+        )
+    assert np.abs(posed.joints[:, :24].numpy() - z_up(session.joints)).max() < MM
 
 
 def test_the_free_body_is_exported_for_smpls_mean_body(
