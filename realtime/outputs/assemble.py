@@ -26,6 +26,7 @@ from realtime.outputs.resample import (
     uniform_grid,
     uniform_rate,
 )
+from realtime.outputs.row_poses import RowPoses
 from realtime.outputs.session import Member
 
 logger = logging.getLogger(__name__)
@@ -191,6 +192,8 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
     yield resampled("joints", "f4", (24, 3), sampler.joints)
     yield whole("timestamps", grid.times_s)
     yield whole("start_s", float(grid.times_s[0]))
+    if sampler.row_poses.lag_s is not None:
+        yield whole("smoothing_lag_s", sampler.row_poses.lag_s)
     yield whole("valid", grid.valid)
     yield resampled("confidence", "f4", (), sampler.confidence)
     if "joint_confidence" in (rows.dtype.names or ()):  # journals of before have none
@@ -233,6 +236,7 @@ class _Sampler:
     grid: Grid
     betas: NDArray[np.float64]  # (10,) the median
     rest_joints: NDArray[np.float64]  # (24, 3)
+    row_poses: RowPoses  # of `mine`
 
     @classmethod
     def of(cls, journal: Journal, person: int) -> _Sampler:
@@ -241,7 +245,8 @@ class _Sampler:
         good = rows["valid"][mine]
         grid = uniform_grid(rows["t"][mine], good, gap, uniform_rate(np.unique(_column(journal, "t"))))
         betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
-        return cls(rows, mine, grid, betas, journal.header.body.rest_joints(betas))
+        row_poses = RowPoses.of(rows, mine, good, journal.header.session.get("smoothing"))
+        return cls(rows, mine, grid, betas, journal.header.body.rest_joints(betas), row_poses)
 
     def poses(self) -> Iterator[NDArray[np.float64]]:
         """Block by block: each goes on from the one before, so that no vector turns over at pi."""
@@ -271,10 +276,17 @@ class _Sampler:
         return lerp(*self._ends("joint_confidence", stretch)) * self.grid.valid[stretch, None]
 
     def _pelvis(self, stretch: slice) -> NDArray[np.float64]:
-        return lerp(*self._ends("trans", stretch))
+        return lerp(*self._between(self.row_poses.pelvis, stretch))
 
     def _rotations(self, stretch: slice) -> NDArray[np.float64]:
-        return slerp(*self._ends("rotations", stretch))
+        return slerp(*self._between(self.row_poses.rotations, stretch))
+
+    def _between(
+        self, poses: Callable[[NDArray[np.intp]], NDArray[np.float64]], stretch: slice
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+        """Poses before and after each sample, and how far it is from the one to the other."""
+        before, after = np.split(poses(np.concatenate((self.grid.before[stretch], self.grid.after[stretch]))), 2)
+        return before, after, self.grid.fraction[stretch]
 
     def _ends(self, column: str, stretch: slice) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
         values, grid = self.rows[column], self.grid

@@ -28,7 +28,7 @@ if os.name == "posix":
 
 SUFFIX = ".journal"
 NOBODY = -1
-ROW_LAYOUT = 2  # 1 had no joint_confidence
+ROW_LAYOUT = 3  # 1 had no joint_confidence, 2 no T_world_cam
 _MAGIC = b"TMOCAPJ1"
 _PREFIX = struct.Struct("<II")  # length and crc32 of the JSON that follows
 _PROBE_BYTES = 1 << 16  # written and taken back at the start: a full disk is better told before the camera opens
@@ -104,6 +104,7 @@ def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
             ("trans", "<f4", (3,)),
             ("tokens", "<i2", (num_tokens,)),
             *([("joint_confidence", "<f4", (NUM_JOINTS,))] if layout >= 2 else []),
+            *([("T_world_cam", "<f4", (3,))] if layout >= 3 else []),
             ("crc", "<u4"),
         ]
     )

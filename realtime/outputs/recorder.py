@@ -315,6 +315,7 @@ def _rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[
     rows["t"] = solved.frame.t_capture - t_first
     rows["seq"] = solved.frame.seq
     rows["person"] = NOBODY
+    rows["T_world_cam"] = np.nan if solved.T_world_cam is None else solved.T_world_cam
     for row, person in zip(rows, solved.people, strict=False):
         row["person"] = person.id
         row["valid"] = person.valid and _is_finite(person)

@@ -63,6 +63,7 @@ _LAYOUT: dict[str, tuple[Any, tuple[int | str, ...]]] = {
 _LATER: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "start_s": ("f8", ()),
     "joint_confidence": ("f4", ("N", 24)),
+    "smoothing_lag_s": ("f8", ()),
 }
 _BLOCK = 2048  # frames in memory at a time
 _FARTHEST = 1e6  # of any number of a frame: metres, radians, seconds
@@ -92,6 +93,7 @@ class SessionHead:
     recording: str  # unlike any other recording's
     session: str  # JSON: what the program was told and which parts it used
     start_s: float = 0.0  # from the recording's first source frame to the first row: timestamps[0]
+    smoothing_lag_s: float | None = None  # 0: poses are in time; None: they carry the delay with which they were shown
 
     @property
     def frames(self) -> int:
