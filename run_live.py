@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from types import FrameType
 
 from engine.command import EXIT_FAILED, EXIT_INTERRUPTED, command, ctrl_c_ends_at_once
@@ -23,12 +24,14 @@ logger = logging.getLogger("run_live")
 
 @command("run_live.py")
 def main(arguments: list[str] | None = None) -> int:
-    """Run until the source ends or Ctrl-C; returns the exit code: 0 clean, 1 failed while running, 2 bad input."""
+    """Run until the source ends or Ctrl-C. Exit codes: 0 clean, 1 failed while running, 2 bad input, 130 interrupted
+    before it began, or twice."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     config = parse(arguments)
     try:
+        _on_ending_signals(_interrupt)
         with App(config) as app:
-            _end_cleanly_on_signals(app)  # not earlier: while it opens there is nothing to finish
+            _on_ending_signals(_end_cleanly(app))
             with StatusLine() as line:
                 report = app.run(tell=line.show)
     except StageFailed as failure:
@@ -42,14 +45,23 @@ def main(arguments: list[str] | None = None) -> int:
     return EXIT_FAILED if report.recording_failed or report.filming_failed else 0
 
 
-def _end_cleanly_on_signals(app: App) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt  # for the command's wrapper: nothing has begun that would have to be finished
+
+
+def _end_cleanly(app: App) -> Callable[[int, FrameType | None], None]:
     def end(number: int, frame: FrameType | None) -> None:
         if app.stop.is_set():
             os._exit(EXIT_INTERRUPTED)  # asked twice: at once
         app.stop.set()
 
-    signal.signal(signal.SIGINT, end)
-    signal.signal(signal.SIGTERM, end)
+    return end
+
+
+def _on_ending_signals(handler: Callable[[int, FrameType | None], None]) -> None:
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):  # Windows has no SIGHUP
+            signal.signal(getattr(signal, name), handler)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,10 @@ class Terminal:
     def press(self, keys: str) -> None:
         os.write(self._end, keys.encode())
 
+    def signal(self, number: int) -> None:
+        """Send a signal to the program alone."""
+        self._process.send_signal(number)
+
     def wait(self, timeout_s: float = 60.0) -> int:
         """Read until the program ends; its exit code, negative where a signal ended it."""
         deadline = time.monotonic() + timeout_s

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -53,6 +54,19 @@ def deaf_index() -> dict[str, str]:
         }
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_other_signals_end_the_fetch_too_and_leave_nothing(
+    number: int, deaf_index: dict[str, str], tmp_path: Path
+) -> None:
+    environment = {**deaf_index, "TOKENMOCAP_CACHE": str(tmp_path / "cache"), "TMPDIR": str(tmp_path)}
+    with Terminal(sys.executable, "run_live.py", "--demo", env=environment) as terminal:
+        terminal.wait_for("fetching")
+        terminal.signal(number)
+        assert terminal.wait() == 130
+    assert terminal.said.rstrip().endswith("run_live.py: stopped")
+    assert not list(tmp_path.glob("tokenmocap-*"))  # where pip had begun to load
+
+
 @pytest.mark.parametrize("words", [["-m", "realtime.assets"], ["-m", "realtime.doctor"], ["run_live.py", "--demo"]])
 def test_while_files_are_fetched(words: list[str], deaf_index: dict[str, str], tmp_path: Path) -> None:
     environment = {**deaf_index, "TOKENMOCAP_CACHE": str(tmp_path / "cache")}
@@ -74,10 +88,11 @@ def test_while_the_doctor_solves() -> None:
     assert "Traceback" not in terminal.said
 
 
-def test_while_running_it_is_a_clean_end() -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_while_running_it_is_a_clean_end(number: int) -> None:
     with Terminal(sys.executable, "run_live.py", "--demo", "--view", "none", env=NO_DISPLAY) as terminal:
         terminal.wait_for(" fps |")
-        terminal.press(CTRL_C)
+        terminal.signal(number)
         assert terminal.wait() == 0
     assert "capture to publish" in terminal.said  # the report
     assert "Traceback" not in terminal.said
