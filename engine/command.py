@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import signal
 import sys
 import threading
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, ParamSpec
 
-from engine.errors import UserError
+from engine.errors import UserError, one_line
 
 P = ParamSpec("P")
 
@@ -20,8 +21,9 @@ EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Wrap the `main` of the command that a user knows as `name`.
 
-    A UserError becomes one line on standard error and exit code 2, a number that is not finite exit code 1, and
-    Ctrl-C, once it has unwound what `main` had open, exit code 130.
+    A UserError, and a path that the system refuses (too long, not readable), becomes one line on standard error and
+    exit code 2, a number that is not finite exit code 1, and Ctrl-C, once it has unwound what `main` had open, exit
+    code 130.
     """
 
     def wrap(main: Callable[P, int]) -> Callable[P, int]:
@@ -32,6 +34,10 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
                     return main(*args, **options)
             except UserError as error:
                 return _say(name, error, EXIT_BAD_INPUT)
+            except OSError as error:
+                if not isinstance(error.filename, str | os.PathLike):
+                    raise  # not of a path
+                return _say(name, one_line(f"cannot use {error.filename}: {error.strerror}"), EXIT_BAD_INPUT)
             except FloatingPointError as error:
                 return _say(name, f"stopped: {error}; the last checkpoint is whole", EXIT_FAILED)
             except KeyboardInterrupt:

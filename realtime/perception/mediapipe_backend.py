@@ -7,6 +7,7 @@ program to have its user's consent. Choosing this backend is that consent, so it
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 SAME_PERSON = 0.25  # centre distance from frame to frame, in sides of the larger square
 LEFT_HIP, RIGHT_HIP = 23, 24
+_UNFIT = (RuntimeError, ValueError, OSError, LookupError)  # MediaPipe has one for each way in which a bundle is wrong
 
 
 class MediaPipePerception:
@@ -54,9 +56,9 @@ class MediaPipePerception:
         )
         try:
             self._landmarker = vision.PoseLandmarker.create_from_options(options)
-        except (RuntimeError, ValueError) as error:
-            reason = " ".join(str(error).split())
-            raise UserError(f"MediaPipe cannot use {config.model} as a Pose Landmarker: {reason}") from error
+        except _UNFIT as error:
+            raise _does_not_fit(config.model, error) from error
+        self._model = config.model
         self.description = f"{config.model.name} by MediaPipe Tasks {mediapipe.__version__}"
         logger.warning(
             "perception runs on MediaPipe Tasks, whose NOTICE says that it sends usage metrics to Google; "
@@ -72,11 +74,14 @@ class MediaPipePerception:
         image_rgb = cv2.cvtColor(frame.image_bgr, cv2.COLOR_BGR2RGB)
         self._last_ms = max(self._last_ms + 1, round(frame.t_capture * 1e3))  # it insists on rising milliseconds
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image_rgb)
-        result = self._landmarker.detect_for_video(image, self._last_ms)
-        found = [
-            _landmarks(points, world, frame.size)
-            for points, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
-        ]
+        try:
+            result = self._landmarker.detect_for_video(image, self._last_ms)
+            found = [
+                _landmarks(points, world, frame.size)
+                for points, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
+            ]
+        except _UNFIT as error:  # some bundles fit until their networks are run
+            raise _does_not_fit(self._model, error) from error
         people = zip(self._identify(found, frame.t_capture), found, strict=True)
         by_id = sorted(people, key=lambda person: person[0])
         return Sighting(frame, tuple(tracked_person(person_id, landmarks) for person_id, landmarks in by_id))
@@ -106,6 +111,13 @@ class MediaPipePerception:
                 ids[i] = self._identities.claim(roi)
         self._tracks = {ids[i]: roi for i, roi in enumerate(rois)}
         return [ids[i] for i in range(len(rois))]
+
+
+def _does_not_fit(model: Path, error: Exception) -> UserError:
+    reason = " ".join(str(error).split()).rstrip(".")
+    return UserError(
+        f"MediaPipe cannot use {model} as a Pose Landmarker: download one from its model page (it says: {reason})"
+    )
 
 
 def _landmarks(points: list[Any], world: list[Any], size: tuple[int, int]) -> Landmarks:

@@ -40,12 +40,18 @@ class NetworkSpec:
         return f"input {_in_words((1, self.input_size, self.input_size, 3))} and outputs {outputs}"
 
     def select(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
-        """Index into `shapes` of each wanted output; raises LookupError where one is missing."""
-        squeezed = [tuple(d for d in shape if d != 1) for shape in shapes]
-        missing = [shape for shape in self.outputs if shape not in squeezed]
-        if missing:
-            raise LookupError(f"no output {_in_words((1, *missing[0]))}")
-        return [squeezed.index(shape) for shape in self.outputs]
+        """Index into `shapes` of each wanted output, of those of one shape in order; LookupError: one is missing."""
+        left = dict(enumerate(tuple(d for d in shape if d != 1) for shape in shapes))
+        chosen = []
+        for wanted in self.outputs:
+            index = next((i for i, shape in left.items() if shape == wanted), None)
+            if index is None:
+                raise LookupError(
+                    f"no {'other ' if wanted in self.outputs[: len(chosen)] else ''}output {_in_words((1, *wanted))}"
+                )
+            del left[index]
+            chosen.append(index)
+        return chosen
 
 
 class Network(Protocol):

@@ -3,12 +3,15 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
+import run_live
 from engine.command import command
 from engine.config import ConfigError
 from engine.errors import EngineError, UserError
+from realtime import export, recover
 
 
 @pytest.mark.parametrize(
@@ -18,6 +21,7 @@ from engine.errors import EngineError, UserError
         (EngineError("cut short; copy it again"), 2, "tool: cut short; copy it again\n"),
         (ConfigError("unknown key"), 2, "tool: unknown key\n"),
         (FloatingPointError("the loss is nan"), 1, "tool: stopped: the loss is nan; the last checkpoint is whole\n"),
+        (PermissionError(13, "Permission denied", "a\nb"), 2, "tool: cannot use a b: Permission denied\n"),
         (KeyboardInterrupt(), 130, "tool: stopped\n"),
     ],
 )
@@ -32,13 +36,41 @@ def test_what_ends_a_command_is_one_line(
     assert capsys.readouterr().err == said
 
 
-def test_a_fault_of_ours_keeps_its_traceback() -> None:
+@pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(5, "Input/output error"), OSError(5, "", 3)])
+def test_a_fault_of_ours_keeps_its_traceback(error: Exception) -> None:
     @command("tool")
     def main() -> int:
-        raise ZeroDivisionError
+        raise error
 
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(type(error)):
         main()
+
+
+TOO_LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("main", "arguments"),
+    [
+        (run_live.main, ["--video", TOO_LONG]),
+        (run_live.main, ["--images", TOO_LONG]),
+        (run_live.main, ["--demo", "--view", "none", "--body", TOO_LONG]),
+        (run_live.main, ["--demo", "--view", "none", "--detector-model", TOO_LONG]),
+        (run_live.main, ["--demo", "--view", "none", "--record", f"{TOO_LONG}.npz"]),
+        (run_live.main, ["--demo", "--view", "none", "--record-video", f"{TOO_LONG}.mp4"]),
+        (run_live.main, ["--demo", "--view", "none", "--report", TOO_LONG]),
+        (run_live.main, ["--config", TOO_LONG]),
+        (recover.main, [f"{TOO_LONG}.npz"]),
+        (export.main, [f"{TOO_LONG}.npz", "a.bvh"]),
+    ],
+)
+def test_a_name_that_is_too_long_is_one_line(
+    main: Callable[[list[str]], int], arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert "File name too long" in said
+    assert said.count("\n") == 1
 
 
 def test_the_callers_own_handling_of_ctrl_c_is_left_as_it_was() -> None:

@@ -114,7 +114,8 @@ def test_a_camera_that_sends_round_in_circles_is_given_up(monkeypatch: pytest.Mo
 
 def test_a_playlist_cannot_send_the_program_elsewhere() -> None:
     def answer(request: str) -> bytes:
-        playlist = f"#EXTM3U\n#EXTINF:9,\nhttp://127.0.0.1:{elsewhere.port}/a.ts\n#EXT-X-ENDLIST\n"
+        lines = ("#EXTM3U", "#EXT-X-TARGETDURATION:9", "#EXTINF:9,", f"http://127.0.0.1:{elsewhere.port}/a.ts")
+        playlist = "\n".join([*lines, "#EXT-X-ENDLIST\n"])
         head = f"HTTP/1.0 200 OK\r\nContent-Type: application/vnd.apple.mpegurl\r\nContent-Length: {len(playlist)}"
         return f"{head}\r\n\r\n{playlist}".encode()
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -35,3 +36,28 @@ def test_mediapipe_needs_a_model(tmp_path: Path) -> None:
     for model in (None, tmp_path / "gone.task"):
         with pytest.raises(UserError, match=r"needs a Pose Landmarker \.task file"):
             create_perception(PerceptionConfig(backend="mediapipe", model=model))
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        (None, "Unable to open zip archive"),
+        ({}, "Unable to open zip archive"),
+        ({"hand_detector.tflite": b"x"}, r"No file with name: pose_detector\.tflite"),
+        ({"pose_detector.tflite": b"x", "pose_landmarks_detector.tflite": b"x"}, "not a valid Flatbuffer"),
+    ],
+)
+def test_mediapipe_says_of_a_bundle_that_does_not_fit_why(
+    tmp_path: Path, members: dict[str, bytes] | None, reason: str
+) -> None:
+    pytest.importorskip("mediapipe", reason="MediaPipe is optional")
+    task = tmp_path / "mine.task"
+    if members is None:
+        task.write_text("hello")
+    else:
+        with zipfile.ZipFile(task, "w") as archive:
+            for name, data in members.items():
+                archive.writestr(name, data)
+    with pytest.raises(UserError, match=rf"cannot use .*mine\.task as a Pose Landmarker: .*{reason}") as caught:
+        create_perception(PerceptionConfig(backend="mediapipe", model=task))
+    assert "\n" not in str(caught.value)

@@ -10,7 +10,7 @@ import pytest
 from realtime.errors import UserError
 from realtime.perception import detector, landmarker
 from realtime.perception.pose_model import TASK_DETECTOR, TASK_LANDMARKS, load_pose_model
-from realtime.perception.runtime import ModelFileError, load_network
+from realtime.perception.runtime import ModelFileError, NetworkSpec, load_network
 
 
 def write_task(path: Path, members: dict[str, bytes]) -> Path:
@@ -80,6 +80,14 @@ def test_wanted_outputs_are_found_by_shape() -> None:
     assert landmarker.SPEC.select(shapes) == [4, 2, 0, 1]
     with pytest.raises(LookupError, match="1x2254x12"):
         detector.SPEC.select(shapes)
+
+
+def test_outputs_of_one_shape_are_told_apart_by_their_order() -> None:
+    hand = NetworkSpec("hand", 224, 0.0, 255.0, outputs=((63,), (), (), (63,)))
+    assert hand.select([(1, 63), (1, 1), (1, 1), (1, 63)]) == [0, 1, 2, 3]
+    assert hand.select([(1, 1), (1, 63), (1, 7), (1, 63), (1, 1)]) == [1, 0, 4, 3]
+    with pytest.raises(LookupError, match="no other output 1x63"):
+        hand.select([(1, 63), (1, 1), (1, 1)])
 
 
 def test_litert_is_asked_for_and_says_what_it_needs(monkeypatch: pytest.MonkeyPatch, landmarks_file: Path) -> None:
