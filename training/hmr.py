@@ -1,7 +1,7 @@
 """Train TokenHMR's second stage: a picture to pose tokens, shape and camera (TokenHMR, sections 4.4, 4.5 and 5.1).
 
     python -m training.hmr --config configs/hmr/small.yaml --data DIR --out DIR [--resume] [--backbone FILE]
-    torchrun --nproc-per-node 4 -m training.hmr --config configs/hmr/paper.yaml --data DIR --out DIR ...
+    python -m training.processes 4 training.hmr --config configs/hmr/paper.yaml --data DIR --out DIR ...
 
 Reads from top to bottom: configuration, one step, the loop, the command. The losses are in training.hmr_losses, the
 network's first weights in training.hmr_network, its evaluation in training.hmr_evaluation.

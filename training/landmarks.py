@@ -3,7 +3,7 @@
     python -m training.landmarks --config configs/landmarks/direct.yaml --mocap FILE [FILE ...] --out runs/direct
     python -m training.landmarks --config configs/landmarks/default.yaml --mocap FILE [FILE ...] \
         --init runs/direct/checkpoint.pt --out runs/tokens
-    torchrun --nproc-per-node 4 -m training.landmarks ...
+    python -m training.processes 4 training.landmarks ...
 
 First the trunk with a direct 6D head, then, from there, the token head through the frozen tokenizer: the trunk learns
 faster when it need not learn to speak in tokens too.

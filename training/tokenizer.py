@@ -1,7 +1,7 @@
 """Train a pose tokenizer on mocap (TokenHMR, section 4.3 and appendix B.1), or measure a trained one.
 
     python -m training.tokenizer --config configs/tokenizer/compact.yaml --mocap FILE [FILE ...] --out DIR [--resume]
-    torchrun --nproc-per-node 4 -m training.tokenizer --config configs/tokenizer/paper.yaml --mocap FILE ... --out DIR
+    python -m training.processes 4 training.tokenizer --config configs/tokenizer/paper.yaml --mocap FILE ... --out DIR
     python -m training.tokenizer --evaluate WEIGHTS --mocap FILE [FILE ...]
 
 The configuration's `model` decides what is trained: the compact tokenizer, kept as tokenizer.safetensors, or one in

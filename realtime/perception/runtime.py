@@ -42,7 +42,7 @@ class NetworkSpec:
     def select(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
         """Index into `shapes` of each wanted output, of those of one shape in order; LookupError: one is missing."""
         left = dict(enumerate(tuple(d for d in shape if d != 1) for shape in shapes))
-        chosen = []
+        chosen: list[int] = []
         for wanted in self.outputs:
             index = next((i for i, shape in left.items() if shape == wanted), None)
             if index is None:

@@ -200,11 +200,11 @@ def curve(out: Path) -> np.ndarray:
 
 def test_two_processes_follow_the_same_loss_curve_as_one(tmp_path: Path, data: Path) -> None:
     config = config_file(tmp_path, validation=None, checkpoint_every=100)
-    command = ["-m", "training.hmr", "--config", str(config), "--data", str(data), "--out"]
-    launch = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone"]
+    command = ["training.hmr", "--config", str(config), "--data", str(data), "--out"]
+    launch = ["training.processes", "2"]
     for name, prefix in (("one", []), ("two", launch)):
         done = subprocess.run(
-            [sys.executable, *prefix, *command, str(tmp_path / name)],
+            [sys.executable, "-m", *prefix, *command, str(tmp_path / name)],
             cwd=ROOT, capture_output=True, text=True, timeout=300,
             env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
         )  # fmt: skip

@@ -205,7 +205,7 @@ def test_two_processes_follow_the_loss_curve_of_one_with_the_same_codebook(
     config = dataclasses.replace(TINY, steps=12, batch=8, learning_rate=5e-3, log_every=1, codebook_decay=0.5)
     train(config, [mocap_file], body_file, tmp_path / "one")
     command_line = ["training.tokenizer", "--config", config_file(tmp_path, config), "--mocap", mocap_file]
-    launch = ["torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone", "-m"]
+    launch = ["training.processes", "2"]
     done = subprocess.run(
         [sys.executable, "-m", *launch, *command_line, "--body", body_file, "--out", tmp_path / "two"],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
