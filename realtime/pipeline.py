@@ -19,6 +19,7 @@ from realtime.stats import StageTimer
 logger = logging.getLogger(__name__)
 
 STALL_S = 5.0
+_DRAIN_S = 3.0
 _JOIN_S = 5.0
 
 
@@ -36,6 +37,7 @@ class _Worker:
     name: str
     body: Callable[[_Worker], None]
     outboxes: tuple[Channel[Any], ...]
+    is_source: bool = False
     timer: StageTimer = field(default_factory=StageTimer)
     waiting: bool = True  # on its inbox: an idle stage is not a stalled one
     last_beat: float = field(default_factory=time.monotonic)
@@ -72,7 +74,7 @@ class Pipeline:
 
             run(put, self.stopping)
 
-        self._add(name, body, (outbox,))
+        self._add(name, body, (outbox,)).is_source = True
 
     def add_stage(
         self, name: str, work: Callable[[Any], Any], inbox: Channel[Any], outboxes: tuple[Channel[Any], ...] = ()
@@ -128,8 +130,12 @@ class Pipeline:
         return True
 
     def stop(self) -> None:
-        """Ask every stage to end and wait, within a bound. Idempotent; says which thread would not end."""
+        """Ask every stage to end and wait, within a bound. Idempotent; says which thread would not end.
+
+        What the sources have given is worked off first, as long as that is quick.
+        """
         self.stopping.set()
+        self._drain()
         for channel in self._channels:
             channel.close()
         deadline = time.monotonic() + _JOIN_S
@@ -152,6 +158,15 @@ class Pipeline:
         self._workers.append(worker)
         self._channels.extend(outboxes)
         return worker
+
+    def _drain(self) -> None:
+        deadline = time.monotonic() + _DRAIN_S
+        for worker in (w for w in self._workers if w.is_source):
+            for outbox in worker.outboxes:
+                outbox.close()
+        for worker in (w for w in self._workers if not w.is_source):
+            if worker.thread is not None and worker.thread is not threading.current_thread():
+                worker.thread.join(max(0.0, deadline - time.monotonic()))
 
     def _supervise(self, worker: _Worker) -> None:
         try:

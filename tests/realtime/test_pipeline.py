@@ -62,6 +62,29 @@ def test_a_stage_may_hold_items_back_and_gives_the_rest_at_the_end() -> None:
     assert p.timings()["pairs"]["count"] == 10
 
 
+def test_stop_lets_what_is_held_come_to_its_end() -> None:
+    """A run that is ended half way through a file must not lose the frames whose future was not known yet."""
+    a, b = Channel[int].bounded(2), Channel[int].bounded(2)
+    held: list[int] = []
+    seen: list[int] = []
+
+    def hold(item: int) -> list[int]:
+        held.append(item)
+        return [held.pop(0)] if len(held) > 5 else []
+
+    p = Pipeline()
+    p.add_source("count", endless, a)
+    p.add_holding_stage("hold", hold, lambda: held, a, (b,))
+    p.add_stage("collect", seen.append, b)
+    p.start()
+    while len(seen) < 3:
+        assert not p.wait(0.01)
+    p.stop()
+    assert len(held) == 5
+    assert seen == list(range(len(seen)))
+    assert seen[-5:] == held
+
+
 def test_after_a_failure_nothing_that_was_held_is_given() -> None:
     a, b = Channel[int].bounded(1), Channel[int].bounded(1)
     finished: list[str] = []
