@@ -16,6 +16,7 @@ from .receiver import CurveKeys, Receiver
 from .retarget import rig_of
 from .rig import Rig, RigError
 from .take import chosen
+from .unseen import UnseenLimbs
 
 _INTERVAL_S = 1 / 60
 _RESCAN_S = 1.0  # how soon armatures that were renamed, edited, added or removed are noticed
@@ -30,6 +31,7 @@ class _Driven:
     t_shown: float = -1.0
     followed: int | None = None
     signs: NDArray[np.float64] | None = None  # (K, 4) the last quaternions
+    limbs: UnseenLimbs = field(default_factory=UnseenLimbs)
 
 
 @dataclass
@@ -124,9 +126,10 @@ def _scan() -> None:
                 ob.pose.bones[bone].rotation_mode = "QUATERNION"
         old = before.get(ob.name)
         kept = old if old is not None and old.rig.bones == rig.bones else None
-        _state.driven[ob.name] = _Driven(
-            rig, followed=kept.followed if kept else None, signs=kept.signs if kept else None
-        )
+        driven = _Driven(rig)
+        if kept is not None:
+            driven.followed, driven.signs, driven.limbs = kept.followed, kept.signs, kept.limbs
+        _state.driven[ob.name] = driven
 
 
 def _drive(ob: bpy.types.Object, driven: _Driven, pose: Pose) -> None:
@@ -140,8 +143,10 @@ def _drive(ob: bpy.types.Object, driven: _Driven, pose: Pose) -> None:
     quaternions, location = driven.rig.channels(person.rotations[None], person.trans[None])
     driven.signs = continuous(quaternions, driven.signs)[0]
     driven.followed, driven.t_shown = person.id, pose.t_capture
-    for bone, quaternion in zip(bones, driven.signs.tolist(), strict=True):
-        bone.rotation_quaternion = quaternion
+    unseen = driven.limbs.update(pose.t_capture, person.joint_confidence)[driven.rig.joints]
+    for bone, quaternion, is_unseen in zip(bones, driven.signs.tolist(), unseen.tolist(), strict=True):
+        if not (is_unseen and ob.tokenmocap.leave_unseen):
+            bone.rotation_quaternion = quaternion
     bones[0].location = location[0].tolist()
 
 

@@ -57,6 +57,7 @@ class Person:
     trans: Array  # (3,) the pelvis joint in the world, metres, Y up
     rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] turns the root into the world
     betas: Array  # (10,)
+    joint_confidence: Array | None = None  # (24,) 0..1, how far each joint is seen; None: the stream does not say
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -137,6 +138,7 @@ def _person(fields: dict[str, Any]) -> Person:
         trans=_numbers(fields, "trans", (3,)),
         rotations=rotations / norms,
         betas=_numbers(fields, "betas", (NUM_BETAS,)),
+        joint_confidence=_numbers(fields, "joint_confidence", (NUM_JOINTS,)) if "joint_confidence" in fields else None,
     )
 
 

@@ -46,6 +46,11 @@ class TokenMocapScene(bpy.types.PropertyGroup):
 class TokenMocapObject(bpy.types.PropertyGroup):
     is_driven: BoolProperty(name="Follows", description="This armature follows the stream")
     person: IntProperty(name="Person", description="Whom it follows; -1 for anybody", default=ANYONE, min=ANYONE)
+    leave_unseen: BoolProperty(
+        name="Leave unseen limbs",
+        description="Bones of limbs that nobody sees stay as you pose them; off: they come to rest as the program says",
+        default=False,
+    )
     bone_map: StringProperty()  # JSON: the bones, and the T-pose when it was bound; empty for an armature of ours
 
 

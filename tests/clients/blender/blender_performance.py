@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from engine.skeleton import JOINT_NAMES
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
@@ -22,6 +23,10 @@ from realtime.outputs.wire import Wire
 
 BETAS = np.array([1.5, -1.0, 0.8, 0.5, -0.7, 0.3, 0.6, -0.4, 0.2, -0.5], np.float32)
 _IMAGE = np.zeros((48, 64, 3), np.uint8)
+
+
+RIGHT_ARM = ("right_shoulder", "right_elbow", "right_wrist", "right_hand")  # nobody sees it but for the shoulder
+JOINT_CONFIDENCE = np.array([0.01 if name in RIGHT_ARM[1:] else 1.0 for name in JOINT_NAMES], np.float32)
 
 
 def open_body() -> BodyModel:
@@ -55,7 +60,7 @@ def person_at(t: float, id: int = 1) -> Person:
         raw=pose,
         pose=pose,
         tracked=tracked,
-        joint_confidence=np.ones(24, np.float32),
+        joint_confidence=JOINT_CONFIDENCE,
     )
 
 

@@ -241,6 +241,30 @@ def press_buttons(ob: Any) -> None:
     part("retarget").bind_smpl(ob)
 
 
+def leave_unseen(ob: Any) -> None:
+    """An arm that nobody sees follows until that is turned off, then stays as it is posed; the other one goes on."""
+    limbs = [f"{side}_{name}" for side in ("right", "left") for name in ("shoulder", "elbow", "wrist")]
+
+    def rotations() -> np.ndarray:
+        return np.array([ob.pose.bones[name].rotation_quaternion for name in limbs])
+
+    def moved() -> np.ndarray:
+        before = rotations()
+        play(0.4)
+        return np.abs(rotations() - before).max(1)
+
+    ob.animation_data_clear()
+    bpy.context.scene.tokenmocap.is_live = True
+    play(0.8)
+    written["unseen_followed"] = moved()
+    ob.tokenmocap.leave_unseen = True
+    for name in limbs[:3]:
+        ob.pose.bones[name].rotation_quaternion = (0.5, 0.5, 0.5, 0.5)
+    written["unseen_left"] = moved()
+    written["unseen_posed"] = rotations()[:3]
+    ob.tokenmocap.leave_unseen = False
+
+
 def load_file(ob_name: str, folder: Path) -> None:
     """The connection and the armature go on after the file was saved and loaded."""
     bpy.context.scene.tokenmocap.is_live = True
@@ -362,6 +386,7 @@ def main() -> None:
     if PICTURE:
         picture(ob)
     press_buttons(ob)
+    leave_unseen(ob)
     load_file(ob.name, Path(OUT).parent)
     retarget()
     tick = live.tick

@@ -121,6 +121,14 @@ def test_playback_lands_on_the_joints(session: Session) -> None:
     assert error.max() < 0.002
 
 
+def test_limbs_that_nobody_sees_are_left_alone_where_that_is_wanted(session: Session) -> None:
+    assert (session.seen["unseen_followed"].reshape(2, 3).max(1) > 0.01).all()  # as long as nothing else is said
+    right, left = np.split(session.seen["unseen_left"], 2)
+    assert (right == 0).all()
+    np.testing.assert_allclose(session.seen["unseen_posed"], 0.5)
+    assert left.max() > 0.01
+
+
 def test_goes_on_after_a_file_was_loaded(session: Session) -> None:
     assert session.seen["timer_after_load"]
     assert session.seen["moved_after_load_m"] > 0.05

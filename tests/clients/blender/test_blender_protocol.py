@@ -14,7 +14,7 @@ from clients.blender.protocol import Pose, ProtocolError, Skeleton, Status, Vers
 from engine import skeleton
 from realtime.messages import Frame, SolvedFrame
 from realtime.outputs.wire import Wire
-from tests.clients.blender.blender_performance import BETAS, open_body, person_at
+from tests.clients.blender.blender_performance import BETAS, JOINT_CONFIDENCE, open_body, person_at
 
 BODY = open_body()
 
@@ -44,6 +44,17 @@ def test_reads_the_programs_pose() -> None:
     dots = np.abs((pose.people[0].rotations * sent.pose.rotations).sum(-1))
     assert np.allclose(dots, 1, atol=1e-6)
     assert pose.people[0].valid
+    np.testing.assert_allclose(pose.people[0].joint_confidence, JOINT_CONFIDENCE, atol=1e-3)
+
+
+def test_each_joints_confidence_is_optional_but_right() -> None:
+    person = json.loads(pose_message(3).partition(b" ")[2])["people"][0]
+    del person["joint_confidence"]
+    pose = parse(changed(pose_message(3), people=[person]))
+    assert isinstance(pose, Pose)
+    assert pose.people[0].joint_confidence is None
+    with pytest.raises(ProtocolError, match="'joint_confidence' is not 24"):
+        parse(changed(pose_message(3), people=[person | {"joint_confidence": [0.5] * 23}]))
 
 
 @pytest.mark.parametrize("betas", [np.zeros(10, np.float32), BETAS])

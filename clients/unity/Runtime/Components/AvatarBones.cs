@@ -67,8 +67,9 @@ namespace TokenMocap.Unity
 
         /// <summary>
         /// Puts the bones where they belong; `move` false leaves the hips' place on the floor as in the T-pose.
+        /// `follow` says by joint how far, 0..1, from where a bone is now; null: all the way.
         /// </summary>
-        public void Apply(AvatarFit fit, bool move)
+        public void Apply(AvatarFit fit, bool move, float[] follow = null)
         {
             Vector3 hips = fit.HipsPosition.ToEngine();
             if (!move)
@@ -79,8 +80,12 @@ namespace TokenMocap.Unity
             Transforms[Pelvis].position = _root.TransformPoint(hips);
             // A parent comes before its children, and turning a parent turns its children along: world rotations last.
             for (int joint = 0; joint < Transforms.Length; joint++)
-                if (Transforms[joint] != null)
-                    Transforms[joint].rotation = _root.rotation * fit.Rotations[joint].ToEngine();
+            {
+                float share = follow == null ? 1 : follow[joint];
+                if (Transforms[joint] == null || share <= 0) continue;
+                Quaternion wanted = _root.rotation * fit.Rotations[joint].ToEngine();
+                Transforms[joint].rotation = share >= 1 ? wanted : Quaternion.Slerp(Transforms[joint].rotation, wanted, share);
+            }
         }
 
         /// <summary>

@@ -22,8 +22,12 @@ namespace TokenMocap.Unity
         [Tooltip("Whether the avatar walks about. Off: it moves on the spot.")]
         public bool rootMotion = true;
 
+        [Tooltip("Whether limbs that nobody sees are left to the Animator, for an idle or a seated clip. Off: as they are sent.")]
+        public bool leaveUnseenLimbs = false;
+
         private readonly PersonChoice _choice = new PersonChoice();
         private readonly PersonPose _pose = new PersonPose();
+        private readonly UnseenLimbs _limbs = new UnseenLimbs();
         private AvatarBones _bones;
         private AvatarFit _fit;
         private bool _hasPose;
@@ -46,6 +50,7 @@ namespace TokenMocap.Unity
                 return;
             }
             _fit = new AvatarFit(_bones.Rest);
+            _limbs.Reset();
             _hasPose = false;
         }
 
@@ -58,7 +63,8 @@ namespace TokenMocap.Unity
             _hasPose |= isSeen;
             if (!_hasPose) return;
             if (isSeen) _fit.Update(stream.Skeleton, _pose);
-            _bones.Apply(_fit, rootMotion); // again while nobody is seen: an Animator would move on
+            if (isSeen) _limbs.Update(_pose, Time.deltaTime);
+            _bones.Apply(_fit, rootMotion, leaveUnseenLimbs ? _limbs.Follow : null); // again while nobody is seen: an Animator would move on
         }
 
         private void Refuse(string problem)

@@ -55,16 +55,19 @@ namespace TokenMocap
         public Vector3 Trans;
         /// <summary>Unit quaternions, child to parent; the root's into the world.</summary>
         public readonly Quaternion[] Rotations = new Quaternion[SmplJoints.Count];
+        /// <summary>How far each joint is seen, 0..1; null where the sender does not say.</summary>
+        public float[] JointConfidence;
         /// <summary>The body's shape; may be empty.</summary>
         public float[] Betas = new float[0];
 
-        /// <summary>Becomes the moment between two: 0 is `a`, 1 is `b`. Arrays are shared with neither but for betas.</summary>
+        /// <summary>Becomes the moment between two: 0 is `a`, 1 is `b`. Rotations are copies.</summary>
         public void SetBetween(PersonPose a, PersonPose b, float amount)
         {
             PersonPose nearer = amount < 0.5f ? a : b;
             Id = nearer.Id;
             Confidence = nearer.Confidence;
             Valid = nearer.Valid;
+            JointConfidence = nearer.JointConfidence;
             Betas = nearer.Betas;
             Trans = Vector3.Lerp(a.Trans, b.Trans, amount);
             for (int i = 0; i < Rotations.Length; i++)

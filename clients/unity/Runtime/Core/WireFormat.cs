@@ -115,6 +115,9 @@ namespace TokenMocap
                     case "valid": person.Valid = reader.Boolean(); break;
                     case "trans": person.Trans = ReadVector(reader, key); hasTrans = true; break;
                     case "rotations": ReadRotations(reader, person.Rotations); hasRotations = true; break;
+                    case "joint_confidence":
+                        person.JointConfidence = ReadJoints(reader, key, Single);
+                        break;
                     case "betas": person.Betas = ReadSingles(reader, key); break;
                     default: reader.Skip(); break;
                 }

@@ -33,7 +33,7 @@ namespace TokenMocap.Tests
 
         public static string PersonText(int id) =>
             "{\"id\":" + id + ",\"confidence\":0.5,\"valid\":true,\"trans\":[1e-05,0.9,-2],\"rotations\":[" +
-            Repeat("[1.0,0.0,0,-0.0]", 24) + "],\"betas\":[0.1,-1],\"tokens\":[1,2]}";
+            Repeat("[1.0,0.0,0,-0.0]", 24) + "],\"joint_confidence\":[" + Repeat("0.25", 24) + "],\"betas\":[0.1,-1],\"tokens\":[1,2]}";
 
         public static string SkeletonText(string parents = null, string names = null) =>
             "skeleton {\"v\":1,\"names\":" + (names ?? "[\"" + string.Join("\",\"", SmplJoints.Names) + "\"]") +

@@ -38,6 +38,19 @@ namespace TokenMocap.Tests
         }
 
         [Test]
+        public void EachJointsConfidenceIsReadWhereItIsSent()
+        {
+            var pose = (PoseMessage)WireFormat.Parse(Make.PoseText());
+            Assert.AreEqual(SmplJoints.Count, pose.People[0].JointConfidence.Length);
+            foreach (float seen in pose.People[0].JointConfidence) Assert.AreEqual(0.25, seen, 1e-6);
+            var copy = new PersonPose();
+            copy.SetBetween(pose.People[0], pose.People[1], 0.3f);
+            Assert.AreEqual(0.25, copy.JointConfidence[7], 1e-6);
+            string before = Make.PoseText().Replace("joint_confidence", "later_key");
+            Assert.IsNull(((PoseMessage)WireFormat.Parse(before)).People[0].JointConfidence);
+        }
+
+        [Test]
         public void AStatusIsRead()
         {
             var status = (StatusMessage)WireFormat.Parse("status {\"v\":1,\"state\":\"lost\",\"dropped\":12,\"message\":\"no camera\"}");
@@ -77,6 +90,7 @@ namespace TokenMocap.Tests
                 pose.Replace("0.9,-2]", "0.9]"), pose.Replace("0.9,-2]", "0.9,-2,1]"), pose.Replace("0.9", "NaN"), pose.Replace("0.9", "1e300"),
                 pose.Replace("[1.0,0.0,0,-0.0]", "[0,0,0,0]"), pose.Replace("[1.0,0.0,0,-0.0],", ""), pose.Replace("1700000000.25", "1e400"),
                 pose.Replace("\"people\"", "\"persons\""), pose + "x", pose.Substring(0, pose.Length - 1),
+                pose.Replace("\"joint_confidence\":[0.25,", "\"joint_confidence\":["), pose.Replace("[0.25,", "[1e300,"),
                 skeleton.Replace("\"Y\"", "\"Z\""), skeleton.Replace("\"pelvis\"", "\"hips\""), skeleton.Replace("[0,0.5,0],", ""),
                 skeleton.Replace("[[1,2],", "[[1],"),
                 Make.SkeletonText(parents: "[-1,0,0,0,1,2,3,4,5,6,7,8,9,9,9,12,13,14,16,17,18,19,20,23]"),

@@ -108,6 +108,13 @@ namespace UnityEngine
         public Quaternion(float x, float y, float z, float w) { this.x = x; this.y = y; this.z = z; this.w = w; }
         public static Quaternion identity => new Quaternion(0, 0, 0, 1);
         public static Quaternion Inverse(Quaternion q) => new Quaternion(-q.x, -q.y, -q.z, q.w);
+        public static Quaternion Slerp(Quaternion a, Quaternion b, float t)
+        {
+            var q = System.Numerics.Quaternion.Slerp(new System.Numerics.Quaternion(a.x, a.y, a.z, a.w),
+                new System.Numerics.Quaternion(b.x, b.y, b.z, b.w), t);
+            return new Quaternion(q.X, q.Y, q.Z, q.W);
+        }
+
         public static Quaternion Euler(float x, float y, float z) { throw new NotSupportedException(); }
 
         public static Quaternion operator *(Quaternion a, Quaternion b) => new Quaternion(
@@ -187,6 +194,8 @@ namespace UnityEngine
     }
 
     // Only the sample needs what follows, which a test compiles and does not run.
+
+    public static class Time { public static float deltaTime { get; set; } }
 
     public static class Application { public static bool runInBackground { get; set; } }
 
