@@ -26,7 +26,7 @@ def export(
 ) -> str:
     """Write `session` to `out` in the format that its ending names, replacing a file of that name once it is whole.
 
-    A session from `open_session` is read block by block: all formats but .fbx and .usd take memory for a block alone.
+    A session from `open_session` is read block by block: all formats but .fbx and .usda take little memory.
     body_spec: the body that was recorded ('open' or a file), for the formats that carry a mesh. smpl_file: the SMPL
     body that an AMASS .npz is to fit; None: SMPL's mean body. blender_program: the Blender that writes .fbx; None looks
     for one. Returns the body that the file is for, in words. Raises UserError, one line, for an unknown ending, the

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from engine.whole_file import whole_file
 from realtime.body.model import Array
 from realtime.outputs.export import ExportError
 from realtime.outputs.export.motion import motion
@@ -20,6 +22,7 @@ from realtime.outputs.export.shape import INFLUENCES, StandingBody
 from realtime.outputs.session import SMPLH_BODY_JOINTS, SessionHead
 
 _SKIN_RGB = (0.75, 0.55, 0.42)
+_SAVED_FRAMES = 50_000  # after so many the binary file is saved, which frees their memory
 
 
 def write_usd(session: SessionHead, body: StandingBody, out: Path) -> None:
@@ -41,7 +44,8 @@ def write_usd(session: SessionHead, body: StandingBody, out: Path) -> None:
         _add_character(stage, session, body)
         stage.Save()
         del stage  # it holds the file open
-        shutil.copyfile(made, out)
+        with whole_file(out) as file, made.open("rb") as source:
+            shutil.copyfileobj(source, file)
 
 
 def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None:
@@ -55,7 +59,9 @@ def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None
     skeleton.CreateBindTransformsAttr(_translations(body.joints))
     skeleton.CreateRestTransformsAttr(_translations(body.offsets))
     animation = UsdSkel.Animation.Define(stage, "/Body/Skeleton/Motion")
-    _animate(animation, session, body.offsets)
+    for frame in _animate(animation, session, body.offsets):
+        if frame % _SAVED_FRAMES == 0 and not stage.GetRootLayer().identifier.endswith(".usda"):
+            stage.Save()
     mesh = UsdGeom.Mesh.Define(stage, "/Body/Mesh")
     _shape(mesh, body)
     _paint(stage, mesh)
@@ -83,7 +89,8 @@ def _translations(points: Array) -> Any:
     return Vt.Matrix4dArray([Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*point)) for point in points.tolist()])
 
 
-def _animate(animation: Any, session: SessionHead, offsets: Array) -> None:
+def _animate(animation: Any, session: SessionHead, offsets: Array) -> Iterator[int]:
+    """Set the joints of one frame after another, which is given once it is there."""
     from pxr import Gf, Vt
 
     animation.CreateJointsAttr(_joint_paths())
@@ -98,6 +105,7 @@ def _animate(animation: Any, session: SessionHead, offsets: Array) -> None:
         turns[:SMPLH_BODY_JOINTS] = quaternions
         translations.Set(Vt.Vec3fArray.FromNumpy(places), frame)
         rotations.Set(Vt.QuatfArray.FromNumpy(turns), frame)
+        yield frame
 
 
 def _shape(mesh: Any, body: StandingBody) -> None:

@@ -16,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from engine.skeleton import JOINT_NAMES
 from realtime.body.smpl_file import load_body
 from realtime.export import main
+from realtime.outputs.export import usd as usd_module
 from realtime.outputs.session import Session
 from tests.realtime.outputs.export.recording import FRAMES, MM, RATE_HZ, SAMPLES
 
@@ -87,6 +88,16 @@ def test_openusd_skins_our_mesh(usd: UsdReader, session: Session) -> None:
     expected = load_body("open").vertices(rotmats, session.betas[:10].astype(np.float32), session.joints[k, 0])
     assert skinned
     assert np.abs(np.array(points) - expected).max() < MM  # OpenUSD skins in place
+
+
+def test_a_file_that_was_saved_on_the_way_is_the_same(
+    path: Path, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(usd_module, "_SAVED_FRAMES", 9)
+    assert main([str(path), str(tmp_path / "s.usd")]) == 0
+    reader = UsdReader(tmp_path / "s.usd")
+    for k in range(FRAMES):
+        assert np.abs(reader.joints(k) - session.joints[k]).max() < MM
 
 
 def test_without_openusd_it_says_what_to_install(
