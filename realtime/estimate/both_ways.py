@@ -40,9 +40,9 @@ class Track:
         window = _Window.around(self.t, centres)
         here = self.rotations[centres]
         steps = np.zeros((*self.rotations.shape[:-1], 3))
-        steps[1:] = _turn(self.rotations[:-1], self.rotations[1:])
+        steps[1:] = _turn(self.rotations[:-1], self.rotations[1:, :, None])[:, :, 0]
         speed = window.mean_speed(steps, level.rotations)
-        turns = _turn(here[:, None], self.rotations[window.rows])
+        turns = _turn(here, self.rotations[window.rows].swapaxes(1, 2)).swapaxes(1, 2)
         # What was made up also counts less than what was seen.
         trust = self.pace[window.rows]
         return _turned(here, window.fit(turns, level.rotations, speed, self.pace[centres], trust))
@@ -141,9 +141,11 @@ def _differences(values: Floats) -> Floats:
 
 
 def _turn(a: Floats, b: Floats) -> Floats:
-    """From unit quaternions a to b, (..., 4): axis times 2 sin(angle / 2), (..., 3), in a's own frame."""
-    axis = a[..., 3:] * b[..., :3] - b[..., 3:] * a[..., :3] - np.cross(a[..., :3], b[..., :3])
-    return np.where((a * b).sum(-1, keepdims=True) < 0, -2.0, 2.0) * axis
+    """From unit quaternions a (..., 4) to each b (..., K, 4): axis times 2 sin(angle / 2), (..., K, 3), in a."""
+    x, y, z, w = np.moveaxis(a, -1, 0)
+    rows = ((w, z, -y, -x), (-z, w, x, -y), (y, -x, w, -z), (x, y, z, w))  # of the product of a's inverse and b
+    turned = b @ np.stack([np.stack(row, axis=-1) for row in rows], axis=-1)
+    return np.where(turned[..., 3:] < 0, -2.0, 2.0) * turned[..., :3]
 
 
 def _turned(a: Floats, turn: Floats) -> Floats:
