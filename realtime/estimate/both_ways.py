@@ -141,7 +141,7 @@ def _differences(values: Floats) -> Floats:
 
 
 def _turn(a: Floats, b: Floats) -> Floats:
-    """From unit quaternions a (..., 4) to each b (..., K, 4): axis times 2 sin(angle / 2), (..., K, 3), in a."""
+    """Axis times 2 sin(angle / 2), (..., K, 3), from quaternions a (..., 4) to each b (..., K, 4), in a's frame."""
     x, y, z, w = np.moveaxis(a, -1, 0)
     rows = ((w, z, -y, -x), (-z, w, x, -y), (y, -x, w, -z), (x, y, z, w))  # of the product of a's inverse and b
     turned = b @ np.stack([np.stack(row, axis=-1) for row in rows], axis=-1)

@@ -1,0 +1,196 @@
+"""How far the body is from the person in the picture, and how much it shakes: live, offline, and in a recording's file.
+
+    python -m tests.benchmarks.offline_smoothing CLIP... [--level light] [--write docs/smoothing.md]
+
+Each clip is looked at once; what was seen is solved twice, by the solver that runs live and by the one of `--offline`,
+and the live one is recorded. Error: mean distance in the picture of the twelve limb joints from the landmarks that the
+detector saw of them, in pixels. Shake: mean second difference from frame to frame of all joints, in mm. Of those who
+are seen for a second and a half and with a mean confidence of 0.3; one row is all of them in all clips.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from engine.skeleton import LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_LANDMARKS
+from realtime.body.model import BodyModel
+from realtime.body.projection import PinholeCamera
+from realtime.body.smpl_file import load_body
+from realtime.body.world import World
+from realtime.capture.factory import open_source
+from realtime.capture.reader import FrameReader
+from realtime.capture.source import SourceConfig
+from realtime.estimate.estimator import EstimatorConfig, create_estimator
+from realtime.estimate.smoothing import SmoothingConfig
+from realtime.messages import Person, Sighting, SolvedFrame
+from realtime.outputs.recorder import CameraSetup, Recorder
+from realtime.outputs.session import load_session
+from realtime.perception import create_perception
+from realtime.perception.config import PerceptionConfig
+from realtime.solver import Solver
+
+FOV_DEG = 60.0
+SHORTEST_S, CONFIDENT = 1.5, 0.3
+BEGIN, END = "<!-- offline table -->\n", "<!-- end of the offline table -->\n"
+
+
+@dataclass
+class Figures:
+    """Of one way of smoothing, frame by frame."""
+
+    errors_px: list[float] = field(default_factory=list)
+    shakes_mm: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Way:
+    """One person on one way through the program, a row a frame."""
+
+    seq: list[int] = field(default_factory=list)
+    t: list[float] = field(default_factory=list)
+    joints: list[np.ndarray] = field(default_factory=list)  # (24, 3) in the world
+    cameras: list[np.ndarray] = field(default_factory=list)  # (3,) its place in the world
+    seen: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # (12, 2) pixels both ways round, (12,)
+    confidence: list[float] = field(default_factory=list)
+
+
+def sightings(clip: Path) -> list[Sighting]:
+    """What perception sees, without the pictures."""
+    perception = create_perception(PerceptionConfig())
+    reader = FrameReader(open_source(SourceConfig(video=clip)))
+    seen = []
+    for frame in reader.frames():
+        sighting = perception.observe(frame)
+        small = np.broadcast_to(np.uint8(0), frame.image_bgr.shape)
+        seen.append(Sighting(type(frame)(small, frame.seq, frame.t_capture), sighting.people))
+    reader.close()
+    perception.close()
+    return seen
+
+
+def solved(body: BodyModel, level: str, seen: list[Sighting], *, look_ahead: bool) -> Iterator[SolvedFrame]:
+    smoothing = SmoothingConfig(level)
+    estimator = create_estimator(EstimatorConfig(fov_deg=FOV_DEG), body, smoothing)
+    solver = Solver(estimator, smoothing, World(body), look_ahead=look_ahead)
+    for sighting in seen:
+        yield from solver.solve(sighting)
+    yield from solver.finish()
+
+
+def ways(frames: list[SolvedFrame], name: str) -> dict[int, Way]:
+    """The poses called `name` of everybody, by id."""
+    people: dict[int, Way] = {}
+    for frame in frames:
+        for person in frame.people:
+            if person.valid and frame.T_world_cam is not None:
+                way = people.setdefault(person.id, Way())
+                way.seq.append(frame.frame.seq)
+                way.t.append(frame.frame.t_capture)
+                way.joints.append(getattr(person, name).joints)
+                way.cameras.append(frame.T_world_cam)
+                way.seen.append(_limbs(person))
+                way.confidence.append(person.confidence)
+    return people
+
+
+def _limbs(person: Person) -> tuple[np.ndarray, np.ndarray]:
+    landmarks = person.tracked.landmarks
+    both = np.stack((landmarks.image_px[LIMB_LANDMARKS], landmarks.image_px[MIRROR_LANDMARKS[LIMB_LANDMARKS]]))
+    return both, landmarks.visibility[LIMB_LANDMARKS] > 0.5
+
+
+def recorded(body: BodyModel, level: str, frames: list[SolvedFrame]) -> dict[int, Way]:
+    """The same people as their files have them, at the times of the source's frames."""
+    with tempfile.TemporaryDirectory() as folder:
+        camera = CameraSetup(np.radians(FOV_DEG), 0.0, 1.0)
+        recorder = Recorder(
+            Path(folder) / "s.npz", body=body, camera=lambda: camera, session_info={"smoothing": level}, blocking=True
+        )
+        recorder.start()
+        for frame in frames:
+            recorder.put(frame)
+        sessions = [load_session(path) for path in recorder.close().files]
+    people = ways(frames, "pose")
+    start_s = frames[0].frame.t_capture
+    for session in sessions:
+        way, rows = people[session.person], session.joints.reshape(len(session.joints), -1)
+        t = np.array(way.t) - start_s
+        way.joints = list(np.stack([np.interp(t, session.timestamps, row) for row in rows.T], 1).reshape(-1, 24, 3))
+    return {session.person: people[session.person] for session in sessions}
+
+
+def measure(figures: Figures, way: Way, R_world_cam: np.ndarray, size: tuple[int, int]) -> None:
+    """Add one person's figures."""
+    camera = PinholeCamera(*size, FOV_DEG)
+    for joints, place_m, (seen_px, visible) in zip(way.joints, way.cameras, way.seen, strict=True):
+        if visible.any():
+            at_px = camera.project(((joints[LIMB_JOINTS] - place_m) @ R_world_cam).astype(np.float32))
+            away_px = np.linalg.norm(at_px - seen_px, axis=-1)[:, visible].mean(1)
+            figures.errors_px.append(float(away_px.min()))  # whichever way round the detector took the person
+    from_camera = np.stack(way.joints) - np.stack(way.cameras)[:, None]
+    shakes_m = np.linalg.norm(np.diff(from_camera, 2, axis=0), axis=-1).mean(1)
+    in_a_row = np.subtract(way.seq[2:], way.seq[:-2]) == 2
+    figures.shakes_mm += list(1e3 * shakes_m[in_a_row])
+
+
+def table(clips: list[Path], level: str) -> str:
+    """The Markdown table."""
+    body = load_body("open")
+    R_world_cam = World(body).R_world_cam
+    lines = [
+        f"| clip | people, frames | error without smoothing (px) | {level}, live | {level}, offline "
+        f"| {level}, file of the live run | shake: {level} live (mm) | offline | file |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for clip in clips:
+        seen = sightings(clip)
+        live = list(solved(body, level, seen, look_ahead=False))
+        offline = list(solved(body, level, seen, look_ahead=True))
+        of = {
+            "off": ways(live, "raw"),
+            "live": ways(live, "pose"),
+            "offline": ways(offline, "pose"),
+            "file": recorded(body, level, live),
+        }
+        figures = {name: Figures() for name in of}
+        people = [id for id, way in of["live"].items() if _counts(way) and all(id in other for other in of.values())]
+        for name, by_id in of.items():
+            for id in people:
+                measure(figures[name], by_id[id], R_world_cam, seen[0].frame.size)
+        error = {name: float(np.mean(each.errors_px)) for name, each in figures.items()}
+        shake = {name: float(np.mean(each.shakes_mm)) for name, each in figures.items()}
+        cells = [
+            f"{error['off']:.1f}",
+            *(f"x {error[name] / error['off']:.2f}" for name in ("live", "offline", "file")),
+        ]
+        cells += [f"{shake['live']:.1f}", *(f"x {shake[name] / shake['live']:.2f}" for name in ("offline", "file"))]
+        lines.append(f"| {clip.name} | {len(people)}, {len(figures['off'].errors_px)} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def _counts(way: Way) -> bool:
+    return way.t[-1] - way.t[0] >= SHORTEST_S and float(np.mean(way.confidence)) >= CONFIDENT
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clip", type=Path, nargs="+")
+    parser.add_argument("--level", default="light", choices=("light", "medium", "strong"))
+    parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the marks in this file")
+    options = parser.parse_args()
+    made = table(options.clip, options.level)
+    print(made, end="")
+    if options.write:
+        text = options.write.read_text(encoding="utf-8")
+        before, rest = text.split(BEGIN)
+        options.write.write_text(before + BEGIN + made + END + rest.split(END)[1], encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
