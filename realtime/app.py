@@ -30,6 +30,7 @@ from realtime.outputs.overlay import LiveStatus
 from realtime.outputs.overlay_video import VideoStatus
 from realtime.outputs.recorder import Status
 from realtime.perception import Perception, create_perception
+from realtime.perception.gate import Gate
 from realtime.pipeline import Pipeline, StageFailed
 from realtime.readout import Readout
 from realtime.report import Report, check_writable, machine
@@ -130,7 +131,10 @@ class App:
         frames, sightings = self._channel(Channel[Frame]), self._channel(Channel[Sighting])
         fan_out.dropped = lambda: frames.dropped + sightings.dropped
         pipeline.add_source("capture", self._capture(reader), frames)
-        pipeline.add_stage("perceive", perception.observe, frames, (sightings,))
+        gate = Gate(holds=config.offline)
+        pipeline.add_holding_stage(
+            "perceive", lambda frame: gate.let_through(perception.observe(frame)), gate.finish, frames, (sightings,)
+        )
         to_put = Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)
         to_publish = self._channel(Channel[SolvedFrame])
         outboxes = (to_put, to_publish) if config.stream else (to_put,)
@@ -156,6 +160,7 @@ class App:
             frames_in=self._readout.frames,
             frames_solved=solver.frames_solved,
             frames_empty=solver.frames_empty,
+            people=solver.attendance.people(),
             frames_dropped=fan_out.dropped(),
             reconnects=opened.reader.reconnects,
             fps=looked_at / seconds if seconds > 0 else None,

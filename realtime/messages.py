@@ -9,6 +9,7 @@ Rotations are local, parent to child, in SMPL's 24-joint order. Arrays are never
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +48,7 @@ class TrackedPerson:
     id: int
     landmarks: Landmarks
     box_xyxy: Array  # (4,) pixels, around the visible landmarks, unpadded
+    standing: Literal["earning", "confirmed", "doubted"] = "confirmed"  # see `realtime.perception.standing`
 
 
 @dataclass(frozen=True, slots=True)

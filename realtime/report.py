@@ -9,7 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from realtime.attendance import Attended
 from realtime.errors import UserError
+
+_LISTED = 10  # people told of in the terminal; the file has all
 
 Summary = dict[str, float | int | None]
 
@@ -29,6 +32,7 @@ class Report:
     frames_in: int  # read from the source
     frames_solved: int  # with at least one person
     frames_empty: int  # looked at, nobody there
+    people: tuple[Attended, ...]  # who was there, in the order in which they came
     frames_dropped: int  # replaced by a newer one before they were looked at
     reconnects: int
     fps: float | None  # frames looked at (solved or empty) a second
@@ -63,6 +67,13 @@ class Report:
         ]
         if self.frames_in and not self.frames_solved:
             lines.append(f"no person was seen in {self.source}")
+        lines += [
+            f"person {who.id}: {who.frames} frames from {who.first_s:.1f} to {who.last_s:.1f} s, "
+            f"mean confidence {who.mean_confidence:.2f}"
+            for who in self.people[:_LISTED]
+        ]
+        if (more := len(self.people) - _LISTED) > 0:
+            lines.append(f"and {more} more people")
         lines += [f"recorded {path}" for path in self.recorded]
         if self.filmed:
             lines.append(

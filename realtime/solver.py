@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from realtime.attendance import Attendance
 from realtime.body.world import World
 from realtime.estimate.calm import CalmLimbs
 from realtime.estimate.coasting import Coaster
@@ -36,6 +37,9 @@ class Solver:
         self._smoother = self._take_up(smoothing)
         self._wanted = self.smoothing = smoothing
         self._coaster = Coaster()
+        self._size_in: tuple[int, int] | None = None
+        self._size_out: tuple[int, int] | None = None
+        self.attendance = Attendance()
         self.frames_solved = 0  # with at least one person
         self.frames_empty = 0
 
@@ -46,10 +50,12 @@ class Solver:
     def solve(self, sighting: Sighting) -> tuple[SolvedFrame, ...]:
         """The frames that are final with this one: itself, or with a look ahead none or more of those before."""
         held: tuple[Smoothed, ...] = ()
-        if (wanted := self._wanted) is not self.smoothing:
+        size = sighting.frame.size
+        if (wanted := self._wanted) is not self.smoothing or size != (self._size_in or size):
             held = self._smoother.finish()
             self._smoother = self._take_up(wanted)
             self.smoothing = wanted
+        self._size_in = size
         estimates = self._estimator.estimate(sighting)
         if estimates:
             self.frames_solved += 1
@@ -72,9 +78,20 @@ class Solver:
     def _placed(self, smoothed: Smoothed) -> SolvedFrame:
         """Everybody in the frame, in the world; those lost a moment ago are held, marked as not valid."""
         t = smoothed.frame.t_capture
+        self._look_through(smoothed.frame.size)
         pairs = zip(smoothed.estimates, smoothed.poses, strict=True)
         people = tuple(self._person(t, estimate, smooth) for estimate, smooth in pairs)
+        self.attendance.count(t, people)
         return SolvedFrame(smoothed.frame, self._coaster.update(t, people), time.monotonic(), self._world.T_world_cam)
+
+    def _look_through(self, size: tuple[int, int]) -> None:
+        """Begin anew what lies in front of the camera where pictures change in size: it is another camera then."""
+        if self._size_out is not None and self._size_out != size:
+            self._coaster = Coaster()
+            if self._size_out[0] * size[1] != self._size_out[1] * size[0]:  # a turned phone, another photograph
+                self._limbs = CalmLimbs(self._world.body)
+                self._world.recalibrate()
+        self._size_out = size
 
     def _person(self, t: float, estimate: Estimate, smooth: CameraPose) -> Person:
         calm = smooth if self.smoothing.parameters is None else self._calmed(t, estimate, smooth)

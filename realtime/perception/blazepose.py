@@ -25,6 +25,7 @@ class BlazePose:
             Landmarker(model.landmarks),
             max_people=config.max_people,
             min_presence=config.min_presence,
+            min_proof=config.min_proof,
             redetect_every=config.redetect_every,
         )
 

@@ -17,12 +17,13 @@ class PerceptionConfig:
     max_people: int = 1
     min_detection: float = 0.5  # score from which the detector's find is tried
     min_presence: float = 0.5  # below it a track is lost
+    min_proof: float = 0.4  # how well four limb joints must be seen for some frames until somebody is a person
     redetect_every: int = 15  # frames between looks for more people, while fewer than max_people are tracked
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_people", "redetect_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
-        for name in ("min_detection", "min_presence"):
+        for name in ("min_detection", "min_presence", "min_proof"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Container
 from dataclasses import dataclass
 
 from realtime.perception.roi import Roi
 
-REMEMBER_S = 1.0  # a person found again within this time near the old place keeps the number
+REMEMBER_S = 2.0  # a person found again within this time near the old place keeps the number
 NEAR = 0.5  # centre distance that still counts as the same place, in sides of the larger square
+WALK_PER_S = 0.7  # sides a second that the place grows by: 1.5 m/s, as a square is some 2.2 m wide
 ALIKE = 2.0  # ratio of the squares' sides that still counts as the same person
 
 
@@ -21,34 +23,62 @@ class _Lost:
 
 
 class Identities:
-    """Hands out ids; remembers for a second where a lost one was."""
+    """Hands out ids; remembers for two seconds where a lost one was."""
 
     def __init__(self) -> None:
         self._new = itertools.count()
-        self._lost: list[_Lost] = []
+        self._lost: dict[int, _Lost] = {}
+
+    @property
+    def misses_somebody(self) -> bool:
+        """Whether somebody has been lost a moment ago."""
+        return bool(self._lost)
 
     def lose(self, person_id: int, roi: Roi, t: float) -> None:
         """The person was last seen in `roi` at time `t` (s)."""
-        self._lost.append(_Lost(person_id, roi, t))
+        self._lost[person_id] = _Lost(person_id, roi, t)
 
     def forget(self, t: float) -> None:
-        """Drop what was lost more than a second before `t`, or after it: then the clock has been set back."""
-        self._lost = [lost for lost in self._lost if 0.0 <= t - lost.t <= REMEMBER_S]
+        """Drop what was lost over two seconds before `t`, or after it: then the clock has been set back."""
+        self._lost = {i: lost for i, lost in self._lost.items() if 0.0 <= t - lost.t <= REMEMBER_S}
 
-    def recalls(self, roi: Roi) -> bool:
+    def recalls(self, roi: Roi, t: float) -> bool:
         """Whether somebody was lost near here."""
-        return self._nearest(roi) is not None
+        return self._nearest(roi, t, ()) is not None
 
-    def claim(self, roi: Roi) -> int:
-        """The id for a person who appears in `roi`: that of the nearest one lost there, else a new one."""
-        lost = self._nearest(roi)
-        if lost is None:
-            return next(self._new)
-        self._lost.remove(lost)
-        return lost.id
+    def claim(self, roi: Roi, t: float, in_use: Container[int] = ()) -> int:
+        """The id for somebody who appears in `roi`: that of the nearest one lost there, else a new one.
 
-    def _nearest(self, roi: Roi) -> _Lost | None:
-        near = [lost for lost in self._lost if distance(lost.roi, roi) < NEAR and size_ratio(lost.roi, roi) < ALIKE]
+        A lost one is remembered on, until `keep` says that this is the one: it may be a ghost that came first.
+        """
+        lost = self._nearest(roi, t, in_use)
+        return next(self._new) if lost is None else lost.id
+
+    def keep(self, person_id: int) -> None:
+        """The person of this id is there."""
+        self._lost.pop(person_id, None)
+
+    def rescale(self, old_size: tuple[int, int], size: tuple[int, int]) -> None:
+        """Pictures of `old_size` (width, height) are followed by pictures of `size`, of the same place.
+
+        Lengths grow with the root of the area: by 1 for a camera that is turned.
+        """
+        scale = math.sqrt(size[0] * size[1] / (old_size[0] * old_size[1]))
+        for lost in list(self._lost.values()):
+            x, y = (
+                new / 2 + scale * (at - old / 2)
+                for at, old, new in zip(lost.roi.center_px, old_size, size, strict=True)
+            )
+            self.lose(lost.id, Roi((x, y), scale * lost.roi.size_px, lost.roi.angle_rad), lost.t)
+
+    def _nearest(self, roi: Roi, t: float, in_use: Container[int]) -> _Lost | None:
+        near = [
+            lost
+            for lost in self._lost.values()
+            if lost.id not in in_use
+            and distance(lost.roi, roi) < NEAR + WALK_PER_S * (t - lost.t)
+            and size_ratio(lost.roi, roi) < ALIKE
+        ]
         return min(near, key=lambda lost: distance(lost.roi, roi), default=None)
 
 

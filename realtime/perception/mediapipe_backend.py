@@ -20,6 +20,7 @@ from realtime.perception.config import PerceptionConfig
 from realtime.perception.identity import Identities, distance
 from realtime.perception.people import check_image, tracked_person
 from realtime.perception.roi import Roi
+from realtime.perception.standing import Standing, State, proof
 
 logger = logging.getLogger(__name__)
 
@@ -67,10 +68,17 @@ class MediaPipePerception:
         self._mediapipe: Any = mediapipe
         self._last_ms = -1
         self._tracks: dict[int, Roi] = {}
+        self._standings: dict[int, Standing] = {}
+        self._min_proof = config.min_proof
         self._identities = Identities()
+        self._size: tuple[int, int] | None = None
 
     def observe(self, frame: Frame) -> Sighting:
         check_image(frame.image_bgr)
+        if self._size is not None and self._size != frame.size:
+            self._identify([], frame.t_capture)
+            self._identities.rescale(self._size, frame.size)
+        self._size = frame.size
         image_rgb = cv2.cvtColor(frame.image_bgr, cv2.COLOR_BGR2RGB)
         self._last_ms = max(self._last_ms + 1, round(frame.t_capture * 1e3))  # it insists on rising milliseconds
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image_rgb)
@@ -84,10 +92,19 @@ class MediaPipePerception:
             raise _does_not_fit(self._model, error) from error
         people = zip(self._identify(found, frame.t_capture), found, strict=True)
         by_id = sorted(people, key=lambda person: person[0])
-        return Sighting(frame, tuple(tracked_person(person_id, landmarks) for person_id, landmarks in by_id))
+        judged = [(i, landmarks, self._judge(i, landmarks, frame.t_capture)) for i, landmarks in by_id]
+        told = (tracked_person(i, seen, state) for i, seen, state in judged if state != "trial" and state != "lost")
+        return Sighting(frame, tuple(told))
 
     def close(self) -> None:
         self._landmarker.close()
+
+    def _judge(self, person_id: int, landmarks: Landmarks, t: float) -> State:
+        """MediaPipe keeps its tracks: who is lost here and still followed there begins a new trial."""
+        standing = self._standings.get(person_id)
+        if standing is None or standing.state == "lost":
+            standing = self._standings[person_id] = Standing(t, self._min_proof)
+        return standing.update(t, proof(landmarks))
 
     def _identify(self, found: list[Landmarks], t: float) -> list[int]:
         """An id for each: that of the nearest person of the last frame, of one lost a moment ago, or a new one."""
@@ -106,9 +123,11 @@ class MediaPipePerception:
         for person_id, old in self._tracks.items():
             if person_id not in ids.values():
                 self._identities.lose(person_id, old, t)
+                self._standings.pop(person_id, None)
         for i, roi in enumerate(rois):
             if i not in ids:
-                ids[i] = self._identities.claim(roi)
+                ids[i] = self._identities.claim(roi, t, ids.values())
+                self._identities.keep(ids[i])
         self._tracks = {ids[i]: roi for i, roi in enumerate(rois)}
         return [ids[i] for i in range(len(rois))]
 

@@ -118,3 +118,16 @@ def test_a_dark_picture_holds_nobody(clip: list[np.ndarray]) -> None:
     perception = create_perception(PerceptionConfig())
     perception.observe(Frame(clip[0], 0, 0.0))
     assert perception.observe(Frame(np.zeros_like(clip[0]), 1, 0.1)).people == ()
+
+
+def test_a_stream_whose_pictures_change_in_size_is_looked_at_anew(clip: list[np.ndarray]) -> None:
+    """The square of the last picture lies elsewhere in the next: it gave bodies on their heads."""
+    perception = create_perception(PerceptionConfig())
+    ids = set()
+    for i in range(8):
+        image = clip[i] if i % 2 else np.ascontiguousarray(cv2.resize(clip[i], None, fx=0.4, fy=0.4))
+        afresh = create_perception(PerceptionConfig()).observe(Frame(image, 0, 0.0)).people[0]
+        person = perception.observe(Frame(image, i, i / 30)).people[0]
+        ids.add(person.id)
+        np.testing.assert_array_equal(person.landmarks.image_px, afresh.landmarks.image_px)
+    assert ids == {0}

@@ -12,7 +12,7 @@ from realtime.errors import UserError
 from realtime.messages import Frame, Landmarks
 from realtime.perception.detector import Detection
 from realtime.perception.landmarker import PersonView
-from realtime.perception.people import FrameError, PeopleTracker, tracked_person
+from realtime.perception.people import FrameError, PeopleTracker, is_duplicate, tracked_person
 from realtime.perception.roi import Roi
 
 SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (33, 2))  # a body's landmarks, in sides of its square
@@ -24,6 +24,7 @@ class World:
 
     people: dict[str, Roi] = field(default_factory=dict)
     unseen_by_detector: set[str] = field(default_factory=set)
+    hidden: set[str] = field(default_factory=set)  # whose limbs are not seen, like a ghost's
     detections: int = 0
     looks: int = 0
 
@@ -39,12 +40,13 @@ class World:
         if not near:
             return PersonView(_landmarks(roi, 0.1), roi)
         person = min(near, key=lambda each: math.dist(each.center_px, roi.center_px))
-        return PersonView(_landmarks(person, 0.95), person)
+        hidden = any(self.people[name] is person for name in self.hidden if name in self.people)
+        return PersonView(_landmarks(person, 0.95, 0.1 if hidden else 1.0), person)
 
 
-def _landmarks(roi: Roi, presence: float) -> Landmarks:
+def _landmarks(roi: Roi, presence: float, visibility: float = 1.0) -> Landmarks:
     points = roi.to_image(SHAPE + 0.5).astype(np.float32)
-    return Landmarks(points, np.zeros((33, 3), np.float32), np.ones(33, np.float32), presence)
+    return Landmarks(points, np.zeros((33, 3), np.float32), np.full(33, visibility, np.float32), presence)
 
 
 class Session:
@@ -58,8 +60,12 @@ class Session:
         for _ in range(frames):
             self.seq += 1
             self.t = getattr(self, "t", 0.0) + dt
-            sighting = self.tracker.observe(Frame(self.image, self.seq, self.t))
-        return [person.id for person in sighting.people]
+            self.sighting = self.tracker.observe(Frame(self.image, self.seq, self.t))
+        return [person.id for person in self.sighting.people]
+
+    @property
+    def standings(self) -> list[str]:
+        return [person.standing for person in self.sighting.people]
 
 
 def at(x: float, y: float = 240.0, size: float = 200.0) -> Roi:
@@ -89,15 +95,26 @@ def test_found_again_soon_and_near_keeps_the_id_otherwise_not() -> None:
     world.people.clear()
     assert session.step(frames=20) == []
     world.people["a"] = at(340)
-    assert session.step() == [0]  # 0.7 s later, a fifth of its size away
+    assert session.step(frames=3) == [0]  # 0.7 s later, a fifth of its size away
     world.people.clear()
     session.step(frames=20)
-    world.people["a"] = at(550)
-    assert session.step() == [1]  # elsewhere
+    world.people["a"] = at(590)
+    assert session.step(frames=3) == [1]  # too far to have walked there
+    world.people.clear()
+    session.step(frames=65)
+    world.people["a"] = at(590)
+    assert session.step() == [2]  # too late
+
+
+def test_who_is_lost_may_walk_on() -> None:
+    """A man is lost on a roof as he jumps, and is found on the ground 1.4 s later, a square's side away."""
+    world = World({"a": at(200)})
+    session = Session(world, max_people=2)
+    session.step(frames=3)
     world.people.clear()
     session.step(frames=40)
-    world.people["a"] = at(550)
-    assert session.step() == [2]  # too late
+    world.people["a"] = at(400)
+    assert session.step(frames=3) == [0]
 
 
 def test_a_clock_set_back_does_not_revive_ids() -> None:
@@ -113,7 +130,7 @@ def test_a_clock_set_back_does_not_revive_ids() -> None:
 def test_two_people_keep_their_ids_when_one_leaves_and_comes_back() -> None:
     world = World({"a": at(150), "b": at(450)})
     session = Session(world, max_people=2, redetect_every=5)
-    assert session.step(frames=2) == [0, 1]
+    assert session.step(frames=3) == [0, 1]
     gone = world.people.pop("a")
     assert session.step(frames=3) == [1]
     world.people["a"] = gone
@@ -162,6 +179,28 @@ def test_two_tracks_on_one_person_become_the_older() -> None:
     assert session.step(frames=2) == [0]
 
 
+def test_a_second_body_on_one_person_is_not_told_though_its_limbs_lie_elsewhere() -> None:
+    """As found on a walking woman: turned by 40 degrees about her head, with a presence of 1."""
+    upright = at(450)
+    head_px = upright.to_image(SHAPE[:11] + 0.5).mean(axis=0)
+    turned = Roi(upright.center_px, 200.0, math.radians(40))
+    there = turned.to_image(SHAPE[:11] + 0.5).mean(axis=0)
+    x, y = np.array(turned.center_px) + head_px - there
+    ghost = Roi((float(x), float(y)), 200.0, turned.angle_rad)
+    assert not is_duplicate(PersonView(_landmarks(upright, 1.0), upright), PersonView(_landmarks(ghost, 1.0), ghost))
+
+    world = World({"a": upright})
+    session = Session(world, max_people=2, redetect_every=2)
+    session.step(frames=4)
+    inner = world.look
+    session.tracker = PeopleTracker(
+        lambda image: [Detection(0.9, np.zeros(4), upright), Detection(0.8, np.zeros(4), at(450, 320))],
+        lambda image, roi: inner(image, roi) if roi == upright else PersonView(_landmarks(ghost, 1.0), ghost),
+        max_people=2,
+    )
+    assert session.step(frames=10) == [0]
+
+
 def test_people_side_by_side_are_not_merged() -> None:
     """Shoulder to shoulder: half a metre of a square that spans two and a half."""
     world = World({"a": at(250), "b": at(250 + 200 * 0.2)})
@@ -196,6 +235,66 @@ def test_a_square_that_runs_away_ends_the_track() -> None:
     world = World({"a": at(300)})
     tracker = PeopleTracker(world.detect, wild)
     assert tracker.observe(Frame(np.zeros((480, 640, 3), np.uint8), 0, 0.0)).people == ()
+
+
+def test_a_ghost_is_never_told() -> None:
+    session = Session(World({"table": at(300)}, hidden={"table"}))
+    assert [session.step() for _ in range(60)] == [[]] * 60
+
+
+def test_a_ghost_keeps_nobody_from_being_found() -> None:
+    world = World({"table": at(150)}, hidden={"table"})
+    session = Session(world)
+    session.step(frames=10)
+    world.people["person"] = at(450)
+    assert session.step() == [0]
+    session.step(frames=2)
+    assert (session.standings, world.people["person"].center_px[0]) == (["confirmed"], 450)
+
+
+def test_a_ghost_does_not_take_the_number_of_the_one_who_was_lost() -> None:
+    world = World({"a": at(300)})
+    session = Session(world)
+    session.step(frames=5)
+    world.people["a"] = at(310)
+    world.hidden.add("a")  # a table's foot where somebody stood a moment ago
+    session.step(frames=12)
+    assert session.sighting.people == ()
+    world.hidden.clear()
+    assert session.step(frames=3) == [0]
+
+
+def test_a_dip_is_a_doubt_and_a_track_that_slides_on_to_furniture_ends() -> None:
+    world = World({"a": at(300)})
+    session = Session(world)
+    session.step(frames=5)
+    world.hidden.add("a")
+    assert session.step(frames=5) == [0]
+    assert session.standings == ["doubted"]
+    world.hidden.clear()
+    assert (session.step(), session.standings) == ([0], ["confirmed"])
+    world.hidden.add("a")
+    assert session.step(frames=12) == []
+
+
+@pytest.mark.parametrize(("size", "now"), [((320, 240), at(150, 120, 100)), ((480, 640), at(220, 320, 200))])
+def test_a_picture_of_another_size_begins_the_square_anew_and_keeps_the_number(size: tuple[int, int], now: Roi) -> None:
+    """Half the size, and turned: the old square would still find somebody here, but not the whole of them."""
+    squares: list[Roi] = []
+    world = World({"a": at(300)})
+
+    def look(image: np.ndarray, roi: Roi) -> PersonView:
+        squares.append(roi)
+        return world.look(image, roi)
+
+    tracker = PeopleTracker(world.detect, look)
+    for i in range(5):
+        tracker.observe(Frame(np.zeros((480, 640, 3), np.uint8), i, i / 30))
+    world.people["a"] = now
+    squares.clear()
+    people = tracker.observe(Frame(np.zeros((size[1], size[0], 3), np.uint8), 5, 5 / 30)).people
+    assert [person.id for person in people] == [0]
+    assert squares == [now]
 
 
 def test_box_is_around_visible_landmarks() -> None:
