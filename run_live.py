@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import stat
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -51,17 +52,29 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _end_cleanly(app: App) -> Callable[[int, FrameType | None], None]:
     def end(number: int, frame: FrameType | None) -> None:
-        if app.stop.is_set():
-            os._exit(EXIT_INTERRUPTED)  # asked twice: at once
+        if number == getattr(signal, "SIGHUP", None):
+            _let_go_of_a_closed_terminal()
+        if app.stop.is_set() and number == signal.SIGINT:
+            os._exit(EXIT_INTERRUPTED)  # asked twice: at once. A closed terminal asks twice by itself
         app.stop.set()
 
     return end
 
 
 def _on_ending_signals(handler: Callable[[int, FrameType | None], None]) -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):  # Windows has no SIGHUP
-            signal.signal(getattr(signal, name), handler)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Ctrl-C, a service manager, a closed terminal
+        number = getattr(signal, name, None)  # Windows has no SIGHUP
+        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # by nohup, say
+            signal.signal(number, handler)
+
+
+def _let_go_of_a_closed_terminal() -> None:
+    """Write nowhere from now on, where the terminal is gone: each word to it would raise."""
+    for stream in (1, 2):
+        if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)
 
 
 if __name__ == "__main__":

@@ -168,7 +168,7 @@ class App:
             stages_ms=opened.pipeline.timings(),
             recorded=tuple(str(path) for path in recording.files),
             recording_failed=recording.message,
-            filmed="" if film is None else str(film.path),
+            filmed="" if film is None or not film.path.exists() else str(film.path),
             filming_failed="" if film is None else film.message,
             film_frames_left_out=0 if film is None else film.dropped,
             machine=machine(),

@@ -75,9 +75,13 @@ class FanOut:
             if config.record is not None:
                 logger.info("recording to %s", self._recorder.start())
             if config.record_video is not None:
-                fov_deg = config.camera.fov_deg
                 self._video = OverlayVideo(
-                    config.record_video, body, world.R_world_cam, fov_deg=fov_deg, blocking=config.offline
+                    config.record_video,
+                    body,
+                    world.R_world_cam,
+                    fov_deg=config.camera.fov_deg,
+                    blocking=config.offline,
+                    clip=config.source.video,
                 )
         except UserError:
             self.close()

@@ -24,6 +24,7 @@ class Frame:
     image_bgr: NDArray[np.uint8]  # (H, W, 3)
     seq: int  # counts from 0 within a session, over reconnects too
     t_capture: float  # when the grab returned; for a file read offline, the time of the frame in the file
+    t_file: float | None = None  # s after the file's first frame, also where a file is played; None: from no file
 
     @property
     def size(self) -> tuple[int, int]:

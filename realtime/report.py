@@ -40,7 +40,7 @@ class Report:
     stages_ms: dict[str, Summary]
     recorded: tuple[str, ...]
     recording_failed: str  # why, where the disk gave up on a recording; empty where all is well
-    filmed: str  # the video; empty where none was asked for
+    filmed: str  # the video; empty where there is none
     filming_failed: str  # why it ended early; empty where all is well
     film_frames_left_out: int  # drawing was too slow for them (live only), or they came after a failure
     machine: str
@@ -75,7 +75,10 @@ class Report:
         if (more := len(self.people) - _LISTED) > 0:
             lines.append(f"and {more} more people")
         lines += [f"recorded {path}" for path in self.recorded]
-        if self.filmed:
+        if self.filming_failed:
+            film = f"the film {self.filmed} is cut short" if self.filmed else "no film was made"
+            lines.append(f"{film}: {self.filming_failed}")
+        elif self.filmed:
             lines.append(
                 f"filmed {self.filmed}" + (f", {n} frames left out" if (n := self.film_frames_left_out) else "")
             )

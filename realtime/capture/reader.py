@@ -89,7 +89,7 @@ class FrameReader:
                 except EndOfStream:
                     return
                 self._tell("connected")
-                yield self._frame(image, t)
+                yield self._frame(image, t, t_file=t)
         finally:
             self.source.close()
 
@@ -209,10 +209,10 @@ class FrameReader:
             elif ahead_s < -_BEHIND_S:
                 start -= ahead_s
             self._tell("connected")
-            put(self._frame(image, self._now()))
+            put(self._frame(image, self._now(), t_file=t))
 
-    def _frame(self, image: NDArray[np.uint8], t: float) -> Frame:
-        frame = Frame(image, self.frames_read, t)
+    def _frame(self, image: NDArray[np.uint8], t: float, t_file: float | None = None) -> Frame:
+        frame = Frame(image, self.frames_read, t, t_file)
         self.frames_read += 1
         return frame
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
-import multiprocessing
 import os
-import signal
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -28,7 +26,9 @@ from realtime.body.skinning import Skinner
 from realtime.channel import Channel, ChannelClosed
 from realtime.errors import UserError
 from realtime.messages import SolvedFrame
+from realtime.outputs import ffmpeg
 from realtime.outputs.assemble import numbered_path
+from realtime.outputs.child import END, Child, ChildGone
 from realtime.outputs.overlay import Picture
 from realtime.outputs.rasteriser import rasterise
 from realtime.outputs.scene import BodyShader, person_colour
@@ -52,16 +52,17 @@ class VideoStatus:
     """What became of a video."""
 
     path: Path
-    frames: int  # in the file
+    frames: int  # in the file, as far as is known
     dropped: int  # solved frames that are not in it
     message: str  # why it ended early; empty where all is well
+    made: str = ""  # codec and sound, in a few words
 
 
 @dataclass(frozen=True, slots=True)
 class Shot:
     """One frame to be drawn."""
 
-    t: float  # s
+    t: float  # s, in the file that is played, otherwise of the capture
     picture_bgr: Picture  # (H, W, 3)
     people: tuple[ShownPerson, ...]
     T_world_cam: Array | None  # (3,); None: nobody has been seen
@@ -70,10 +71,19 @@ class Shot:
 class OverlayVideo:
     """Films solved frames from its making on until it is closed."""
 
-    def __init__(self, path: Path, body: BodyModel, R_world_cam: Array, *, fov_deg: float, blocking: bool) -> None:
+    def __init__(
+        self,
+        path: Path,
+        body: BodyModel,
+        R_world_cam: Array,
+        *,
+        fov_deg: float,
+        blocking: bool,
+        clip: Path | None = None,
+    ) -> None:
         """path: OUT.mp4; a name that is taken becomes OUT-2.mp4 and so on. R_world_cam (3, 3) turns camera into world.
 
-        blocking: wait for the drawing instead of leaving frames out.
+        blocking: wait for the drawing instead of leaving frames out. clip: the file that is played, for its sound.
 
         Raises UserError, one line, where no video can be written to `path`.
         """
@@ -83,68 +93,68 @@ class OverlayVideo:
         self._path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
         if self._path != path:
             logger.warning("%s exists already: filming to %s", path, self._path)
+        if ffmpeg.find() is None:
+            lost = "in OpenCV's best codec" + ("" if clip is None else f" and without the sound of {clip.name}")
+            logger.warning("there is no ffmpeg: filming %s; install ffmpeg, or pip install imageio-ffmpeg", lost)
         self._R_world_cam = R_world_cam
         self._fov_deg = fov_deg
         self._blocking = blocking
         self._t_due = -math.inf
-        self._shots = Channel[Shot](_QUEUE_FRAMES, newest_wins=not blocking)
+        self._shots = Channel[Shot | Painter](_QUEUE_FRAMES, newest_wins=not blocking)
         self._came_late = 0  # after it had failed
-        self._frames, self._message = 0, "its process died"
-        context = multiprocessing.get_context("spawn")
-        self._link, far_end = context.Pipe()
-        painter = Painter(body, R_world_cam, fov_deg)
-        self._process = context.Process(
-            target=_film, args=(far_end, self._path, not blocking), name="overlay video", daemon=True
-        )
-        self._process.start()
-        far_end.close()  # or the end of the process would not be seen
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._link.send(painter)  # not with the arguments: `start` waits for ever where the process dies early
-        self._feeder = threading.Thread(target=self._feed, name="overlay video", daemon=True)
-        self._feeder.start()
+        self._status: VideoStatus | None = None
+        self._ending = threading.Lock()
+        self._shots.put(Painter(body, R_world_cam, fov_deg))  # not with the arguments: they must be small
+        self._child = Child(_film, self._path, not blocking, clip, name="film", outbox=self._shots, pack=_packed)
 
     @property
     def pid(self) -> int | None:
         """The process that draws."""
-        return self._process.pid
+        return self._child.pid
 
     def put(self, solved: SolvedFrame) -> None:
         """Take a frame; called by one thread. Never waits unless `blocking`, and does nothing once filming failed."""
-        if solved.frame.t_capture < self._t_due:
+        frame = solved.frame
+        if frame.t_capture < self._t_due:
             return
         if not self._blocking:
-            self._t_due = solved.frame.t_capture + 0.8 / _LIVE_FPS
+            self._t_due = frame.t_capture + 0.8 / _LIVE_FPS
         people = people_shown(solved, self._R_world_cam, self._fov_deg, 1.0)
+        t = frame.t_capture if frame.t_file is None else frame.t_file
         try:
-            self._shots.put(Shot(solved.frame.t_capture, solved.frame.image_bgr, people, solved.T_world_cam))
+            self._shots.put(Shot(t, frame.image_bgr, people, solved.T_world_cam))
         except ChannelClosed:
             self._came_late += 1
+        self._look()
 
     def close(self) -> VideoStatus:
         """Draw what waits, finish the file and tell how it went. Idempotent."""
         self._shots.close()
-        self._feeder.join(_END_TIMEOUT_S)
-        self._link.close()
-        self._process.join(5.0)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        return VideoStatus(self._path, self._frames, self._shots.dropped + self._came_late, self._message)
+        _hurry(self._child.pid)
+        self._look(_END_TIMEOUT_S)
+        if self._status is None:
+            self._end(0, f"its process did not end within {_END_TIMEOUT_S:.0f} s", "")
+        self._child.close()
+        assert self._status is not None
+        return replace(self._status, dropped=self._shots.dropped + self._came_late)
 
-    def _feed(self) -> None:
-        """Hand shots to the process one after the other: the pipe makes this thread wait, never the pose."""
-        with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    def _look(self, timeout_s: float = 0.0) -> None:
+        """Take what the process says at its end, once."""
+        with self._ending:
+            if self._status is not None or not self._child.poll(timeout_s):
+                return
             try:
-                while not self._link.poll():
-                    self._link.send(_fitted(self._shots.get()))
-            except ChannelClosed:
-                self._link.send(None)
-            self._frames, self._message = self._link.recv()
-        self._shots.abandon()
-        if self._message:
-            logger.error("filming %s stopped: %s; the run goes on", self._path, self._message)
-        else:
-            logger.info("filmed %d frames to %s, %d left out", self._frames, self._path, self._shots.dropped)
+                self._end(*self._child.receive())
+            except ChildGone as error:
+                self._end(0, str(error), "")
+
+    def _end(self, frames: int, message: str, made: str) -> None:
+        self._status = VideoStatus(self._path, frames, 0, message, made)
+        if message:
+            self._shots.abandon()
+            logger.error("filming %s stopped: %s; the run goes on", self._path, message)
+        elif frames:
+            logger.info("filmed %d frames to %s, %d left out; %s", frames, self._path, self._shots.dropped, made)
 
 
 class Painter:
@@ -190,6 +200,10 @@ def _blended(picture: Picture, drawn: Array, mask: NDArray[np.bool_]) -> Picture
     return blended
 
 
+def _packed(message: Shot | Painter) -> Shot | Painter:
+    return _fitted(message) if isinstance(message, Shot) else message
+
+
 def _fitted(shot: Shot) -> Shot:
     """The shot with its picture as the video has it: not too large, width and height even as encoders want them."""
     height, width = shot.picture_bgr.shape[:2]
@@ -202,24 +216,22 @@ def _fitted(shot: Shot) -> Shot:
     return Shot(shot.t, picture, shot.people, shot.T_world_cam)
 
 
-def _film(link: Connection, path: Path, live: bool) -> None:
+def _film(link: Connection, path: Path, live: bool, clip: Path | None) -> None:
     """The process: draws and encodes until the other end says that it is over, or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the program decides what ends
     if live:
         _yield_to_the_pose()
-    video, message = VideoFile(path), ""
-    with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
-        try:
-            painter: Painter = link.recv()
-            while (shot := _next(link)) is not None:
-                video.write(shot.t, painter.draw(shot))
-            video.close()
-        except OSError as error:
-            message = error.strerror or str(error)
-            video.release()
-        link.send((video.frames, message))
-        while message and link.recv() is not None:
-            pass  # what was on its way
+    video, message = VideoFile(path, clip), ""
+    painter: Painter = link.recv()
+    try:
+        while (shot := _next(link)) is not END:
+            video.write(shot.t, painter.draw(shot))
+        video.close()
+    except OSError as error:
+        message = error.strerror or str(error)
+        video.release()
+    link.send((video.frames, message, video.made))
+    while message and link.recv() is not END:
+        pass  # what was on its way
 
 
 def _yield_to_the_pose() -> None:
@@ -228,6 +240,13 @@ def _yield_to_the_pose() -> None:
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     elif hasattr(os, "nice"):
         os.nice(19)
+
+
+def _hurry(pid: int | None) -> None:
+    """Nothing competes with the film any more: let the process that draws run like any other."""
+    if hasattr(os, "SCHED_OTHER") and pid is not None:
+        with contextlib.suppress(OSError):  # it has ended, or may not
+            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _next(link: Connection) -> Shot | None:

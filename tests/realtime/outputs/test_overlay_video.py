@@ -169,10 +169,15 @@ def test_a_picture_alone_is_a_film_of_one_frame(tmp_path):
 
 def test_a_slow_drawing_costs_frames_and_never_waits(body, world, tmp_path):
     video = OverlayVideo(tmp_path / "out.mp4", body, world.R_world_cam, fov_deg=60.0, blocking=False)
-    film = next(p for p in psutil.Process().children() if p.is_running() and p.pid == video.pid)
+    begun = 0
+    while not (tmp_path / "out.mp4").exists():
+        video.put(solved(world, t=begun / 30))
+        begun += 1
+        time.sleep(0.02)
+    film = psutil.Process(video.pid)
     film.suspend()
     for k in range(200):  # more than pipe and queue hold
-        video.put(solved(world, t=k / 30))
+        video.put(solved(world, t=(begun + k) / 30))
     film.resume()
     status = video.close()
     assert status.message == ""
@@ -232,7 +237,7 @@ def test_a_killed_process_is_told_and_harms_nothing(body, world, tmp_path, caplo
     psutil.Process(video.pid).kill()
     for k in range(1, 60):
         video.put(solved(world, t=k / 30))  # would wait for ever if it were not noticed
-    assert video.close().message == "its process died"
+    assert video.close().message == "its process died (exit code -9)"
     assert len(caplog.records) == 1
 
 
