@@ -62,10 +62,10 @@ def _end_cleanly(app: App) -> Callable[[int, FrameType | None], None]:
 
 
 def _on_ending_signals(handler: Callable[[int, FrameType | None], None]) -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # Ctrl-C, a service manager, a closed terminal
-        number = getattr(signal, name, None)  # Windows has no SIGHUP
-        if number is not None and signal.getsignal(number) != signal.SIG_IGN:  # by nohup, say
-            signal.signal(number, handler)
+    signal.signal(signal.SIGINT, handler)
+    signal.signal(signal.SIGTERM, handler)  # a service manager's
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup stays in force
+        signal.signal(signal.SIGHUP, handler)  # a closed terminal's; Windows has none
 
 
 def _let_go_of_a_closed_terminal() -> None:
