@@ -123,7 +123,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             return shot, *fire(shot, Path(folder))
 
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup the runs would rightly not heed it
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, a script's & SIGINT: the runs would rightly not
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # heed them
     total: Counter[str] = Counter()
     with ThreadPoolExecutor(args.jobs) as pool:
         for shot, wrong, there in pool.map(one, shots(args.times, args.seed)):

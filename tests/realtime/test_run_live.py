@@ -80,9 +80,10 @@ def test_a_film_that_fails_does_not_end_the_run_but_shows_in_the_exit_code(clip:
         film.kill()
         _, said = program.communicate(timeout=120)
     assert program.returncode == 1
-    assert "o.mp4 stopped: its process died; the run goes on" in said
+    assert "o.mp4 stopped: its process died (exit code -9); the run goes on" in said
     figures = json.loads(report.read_text())
-    assert (figures["frames_solved"], figures["filming_failed"]) == (100, "its process died")
+    assert (figures["frames_solved"], figures["filming_failed"]) == (100, "its process died (exit code -9)")
+    assert figures["filmed"] == ""  # it died before it had written anything
 
 
 def test_the_demo_runs_without_torch_or_open3d_and_connects_nowhere(clip: Path, tmp_path: Path) -> None:
