@@ -97,8 +97,10 @@ class Solver:
         calm = smooth if self.smoothing.parameters is None else self._calmed(t, estimate, smooth)
         if estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
             self._world.settle(t, smooth)
-        elif calm is not smooth and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
-            self._world.settle(t, calm, guessed=True)
+        else:
+            if calm is not smooth and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
+                self._world.settle(t, calm, guessed=True)
+            self._world.give_way(t, calm)
         pose = self._world.place(calm)
         raw = pose if calm is estimate.raw else self._world.place(estimate.raw)
         return Person(

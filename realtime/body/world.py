@@ -69,6 +69,18 @@ class World:
             self._floor.follow(t, float(level_m))
             self._T_world_cam = np.array([T_world_cam[0], -self._floor.height_m, T_world_cam[2]], np.float32)
 
+    def give_way(self, t: float, pose: CameraPose) -> None:
+        """Let the floor sink to a body whose feet are not seen, if it lies lower: nobody is under the floor.
+
+        Call before `place`, in the same thread. Somebody who comes in close to a camera that looks down lies there.
+        """
+        rotmats, root = self._turned(pose)
+        level_m = root[1] + self._lowest_m(rotmats, pose.betas)
+        T_world_cam, floor = self._T_world_cam, self._floor
+        if T_world_cam is not None and floor is not None and np.isfinite(level_m):
+            floor.follow(t, min(float(level_m), floor.height_m))
+            self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
+
     def place(self, pose: CameraPose) -> WorldPose:
         """The pose in the world. A pose that is not finite stays so, and never sets the floor."""
         rotmats, root = self._turned(pose)

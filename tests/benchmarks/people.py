@@ -14,7 +14,7 @@ import numpy as np
 from realtime.app import App
 from realtime.capture.source import SourceConfig
 from realtime.config import LiveConfig
-from realtime.messages import SolvedFrame
+from realtime.messages import Person, SolvedFrame
 from realtime.perception.config import PerceptionConfig
 
 
@@ -24,15 +24,18 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=1)
     parser.add_argument("--empty", type=_ranges, default=(), metavar="FROM-TO,...")
     given = parser.parse_args()
-    solved: list[SolvedFrame] = []
+    seen: list[tuple[int, Person]] = []
+
+    def note(solved: SolvedFrame) -> None:
+        seen.extend((solved.frame.seq, person) for person in solved.people if person.valid)
+
     config = LiveConfig(
         source=SourceConfig(video=given.video),
         perception=PerceptionConfig(max_people=given.people),
         view="none",
         offline=True,
     )
-    report = App(config, on_solved=solved.append).run()
-    seen = [(frame.frame.seq, person) for frame in solved for person in frame.people if person.valid]
+    report = App(config, on_solved=note).run()
     ghosts = {seq for seq, _ in seen if any(first <= seq <= last for first, last in given.empty)}
 
     counts = f"{report.frames_in} frames, {report.frames_solved} with somebody, {len(ghosts)} of them ghosts"

@@ -133,3 +133,17 @@ def test_poses_given_are_not_changed(open_body: BodyModel):
     pose = _pose(FACING, (0, 0, 3))
     World(open_body).place(pose)
     np.testing.assert_array_equal(pose.rotmats[0], FACING)
+
+
+def test_the_floor_gives_way_to_a_body_whose_feet_are_not_seen_and_never_rises_to_it(open_body: BodyModel) -> None:
+    """Somebody comes in half a metre lower than the last one stood, three seconds after; then half a metre higher."""
+    world = World(open_body)
+    for t in (0.0, 0.03):
+        world.settle(t, _pose(FACING, (0, 0, 3)))
+    low, high = _pose(FACING, (0, 0.5, 2)), _pose(FACING, (0, -0.5, 2))
+    world.give_way(3.0, low)
+    assert world.place(low).joints[:, 1].min() > -0.01
+    for k in range(1, 60):
+        world.give_way(3.0 + k / 30, high)
+    assert world.place(low).joints[:, 1].min() == pytest.approx(world.place(high).joints[:, 1].min() - 1.0, abs=1e-5)
+    assert -0.01 < world.place(low).joints[:, 1].min() < 0.1
