@@ -129,8 +129,8 @@ class App:
         pipeline = Pipeline()
         cleanup.callback(pipeline.stop)
         frames, sightings = self._channel(Channel[Frame]), self._channel(Channel[Sighting])
-        fan_out.dropped = lambda: frames.dropped + sightings.dropped
-        pipeline.add_source("capture", self._capture(reader), frames)
+        fan_out.dropped = lambda: reader.passed_over + frames.dropped + sightings.dropped
+        pipeline.add_source("capture", self._capture(reader, frames.wanted), frames)
         gate = Gate(holds=config.offline)
         pipeline.add_holding_stage(
             "perceive", lambda frame: gate.let_through(perception.observe(frame)), gate.finish, frames, (sightings,)
@@ -157,7 +157,7 @@ class App:
             smoothing=solver.smoothing.level,
             offline=config.offline,
             seconds=seconds,
-            frames_in=self._readout.frames,
+            frames_in=self._readout.frames + opened.reader.passed_over,
             frames_solved=solver.frames_solved,
             frames_empty=solver.frames_empty,
             people=solver.attendance.people(),
@@ -184,7 +184,9 @@ class App:
             if not fan_out.tick() or time_is_up or self.stop.is_set():
                 return
 
-    def _capture(self, reader: FrameReader) -> Callable[[Callable[[Frame], None], threading.Event], None]:
+    def _capture(
+        self, reader: FrameReader, wanted: threading.Event
+    ) -> Callable[[Callable[[Frame], None], threading.Event], None]:
         """The body of the capturing thread."""
         config, readout = self._config, self._readout
 
@@ -193,7 +195,7 @@ class App:
                 readout.frame_came()
                 put(frame)
 
-            reader.run(noted, stopping)
+            reader.run(noted, stopping, wanted)
 
         def offline(put: Callable[[Frame], None], stopping: threading.Event) -> None:
             for frame in reader.frames():

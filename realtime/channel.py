@@ -22,6 +22,7 @@ class Channel(Generic[T]):
 
     def __init__(self, capacity: int, *, newest_wins: bool) -> None:
         self.dropped = 0
+        self.wanted = threading.Event()  # set while a reader waits for an item: for writers whose items cost to make
         self._items: deque[T] = deque()
         self._capacity = capacity
         self._newest_wins = newest_wins
@@ -46,11 +47,14 @@ class Channel(Generic[T]):
             if self._closed:
                 raise ChannelClosed
             self._items.append(item)
+            self.wanted.clear()
             self._changed.notify_all()
 
     def get(self, timeout_s: float | None = None) -> T:
         """Take the oldest item. Raises TimeoutError after `timeout_s`, ChannelClosed once closed and empty."""
         with self._changed:
+            if not self._items:
+                self.wanted.set()
             if not self._changed.wait_for(lambda: self._items or self._closed, timeout_s):
                 raise TimeoutError
             if not self._items:

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.capture.source import EndOfStream, Source, SourceError, SourceLostError
+from realtime.capture.source import EndOfStream, LazySource, Source, SourceError, SourceLostError
 from realtime.channel import Channel, ChannelClosed
 from realtime.messages import Frame
 
@@ -54,6 +54,7 @@ class FrameReader:
     ) -> None:
         self.source = source
         self.frames_read = 0
+        self.passed_over = 0  # frames of a file that nobody waited for
         self.reconnects = 0
         self._on_state = on_state
         self._now = now
@@ -68,15 +69,19 @@ class FrameReader:
     @property
     def overwritten(self) -> int:
         """Frames that `next` was too slow to take."""
-        return self._slot.dropped
+        return self._slot.dropped + self.passed_over
 
-    def run(self, put: Callable[[Frame], None], stop: threading.Event) -> None:
-        """Give every frame to `put` until the source ends or `stop` is set; closes the source."""
+    def run(self, put: Callable[[Frame], None], stop: threading.Event, wanted: threading.Event | None = None) -> None:
+        """Give frames to `put` until the source ends or `stop` is set; closes the source.
+
+        wanted: set while somebody waits for a frame. A lazy source's pictures are then made for them only: those of HDR
+        video cost far more than the pose. Any other source gives every frame.
+        """
         try:
             if self.source.is_live:
                 self._run_live(put, stop)
             else:
-                self._run_paced(put, stop)
+                self._run_paced(put, stop, wanted)
         finally:
             self.source.close()
 
@@ -146,7 +151,7 @@ class FrameReader:
 
     def _supervised(self) -> None:
         try:
-            self.run(self._keep, self._stop)
+            self.run(self._keep, self._stop, self._slot.wanted)
         except ChannelClosed:
             pass  # closed while a frame was on its way
         except Exception as error:  # noqa: BLE001  kept for the consumer, who raises it
@@ -194,11 +199,17 @@ class FrameReader:
         self.reconnects += 1
         return True
 
-    def _run_paced(self, put: Callable[[Frame], None], stop: threading.Event) -> None:
+    def _run_paced(self, put: Callable[[Frame], None], stop: threading.Event, wanted: threading.Event | None) -> None:
+        source = self.source
         start: float | None = None
+        t_before, step_s = 0.0, 1.0 / (source.fps or 30.0)
         while not stop.is_set():
+            image: NDArray[np.uint8] | None = None
             try:
-                image, t = self.source.read()
+                if wanted is not None and isinstance(source, LazySource):
+                    t = source.grab()
+                else:
+                    image, t = source.read()
             except EndOfStream:
                 return
             if start is None:
@@ -209,7 +220,18 @@ class FrameReader:
             elif ahead_s < -_BEHIND_S:
                 start -= ahead_s
             self._tell("connected")
-            put(self._frame(image, self._now(), t_file=t))
+            t_capture = self._now()
+            if image is None and wanted is not None and isinstance(source, LazySource):
+                step_s = t - t_before if t > t_before else step_s
+                # It can be made until the next one is grabbed, which is about as far away as the one before was.
+                if wanted.wait(min(max(0.0, start + t + step_s - self._now()), _BEHIND_S)):
+                    image = source.retrieve()
+            t_before = t
+            if image is None:
+                self.frames_read += 1
+                self.passed_over += 1
+            else:
+                put(self._frame(image, t_capture, t_file=t))
 
     def _frame(self, image: NDArray[np.uint8], t: float, t_file: float | None = None) -> Frame:
         frame = Frame(image, self.frames_read, t, t_file)

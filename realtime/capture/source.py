@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,17 @@ class Source(Protocol):
 
     def close(self) -> None:
         """Free the device, file or connection. Idempotent."""
+
+
+@runtime_checkable
+class LazySource(Source, Protocol):
+    """A source that is not live and whose pictures cost to make. `read` is `grab` and `retrieve` in one."""
+
+    def grab(self) -> float:
+        """Go on to the next picture; its time in seconds. Raises EndOfStream."""
+
+    def retrieve(self) -> NDArray[np.uint8]:
+        """Make the picture grabbed last, BGR (H, W, 3)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,20 @@ def test_newest_wins_and_counts_what_it_replaced() -> None:
     assert channel.dropped == 4
 
 
+def test_who_waits_is_known_to_the_writer() -> None:
+    channel: Channel[int] = Channel.newest()
+    assert not channel.wanted.is_set()
+    reader = threading.Thread(target=channel.get, args=(5.0,))
+    reader.start()
+    assert channel.wanted.wait(5.0)
+    channel.put(1)
+    reader.join(5.0)
+    assert not channel.wanted.is_set()
+    channel.put(2)
+    assert channel.get() == 2
+    assert not channel.wanted.is_set()
+
+
 def test_bounded_makes_the_writer_wait_and_keeps_order() -> None:
     channel: Channel[int] = Channel.bounded(2)
     taken: list[int] = []

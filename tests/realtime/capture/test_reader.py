@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from realtime.capture.reader import FROZEN_S, FrameReader, StaleFrameError
-from realtime.capture.source import EndOfStream, SourceError, SourceLostError
+from realtime.capture.source import EndOfStream, LazySource, SourceError, SourceLostError
+from realtime.capture.video import VideoSource
 from realtime.messages import Frame
 
 Step = Callable[[], float]
@@ -178,6 +181,60 @@ def test_a_file_that_decodes_too_slowly_is_slowed_down_and_not_rushed() -> None:
     source = ScriptedSource([at(0.0), slow, at(0.2), at(0.3)], is_live=False)
     frames = run(FrameReader(source, now=clock.now, sleep=clock.sleep))
     assert [frame.t_capture for frame in frames] == pytest.approx([100.0, 110.0, 110.1, 110.2])
+
+
+class ScriptedLazySource(ScriptedSource):
+    """Notes which pictures were made."""
+
+    def __init__(self, times: list[float]) -> None:
+        super().__init__([at(t) for t in times], is_live=False)
+        self.fps = 100.0
+        self.made: list[float] = []
+        self.t = 0.0
+
+    def grab(self) -> float:
+        if not self.steps:
+            raise EndOfStream
+        self.t = self.steps.pop(0)()
+        return self.t
+
+    def retrieve(self) -> np.ndarray:
+        self.made.append(self.t)
+        return np.zeros((4, 4, 3), np.uint8)
+
+
+def test_pictures_of_a_file_are_made_only_for_who_waits_for_them() -> None:
+    clock = Clock()
+    times = [k / 100 for k in range(12)]
+    source = ScriptedLazySource(times)
+    assert isinstance(source, LazySource)
+    assert isinstance(VideoSource(Path("a.mp4")), LazySource)
+    wanted = threading.Event()
+    wanted.set()
+    frames: list[Frame] = []
+
+    def put(frame: Frame) -> None:
+        frames.append(frame)
+        if len(frames) == 4:
+            wanted.clear()  # busy from now on
+
+    reader = FrameReader(source, now=clock.now, sleep=clock.sleep)
+    reader.run(put, threading.Event(), wanted)
+    assert source.made == times[:4]
+    assert [frame.seq for frame in frames] == [0, 1, 2, 3]
+    assert [frame.t_capture for frame in frames] == pytest.approx([100.0, 100.01, 100.02, 100.03])
+    assert (reader.frames_read, reader.passed_over, reader.overwritten) == (12, 8, 8)
+
+
+def test_who_waits_late_gets_the_picture_of_now() -> None:
+    source = ScriptedLazySource([k / 100 for k in range(300)])
+    with FrameReader(source).start() as reader:
+        first = reader.next(5.0)
+        while reader.passed_over < 5:
+            time.sleep(0.002)
+        later = reader.next(5.0)
+    assert later.seq >= first.seq + 6
+    assert len(source.made) <= 3
 
 
 def test_offline_gives_every_frame_with_the_times_of_the_file() -> None:
