@@ -5,16 +5,22 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
+
+from tqdm import tqdm
 
 from engine.command import command
 from realtime.errors import UserError
 from realtime.outputs.assemble import Finished, finish, journal_path
-from realtime.outputs.journal import SUFFIX, is_being_written
+from realtime.outputs.journal import SUFFIX, Track, is_being_written, untracked
 from realtime.outputs.session import load_session
 
+T = TypeVar("T")
 
-def recover(path: Path) -> Finished | None:
+
+def recover(path: Path, track: Track = untracked) -> Finished | None:
     """Turn the journal of `path` (the session's name or the journal's) into session files; None: nothing to do.
 
     The journal is removed only when every row of it was saved, so running this again never costs anything.
@@ -22,13 +28,17 @@ def recover(path: Path) -> Finished | None:
     """
     session = path.with_suffix("") if path.suffix == SUFFIX else path
     journal = journal_path(session)
-    if not journal.exists():
+    try:
+        there = journal.exists()
+    except OSError as error:  # a folder that may not be looked into, a name that is too long
+        raise UserError(f"cannot read {journal}: {error.strerror or error}") from error
+    if not there:
         load_session(session)
         return None
     if is_being_written(journal):
         raise UserError(f"{session} is still being recorded: stop that first")
     try:
-        finished = finish(session)
+        finished = finish(session, track)
     except OSError as error:
         raise UserError(
             f"cannot finish {session}: {error.strerror or error}; make room, then run this again"
@@ -44,12 +54,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("path", type=Path, help="the session file that was asked for, or its .journal")
     options = parser.parse_args(arguments)
     logging.basicConfig(format="%(message)s")
-    finished = recover(options.path)
+    finished = recover(options.path, _shown)
     if finished is None:
         print(f"{options.path} is whole: nothing to recover")
     else:
         _tell(options.path, finished)
     return 0
+
+
+def _shown(blocks: Iterable[T], doing: str, count: int) -> Iterable[T]:
+    """Show how far it is, on a terminal and where it takes more than a moment."""
+    return tqdm(blocks, desc=doing, total=count, unit="", leave=False, delay=1.0, disable=None)
 
 
 def _tell(path: Path, finished: Finished) -> None:

@@ -17,7 +17,18 @@ from realtime.body.kinematics import forward_kinematics
 from realtime.body.rotations import exp_so3
 from realtime.outputs import session
 from realtime.outputs.continuity import continuous_rotvecs
-from realtime.outputs.journal import NOBODY, SUFFIX, Header, Journal, JournalError, read_journal, write_journal
+from realtime.outputs.journal import (
+    NOBODY,
+    SUFFIX,
+    Header,
+    Journal,
+    JournalError,
+    Rows,
+    Track,
+    read_journal,
+    untracked,
+    write_journal,
+)
 from realtime.outputs.resample import (
     Grid,
     axis_angle_from_quaternion,
@@ -92,15 +103,16 @@ def numbered_path(path: Path, number: int) -> Path:
     return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
-def finish(path: Path) -> Finished:
+def finish(path: Path, track: Track = untracked) -> Finished:
     """Write the session files of the journal beside `path`. The journal itself is left for the caller to remove.
 
     Who was seen for less than half a second, beside somebody who was seen for longer, is no take: those rows go to a
     journal of their own, OUT.brief.npz.journal.
     A file of the same recording is replaced (so finishing twice is finishing once); any other file that has taken a
     name meanwhile is left alone and the next free name is used. Raises OSError as the disk does, JournalError.
+    track: as of `read_journal`; sees the members that are written too.
     """
-    journal = read_journal(journal_path(path))
+    journal = read_journal(journal_path(path), track)
     header, seen = journal.header, _frames_seen(journal)
     shortest = 1 if header.brief else max(MIN_TAKE_FRAMES, MIN_TAKE_S / _step_s(journal))
     long = {person: frames for person, frames in seen.items() if frames >= shortest} or seen
@@ -108,7 +120,8 @@ def finish(path: Path) -> Finished:
     for number, (person, frames) in enumerate(long.items(), start=1):
         file = _own_path(person_path(path, number), header.recording)
         sampler = _Sampler.of(journal, person)
-        session.write_npz(file, _members(header, person, sampler))
+        members = list(_members(header, person, sampler))
+        session.write_npz(file, track(members, f"writing {file.name}", len(members)))
         takes.append(Take(file, float(sampler.grid.times_s[0]), frames))
     brief = {person: frames for person, frames in seen.items() if person not in long}
     return Finished(tuple(takes), journal.frames, journal.lost, _kept(path, journal, brief) if brief else None)
@@ -132,7 +145,7 @@ def _kept(path: Path, journal: Journal, brief: dict[int, int]) -> Brief:
     rows = []
     for person in brief:
         mine, gap = _rows_of(journal, person)
-        rows.append(journal.rows[mine])
+        rows.append(journal.rows.take(mine))
         rows[-1]["gap"] = gap  # the frames without them are not there to tell
     kept = _own_journal(path.with_name(f"{path.stem}.brief{path.suffix}"), journal.header.recording)
     write_journal(journal_path(kept), replace(journal.header, brief=True), np.concatenate(rows))
@@ -231,7 +244,7 @@ def _rows_of(journal: Journal, person: int) -> tuple[NDArray[np.intp], NDArray[n
 class _Sampler:
     """The smoothed poses of one person, at any stretch of the uniform grid."""
 
-    rows: NDArray[Any]
+    rows: Rows
     mine: NDArray[np.intp]  # this person's rows, in order of time
     grid: Grid
     betas: NDArray[np.float64]  # (10,) the median

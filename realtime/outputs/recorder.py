@@ -173,7 +173,9 @@ class _Recording:
     ) -> None:
         self.path = path
         self._status = Status(state="recording", path=path)
+        self._wanted = path
         self._journal = journal
+        self._begun: Header | None = None  # what the journal begins with, once there is somebody
         self._body, self._camera, self._session_info = body, camera, session_info
         self._blocking = blocking
         self._status_lock = threading.Lock()
@@ -271,11 +273,36 @@ class _Recording:
                 self._update(frames=self.status.frames + len(frames))
                 dirty = True
             if dirty and time.monotonic() - synced >= SYNC_S:
+                self._keep_in_place()
                 self._journal.sync()
                 synced, dirty = time.monotonic(), False
             if ending and not frames:
+                self._keep_in_place()
                 self._journal.sync()
                 return
+
+    def _keep_in_place(self) -> None:
+        """Go on in a new journal where somebody deleted, moved or cut off the one that is written.
+
+        What was deleted or moved is still held, and is copied over. Raises OSError where there is no place for one.
+        """
+        lost = self._journal
+        if lost.is_in_place:
+            return
+        try:
+            self.path, self._journal = _create(self._wanted)
+        except UserError as error:
+            raise OSError(str(error)) from error
+        if lost.is_whole:
+            lost.copy_to(self._journal)
+            logger.error("%s was deleted or moved: recording goes on in %s, nothing is lost", lost.path, self.path)
+        else:
+            if self._begun is not None:
+                self._journal.begin(self._begun)
+            self._update(frames=0)
+            logger.error("%s was cut off: recording goes on in %s; what is left of it stays", lost.path, self.path)
+        lost.close()
+        self._update(path=self.path)
 
     def _take(self) -> list[NDArray[Any]]:
         """The rows of every frame that waits; the header, which comes first, is written on the way."""
@@ -284,6 +311,7 @@ class _Recording:
             item = self._queue.get(timeout=_IDLE_S)
             while True:
                 if isinstance(item, Header):
+                    self._begun = item
                     self._journal.begin(item)
                 else:
                     frames.append(item)
@@ -295,7 +323,7 @@ class _Recording:
         finished = finish(self.path) if self._dtype is not None else Finished((), 0, 0)
         self._journal.close()
         if finished.lost == 0:
-            self._journal.path.unlink()
+            self._journal.path.unlink(missing_ok=True)
         self._update(state="done", files=finished.files)
         if not finished.files:
             logger.warning("nobody was seen: there is nothing to write to %s", self.path)

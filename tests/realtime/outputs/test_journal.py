@@ -6,7 +6,7 @@ import struct
 import subprocess
 import sys
 import zlib
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -203,3 +203,33 @@ def test_when_the_disk_takes_no_more_what_was_written_stays(tmp_path: Path) -> N
 def test_a_disk_that_is_full_from_the_start_leaves_no_journal(tmp_path: Path) -> None:
     assert run_limited(tmp_path / "j", 1000).startswith("refused")
     assert not (tmp_path / "j").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"surprise": 1}, "newer version"),
+        ({"body": None}, "newer version"),
+        ({"num_tokens": "5"}, "num_tokens"),
+        ({"num_tokens": -1}, "out of bounds"),
+        ({"num_tokens": 10**9}, "out of bounds"),
+        ({"size_px": [64]}, "size_px"),
+        ({"fov_rad": float("nan")}, "fov_rad"),
+        ({"body": asdict(RecordedBody.of(BODY)) | {"joints_template": [[1.0]]}}, "the joints of its body"),
+    ],
+    ids=str,
+)
+def test_a_header_that_no_recording_has_is_told_in_one_line(tmp_path: Path, change: dict, says: str) -> None:
+    text = json.dumps(asdict(HEADER) | change).encode()
+    prefix = HEADER.to_bytes()[:8] + struct.pack("<II", len(text), zlib.crc32(text))
+    (tmp_path / "j").write_bytes(prefix + text + bytes(ROW.itemsize))
+    with pytest.raises(JournalError, match=says) as caught:
+        read_journal(tmp_path / "j")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_read_is_told_in_one_line(tmp_path: Path) -> None:
+    for read in (read_journal, is_being_written):
+        for path in (tmp_path, tmp_path / "none", tmp_path / ("x" * 300)):
+            with pytest.raises(JournalError, match="cannot read"):
+                read(path)

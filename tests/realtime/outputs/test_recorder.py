@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import subprocess
 import threading
 import time
@@ -15,7 +16,7 @@ import numpy as np
 import pytest
 
 from realtime.errors import UserError
-from realtime.outputs import assemble
+from realtime.outputs import assemble, journal
 from realtime.outputs import recorder as recorder_module
 from realtime.outputs.journal import JournalWriter
 from realtime.outputs.recorder import Recorder, Status
@@ -102,6 +103,79 @@ def test_a_file_that_appears_meanwhile_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "s.npz").write_bytes(b"precious")
     assert recorder.close().files == (tmp_path / "s-2.npz",)
     assert (tmp_path / "s.npz").read_bytes() == b"precious"
+
+
+def _wait_for(happened: Callable[[], bool]) -> None:
+    while not happened():
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
+def test_a_journal_that_is_taken_away_is_noticed_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
+) -> None:
+    monkeypatch.setattr(recorder_module, "SYNC_S", 0.0)
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    frames = stream(60, 30)
+    for frame in frames[:30]:
+        recorder.put(frame)
+    _wait_for(lambda: recorder.status.frames == 30)
+    written = tmp_path / "s.npz.journal"
+    if how == "moved":
+        written.rename(tmp_path / "elsewhere")
+    else:
+        written.unlink()
+    if how == "replaced":
+        written.write_bytes(b"precious")
+    recorder.put(frames[30])
+    _wait_for(lambda: "was deleted or moved: recording goes on in" in caplog.text)
+    for frame in frames[31:]:
+        recorder.put(frame)
+    status = recorder.close()
+    expected = tmp_path / ("s-2.npz" if how == "replaced" else "s.npz")
+    assert (status.state, status.files) == ("done", (expected,))
+    assert load_session(expected).raw_seq.tolist() == list(range(60))
+    if how == "replaced":
+        assert written.read_bytes() == b"precious"
+
+
+@pytest.mark.parametrize("left", [0, 40_000])
+def test_a_journal_that_is_cut_off_is_noticed_and_recording_goes_on_in_a_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, left: int
+) -> None:
+    monkeypatch.setattr(recorder_module, "SYNC_S", 0.0)
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    frames = stream(60, 30)
+    for frame in frames[:30]:
+        recorder.put(frame)
+    _wait_for(lambda: recorder.status.frames == 30)
+    os.truncate(tmp_path / "s.npz.journal", left)
+    recorder.put(frames[30])
+    _wait_for(lambda: "was cut off: recording goes on in" in caplog.text)
+    for frame in frames[31:]:
+        recorder.put(frame)
+    assert recorder.close().files == (tmp_path / "s-2.npz",)
+    assert load_session(tmp_path / "s-2.npz").raw_seq.tolist() == list(range(31, 60))
+    assert (tmp_path / "s.npz.journal").exists()
+
+
+def test_a_folder_that_is_taken_away_ends_the_recording_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "SYNC_S", 0.0)
+    folder = tmp_path / "takes"
+    folder.mkdir()
+    recorder = make(folder / "s.npz")
+    recorder.start()
+    recorder.put(solved_at(0.0, 0))
+    _wait_for(lambda: recorder.status.frames == 1)
+    shutil.rmtree(folder)
+    status = recorder.close()
+    assert status.state == "failed"
+    assert "make that folder" in status.message
+    assert "\n" not in status.message
 
 
 def test_a_file_begins_and_ends_with_its_person_on_the_clock_of_the_recording(tmp_path: Path) -> None:
@@ -345,6 +419,7 @@ def test_memory_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Twice the length takes no more memory, to record and to finish (buffers scaled down as the recording is)."""
     monkeypatch.setattr(recorder_module, "_QUEUE_FRAMES", 30)
     monkeypatch.setattr(assemble, "_BLOCK", 128)
+    monkeypatch.setattr(journal, "_BLOCK", 128)
 
     def peak_bytes(name: str, count: int) -> int:
         recorder = make(tmp_path / name)

@@ -199,3 +199,12 @@ def test_a_killed_process_loses_at_most_two_seconds(tmp_path: Path, seed: int) -
     assert last + 1 - finished.frames <= 2 * 60
     assert finished.frames > 0
     np.testing.assert_allclose(session.joints, [pose_at(t).joints for t in session.timestamps], atol=1e-3)
+
+
+def test_a_folder_in_a_journal_s_place_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "s.npz.journal").mkdir()
+    for path in (tmp_path / "s.npz", tmp_path / ("x" * 300)):
+        assert main([str(path)]) == 2
+        error = capsys.readouterr().err
+        assert "cannot read" in error
+        assert error.count("\n") == 1
