@@ -82,7 +82,12 @@ class Solver:
         pairs = zip(smoothed.estimates, smoothed.poses, strict=True)
         people = tuple(self._person(t, estimate, smooth) for estimate, smooth in pairs)
         self.attendance.count(t, people)
-        return SolvedFrame(smoothed.frame, self._coaster.update(t, people), time.monotonic(), self._world.T_world_cam)
+        people += tuple(held for held in self._coaster.update(t, people)[len(people) :] if self._may_return(held.id, t))
+        return SolvedFrame(smoothed.frame, people, time.monotonic(), self._world.T_world_cam)
+
+    def _may_return(self, person_id: int, t: float) -> bool:
+        """Whether to hold somebody who is lost: a file tells that they have gone."""
+        return not isinstance(self._smoother, LookAheadSmoother) or self._smoother.expects(person_id, t)
 
     def _look_through(self, size: tuple[int, int]) -> None:
         """Begin anew what lies in front of the camera where pictures change in size: it is another camera then."""

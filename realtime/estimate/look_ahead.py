@@ -38,6 +38,11 @@ class LookAheadSmoother:
                 self._people.setdefault(estimate.person.id, deque()).append(_Row.of(t, estimate))
         return (*due, *self._due(t))
 
+    def expects(self, person_id: int, t: float) -> bool:
+        """Whether the person is seen after time t (s), within the look ahead."""
+        rows = self._people.get(person_id)
+        return rows is not None and bool(rows) and rows[-1].t > t
+
     def finish(self) -> tuple[Smoothed, ...]:
         """The frames that are still held."""
         return tuple(self._due(np.inf))

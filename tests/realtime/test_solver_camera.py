@@ -83,3 +83,17 @@ def test_it_counts_who_was_there(run: Run) -> None:
     assert (first.id, first.frames, second.id, second.frames) == (4, 4, 7, 1)
     assert (first.mean_confidence, second.mean_confidence) == pytest.approx((0.575, 0.8))
     assert (first.first_s, first.last_s) == pytest.approx((1 / 30, 4 / 30))
+
+
+def test_a_file_tells_that_somebody_has_gone_and_is_not_held_for_a_moment() -> None:
+    """Held for 0.3 s a body stood in an empty picture."""
+    solver = Solver(Told(), SmoothingConfig("light"), World(load_body("open")), look_ahead=True)  # type: ignore[arg-type]
+    there = [*range(10), *range(13, 20)]
+    film = []
+    for seq in range(50):
+        frame = Frame(np.zeros((36, 64, 3), np.uint8), seq, seq / 30)
+        people = (TrackedPerson(0, SEEN, np.zeros(4, np.float32)),) if seq in there else ()
+        film += solver.solve(Sighting(frame, people))
+    film += solver.finish()
+    assert [solved.frame.seq for solved in film if solved.people] == list(range(20))
+    assert [solved.frame.seq for solved in film for person in solved.people if not person.valid] == [10, 11, 12]
