@@ -1,0 +1,111 @@
+"""How fast limbs move that nobody sees, as shown, with them calmed and without, in one run.
+
+    python -m tests.benchmarks.calm_limbs VIDEO [VIDEO ...]
+
+Each video goes once through perception and the estimator, and from there through the live path's smoothing (light)
+twice. Speeds are those of the ankles in the world in frames in which they are not seen (confidence below 0.05), m/s.
+The last column is how far joints, seen or not, move by the calming in frames in which every limb has been seen for two
+seconds. A desk view for it is any clip of somebody whose lower part is cropped away.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import JOINT_NAMES
+from realtime.body.smpl_file import load_body
+from realtime.body.world import World
+from realtime.capture.reader import FrameReader
+from realtime.capture.video import VideoSource
+from realtime.estimate.calm import CalmLimbs
+from realtime.estimate.estimator import EstimatorConfig, create_estimator
+from realtime.estimate.seen import SEEN, UNSEEN
+from realtime.estimate.smoothing import SmoothingConfig
+from realtime.messages import Person, Sighting
+from realtime.perception import PerceptionConfig, create_perception
+from realtime.solver import Solver
+
+Array = NDArray[np.float64]
+
+ANKLES = [JOINT_NAMES.index(f"{side}_ankle") for side in ("left", "right")]
+LIMBS = [j for j, name in enumerate(JOINT_NAMES) if name.partition("_")[2] in {"knee", "ankle", "elbow", "wrist"}]
+SETTLED_S = 2.0
+
+
+class AsEstimated(CalmLimbs):
+    """What was there before: no limb is calmed."""
+
+    def update(self, person_id: int, t: float, rotmats: Any, *_: Any) -> Any:
+        return rotmats
+
+
+def sightings(video: Path) -> list[Sighting]:
+    """Of the first person in every frame."""
+    source, perception = VideoSource(video), create_perception(PerceptionConfig())
+    source.open()
+    seen = [perception.observe(frame) for frame in FrameReader(source).frames()]
+    perception.close()
+    return seen
+
+
+def shown(seen: list[Sighting], limbs: type[CalmLimbs]) -> Iterator[tuple[float, Person]]:
+    """The time and the first person of each frame that has one."""
+    body, smoothing = load_body("open"), SmoothingConfig()
+    world = World(body)
+    solver = Solver(create_estimator(EstimatorConfig(), body, smoothing), smoothing, world)
+    solver._limbs = limbs(body)
+    for sighting in seen:
+        for solved in solver.solve(sighting):
+            yield from ((solved.frame.t_capture, person) for person in solved.people[:1] if person.valid)
+
+
+def unseen_speeds(people: list[tuple[float, Person]]) -> Array:
+    """Of ankles that are not seen, between frames of one person that follow each other."""
+    found: list[float] = []
+    for (t0, a), (t1, b) in pairwise(people):
+        if a.id != b.id or t1 - t0 > 0.15:
+            continue
+        hidden = [j for j in ANKLES if b.joint_confidence[j] < UNSEEN]
+        found += (np.linalg.norm(b.pose.joints[hidden] - a.pose.joints[hidden], axis=-1) / (t1 - t0)).tolist()
+    return np.array(found)
+
+
+def moved_where_seen_mm(before: list[tuple[float, Person]], calm: list[tuple[float, Person]]) -> float:
+    """The largest move of any joint from its pelvis; NaN where limbs are never all seen for that long."""
+    t_unseen, largest = before[0][0], np.nan
+    for (t, a), (_, b) in zip(before, calm, strict=True):
+        if (a.joint_confidence[LIMBS] < SEEN).any():
+            t_unseen = t
+        elif t - t_unseen >= SETTLED_S or t_unseen == before[0][0]:
+            apart = (a.pose.joints - a.pose.joints[0]) - (b.pose.joints - b.pose.joints[0])
+            largest = np.fmax(largest, 1e3 * np.abs(apart).max())
+    return float(largest)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("videos", type=Path, nargs="+")
+    print("| video | unseen | as estimated: p95, max | calm: p95, max | p95, calm to not | seen, moved (mm) |")
+    print("|---" * 6 + "|")
+    for video in parser.parse_args().videos:
+        seen = sightings(video)
+        before, calm = (list(shown(seen, limbs)) for limbs in (AsEstimated, CalmLimbs))
+        speeds = [unseen_speeds(people) for people in (before, calm)]
+        moved = moved_where_seen_mm(before, calm)
+        if not len(speeds[0]):
+            print(f"| {video.name} | 0 | | | | {moved:.3f} |")
+            continue
+        figures = [np.percentile(each, (95, 100)) for each in speeds]
+        cells = " | ".join(f"{p95:.2f}, {largest:.2f}" for p95, largest in figures)
+        print(f"| {video.name} | {len(speeds[0])} | {cells} | {figures[1][0] / figures[0][0]:.2f} | {moved:.3f} |")
+
+
+if __name__ == "__main__":
+    main()
