@@ -42,6 +42,10 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
                 return _say(name, f"stopped: {error}; the last checkpoint is whole", EXIT_FAILED)
             except KeyboardInterrupt:
                 return _say(name, "stopped", EXIT_INTERRUPTED)
+            except ImportError as error:
+                if isinstance(error.__cause__, KeyboardInterrupt):  # what a compiled package makes of Ctrl-C
+                    return _say(name, "stopped", EXIT_INTERRUPTED)
+                raise
 
         return run
 

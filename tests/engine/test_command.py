@@ -14,6 +14,18 @@ from engine.errors import EngineError, UserError
 from realtime import export, recover
 
 
+def test_ctrl_c_while_a_compiled_package_loads_is_ctrl_c(capsys: pytest.CaptureFixture[str]) -> None:
+    @command("tool")
+    def main() -> int:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error  # as pybind11's modules do
+
+    assert main() == 130
+    assert capsys.readouterr().err == "tool: stopped\n"
+
+
 @pytest.mark.parametrize(
     ("error", "code", "said"),
     [
