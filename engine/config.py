@@ -7,7 +7,7 @@ import difflib
 import math
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import dacite
 import yaml
@@ -112,6 +112,9 @@ def _check(cls: type, data: dict[str, Any], where: str, prefix: str) -> None:
             near = difflib.get_close_matches(str(key)[:99], known, n=1, cutoff=0.0)
             raise ConfigError(f"{where}: unknown key '{prefix}{key}'; the nearest known one is '{prefix}{near[0]}'")
         members = _members(hints[key])
+        words = [word for kind in members if get_origin(kind) is Literal for word in get_args(kind)]
+        if value in words:
+            continue
         if isinstance(value, str) and "\0" in value:
             raise ConfigError(f"{where}: '{prefix}{key}' holds a character of code 0, which no name has")
         if isinstance(value, str) and str not in members and any(get_origin(kind) is tuple for kind in members):
@@ -119,7 +122,8 @@ def _check(cls: type, data: dict[str, Any], where: str, prefix: str) -> None:
         if isinstance(value, bool) and bool not in members and any(kind in (int, float) for kind in members):
             raise ConfigError(f"{where}: '{prefix}{key}' must be a number, not {str(value).lower()}")
         if float in members and isinstance(value, float | str) and not (str in members or _is_number(value)):
-            raise ConfigError(f"{where}: '{prefix}{key}' must be a number, not '{value}'")
+            wanted = " or ".join(["a number", *(f"'{word}'" for word in words)])
+            raise ConfigError(f"{where}: '{prefix}{key}' must be {wanted}, not '{value}'")
         kinds = [kind for kind in members if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
         if isinstance(value, dict) and kinds:
             nearest = min(kinds, key=lambda kind: len(value.keys() - {f.name for f in dataclasses.fields(kind)}))

@@ -11,13 +11,13 @@ import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from math import radians
 from typing import TypeVar
 
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
-from realtime.capture.factory import open_source
+from realtime.calibration.watch import CameraWatch
+from realtime.capture.factory import first_frames, open_source
 from realtime.capture.reader import FrameReader
 from realtime.channel import Channel
 from realtime.config import LiveConfig
@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
 _OFFLINE_DEPTH = 4
+SURVEYED, SURVEY_STEP = 5, 12  # pictures from which the camera is found before an offline run, a step apart
 
 T = TypeVar("T")
 
@@ -115,12 +116,16 @@ class App:
         if config.view == "window" and (reason := why_no_window()) is not None:
             raise NoDisplayError(reason)
         body = _body(config)
-        world = World(body, pitch_rad=radians(config.camera.pitch_deg))
+        watch = CameraWatch(config.camera)
+        if config.offline:
+            watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP))
+        world = World(body, watch.camera)
         perception = cleanup.enter_context(closing(create_perception(config.perception)))
-        settings = EstimatorConfig(config.estimator, config.camera.fov_deg, engine=config.engine)
+        settings = EstimatorConfig(config.estimator, engine=config.engine)
         estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
-        solver = Solver(estimator, config.smoothing, world, look_ahead=config.offline)
+        solver = Solver(estimator, config.smoothing, world, watch, look_ahead=config.offline)
         fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
+        watch.on_change = fan_out.tell_camera
         source = open_source(config.source)
         reader = cleanup.enter_context(closing(FrameReader(source, on_state=fan_out.tell_source)))
         logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
@@ -130,7 +135,13 @@ class App:
         cleanup.callback(pipeline.stop)
         frames, sightings = self._channel(Channel[Frame]), self._channel(Channel[Sighting])
         fan_out.dropped = lambda: reader.passed_over + frames.dropped + sightings.dropped
-        pipeline.add_source("capture", self._capture(reader, frames.wanted), frames)
+        capture = self._capture(reader, frames.wanted)
+        if config.offline:
+            pipeline.add_source("capture", capture, frames)
+        else:
+            looks = Channel[Frame].newest()
+            pipeline.add_source("capture", capture, frames, looks)
+            pipeline.add_stage("camera", watch.look, looks)
         gate = Gate(holds=config.offline)
         pipeline.add_holding_stage(
             "perceive", lambda frame: gate.let_through(perception.observe(frame)), gate.finish, frames, (sightings,)
@@ -138,7 +149,7 @@ class App:
         to_put = Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)
         to_publish = self._channel(Channel[SolvedFrame])
         outboxes = (to_put, to_publish) if config.stream else (to_put,)
-        pipeline.add_holding_stage("solve", solver.solve, solver.finish, sightings, outboxes)
+        pipeline.add_holding_stage("solve", self._solve(solver, watch), solver.finish, sightings, outboxes)
         pipeline.add_stage("fan out", self._put(fan_out), to_put)
         if config.stream:
             pipeline.add_stage("publish", fan_out.publish, to_publish)
@@ -205,6 +216,15 @@ class App:
                 put(frame)
 
         return offline if config.offline else live
+
+    def _solve(self, solver: Solver, watch: CameraWatch) -> Callable[[Sighting], tuple[SolvedFrame, ...]]:
+        """Offline the camera is looked after in the same thread: the same file always gives the same bodies."""
+
+        def looked_at(sighting: Sighting) -> tuple[SolvedFrame, ...]:
+            watch.look(sighting.frame)
+            return solver.solve(sighting)
+
+        return looked_at if self._config.offline else solver.solve
 
     def _put(self, fan_out: FanOut) -> Callable[[SolvedFrame], None]:
         def put(solved: SolvedFrame) -> None:

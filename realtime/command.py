@@ -28,6 +28,7 @@ _PLACES = {
     "height": "body.height_m",
     "fov": "camera.fov_deg",
     "pitch": "camera.pitch_deg",
+    "roll": "camera.roll_deg",
     "smoothing": "smoothing.level",
     "view": "view",
     "record": "record",
@@ -74,8 +75,21 @@ def parser() -> argparse.ArgumentParser:
     solve.add_argument("--people", type=int, metavar="N", help="follow up to N people (default: 1)")
     solve.add_argument("--body", metavar="open|FILE", help="the free body (default), or your SMPL .pkl or .npz")
     solve.add_argument("--height", type=float, metavar="METRES", help="the person's stature (default: the body's own)")
-    solve.add_argument("--fov", type=float, metavar="DEGREES", help="the camera's horizontal field of view (60)")
-    solve.add_argument("--pitch", type=float, metavar="DEGREES", help="how far the camera looks down (0)")
+    solve.add_argument(
+        "--fov",
+        type=degrees,
+        metavar="auto|DEGREES",
+        help="the camera's horizontal field of view (found from the picture)",
+    )
+    solve.add_argument(
+        "--pitch", type=degrees, metavar="auto|DEGREES", help="how far the camera looks down (found from the picture)"
+    )
+    solve.add_argument(
+        "--roll",
+        type=degrees,
+        metavar="auto|DEGREES",
+        help="how far upright things lean to the right (found from the picture)",
+    )
     solve.add_argument("--smoothing", choices=("off", "light", "medium", "strong"), help="default: light")
 
     out = parser.add_argument_group("what comes out")
@@ -99,6 +113,11 @@ def parser() -> argparse.ArgumentParser:
     run.add_argument("--offline", action="store_true", help="every frame of a file, none dropped, as fast as it goes")
     run.add_argument("--config", type=Path, metavar="FILE", help="a YAML file (configs/live.yaml); flags win over it")
     return parser
+
+
+def degrees(text: str) -> float | str:
+    """A number of degrees, or 'auto'."""
+    return text if text == "auto" else float(text)
 
 
 def parse(arguments: list[str] | None = None) -> LiveConfig:

@@ -15,16 +15,21 @@ from realtime.perception.config import PerceptionConfig
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """What is known of the camera that no picture tells."""
+    """What the user knows of the camera; 'auto' is found from the pictures (docs/camera.md)."""
 
-    fov_deg: float = 60.0  # horizontal
-    pitch_deg: float = 0.0  # positive: the camera looks down
+    fov_deg: Literal["auto"] | float = "auto"  # horizontal
+    pitch_deg: Literal["auto"] | float = "auto"  # positive: the camera looks down
+    roll_deg: Literal["auto"] | float = "auto"  # positive: what is upright leans to the right in the picture
 
     def __post_init__(self) -> None:
-        if not 10 <= self.fov_deg <= 150:
-            raise ValueError(f"camera.fov_deg must lie between 10 and 150 degrees, not {self.fov_deg}")
-        if not -90 < self.pitch_deg < 90:
-            raise ValueError(f"camera.pitch_deg must lie between -90 and 90 degrees, not {self.pitch_deg}")
+        _check_degrees("fov_deg", self.fov_deg, 10, 150)
+        _check_degrees("pitch_deg", self.pitch_deg, -89, 89)
+        _check_degrees("roll_deg", self.roll_deg, -180, 180)
+
+
+def _check_degrees(name: str, value: float | str, least: float, most: float) -> None:
+    if value != "auto" and not least <= float(value) <= most:
+        raise ValueError(f"camera.{name} must lie between {least} and {most} degrees or be auto, not {value}")
 
 
 @dataclass(frozen=True)

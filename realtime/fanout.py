@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from math import nan, radians
 from pathlib import Path
 
 from realtime.body.model import BodyModel
@@ -15,11 +14,11 @@ from realtime.config import LiveConfig
 from realtime.errors import UserError
 from realtime.estimate.estimator import Estimator
 from realtime.estimate.smoothing import SmoothingConfig
-from realtime.messages import SolvedFrame
+from realtime.messages import Camera, SolvedFrame
 from realtime.outputs.broadcast import Broadcast
 from realtime.outputs.display import NoDisplayError
 from realtime.outputs.overlay_video import OverlayVideo, VideoStatus
-from realtime.outputs.recorder import CameraSetup, Recorder, Status
+from realtime.outputs.recorder import Recorder, Status
 from realtime.outputs.viewer import Commands, LiveStatus, Viewer
 from realtime.outputs.wire import State
 from realtime.readout import Readout
@@ -56,6 +55,7 @@ class FanOut:
         self._viewer: Viewer | None = None
         self._video: OverlayVideo | None = None
         self._source = ""
+        self._camera = world.camera  # as the streams are told
         self._people = 0  # in the latest frame
         self.dropped: Callable[[], int] = lambda: 0  # frames so far, for status messages
         self._broadcast = Broadcast(config.stream, body, offline=config.offline)
@@ -67,7 +67,6 @@ class FanOut:
         self._recorder = Recorder(
             config.record or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz")),
             body=body,
-            camera=self._camera_setup,
             session_info=self._session_info,
             blocking=config.offline,
         )
@@ -75,14 +74,8 @@ class FanOut:
             if config.record is not None:
                 logger.info("recording to %s", self._recorder.start())
             if config.record_video is not None:
-                self._video = OverlayVideo(
-                    config.record_video,
-                    body,
-                    world.R_world_cam,
-                    fov_deg=config.camera.fov_deg,
-                    blocking=config.offline,
-                    clip=config.source.video,
-                )
+                clip = config.source.video
+                self._video = OverlayVideo(config.record_video, body, blocking=config.offline, clip=clip)
         except UserError:
             self.close()
             raise
@@ -117,8 +110,6 @@ class FanOut:
             return
         viewer = self._viewer = Viewer(
             self._body,
-            self._world.R_world_cam,
-            fov_deg=config.camera.fov_deg,
             commands=Commands(self._world.recalibrate, self._toggle_recording, self._set_smoothing),
             config=config.web if config.view == "web" else config.viewer,
             smoothing=config.smoothing.level,
@@ -156,6 +147,11 @@ class FanOut:
         """Tell the streams what became of the source."""
         self._tell(_STREAM_STATES[state], message)
 
+    def tell_camera(self, camera: Camera) -> None:
+        """Tell the streams what has become known of the camera. May be called from any thread."""
+        self._camera = camera
+        self._tell("running", "")
+
     def end(self, message: str = "") -> tuple[Status, VideoStatus | None]:
         """No frame comes any more: tell the streams, wait until recording and video are whole, and tell of both."""
         self._tell("ended", message)
@@ -180,13 +176,8 @@ class FanOut:
             backend=self._estimator.backend,
             dropped=self.dropped(),
             message=message,
+            camera=self._camera,
         )
-
-    def _camera_setup(self) -> CameraSetup:
-        """The camera as recordings tell of it; its height is not a number until the floor is known."""
-        camera, T_world_cam = self._config.camera, self._world.T_world_cam
-        height_m = nan if T_world_cam is None else float(T_world_cam[1])
-        return CameraSetup(radians(camera.fov_deg), radians(camera.pitch_deg), height_m)
 
     def _set_smoothing(self, level: str) -> None:
         self._solver.set_smoothing(SmoothingConfig(level))

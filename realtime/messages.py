@@ -8,6 +8,7 @@ Rotations are local, parent to child, in SMPL's 24-joint order. Arrays are never
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,6 +16,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+
+
+CameraSource = Literal["given", "room", "people", "assumed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """The camera as it is held to be: how wide it sees, and how it stands to gravity."""
+
+    fov_deg: float  # horizontal
+    pitch_deg: float = 0.0  # positive: it looks down
+    roll_deg: float = 0.0  # positive: what is upright leans to the right in the picture
+    source: CameraSource = "given"  # by the user, from a room's edges, from people who stand, or nothing told
+    doubt_deg: float = 0.0  # of gravity's direction: a standard deviation
+
+    def __str__(self) -> str:
+        where = "down" if self.pitch_deg >= 0 else "up"
+        stands = f"looks {abs(self.pitch_deg):.1f} {where}, rolls {self.roll_deg:+.1f}"
+        return f"{self.fov_deg:.1f} degrees wide, {stands} ({self.source}, within {self.doubt_deg:.1f})"
+
+    @property
+    def up_cam(self) -> Array:
+        """(3,) the unit vector against gravity in the camera's axes."""
+        pitch, roll = math.radians(self.pitch_deg), math.radians(self.roll_deg)
+        level = math.cos(pitch)
+        return np.array([level * math.sin(roll), -level * math.cos(roll), -math.sin(pitch)], np.float32)
+
+    @property
+    def R_world_cam(self) -> Array:
+        """(3, 3) turns the camera's axes into the world's: Y up, Z level and towards the camera, X to its right."""
+        up = self.up_cam.astype(np.float64)
+        towards = -np.array([0.0, 0.0, 1.0]) + up[2] * up
+        towards /= np.linalg.norm(towards)
+        return np.stack([np.cross(up, towards), up, towards]).astype(np.float32)
+
+
+LEVEL = Camera(fov_deg=60.0, source="assumed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,4 +151,5 @@ class SolvedFrame:
     people: tuple[Person, ...]
     t_solved: float
     T_world_cam: Array | None = None  # (3,) where the camera was then held to be; None: nobody has been seen
+    camera: Camera = LEVEL  # as it was then held to be
     stage_ms: dict[str, float] = field(default_factory=dict)  # time spent on this frame, by stage

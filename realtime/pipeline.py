@@ -61,20 +61,21 @@ class Pipeline:
         self._lock = threading.Lock()
 
     def add_source(
-        self, name: str, run: Callable[[Callable[[Any], None], threading.Event], None], outbox: Channel[Any]
+        self, name: str, run: Callable[[Callable[[Any], None], threading.Event], None], *outboxes: Channel[Any]
     ) -> None:
-        """`run(put, stopping)` makes items until it returns, or until `stopping` is set."""
+        """`run(put, stopping)` makes items for all `outboxes` until it returns, or until `stopping` is set."""
 
         def body(worker: _Worker) -> None:
             worker.beat(waiting=False)
 
             def put(item: Any) -> None:
-                outbox.put(item)
+                for outbox in outboxes:
+                    outbox.put(item)
                 worker.beat(waiting=False)
 
             run(put, self.stopping)
 
-        self._add(name, body, (outbox,)).is_source = True
+        self._add(name, body, outboxes).is_source = True
 
     def add_stage(
         self, name: str, work: Callable[[Any], Any], inbox: Channel[Any], outboxes: tuple[Channel[Any], ...] = ()

@@ -10,16 +10,20 @@ import numpy as np
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.attendance import Attendance
 from realtime.body.world import World
+from realtime.calibration.blend import CameraBlend
+from realtime.calibration.upright import SEEN as STANDING_SEEN
+from realtime.calibration.watch import CameraWatch
 from realtime.estimate.calm import CalmLimbs
 from realtime.estimate.coasting import Coaster
 from realtime.estimate.estimator import Estimator
 from realtime.estimate.look_ahead import LookAheadSmoother
 from realtime.estimate.seen import UNSEEN
 from realtime.estimate.smoothing import PoseSmoother, Smoothed, SmoothingConfig
-from realtime.messages import CameraPose, Estimate, Person, Sighting, SolvedFrame
+from realtime.messages import Camera, CameraPose, Estimate, Frame, Person, Sighting, SolvedFrame
 
 _FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
 _ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
+_LEGS = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("hip", "knee", "ankle"))]
 _SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
 
 
@@ -27,12 +31,23 @@ class Solver:
     """The part of the pose path that comes after perception. One thread calls it, frame by frame, in order of time."""
 
     def __init__(
-        self, estimator: Estimator, smoothing: SmoothingConfig, world: World, *, look_ahead: bool = False
+        self,
+        estimator: Estimator,
+        smoothing: SmoothingConfig,
+        world: World,
+        watch: CameraWatch | None = None,
+        *,
+        look_ahead: bool = False,
     ) -> None:
-        """look_ahead: hold frames back until their future is known, and smooth both ways in time. For files."""
+        """Without `watch` the camera stays that of the world. look_ahead: hold frames back until their future is known,
+        and smooth both ways in time. For files."""
         self._estimator = estimator
         self._limbs = CalmLimbs(world.body)
         self._world = world
+        self._watch = watch
+        self._blend = CameraBlend(world.camera)
+        self._cameras: dict[int, Camera] = {}  # of frames that are held back, by number
+        estimator.fov_deg = world.camera.fov_deg
         self._look_ahead = look_ahead
         self._smoother = self._take_up(smoothing)
         self._wanted = self.smoothing = smoothing
@@ -56,12 +71,21 @@ class Solver:
             self._smoother = self._take_up(wanted)
             self.smoothing = wanted
         self._size_in = size
+        self._cameras[sighting.frame.seq] = self._camera(sighting)
         estimates = self._estimator.estimate(sighting)
         if estimates:
             self.frames_solved += 1
         else:
             self.frames_empty += 1
         return tuple(self._placed(each) for each in (*held, *self._smoother.follow(sighting.frame, estimates)))
+
+    def _camera(self, sighting: Sighting) -> Camera:
+        """The camera to be used in this frame: on its way to what has become known of it."""
+        if self._watch is None:
+            return self._blend.camera
+        camera = self._blend.update(sighting.frame.t_capture, self._watch.camera, watched=bool(sighting.people))
+        self._estimator.fov_deg = camera.fov_deg
+        return camera
 
     def finish(self) -> tuple[SolvedFrame, ...]:
         """The frames that are still held, at the end."""
@@ -78,29 +102,34 @@ class Solver:
     def _placed(self, smoothed: Smoothed) -> SolvedFrame:
         """Everybody in the frame, in the world; those lost a moment ago are held, marked as not valid."""
         t = smoothed.frame.t_capture
-        self._look_through(smoothed.frame.size)
+        self._look_through(smoothed.frame)
         pairs = zip(smoothed.estimates, smoothed.poses, strict=True)
         people = tuple(self._person(t, estimate, smooth) for estimate, smooth in pairs)
         self.attendance.count(t, people)
         people += tuple(held for held in self._coaster.update(t, people)[len(people) :] if self._may_return(held.id, t))
-        return SolvedFrame(smoothed.frame, people, time.monotonic(), self._world.T_world_cam)
+        return SolvedFrame(smoothed.frame, people, time.monotonic(), self._world.T_world_cam, self._world.camera)
 
     def _may_return(self, person_id: int, t: float) -> bool:
         """Whether to hold somebody who is lost: a file tells that they have gone."""
         return not isinstance(self._smoother, LookAheadSmoother) or self._smoother.expects(person_id, t)
 
-    def _look_through(self, size: tuple[int, int]) -> None:
-        """Begin anew what lies in front of the camera where pictures change in size: it is another camera then."""
+    def _look_through(self, frame: Frame) -> None:
+        """Take up the frame's camera. Pictures of another size are another's: what lies before it begins anew."""
+        size = frame.size
         if self._size_out is not None and self._size_out != size:
             self._coaster = Coaster()
             if self._size_out[0] * size[1] != self._size_out[1] * size[0]:  # a turned phone, another photograph
                 self._limbs = CalmLimbs(self._world.body)
                 self._world.recalibrate()
         self._size_out = size
+        camera = self._cameras.pop(frame.seq)
+        if camera is not self._world.camera:
+            self._world.see_through(camera)
 
     def _person(self, t: float, estimate: Estimate, smooth: CameraPose) -> Person:
+        visibility = estimate.person.landmarks.visibility
         calm = smooth if self.smoothing.parameters is None else self._calmed(t, estimate, smooth)
-        if estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
+        if visibility[_FEET].mean() > _SEEN:
             self._world.settle(t, smooth)
         else:
             if calm is not smooth and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
@@ -108,6 +137,8 @@ class Solver:
             self._world.give_way(t, calm)
         pose = self._world.place(calm)
         raw = pose if calm is estimate.raw else self._world.place(estimate.raw)
+        if self._watch is not None and (visibility[_LEGS] > STANDING_SEEN).all():
+            self._watch.see_standing(self._world.in_camera_axes(raw.joints))
         return Person(
             id=estimate.person.id,
             confidence=estimate.confidence,

@@ -39,3 +39,9 @@ class Floor:
         target_m = min(level for _, level in self._steady)
         time_s = _SINK_TIME_S if target_m < self.height_m else _RISE_TIME_S
         self.height_m += -math.expm1(-max(0.0, t - last_t) / time_s) * (target_m - self.height_m)
+
+    def shift(self, by_m: float) -> None:
+        """Measure every height from `by_m` lower: the camera from which they are measured is held to be elsewhere."""
+        self.height_m += by_m
+        self._recent = deque((level + by_m for level in self._recent), maxlen=_OUTLIER_FRAMES)
+        self._steady = deque((t, level + by_m) for t, level in self._steady)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +11,7 @@ from realtime.body.floor import Floor
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.rotations import quaternion_from_rotmat
-from realtime.messages import CameraPose, WorldPose
+from realtime.messages import LEVEL, Camera, CameraPose, WorldPose
 
 Array = NDArray[np.float32]
 
@@ -17,20 +19,20 @@ Array = NDArray[np.float32]
 class World:
     """A right-handed world with Y up, in which a person who faces the camera faces +Z.
 
-    The camera stands still and does not roll. Its axes turn into the world's by half a turn about x and then by its
-    pitch. The origin lies on the floor, straight below the pelvis of the first body that is placed. The floor begins
-    at that body's lowest point and then follows what `settle` is told of (see `Floor`): feet that are seen, and until
-    then those of calm legs (`realtime.estimate.calm`).
+    The camera stands still, but what is known of it may change (`see_through`). The origin lies on the floor, straight
+    below the pelvis of the first body that is placed. The floor begins at that body's lowest point and then follows
+    what `settle` is told of (see `Floor`): feet that are seen, and until then those of calm legs
+    (`realtime.estimate.calm`).
     """
 
-    def __init__(self, body: BodyModel, *, pitch_rad: float = 0.0) -> None:
-        """pitch_rad is above zero where the camera looks down."""
+    def __init__(self, body: BodyModel, camera: Camera = LEVEL) -> None:
         self._body = body
-        sine, cosine = np.sin(pitch_rad), np.cos(pitch_rad)
-        self.R_world_cam: Array = np.array([[1, 0, 0], [0, -cosine, -sine], [0, sine, -cosine]], dtype=np.float32)
+        self.camera = camera
+        self.R_world_cam: Array = camera.R_world_cam
         self._T_world_cam: Array | None = None
         self._floor: Floor | None = None
         self._feet_seen = False
+        self._T_cam_anchor: Array | None = None  # (3,) the root placed last: it stays where another camera turns
 
     @property
     def body(self) -> BodyModel:
@@ -51,6 +53,22 @@ class World:
         """Find floor and origin anew from the next body. May be called from any thread."""
         self._T_world_cam = None
         self._feet_seen = False
+
+    def see_through(self, camera: Camera) -> None:
+        """Hold the camera to be another one. The body placed last stays where it is: it turns upright on the spot.
+
+        A wider or narrower view moves bodies along the line of sight: the anchor's new depth is taken to be the old
+        one times the ratio of the focal lengths.
+        """
+        R_world_cam = camera.R_world_cam
+        anchor, T_world_cam = self._T_cam_anchor, self._T_world_cam
+        if anchor is not None and T_world_cam is not None and self._floor is not None:
+            nearer = math.tan(math.radians(self.camera.fov_deg / 2)) / math.tan(math.radians(camera.fov_deg / 2))
+            moved = anchor * np.array([1.0, 1.0, nearer], np.float32)
+            shift = self.R_world_cam @ anchor - R_world_cam @ moved
+            self._T_world_cam, self._T_cam_anchor = T_world_cam + shift, moved
+            self._floor.shift(-float(shift[1]))
+        self.camera, self.R_world_cam = camera, R_world_cam
 
     def settle(self, t: float, pose: CameraPose, *, guessed: bool = False) -> None:
         """Let the floor follow a body whose feet are seen at time t (s). Call before `place`, in the same thread.
@@ -87,9 +105,15 @@ class World:
         T_world_cam = self._T_world_cam
         if T_world_cam is None:
             T_world_cam = self._begin(root, root[1] + self._lowest_m(rotmats, pose.betas))
+        if np.isfinite(pose.T_cam_root).all():
+            self._T_cam_anchor = pose.T_cam_root
         trans = root + T_world_cam
         _, joints = forward_kinematics(rotmats[None], self._body.rest_joints(pose.betas[None]))
         return WorldPose(quaternion_from_rotmat(rotmats), trans, joints[0] + trans)
+
+    def in_camera_axes(self, points: Array) -> Array:
+        """Points (N, 3) in the world -> turned into the camera's axes; the world's origin stays the origin."""
+        return points @ self.R_world_cam
 
     def _turned(self, pose: CameraPose) -> tuple[Array, Array]:
         """Local rotations (24, 3, 3) with the root in the world's axes, and the pelvis (3,) from the camera in them."""

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import cv2
 
 from realtime.capture.camera import CameraSource
 from realtime.capture.demo import DemoSource
 from realtime.capture.images import ImagesSource
-from realtime.capture.source import Source, SourceConfig, SourceError
+from realtime.capture.source import EndOfStream, Source, SourceConfig, SourceError
 from realtime.capture.url import UrlSource
 from realtime.capture.video import VideoSource
+from realtime.messages import Frame
 
 _IMAGES_FPS = 30.0  # the rate of a folder of images unless told
 _CAMERA_FPS = 30.0
@@ -27,6 +30,15 @@ def open_source(config: SourceConfig) -> Source:
     source = _make(config)
     source.open()
     return source
+
+
+def first_frames(config: SourceConfig, count: int, step: int) -> Iterator[Frame]:
+    """Up to `count` frames from the beginning of a file or folder, every `step`-th. Raises SourceError."""
+    with closing(open_source(config)) as source, suppress(EndOfStream):
+        for seq in range((count - 1) * step + 1):
+            image_bgr, t = source.read()
+            if seq % step == 0:
+                yield Frame(image_bgr, seq, t)
 
 
 def _make(config: SourceConfig) -> Source:

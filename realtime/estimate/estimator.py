@@ -20,6 +20,8 @@ class EstimatorError(UserError):
 class Estimator(Protocol):
     """Keeps what it must remember of each person, so feed it the sightings of one source in order."""
 
+    fov_deg: float  # the camera's horizontal field of view; set it between frames, in the thread that estimates
+
     @property
     def name(self) -> str:
         """As chosen by `--estimator`."""
@@ -45,17 +47,13 @@ class Estimator(Protocol):
 
 @dataclass(frozen=True)
 class EstimatorConfig:
-    """name: which estimator. fov_deg: horizontal field of view of the camera. threads: of landmarks' networks.
-    engine: the folder of tokenhmr's engine."""
+    """name: which estimator. threads: of landmarks' networks. engine: the folder of tokenhmr's engine."""
 
     name: str = "landmarks"
-    fov_deg: float = 60.0
     threads: int = 1
     engine: Path | None = None
 
     def __post_init__(self) -> None:
-        if not 1 <= self.fov_deg < 180:
-            raise ValueError(f"fov_deg must lie between 1 and 180 degrees, not {self.fov_deg}")
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, not {self.threads}")
 
@@ -71,9 +69,9 @@ def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: Smooth
     if config.name == "landmarks":
         from realtime.estimate.landmarks import LandmarkEstimator
 
-        return LandmarkEstimator(body, fov_deg=config.fov_deg, token_smoothing=tokens, threads=config.threads)
+        return LandmarkEstimator(body, token_smoothing=tokens, threads=config.threads)
     if config.name == "tokenhmr":
         from realtime.estimate.tokenhmr import TokenHmrEstimator, open_engine
 
-        return TokenHmrEstimator(body, open_engine(config.engine), fov_deg=config.fov_deg, token_smoothing=tokens)
+        return TokenHmrEstimator(body, open_engine(config.engine), token_smoothing=tokens)
     raise EstimatorError(f"there is no estimator '{config.name}': --estimator takes landmarks or tokenhmr")

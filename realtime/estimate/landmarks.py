@@ -75,7 +75,7 @@ class LandmarkEstimator:
         Raises NetworkFileError for a network file that is missing or wrong.
         """
         self._body = body
-        self._fov_deg = fov_deg
+        self.fov_deg = fov_deg
         outputs = ("root_rotmat", "body_rotmats", "betas", "camera", "center_px", "scale_px", "token_probabilities")
         self._network = OnnxNetwork(network, _INPUTS, outputs, threads)
         self.backend = self._network.backend
@@ -90,7 +90,7 @@ class LandmarkEstimator:
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
         """One estimate a person, in the sighting's order; who cannot be placed before the camera is left out."""
         t = sighting.frame.t_capture
-        camera = PinholeCamera(*sighting.frame.size, self._fov_deg)
+        camera = PinholeCamera(*sighting.frame.size, self.fov_deg)
         readings = [reading for person in sighting.people if (reading := self._read(person, t, camera)) is not None]
         if not readings:
             return ()

@@ -52,7 +52,7 @@ class TokenHmrEstimator:
         """fov_deg is horizontal. Without token_smoothing the steady pose is the raw one."""
         self._engine = engine
         self.backend = engine.backend
-        self._fov_deg = fov_deg
+        self.fov_deg = fov_deg
         self.set_token_smoothing(token_smoothing)
         # The network's shape components are SMPL's; the free body has others, and keeps its mean.
         self._body = body
@@ -107,7 +107,7 @@ class TokenHmrEstimator:
     def _root(self, cam: Array, betas: Array, boxes: list[Array], size: tuple[int, int]) -> Array:
         """The pelvis joint (B, 3) in the camera frame: where SMPL's origin is, and the pelvis from there."""
         centers, sides = zip(*(crop_square(box) for box in boxes), strict=True)
-        focal_px = PinholeCamera(*size, self._fov_deg).focal_px
+        focal_px = PinholeCamera(*size, self.fov_deg).focal_px
         origin: Array = full_frame_translation(cam, np.stack(centers), np.array(sides), size, focal_px)
         pelvis = self._body.rest_joints(betas)[:, 0] if self._smpl else SMPL_PELVIS_M
         return (origin + pelvis).astype(np.float32)

@@ -212,7 +212,7 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
     if "joint_confidence" in (rows.dtype.names or ()):  # journals of before have none
         yield resampled("joint_confidence", "f4", (24,), sampler.joint_confidence)
     yield whole("person", np.int64(person))
-    yield whole("camera", _camera(header))
+    yield whole("camera", _camera(header, rows.take(mine[-1:])))
     yield whole("recording", header.recording)
     yield whole("session", json.dumps(header.session))
     yield raw("raw_timestamps", "t")
@@ -312,8 +312,13 @@ def _body(header: Header) -> NDArray[Any]:
     return np.array((body.name, body.sha256, body.stature_m), dtype=session.BODY_DTYPE)
 
 
-def _camera(header: Header) -> NDArray[Any]:
-    values = (header.fov_rad, header.size_px, header.pitch_rad, header.camera_height_m)
+def _camera(header: Header, last: NDArray[Any]) -> NDArray[Any]:
+    """The camera as it was held to be in the person's last frame: what is known of it only grows."""
+    values = (header.fov_rad, header.size_px, header.pitch_rad, header.camera_height_m, 0.0, "", np.nan)
+    if "camera" in (last.dtype.names or ()):  # journals of before have the header's alone
+        held = last["camera"][0]
+        source = held["source"].decode("ascii", "replace")
+        values = (held["fov"], header.size_px, held["pitch"], held["height"], held["roll"], source, held["doubt"])
     return np.array(values, dtype=session.CAMERA_DTYPE)
 
 

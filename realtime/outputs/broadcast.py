@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from realtime.body.model import BodyModel
-from realtime.messages import SolvedFrame
+from realtime.messages import Camera, SolvedFrame
 from realtime.outputs.stream import FrameStream, MessageStream, parse_stream_url
 from realtime.outputs.streams import open_frame_stream, open_message_stream
 from realtime.outputs.wire import State, Wire
@@ -88,11 +88,27 @@ class Broadcast:
             finally:
                 self._lock.release()
 
-    def tell(self, state: State, *, source: str, estimator: str, backend: str, dropped: int, message: str = "") -> None:
+    def tell(
+        self,
+        state: State,
+        *,
+        source: str,
+        estimator: str,
+        backend: str,
+        dropped: int,
+        message: str = "",
+        camera: Camera | None = None,
+    ) -> None:
         """Announce a change of state with the next tick or frame. Never waits."""
         self._news.append(
             self._wire.status(
-                state, source=source, estimator=estimator, backend=backend, dropped=dropped, message=message
+                state,
+                source=source,
+                estimator=estimator,
+                backend=backend,
+                dropped=dropped,
+                message=message,
+                camera=camera,
             )
         )
 

@@ -33,7 +33,7 @@ NOBODY = -1
 NUM_BETAS = 10
 _MOST_TOKENS = 4096
 _BLOCK = 2048  # rows in memory at a time
-ROW_LAYOUT = 3  # 1 had no joint_confidence, 2 no T_world_cam
+ROW_LAYOUT = 3  # 1 had no joint_confidence, 2 no camera
 _MAGIC = b"TMOCAPJ1"
 _PREFIX = struct.Struct("<II")  # length and crc32 of the JSON that follows
 _COPY_BYTES = 1 << 20
@@ -116,6 +116,17 @@ class Header:
             raise ValueError("a size is out of bounds")
 
 
+# The camera as it was held to be in that frame: radians, metres above the floor, and degrees of doubt.
+_CAMERA_ROW = [
+    ("fov", "<f4"),
+    ("pitch", "<f4"),
+    ("roll", "<f4"),
+    ("height", "<f4"),
+    ("doubt", "<f4"),
+    ("source", "S8"),
+]
+
+
 def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
     """One row, packed, as written by that version of the layout; `crc` is the checksum of the bytes before it."""
     joints = (NUM_JOINTS, 3)
@@ -135,7 +146,7 @@ def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
             ("trans", "<f4", (3,)),
             ("tokens", "<i2", (num_tokens,)),
             *([("joint_confidence", "<f4", (NUM_JOINTS,))] if layout >= 2 else []),
-            *([("T_world_cam", "<f4", (3,))] if layout >= 3 else []),
+            *([("T_world_cam", "<f4", (3,)), ("camera", _CAMERA_ROW)] if layout >= 3 else []),
             ("crc", "<u4"),
         ]
     )

@@ -25,7 +25,7 @@ from realtime.body.projection import PinholeCamera
 from realtime.body.skinning import Skinner
 from realtime.channel import Channel, ChannelClosed
 from realtime.errors import UserError
-from realtime.messages import SolvedFrame
+from realtime.messages import Camera, SolvedFrame
 from realtime.outputs import ffmpeg
 from realtime.outputs.assemble import numbered_path
 from realtime.outputs.child import END, Child, ChildGone
@@ -66,6 +66,7 @@ class Shot:
     picture_bgr: Picture  # (H, W, 3)
     people: tuple[ShownPerson, ...]
     T_world_cam: Array | None  # (3,); None: nobody has been seen
+    camera: Camera
 
 
 class OverlayVideo:
@@ -75,13 +76,11 @@ class OverlayVideo:
         self,
         path: Path,
         body: BodyModel,
-        R_world_cam: Array,
         *,
-        fov_deg: float,
         blocking: bool,
         clip: Path | None = None,
     ) -> None:
-        """path: OUT.mp4; a name that is taken becomes OUT-2.mp4 and so on. R_world_cam (3, 3) turns camera into world.
+        """path: OUT.mp4; a name that is taken becomes OUT-2.mp4 and so on.
 
         blocking: wait for the drawing instead of leaving frames out. clip: the file that is played, for its sound.
 
@@ -96,15 +95,13 @@ class OverlayVideo:
         if ffmpeg.find() is None:
             lost = "in OpenCV's best codec" + ("" if clip is None else f" and without the sound of {clip.name}")
             logger.warning("there is no ffmpeg: filming %s; install ffmpeg, or pip install imageio-ffmpeg", lost)
-        self._R_world_cam = R_world_cam
-        self._fov_deg = fov_deg
         self._blocking = blocking
         self._t_due = -math.inf
         self._shots = Channel[Shot | Painter](_QUEUE_FRAMES, newest_wins=not blocking)
         self._came_late = 0  # after it had failed
         self._status: VideoStatus | None = None
         self._ending = threading.Lock()
-        self._shots.put(Painter(body, R_world_cam, fov_deg))  # not with the arguments: they must be small
+        self._shots.put(Painter(body))  # not with the arguments: they must be small
         self._child = Child(_film, self._path, not blocking, clip, name="film", outbox=self._shots, pack=_packed)
 
     @property
@@ -119,10 +116,10 @@ class OverlayVideo:
             return
         if not self._blocking:
             self._t_due = frame.t_capture + 0.8 / _LIVE_FPS
-        people = people_shown(solved, self._R_world_cam, self._fov_deg, 1.0)
+        people = people_shown(solved, 1.0)
         t = frame.t_capture if frame.t_file is None else frame.t_file
         try:
-            self._shots.put(Shot(t, frame.image_bgr, people, solved.T_world_cam))
+            self._shots.put(Shot(t, frame.image_bgr, people, solved.T_world_cam, solved.camera))
         except ChannelClosed:
             self._came_late += 1
         self._look()
@@ -160,25 +157,23 @@ class OverlayVideo:
 class Painter:
     """Draws people over the camera's picture, where its camera sees them."""
 
-    def __init__(self, body: BodyModel, R_world_cam: Array, fov_deg: float) -> None:
+    def __init__(self, body: BodyModel) -> None:
         self._faces = body.faces.astype(np.int32)
         self._skinner = Skinner(body)
         self._shader = BodyShader(body.faces, len(body.v_template))
-        self._R_world_cam = R_world_cam
-        self._fov_deg = fov_deg
 
     def draw(self, shot: Shot) -> Picture:
         """The picture (H, W, 3) BGR with the people's bodies over it."""
         if shot.T_world_cam is None or not shot.people:
             return shot.picture_bgr
         size = shot.picture_bgr.shape[1], shot.picture_bgr.shape[0]
-        camera = PinholeCamera(*size, self._fov_deg)
+        camera = PinholeCamera(*size, shot.camera.fov_deg)
         points, colours, faces = [], [], []
         for k, person in enumerate(shot.people):
             vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans)
             colour = person_colour(person.id, person.valid)
             colours.append(self._shader.colours(vertices, self._shader.normals(vertices), colour, shot.T_world_cam))
-            points.append((vertices - shot.T_world_cam) @ self._R_world_cam.astype(np.float32, copy=False))
+            points.append((vertices - shot.T_world_cam) @ shot.camera.R_world_cam)
             faces.append(self._faces + k * len(vertices))
         p_cam: Array = np.concatenate(points)
         pixels, depth_m = camera.project(p_cam), p_cam[:, 2]
@@ -213,7 +208,7 @@ def _fitted(shot: Shot) -> Shot:
         return shot
     method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # the first is slow
     picture = np.asarray(cv2.resize(shot.picture_bgr, size, interpolation=method), np.uint8)
-    return Shot(shot.t, picture, shot.people, shot.T_world_cam)
+    return replace(shot, picture_bgr=picture)
 
 
 def _film(link: Connection, path: Path, live: bool, clip: Path | None) -> None:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import glob
 import logging
+import math
 import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -33,15 +33,6 @@ _IDLE_S = 0.1
 
 
 @dataclass(frozen=True)
-class CameraSetup:
-    """The camera that the world rests on; its picture's size comes with the frames."""
-
-    fov_rad: float  # horizontal
-    pitch_rad: float
-    height_m: float  # above the floor
-
-
-@dataclass(frozen=True)
 class Status:
     """Where the recorder stands; a snapshot."""
 
@@ -58,7 +49,6 @@ class Recorder:
 
     path: the session file, ending in .npz. A name that is taken is never written over: the next free one of OUT-2.npz,
     OUT-3.npz ... is used, and the log says so. Further people of a recording go to OUT.p2.npz, OUT.p3.npz ...
-    camera: asked once a recording, when its first person is there, since only then is the floor known.
     session_info: what JSON can say about how the recording was made. blocking: wait for the disk instead of dropping,
     for files read offline. `put` is called from one thread; the others from any.
     """
@@ -68,7 +58,6 @@ class Recorder:
         path: Path | str,
         *,
         body: BodyModel,
-        camera: Callable[[], CameraSetup],
         session_info: dict[str, Any] | None = None,
         blocking: bool = False,
     ) -> None:
@@ -76,7 +65,6 @@ class Recorder:
         if self._path.suffix != ".npz":
             raise UserError(f"cannot record to {path}: name a file that ends in .npz")
         self._body = RecordedBody.of(body)
-        self._camera = camera
         self._session_info = session_info or {}
         self._blocking = blocking
         self._lock = threading.Lock()
@@ -103,9 +91,7 @@ class Recorder:
             if self._current is not None and self._current.status.state == "recording":
                 return self._current.path
             path, journal = _create(self._path)
-            self._current = _Recording(
-                path, journal, self._body, self._camera, self._session_info, blocking=self._blocking
-            )
+            self._current = _Recording(path, journal, self._body, self._session_info, blocking=self._blocking)
             self._all.append(self._current)
             return path
 
@@ -166,7 +152,6 @@ class _Recording:
         path: Path,
         journal: JournalWriter,
         body: RecordedBody,
-        camera: Callable[[], CameraSetup],
         session_info: dict[str, Any],
         *,
         blocking: bool,
@@ -176,7 +161,7 @@ class _Recording:
         self._wanted = path
         self._journal = journal
         self._begun: Header | None = None  # what the journal begins with, once there is somebody
-        self._body, self._camera, self._session_info = body, camera, session_info
+        self._body, self._session_info = body, session_info
         self._blocking = blocking
         self._status_lock = threading.Lock()
         self._queue: queue.Queue[Header | NDArray[Any]] = queue.Queue(_QUEUE_FRAMES)
@@ -232,14 +217,14 @@ class _Recording:
         return False
 
     def _header(self, solved: SolvedFrame) -> Header:
-        camera = self._camera()
+        camera = camera_row(solved)
         return Header(
             recording=uuid.uuid4().hex,
             num_tokens=len(solved.people[0].tokens),
-            fov_rad=camera.fov_rad,
+            fov_rad=camera[0],
             size_px=solved.frame.size,
-            pitch_rad=camera.pitch_rad,
-            camera_height_m=camera.height_m,
+            pitch_rad=camera[1],
+            camera_height_m=0.0 if math.isnan(camera[3]) else camera[3],
             body=self._body,
             session=self._session_info,
         )
@@ -337,6 +322,14 @@ class _Recording:
             self._status = replace(self._status, **changes)
 
 
+def camera_row(solved: SolvedFrame) -> tuple[float, float, float, float, float, bytes]:
+    """The camera as a journal's row has it; its height is not a number until the floor is known."""
+    camera, T_world_cam = solved.camera, solved.T_world_cam
+    height_m = math.nan if T_world_cam is None else float(T_world_cam[1])
+    angles = (math.radians(angle) for angle in (camera.fov_deg, camera.pitch_deg, camera.roll_deg))
+    return (*angles, height_m, camera.doubt_deg, camera.source.encode())  # type: ignore[return-value]
+
+
 def _rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[Any]:
     """A row for every person of the frame, or one that says that there was nobody."""
     rows = np.zeros(max(1, len(solved.people)), dtype)
@@ -344,6 +337,7 @@ def _rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[
     rows["seq"] = solved.frame.seq
     rows["person"] = NOBODY
     rows["T_world_cam"] = np.nan if solved.T_world_cam is None else solved.T_world_cam
+    rows["camera"] = camera_row(solved)
     for row, person in zip(rows, solved.people, strict=False):
         row["person"] = person.id
         row["valid"] = person.valid and _is_finite(person)

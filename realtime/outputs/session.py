@@ -27,7 +27,8 @@ AMASS_BETAS = 16
 SMPLH_BODY_JOINTS = 22  # the part of SMPL's 24 joints that SMPL-H shares
 
 BODY_DTYPE = np.dtype([("name", "U64"), ("sha256", "U64"), ("stature_m", "f8")])
-CAMERA_DTYPE = np.dtype([("fov", "f8"), ("size", "i4", (2,)), ("pitch", "f8"), ("height", "f8")])
+_FIRST_CAMERA = [("fov", "f8"), ("size", "i4", (2,)), ("pitch", "f8"), ("height", "f8")]
+CAMERA_DTYPE = np.dtype([*_FIRST_CAMERA, ("roll", "f8"), ("source", "U8"), ("doubt", "f8")])
 
 # Every key with its dtype and shape; N frames of the uniform rate, M source frames of the person, T tokens.
 _LAYOUT: dict[str, tuple[Any, tuple[int | str, ...]]] = {
@@ -47,7 +48,7 @@ _LAYOUT: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "valid": ("?", ("N",)),
     "confidence": ("f4", ("N",)),
     "person": ("i8", ()),
-    "camera": (CAMERA_DTYPE, ()),
+    "camera": ((CAMERA_DTYPE, np.dtype(_FIRST_CAMERA)), ()),
     "recording": ("U", ()),
     "session": ("U", ()),
     "raw_timestamps": ("f8", ("M",)),
@@ -89,7 +90,9 @@ class SessionHead:
     body: dict[str, Any]  # name, sha256 of its file, stature_m of its template
     rest_joints: NDArray[np.float64]  # (24, 3) of the T-pose with these betas
     person: int
-    camera: dict[str, Any]  # fov (horizontal) and pitch in radians, size (width, height) in pixels, height in metres
+    # fov (horizontal), pitch and roll in radians, size (width, height) in pixels, height in metres, source, and doubt
+    # in degrees (docs/camera.md). Files of before have neither roll nor source nor doubt.
+    camera: dict[str, Any]
     recording: str  # unlike any other recording's
     session: str  # JSON: what the program was told and which parts it used
     start_s: float = 0.0  # from the recording's first source frame to the first row: timestamps[0]
@@ -313,7 +316,7 @@ def _check_layout(path: Path, file: NpzFile) -> dict[str, int]:
         found = file.header(key)
         wanted = tuple(sizes.setdefault(d, n) if isinstance(d, str) else d for d, n in _zipped(shape, found.shape))
         is_text = found.dtype.kind == "U" and found.nbytes <= 4 * _LONGEST_TEXT
-        right_kind = is_text if dtype == "U" else found.dtype == np.dtype(dtype)
+        right_kind = is_text if dtype == "U" else _is_one_of(found.dtype, dtype)
         if found.shape != wanted or len(shape) != len(found.shape) or not right_kind:
             raise SessionError(f"{path} is damaged: '{key}' is {found.dtype} {found.shape}, not {dtype} {shape}")
     return sizes
@@ -338,6 +341,11 @@ def _check_rows(path: Path, rows: dict[str, NDArray[Any]]) -> None:
             raise SessionError(f"{path} is damaged: '{key}' holds numbers that are not finite")
         if key == "timestamps" and (np.diff(block) <= 0).any():
             raise SessionError(f"{path} is damaged: its timestamps do not ascend")
+
+
+def _is_one_of(dtype: np.dtype[Any], wanted: Any) -> bool:
+    """Whether it is the dtype of a key, or one of the dtypes that versions of it have had."""
+    return any(dtype == np.dtype(kind) for kind in (wanted if isinstance(wanted, tuple) else (wanted,)))
 
 
 def _zipped(shape: tuple[int | str, ...], actual: tuple[int, ...]) -> Iterator[tuple[int | str, int]]:

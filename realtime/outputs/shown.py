@@ -44,15 +44,16 @@ class Shown:
     status: LiveStatus
 
 
-def shown(solved: SolvedFrame, status: LiveStatus, R_world_cam: Array, fov_deg: float) -> Shown:
+def shown(solved: SolvedFrame, status: LiveStatus) -> Shown:
     """What to show of a solved frame. Nobody is shown whose numbers are not finite, or before the floor is known."""
     picture, scale = _halved(solved.frame.image_bgr)
-    return Shown(picture, people_shown(solved, R_world_cam, fov_deg, scale), status)
+    return Shown(picture, people_shown(solved, scale), status)
 
 
-def people_shown(solved: SolvedFrame, R_world_cam: Array, fov_deg: float, scale: float) -> tuple[ShownPerson, ...]:
+def people_shown(solved: SolvedFrame, scale: float) -> tuple[ShownPerson, ...]:
     """The people of a solved frame; `scale` is that of the picture which is shown to the frame's."""
-    camera = PinholeCamera(*solved.frame.size, fov_deg)
+    camera = PinholeCamera(*solved.frame.size, solved.camera.fov_deg)
+    R_world_cam = solved.camera.R_world_cam
     people = []
     for person in solved.people:
         pose = person.pose

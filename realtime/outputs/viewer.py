@@ -19,9 +19,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from realtime.body.model import BodyModel
 from realtime.channel import Channel, ChannelClosed
 from realtime.estimate.smoothing import SmoothingConfig
@@ -98,22 +95,17 @@ class Viewer:
     def __init__(
         self,
         body: BodyModel,
-        R_world_cam: NDArray[np.float32],
         *,
-        fov_deg: float,
         commands: Commands,
         config: ViewerConfig | WebConfig | None = None,
         smoothing: str = SmoothingConfig().level,
     ) -> None:
-        """The camera's rotation (3, 3) and horizontal field of view say where joints lie in the camera's picture.
+        """The type of `config` says which screen: a window (the default) or a web page.
 
         smoothing: the level in use, until the first frame tells.
-        The type of `config` says which screen: a window (the default) or a web page.
         """
         self.where = ""  # the page's address, once it is open
         self._body = body
-        self._R_world_cam = R_world_cam
-        self._fov_deg = fov_deg
         self._commands = commands
         self._config = config or ViewerConfig()
         self._smoothing = smoothing
@@ -176,7 +168,7 @@ class Viewer:
                 newest, self._newest = self._newest, None
             if newest is not None:
                 self._wanted = False
-                self._send("show", shown(*newest, self._R_world_cam, self._fov_deg))
+                self._send("show", shown(*newest))
         return not self._closed
 
     def picture(self) -> Picture:

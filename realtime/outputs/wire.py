@@ -13,7 +13,7 @@ import numpy as np
 
 from engine.skeleton import JOINT_NAMES, PARENTS
 from realtime.body.model import BodyModel
-from realtime.messages import Person, SolvedFrame
+from realtime.messages import Camera, Person, SolvedFrame
 from realtime.outputs.publishable import Publishable
 
 VERSION = 1
@@ -71,9 +71,18 @@ class Wire:
         )
 
     def status(
-        self, state: State, *, source: str, estimator: str, backend: str, dropped: int, message: str = ""
+        self,
+        state: State,
+        *,
+        source: str,
+        estimator: str,
+        backend: str,
+        dropped: int,
+        message: str = "",
+        camera: Camera | None = None,
     ) -> bytes:
         """What changed; `dropped` counts the frames so far that came in while the last one was still worked on."""
+        held = {} if camera is None else {"camera": _camera(camera)}
         return _message(
             "status",
             v=VERSION,
@@ -83,7 +92,18 @@ class Wire:
             backend=backend,
             dropped=dropped,
             message=message,
+            **held,
         )
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    return {
+        "fov_deg": round(camera.fov_deg, 2),
+        "pitch_deg": round(camera.pitch_deg, 2),
+        "roll_deg": round(camera.roll_deg, 2),
+        "source": camera.source,
+        "doubt_deg": round(camera.doubt_deg, 2),
+    }
 
 
 def _person(person: Person, *, with_tokens: bool) -> dict[str, Any]:

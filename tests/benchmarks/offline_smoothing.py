@@ -28,8 +28,8 @@ from realtime.capture.reader import FrameReader
 from realtime.capture.source import SourceConfig
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.estimate.smoothing import SmoothingConfig
-from realtime.messages import Person, Sighting, SolvedFrame
-from realtime.outputs.recorder import CameraSetup, Recorder
+from realtime.messages import Camera, Person, Sighting, SolvedFrame
+from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import load_session
 from realtime.perception import create_perception
 from realtime.perception.config import PerceptionConfig
@@ -76,8 +76,8 @@ def sightings(clip: Path) -> list[Sighting]:
 
 def solved(body: BodyModel, level: str, seen: list[Sighting], *, look_ahead: bool) -> Iterator[SolvedFrame]:
     smoothing = SmoothingConfig(level)
-    estimator = create_estimator(EstimatorConfig(fov_deg=FOV_DEG), body, smoothing)
-    solver = Solver(estimator, smoothing, World(body), look_ahead=look_ahead)
+    estimator = create_estimator(EstimatorConfig(), body, smoothing)
+    solver = Solver(estimator, smoothing, World(body, Camera(FOV_DEG)), look_ahead=look_ahead)
     for sighting in seen:
         yield from solver.solve(sighting)
     yield from solver.finish()
@@ -108,10 +108,7 @@ def _limbs(person: Person) -> tuple[np.ndarray, np.ndarray]:
 def recorded(body: BodyModel, level: str, frames: list[SolvedFrame]) -> dict[int, Way]:
     """The same people as their files have them, at the times of the source's frames."""
     with tempfile.TemporaryDirectory() as folder:
-        camera = CameraSetup(np.radians(FOV_DEG), 0.0, 1.0)
-        recorder = Recorder(
-            Path(folder) / "s.npz", body=body, camera=lambda: camera, session_info={"smoothing": level}, blocking=True
-        )
+        recorder = Recorder(Path(folder) / "s.npz", body=body, session_info={"smoothing": level}, blocking=True)
         recorder.start()
         for frame in frames:
             recorder.put(frame)

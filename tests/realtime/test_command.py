@@ -33,7 +33,7 @@ def test_defaults_are_the_documented_ones() -> None:
     config = parse(["--cam", "0"])
     assert config.source.cam == "0"
     assert (config.estimator, config.body.file, config.view) == ("landmarks", "open", "auto")
-    assert (config.smoothing.level, config.camera.fov_deg, config.offline) == ("light", 60.0, False)
+    assert (config.smoothing.level, config.camera.fov_deg, config.offline) == ("light", "auto", False)
 
 
 def test_flags_win_over_the_file(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from engine.skeleton import JOINT_NAMES
 from realtime.body.model import BodyModel
 from realtime.body.skinning import Skinner
 from realtime.body.world import World
-from realtime.messages import CameraPose, WorldPose
+from realtime.messages import Camera, CameraPose, WorldPose
 
 NO_SHAPE = np.zeros(10, dtype=np.float32)
 FACING = np.diag([1.0, -1.0, -1.0])  # the root of a body that stands upright and faces the camera, in its axes
@@ -72,7 +72,7 @@ def test_a_camera_that_looks_down_sees_an_upright_person_lean(open_body: BodyMod
     """By hand: a camera 2 m up that looks down by atan(1 m / 4 m) has a pelvis 1 m up, 4 m away, on its axis."""
     pitch_rad = np.arctan2(1.0, 4.0)
     R_cam_level = Rotation.from_euler("x", pitch_rad).as_matrix()  # level axes into the camera's: down turns away
-    world = World(open_body, pitch_rad=pitch_rad)
+    world = World(open_body, Camera(60.0, pitch_deg=float(np.degrees(pitch_rad))))
     pose = world.place(_pose(R_cam_level @ FACING, (0, 0, np.hypot(1.0, 4.0))))
     np.testing.assert_allclose(pose.rotations[0], [0, 0, 0, 1], atol=1e-6)
     assert world.T_world_cam is not None
@@ -117,7 +117,7 @@ def test_the_world_moves_no_body(open_body, seed, pitch_rad):
     rng = np.random.default_rng(seed)
     rotmats = Rotation.random(24, rng=rng).as_matrix().astype(np.float32)
     pose = CameraPose(rotmats, rng.normal(size=3).astype(np.float32), rng.normal(size=10).astype(np.float32))
-    world = World(open_body, pitch_rad=pitch_rad)
+    world = World(open_body, Camera(60.0, pitch_deg=float(np.degrees(pitch_rad))))
     placed = world.place(pose)
     joints_cam, _ = open_body.landmarks(rotmats[None], pose.betas[None])
     assert world.T_world_cam is not None
@@ -147,3 +147,43 @@ def test_the_floor_gives_way_to_a_body_whose_feet_are_not_seen_and_never_rises_t
         world.give_way(3.0 + k / 30, high)
     assert world.place(low).joints[:, 1].min() == pytest.approx(world.place(high).joints[:, 1].min() - 1.0, abs=1e-5)
     assert -0.01 < world.place(low).joints[:, 1].min() < 0.1
+
+
+@pytest.mark.parametrize(("pitch_deg", "roll_deg"), [(0, 0), (25, 0), (-10, 5), (30, -26), (60, 40)])
+def test_a_tilted_camera_is_turned_upright(pitch_deg: float, roll_deg: float):
+    """By hand: the camera is turned about its own axes, first down and then over, and its turn is undone."""
+    R_cam_level = Rotation.from_euler("xz", [pitch_deg, roll_deg], degrees=True).as_matrix()
+    R_world_cam = Camera(60.0, pitch_deg, roll_deg).R_world_cam
+    np.testing.assert_allclose(R_world_cam @ R_cam_level, FACING, atol=1e-6)
+
+
+def test_a_body_turns_upright_on_the_spot_when_the_camera_becomes_known(open_body: BodyModel):
+    """The same person, seen level and 60 degrees wide at first, then as the camera is: 25 down, 10 over, 40 wide."""
+    known = Camera(40.0, 25.0, 10.0)
+    world = World(open_body)
+    nearer = np.tan(np.radians(30)) / np.tan(np.radians(20))
+    R_cam_root = known.R_world_cam.T  # a body that really is upright
+    assumed = world.place(_pose(R_cam_root, (0.4, 0.1, 2.0)))
+    world.see_through(known)
+    upright = world.place(_pose(R_cam_root, (0.4, 0.1, 2.0 * nearer)))
+    np.testing.assert_allclose(upright.trans, assumed.trans, atol=1e-5)
+    np.testing.assert_allclose(upright.rotations[0], [0, 0, 0, 1], atol=1e-5)
+    assert world.T_world_cam is not None
+    np.testing.assert_allclose(
+        world.T_world_cam - upright.trans, -known.R_world_cam @ [0.4, 0.1, 2.0 * nearer], atol=1e-5
+    )
+
+
+def test_the_floor_stays_under_a_body_when_the_camera_becomes_known(open_body: BodyModel):
+    known = Camera(60.0, 25.0, 0.0)
+    world = World(open_body)
+    R_cam_root = known.R_world_cam.T
+    for i in range(30):
+        world.settle(i / 30, _pose(R_cam_root, (0, 0, 3)))
+        world.place(_pose(R_cam_root, (0, 0, 3)))
+    world.see_through(known)
+    for i in range(30, 90):
+        world.settle(i / 30, _pose(R_cam_root, (0, 0, 3)))
+        stands = world.place(_pose(R_cam_root, (0, 0, 3)))
+    skin = Skinner(open_body).vertices(np.tile(np.eye(3, dtype=np.float32), (24, 1, 1)), NO_SHAPE, stands.trans)
+    assert skin[:, 1].min() == pytest.approx(0, abs=0.02)

@@ -6,8 +6,7 @@ import numpy as np
 
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
-from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
-from realtime.outputs.recorder import CameraSetup
+from realtime.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 
 NUM_TOKENS = 40
 BETAS = np.linspace(-1.0, 1.0, 10).astype(np.float32)
@@ -39,7 +38,8 @@ def make_body() -> BodyModel:
 
 
 BODY = make_body()
-CAMERA = CameraSetup(fov_rad=1.05, pitch_rad=-0.1, height_m=1.4)
+CAMERA = Camera(fov_deg=60.0, pitch_deg=-6.0, roll_deg=3.0, source="room", doubt_deg=0.5)
+T_WORLD_CAM = np.array([0.1, 1.4, 3.0], np.float32)
 
 
 def quaternions_at(t: float, phase: float = 0.0) -> np.ndarray:
@@ -85,7 +85,8 @@ def person_at(t: float, *, id: int = 1, valid: bool = True) -> Person:
 def solved_at(t: float, seq: int, people: tuple[Person, ...] | None = None) -> SolvedFrame:
     """Frame `seq`, grabbed `t` seconds after the first one; with the performer unless `people` says who is there."""
     frame = Frame(_IMAGE, seq, 1000.0 + t)
-    return SolvedFrame(frame, (person_at(t),) if people is None else people, t_solved=frame.t_capture)
+    seen = (person_at(t),) if people is None else people
+    return SolvedFrame(frame, seen, frame.t_capture, T_WORLD_CAM, CAMERA)
 
 
 def stream(count: int, rate_hz: float) -> list[SolvedFrame]:

@@ -19,7 +19,7 @@ from realtime.body.world import World
 from realtime.outputs.display import NoDisplayError
 from realtime.outputs.viewer import Commands, Viewer
 body = load_body("open")
-viewer = Viewer(body, World(body).R_world_cam, fov_deg=60.0, commands=Commands(print, print, print))
+viewer = Viewer(body, commands=Commands(print, print, print))
 try:
     viewer.open()
 except NoDisplayError as error:

@@ -21,7 +21,6 @@ from realtime.outputs.overlay_video import OverlayVideo
 from realtime.outputs.video_file import VideoFile
 
 FFMPEG = shutil.which("ffmpeg")
-R_WORLD_CAM = np.diag([1, -1, -1]).astype(np.float32)
 RATE_HZ, CLAP_S, FPS = 48_000, 1.4, 25
 
 needs_ffmpeg = pytest.mark.skipif(FFMPEG is None, reason="ffmpeg is not installed")
@@ -116,9 +115,7 @@ def test_a_clip_without_sound_is_filmed_without(tmp_path: Path):
 def test_without_ffmpeg_opencv_films_and_it_is_said(tmp_path: Path, no_ffmpeg, caplog):
     from realtime.body.smpl_file import load_body
 
-    OverlayVideo(
-        tmp_path / "a.mp4", load_body("open"), R_WORLD_CAM, fov_deg=60.0, blocking=True, clip=Path("clip.mov")
-    ).close()
+    OverlayVideo(tmp_path / "a.mp4", load_body("open"), blocking=True, clip=Path("clip.mov")).close()
     (said,) = [record.getMessage() for record in caplog.records]
     assert "there is no ffmpeg" in said
     assert "without the sound of clip.mov" in said

@@ -24,7 +24,7 @@ from realtime.body.world import World
 from realtime.command import parse
 from realtime.errors import UserError
 from realtime.estimate.landmarks import NETWORK
-from realtime.messages import CameraPose, Frame, Landmarks, Person, SolvedFrame, TrackedPerson
+from realtime.messages import Camera, CameraPose, Frame, Landmarks, Person, SolvedFrame, TrackedPerson
 from realtime.outputs.overlay_video import OverlayVideo, Painter, Shot
 from realtime.outputs.shown import people_shown
 from realtime.outputs.video_file import VideoFile
@@ -40,7 +40,7 @@ def body() -> BodyModel:
 
 @pytest.fixture
 def world(body: BodyModel) -> World:
-    return World(body, pitch_rad=0.1)
+    return World(body, Camera(60.0, pitch_deg=6.0))
 
 
 def standing(world: World, x_m: float = 0.0) -> CameraPose:
@@ -58,7 +58,8 @@ def solved(world: World, t: float = 0.0, x_m: float = 0.0, size: tuple[int, int]
     person = Person(
         0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), pose, pose, tracked, np.ones(24, np.float32)
     )
-    return SolvedFrame(Frame(np.full((size[1], size[0], 3), GREY, np.uint8), 0, t), (person,), t, world.T_world_cam)
+    frame = Frame(np.full((size[1], size[0], 3), GREY, np.uint8), 0, t)
+    return SolvedFrame(frame, (person,), t, world.T_world_cam, world.camera)
 
 
 def frames_of(path: Path) -> tuple[list[np.ndarray], float]:
@@ -74,8 +75,8 @@ def frames_of(path: Path) -> tuple[list[np.ndarray], float]:
 
 def test_the_body_is_drawn_where_the_camera_sees_it(body, world):
     frame = solved(world, x_m=0.3)
-    shot = Shot(0.0, frame.frame.image_bgr, people_shown(frame, world.R_world_cam, 60.0, 1.0), world.T_world_cam)
-    drawn = (Painter(body, world.R_world_cam, 60.0).draw(shot) != GREY).any(axis=2)
+    shot = Shot(0.0, frame.frame.image_bgr, people_shown(frame, 1.0), world.T_world_cam, world.camera)
+    drawn = (Painter(body).draw(shot) != GREY).any(axis=2)
 
     pose, camera = standing(world, 0.3), PinholeCamera(*SIZE, 60.0)
     pixels = camera.project(body.vertices(pose.rotmats, pose.betas, pose.T_cam_root))
@@ -92,16 +93,16 @@ def test_the_body_is_drawn_where_the_camera_sees_it(body, world):
 
 def test_nobody_leaves_the_picture_as_it_is(body, world):
     picture = solved(world).frame.image_bgr
-    painter = Painter(body, world.R_world_cam, 60.0)
-    np.testing.assert_array_equal(painter.draw(Shot(0.0, picture, (), world.T_world_cam)), picture)
+    painter = Painter(body)
+    np.testing.assert_array_equal(painter.draw(Shot(0.0, picture, (), world.T_world_cam, world.camera)), picture)
     away = solved(world, x_m=50.0)
-    shot = Shot(0.0, picture, people_shown(away, world.R_world_cam, 60.0, 1.0), world.T_world_cam)
+    shot = Shot(0.0, picture, people_shown(away, 1.0), world.T_world_cam, world.camera)
     np.testing.assert_array_equal(painter.draw(shot), picture)
 
 
 def test_read_offline_every_frame_is_in_the_film(body, world, tmp_path):
     path = tmp_path / "out.mp4"
-    video = OverlayVideo(path, body, world.R_world_cam, fov_deg=60.0, blocking=True)
+    video = OverlayVideo(path, body, blocking=True)
     for k in range(40):
         video.put(solved(world, t=k / 25, x_m=-0.4 + 0.02 * k))
     status = video.close()
@@ -117,7 +118,7 @@ def test_read_offline_every_frame_is_in_the_film(body, world, tmp_path):
 def test_a_name_that_is_taken_is_never_written_over(body, world, tmp_path):
     taken = tmp_path / "film.mp4"
     taken.write_bytes(b"somebody's film")
-    video = OverlayVideo(taken, body, world.R_world_cam, fov_deg=60.0, blocking=True)
+    video = OverlayVideo(taken, body, blocking=True)
     status = video.close()
     assert status.path == tmp_path / "film-2.mp4"
     assert taken.read_bytes() == b"somebody's film"
@@ -125,7 +126,7 @@ def test_a_name_that_is_taken_is_never_written_over(body, world, tmp_path):
 
 def test_large_and_odd_pictures_are_made_to_fit(body, world, tmp_path):
     path = tmp_path / "out.mp4"
-    video = OverlayVideo(path, body, world.R_world_cam, fov_deg=60.0, blocking=True)
+    video = OverlayVideo(path, body, blocking=True)
     for k in range(3):
         video.put(solved(world, t=k / 25, size=(1919, 1081)))
     assert video.close().message == ""
@@ -168,7 +169,7 @@ def test_a_picture_alone_is_a_film_of_one_frame(tmp_path):
 
 
 def test_a_slow_drawing_costs_frames_and_never_waits(body, world, tmp_path):
-    video = OverlayVideo(tmp_path / "out.mp4", body, world.R_world_cam, fov_deg=60.0, blocking=False)
+    video = OverlayVideo(tmp_path / "out.mp4", body, blocking=False)
     begun = 0
     while not (tmp_path / "out.mp4").exists():
         video.put(solved(world, t=begun / 30))
@@ -194,7 +195,7 @@ def test_a_slow_drawing_costs_frames_and_never_waits(body, world, tmp_path):
 def test_a_film_that_cannot_be_written_is_one_line(body, world, tmp_path, name, message):
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(UserError, match=message) as caught:
-        OverlayVideo(tmp_path / name, body, world.R_world_cam, fov_deg=60.0, blocking=True)
+        OverlayVideo(tmp_path / name, body, blocking=True)
     assert "\n" not in str(caught.value)
 
 
@@ -212,7 +213,7 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
 @pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="only root can mount a file system")
 def test_a_full_disk_ends_the_film_with_one_line_and_leaves_it_playable(body, world, tiny_disk, caplog):
     rng = np.random.default_rng(0)
-    video = OverlayVideo(tiny_disk / "out.mp4", body, world.R_world_cam, fov_deg=60.0, blocking=True)
+    video = OverlayVideo(tiny_disk / "out.mp4", body, blocking=True)
     with caplog.at_level(logging.INFO):
         deadline = time.monotonic() + 60
         k = 0
@@ -232,7 +233,7 @@ def test_a_full_disk_ends_the_film_with_one_line_and_leaves_it_playable(body, wo
 
 
 def test_a_killed_process_is_told_and_harms_nothing(body, world, tmp_path, caplog):
-    video = OverlayVideo(tmp_path / "out.mp4", body, world.R_world_cam, fov_deg=60.0, blocking=True)
+    video = OverlayVideo(tmp_path / "out.mp4", body, blocking=True)
     video.put(solved(world))
     psutil.Process(video.pid).kill()
     for k in range(1, 60):

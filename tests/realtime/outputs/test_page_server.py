@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import msgspec
-import numpy as np
 import psutil
 import pytest
 import zstandard
@@ -26,7 +25,6 @@ from realtime.body.smpl_file import load_body
 from realtime.outputs.viewer import Commands, Viewer
 from realtime.outputs.web import WebConfig
 
-R_WORLD_CAM = np.diag([1, -1, -1]).astype(np.float32)  # a level camera
 CAMERA = {
     "type": "ViewerCameraMessage",
     "wxyz": [1, 0, 0, 0],
@@ -54,9 +52,7 @@ def viewer(asked: list[tuple[str, ...]]) -> Iterator[Viewer]:
         toggle_recording=lambda: asked.append(("record",)),
         set_smoothing=lambda level: asked.append(("smoothing", level)),
     )
-    viewer = Viewer(
-        load_body("open"), R_WORLD_CAM, fov_deg=60.0, commands=commands, config=WebConfig(), smoothing="medium"
-    )
+    viewer = Viewer(load_body("open"), commands=commands, config=WebConfig(), smoothing="medium")
     viewer.open()
     yield viewer
     viewer.close()

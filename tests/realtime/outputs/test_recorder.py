@@ -22,11 +22,11 @@ from realtime.outputs.journal import JournalWriter
 from realtime.outputs.recorder import Recorder, Status
 from realtime.outputs.session import load_session
 from realtime.recover import recover
-from tests.realtime.outputs.synthetic_stream import BODY, CAMERA, person_at, pose_at, solved_at, stream
+from tests.realtime.outputs.synthetic_stream import BODY, person_at, pose_at, solved_at, stream
 
 
 def make(path: Path, *, blocking: bool = True) -> Recorder:
-    return Recorder(path, body=BODY, camera=lambda: CAMERA, blocking=blocking)
+    return Recorder(path, body=BODY, blocking=blocking)
 
 
 def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:

@@ -18,14 +18,14 @@ from realtime.outputs.journal import JournalError, JournalWriter, row_dtype
 from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import load_session
 from realtime.recover import main, recover
-from tests.realtime.outputs.synthetic_stream import BODY, CAMERA, NUM_TOKENS, pose_at, stream
+from tests.realtime.outputs.synthetic_stream import BODY, NUM_TOKENS, pose_at, stream
 
 FRAMES = 12
 ROW_BYTES = row_dtype(NUM_TOKENS).itemsize
 
 
 def record(path: Path) -> None:
-    recorder = Recorder(path, body=BODY, camera=lambda: CAMERA, blocking=True)
+    recorder = Recorder(path, body=BODY, blocking=True)
     recorder.start()
     for frame in stream(FRAMES, 30):
         recorder.put(frame)
@@ -142,7 +142,7 @@ def test_what_remains_of_an_unfinished_write_goes_away(whole: tuple[Path, bytes,
 
 @pytest.mark.skipif(os.name != "posix", reason="locks are POSIX's")
 def test_refuses_while_the_recording_goes_on(tmp_path: Path) -> None:
-    recorder = Recorder(tmp_path / "s.npz", body=BODY, camera=lambda: CAMERA)
+    recorder = Recorder(tmp_path / "s.npz", body=BODY)
     recorder.start()
     recorder.put(stream(1, 30)[0])
     with pytest.raises(UserError, match="still being recorded"):
@@ -170,8 +170,8 @@ RECORDING = """
 import itertools, sys, time
 from pathlib import Path
 from realtime.outputs.recorder import Recorder
-from tests.realtime.outputs.synthetic_stream import BODY, CAMERA, solved_at
-recorder = Recorder(Path(sys.argv[1]), body=BODY, camera=lambda: CAMERA)
+from tests.realtime.outputs.synthetic_stream import BODY, solved_at
+recorder = Recorder(Path(sys.argv[1]), body=BODY)
 recorder.start()
 start = time.monotonic()
 for k in itertools.count():

@@ -13,7 +13,7 @@ from engine.skeleton import JOINT_NAMES
 from realtime.messages import Person, SolvedFrame
 from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import Session, load_session
-from tests.realtime.outputs.synthetic_stream import BODY, CAMERA, person_at, pose_at, solved_at
+from tests.realtime.outputs.synthetic_stream import BODY, person_at, pose_at, solved_at
 
 LATE_S = 0.05
 T_WORLD_CAM = np.array([0.3, 1.4, 4.0], np.float32)
@@ -30,7 +30,7 @@ def recorded(
     path: Path, smoothing: str | None, frames: list[SolvedFrame], T_world_cam: np.ndarray | None = T_WORLD_CAM
 ) -> Session:
     info = {} if smoothing is None else {"smoothing": smoothing}
-    recorder = Recorder(path, body=BODY, camera=lambda: CAMERA, session_info=info, blocking=True)
+    recorder = Recorder(path, body=BODY, session_info=info, blocking=True)
     recorder.start()
     for frame in frames:
         recorder.put(replace(frame, T_world_cam=T_world_cam))
@@ -116,7 +116,7 @@ def test_a_floor_that_moves_takes_the_person_along(tmp_path: Path) -> None:
         (person,) = frame.people
         raw = replace(person.raw, trans=person.raw.trans + drop)
         moving.append(replace(frame, people=(replace(person, raw=raw),), T_world_cam=T_WORLD_CAM + drop))
-    recorder = Recorder(tmp_path / "s.npz", body=BODY, camera=lambda: CAMERA, session_info={"smoothing": "light"})
+    recorder = Recorder(tmp_path / "s.npz", body=BODY, session_info={"smoothing": "light"})
     recorder.start()
     for frame in moving:
         recorder.put(frame)

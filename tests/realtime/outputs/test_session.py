@@ -19,7 +19,6 @@ from realtime.outputs.session import Member, Session, SessionError, load_session
 from tests.realtime.outputs.synthetic_stream import (
     BETAS,
     BODY,
-    CAMERA,
     JOINT_CONFIDENCE,
     NUM_TOKENS,
     person_at,
@@ -30,7 +29,7 @@ from tests.realtime.outputs.synthetic_stream import (
 
 
 def record(path: Path, frames: list[SolvedFrame]) -> None:
-    recorder = Recorder(path, body=BODY, camera=lambda: CAMERA, session_info={"source": "made up"}, blocking=True)
+    recorder = Recorder(path, body=BODY, session_info={"source": "made up"}, blocking=True)
     recorder.start()
     for frame in frames:
         recorder.put(frame)
@@ -92,7 +91,10 @@ def test_our_keys(session: Session) -> None:
     assert session.body["name"] == "test body"
     assert session.body["sha256"] == "ab" * 32
     assert session.camera["size"].tolist() == [64, 48]
-    assert (session.camera["fov"], session.camera["pitch"], session.camera["height"]) == (1.05, -0.1, 1.4)
+    angles = [np.degrees(session.camera[name]) for name in ("fov", "pitch", "roll")]
+    np.testing.assert_allclose(angles, [60.0, -6.0, 3.0], atol=1e-4)
+    assert session.camera["height"] == pytest.approx(1.4)
+    assert (session.camera["source"], session.camera["doubt"]) == ("room", 0.5)
     assert json.loads(session.session) == {"source": "made up"}
     np.testing.assert_allclose(session.timestamps, np.arange(90) / 60)
     np.testing.assert_allclose(session.confidence, 0.9)
@@ -339,3 +341,13 @@ def test_a_turning_body_is_no_leap_in_poses(tmp_path: Path, monkeypatch: pytest.
     record(tmp_path / "s.npz", frames)
     root = load_session(tmp_path / "s.npz").poses[:, :3]
     np.testing.assert_allclose(root[:, 1], np.linspace(0, 1.9 * np.pi, 90), atol=1e-5)
+
+
+def test_a_session_of_before_whose_camera_had_no_roll_is_read(sixty: Path, tmp_path: Path) -> None:
+    path, members = tmp_path / "s.npz", dict(np.load(sixty))
+    old = np.dtype([("fov", "f8"), ("size", "i4", (2,)), ("pitch", "f8"), ("height", "f8")])
+    members["camera"] = np.array((1.05, (64, 48), -0.1, 1.4), old)
+    np.savez(path, **members)
+    camera = load_session(path).camera
+    assert (camera["fov"], camera["pitch"], camera["height"]) == (1.05, -0.1, 1.4)
+    assert "roll" not in camera

@@ -27,7 +27,6 @@ from realtime.outputs.viewer import Commands, LiveStatus, Pace, Viewer, ViewerCo
 from realtime.outputs.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT
 
 WIDTH, HEIGHT = 800, 450
-R_WORLD_CAM = np.diag([1, -1, -1]).astype(np.float32)  # a level camera
 T_WORLD_CAM = np.array([0, 0.93, 3], np.float32)  # 3 m before the origin, as high as a hip
 STATUS = LiveStatus(fps=30.0, latency_ms=40.0, source="test", smoothing="light", people=1)
 
@@ -71,7 +70,7 @@ def viewer(display: str, body: BodyModel, pressed: list[str]) -> Iterator[Viewer
         toggle_recording=lambda: pressed.append("toggle_recording"),
         set_smoothing=pressed.append,
     )
-    viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
+    viewer = Viewer(body, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
     viewer.open()
     yield viewer
     viewer.close()
@@ -260,8 +259,6 @@ def test_a_turned_view_can_be_reset(viewer):
 def test_closing_the_window_ends_ticks_and_the_process(display, body):
     viewer = Viewer(
         body,
-        R_WORLD_CAM,
-        fov_deg=60.0,
         commands=Commands(print, print, print),
         config=ViewerConfig(width=400, height=300),
     )
@@ -280,7 +277,7 @@ def test_closing_the_window_ends_ticks_and_the_process(display, body):
 
 def small_viewer(body: BodyModel) -> Viewer:
     commands = Commands(print, print, print)
-    return Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=commands, config=ViewerConfig(width=400, height=300))
+    return Viewer(body, commands=commands, config=ViewerConfig(width=400, height=300))
 
 
 @needs_a_display

@@ -35,7 +35,6 @@ from realtime.outputs.web import EYE_M, FIELD_OF_VIEW_DEG, LOOK_AT_M, WebConfig
 
 WIDTH, HEIGHT = 1280, 720
 GREEN = (20, 90, 20)
-R_WORLD_CAM = np.diag([1, -1, -1]).astype(np.float32)  # a level camera
 T_WORLD_CAM = np.array([0, 0.93, 3], np.float32)  # 3 m before the origin, as high as a hip
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
@@ -117,7 +116,7 @@ def viewer(body: BodyModel, asked: list[tuple[str, ...]]) -> Iterator[Viewer]:
         toggle_recording=lambda: asked.append(("record",)),
         set_smoothing=lambda level: asked.append(("smoothing", level)),
     )
-    viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=commands, config=WebConfig())
+    viewer = Viewer(body, commands=commands, config=WebConfig())
     viewer.open()
     yield viewer
     viewer.close()
@@ -286,7 +285,7 @@ def test_the_controls_reach_the_program_and_show_what_it_does(viewer, browser, a
 
 @pytest.fixture
 def unwatched(body: BodyModel) -> Iterator[Viewer]:
-    viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=Commands(print, print, print), config=WebConfig())
+    viewer = Viewer(body, commands=Commands(print, print, print), config=WebConfig())
     viewer.open()
     yield viewer
     viewer.close()
@@ -334,7 +333,7 @@ def eventually_quickly(viewer: Viewer, frame: SolvedFrame, condition: Callable[[
 
 
 def test_the_page_is_served_to_this_machine_only_and_frees_its_port(body):
-    viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=Commands(print, print, print), config=WebConfig())
+    viewer = Viewer(body, commands=Commands(print, print, print), config=WebConfig())
     viewer.open()
     port, pid = urlsplit(viewer.where).port, viewer.pid
     assert pid is not None
@@ -352,7 +351,7 @@ def test_a_taken_port_is_one_line_with_the_mend(body):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         config = WebConfig(port=taken.getsockname()[1])
-        viewer = Viewer(body, R_WORLD_CAM, fov_deg=60.0, commands=Commands(print, print, print), config=config)
+        viewer = Viewer(body, commands=Commands(print, print, print), config=config)
         with pytest.raises(NoDisplayError, match=f"port {config.port} .* set web.port") as caught:
             viewer.open()
         assert "\n" not in str(caught.value)

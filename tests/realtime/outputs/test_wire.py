@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from realtime.messages import Person
+from realtime.messages import Camera, Person
 from realtime.outputs.wire import Wire
 from tests.realtime.outputs.synthetic_stream import BETAS, BODY, JOINT_CONFIDENCE, person_at, solved_at
 
@@ -59,6 +59,14 @@ def test_every_message_is_what_its_schema_says() -> None:
     check(wire.pose(solved_at(0.5, 4, people=()), fps=0.0))
     status = wire.status("lost", source="cam", estimator="landmarks", backend="cpu", dropped=2, message='a "quoted" ü')
     assert check(status)["message"] == 'a "quoted" ü'
+    assert "camera" not in check(status)
+
+
+def test_a_status_tells_the_camera() -> None:
+    camera = Camera(36.2, 23.0, -13.3, "room", 0.4)
+    status = Wire(BODY).status("running", source="cam", estimator="x", backend="y", dropped=0, camera=camera)
+    expected = {"fov_deg": 36.2, "pitch_deg": 23.0, "roll_deg": -13.3, "source": "room", "doubt_deg": 0.4}
+    assert check(status)["camera"] == expected
 
 
 def test_each_joints_confidence_goes_with_the_person() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from realtime.body.model import BodyModel
 from realtime.outputs.recorder import Recorder
-from tests.realtime.outputs.synthetic_stream import CAMERA, stream
+from tests.realtime.outputs.synthetic_stream import stream
 
 FRAMES = 40
 RATE_HZ = 60
@@ -15,7 +15,7 @@ MM = 1e-3
 
 
 def record(path: Path, body: BodyModel) -> Path:
-    recorder = Recorder(path, body=body, camera=lambda: CAMERA, blocking=True)
+    recorder = Recorder(path, body=body, blocking=True)
     recorder.start()
     for frame in stream(FRAMES, RATE_HZ):
         recorder.put(frame)

@@ -1,0 +1,55 @@
+"""Gravity from people, where the room does not tell: who stands with straight legs stands along it, on average."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import JOINT_NAMES
+
+Array = NDArray[np.floating]
+
+STRAIGHT_KNEE_DEG = 35.0
+SEEN = 0.5  # of the legs' landmarks
+FEWEST, MOST = 30, 600  # standing bodies that are averaged
+DOUBT_DEG = 9.0  # measured on eight views of three places, from 5 to 15
+TILT_TOLD_DEG = 6.0  # a smaller mean lean is not told apart from a level camera
+
+_LEGS = [[JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "knee", "ankle")] for side in ("left", "right")]
+_NECK = JOINT_NAMES.index("neck")
+
+
+class Upright:
+    """The mean direction from the feet to the neck of people who stand, in camera axes. Any thread may use it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ups: deque[Array] = deque(maxlen=MOST)
+
+    def see(self, joints_cam: Array) -> None:
+        """Take in one body (24, 3), metres, from any origin, legs seen; one that stands not straight says nothing."""
+        hips, knees, ankles = np.moveaxis(joints_cam[_LEGS], 1, 0)
+        thighs, shins = hips - knees, knees - ankles
+        bend = (thighs * shins).sum(-1) / (np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1))
+        if not (bend > math.cos(math.radians(STRAIGHT_KNEE_DEG))).all():
+            return
+        up = joints_cam[_NECK] - ankles.mean(axis=0)
+        with self._lock:
+            self._ups.append(up / np.linalg.norm(up))
+
+    @property
+    def up_cam(self) -> Array | None:
+        """(3,) unit vector; None before enough people stood. Small tilts are drawn to level."""
+        with self._lock:
+            if len(self._ups) < FEWEST:
+                return None
+            up = np.mean(self._ups, axis=0)
+        up /= np.linalg.norm(up)
+        tilt = math.acos(max(-1.0, min(1.0, -float(up[1]))))
+        kept = tilt * max(0.0, 1.0 - (math.radians(TILT_TOLD_DEG) / max(tilt, 1e-9)) ** 2)
+        aside = np.array([up[0], 0.0, up[2]]) / max(1e-9, math.hypot(float(up[0]), float(up[2])))
+        return math.sin(kept) * aside + math.cos(kept) * np.array([0.0, -1.0, 0.0])

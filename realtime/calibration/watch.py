@@ -1,0 +1,148 @@
+"""Finds the camera of a source from its pictures, a look now and then, beside the pose path."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.calibration.consensus import MOST_FOV_DOUBT_DEG, Consensus
+from realtime.calibration.moved import CameraMoved
+from realtime.calibration.room import USUAL_FOV_DEG, read_room
+from realtime.calibration.upright import DOUBT_DEG, Upright
+from realtime.config import CameraConfig
+from realtime.messages import Camera, CameraSource, Frame
+
+logger = logging.getLogger(__name__)
+
+READ_EVERY_S, MOVED_EVERY_S = 0.4, 1.0
+ENOUGH, MOST_TRIES = 5, 12  # readings that agree, and pictures that may fail to give one
+LEVEL_DOUBT_DEG = 15.0  # of a camera of which nothing is known
+OTHERWISE_DEG = 1.0  # a change that is worth a line in the log
+
+
+class CameraWatch:
+    """What is known of the camera. `look` and `see_standing` belong to one thread each; `camera` may be read from any.
+
+    given: what the user said of it; whatever is 'auto' is found from the room's edges, else from people who stand,
+    else assumed: 60 degrees across the longer side, level. on_change: told, in the looking thread, of a camera that is
+    another one by over a degree.
+    """
+
+    def __init__(self, given: CameraConfig) -> None:
+        self.on_change: Callable[[Camera], None] = lambda camera: None
+        self._given = given
+        self._size = (16, 9)  # width, height; from the first picture on, that picture's
+        self._moved = CameraMoved()
+        self._consensus, self._upright = Consensus(), Upright()
+        self._tries = 0
+        self._read_due = self._moved_due = self._looked_at = -math.inf
+        self.camera = self._conclude()
+
+    def look(self, frame: Frame) -> None:
+        """Take in a picture: at once, or up to 0.3 s where it is time to read one."""
+        if self.camera.source == "given":
+            return
+        t = frame.t_capture
+        if frame.size != self._size:
+            self._size = frame.size
+            self._forget()
+            self._tell()
+        elif t >= self._moved_due or t < self._looked_at:
+            self._moved_due = t + MOVED_EVERY_S
+            if self._moved.look(frame.image_bgr):
+                logger.info("the camera has moved: finding its field of view and tilt anew")
+                self._forget()
+            self._tell()  # people may have told something
+        self._looked_at = t
+        if t >= self._read_due and self._tries < MOST_TRIES and len(self._consensus) < ENOUGH:
+            self._read_due = t + READ_EVERY_S
+            self._read(frame)
+
+    def survey(self, frames: Iterable[Frame]) -> None:
+        """Read some pictures ahead of a run, whose first frame then has the camera already."""
+        for frame in frames:
+            if frame.size != self._size:
+                self._size = frame.size
+                self._forget()
+            self._read(frame)
+
+    def see_standing(self, joints: NDArray[np.floating]) -> None:
+        """Take in a body (24, 3), turned into the camera's axes, whose legs are seen."""
+        self._upright.see(joints)
+
+    def _read(self, frame: Frame) -> None:
+        self._tries += 1
+        reading = read_room(frame.image_bgr, self._given_longer_fov_deg())
+        if reading is not None:
+            self._consensus.add(reading)
+        self._tell()
+
+    def _forget(self) -> None:
+        self._consensus, self._upright = Consensus(), Upright()
+        self._tries = 0
+        self._read_due = self._moved_due = self._looked_at = -math.inf
+
+    def _tell(self) -> None:
+        camera = self._conclude()
+        if camera == self.camera:
+            return
+        before, self.camera = self.camera, camera
+        if camera.source != before.source or differs_deg(camera, before) > OTHERWISE_DEG:
+            logger.info("camera: %s", camera)
+            self.on_change(camera)
+
+    def _conclude(self) -> Camera:
+        """The camera by the best that is known."""
+        given, reading, up_people = self._given, self._consensus.reading, self._upright.up_cam
+        longer_fov_deg = self._given_longer_fov_deg() or USUAL_FOV_DEG
+        source: CameraSource = "assumed"
+        up_cam, doubt_deg = np.array([0.0, -1.0, 0.0]), LEVEL_DOUBT_DEG
+        if reading is not None:
+            up_cam, doubt_deg, source = reading.up_cam, reading.up_doubt_deg, "room"
+            if reading.fov_doubt_deg <= MOST_FOV_DOUBT_DEG:
+                longer_fov_deg = reading.fov_deg
+        elif up_people is not None:
+            up_cam, doubt_deg, source = up_people, DOUBT_DEG, "people"
+        camera = Camera(
+            fov_deg=across_width_deg(longer_fov_deg, self._size),
+            pitch_deg=-math.degrees(math.asin(max(-1.0, min(1.0, float(up_cam[2]))))),
+            roll_deg=math.degrees(math.atan2(float(up_cam[0]), -float(up_cam[1]))),
+            source=source,
+            doubt_deg=doubt_deg,
+        )
+        if given.fov_deg != "auto":
+            camera = replace(camera, fov_deg=float(given.fov_deg))
+        if given.pitch_deg != "auto":
+            camera = replace(camera, pitch_deg=float(given.pitch_deg))
+        if given.roll_deg != "auto":
+            camera = replace(camera, roll_deg=float(given.roll_deg))
+        whole = "auto" not in (given.fov_deg, given.pitch_deg, given.roll_deg)
+        return replace(camera, source="given", doubt_deg=0.0) if whole else camera
+
+    def _given_longer_fov_deg(self) -> float | None:
+        fov_deg = self._given.fov_deg
+        return None if fov_deg == "auto" else along_longer_deg(float(fov_deg), self._size)
+
+
+def across_width_deg(longer_fov_deg: float, size: tuple[int, int]) -> float:
+    """The horizontal field of view of a picture (width, height) by that across its longer side."""
+    return _scaled_deg(longer_fov_deg, size[0] / max(size))
+
+
+def along_longer_deg(fov_deg: float, size: tuple[int, int]) -> float:
+    """The field of view across the longer side of a picture (width, height) by the horizontal one."""
+    return _scaled_deg(fov_deg, max(size) / size[0])
+
+
+def differs_deg(a: Camera, b: Camera) -> float:
+    """The largest difference of two cameras' angles."""
+    return max(abs(a.fov_deg - b.fov_deg), abs(a.pitch_deg - b.pitch_deg), abs(a.roll_deg - b.roll_deg))
+
+
+def _scaled_deg(fov_deg: float, by: float) -> float:
+    return math.degrees(2 * math.atan(by * math.tan(math.radians(fov_deg / 2))))

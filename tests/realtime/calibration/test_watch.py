@@ -1,0 +1,98 @@
+"""What is concluded about the camera, frame by frame."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realtime.calibration.upright import FEWEST
+from realtime.calibration.watch import CameraWatch, across_width_deg
+from realtime.config import CameraConfig
+from realtime.messages import Camera, Frame
+from tests.realtime.calibration.rooms import draw_room
+from tests.realtime.calibration.test_upright import joints_cam
+
+ROOM = draw_room((1280, 720), fov_deg=65, pitch_deg=15, roll_deg=4)
+BLANK = np.full((720, 1280, 3), 128, np.uint8)
+
+
+def watched(*pictures: np.ndarray, given: CameraConfig | None = None, every_s: float = 0.5) -> CameraWatch:
+    watch = CameraWatch(given or CameraConfig())
+    for k, picture in enumerate(pictures):
+        watch.look(Frame(picture, k, k * every_s))
+    return watch
+
+
+def test_a_room_tells_the_camera():
+    told: list[Camera] = []
+    watch = CameraWatch(CameraConfig())
+    watch.on_change = told.append
+    watch.look(Frame(ROOM, 0, 0.0))
+
+    assert watch.camera.source == "room"
+    assert (watch.camera.fov_deg, watch.camera.pitch_deg, watch.camera.roll_deg) == pytest.approx((65, 15, 4), abs=1)
+    assert watch.camera.doubt_deg < 1
+    assert told[-1] == watch.camera
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (720, 1280)])
+def test_where_nothing_tells_60_degrees_across_the_longer_side_are_assumed(size):
+    camera = watched(np.full((size[1], size[0], 3), 128, np.uint8)).camera
+
+    assert (camera.source, camera.pitch_deg, camera.roll_deg) == ("assumed", 0, 0)
+    assert camera.fov_deg == pytest.approx(60.0 if size[0] > size[1] else 36.0, abs=0.1)
+    assert camera.fov_deg == across_width_deg(60.0, size)
+
+
+def test_what_the_user_gives_is_taken_and_the_rest_found_under_it():
+    camera = watched(ROOM, given=CameraConfig(fov_deg=65.0, roll_deg=0.0)).camera
+
+    assert (camera.fov_deg, camera.roll_deg) == (65.0, 0.0)
+    assert camera.pitch_deg == pytest.approx(15, abs=1)
+
+
+def test_a_camera_that_is_given_whole_is_never_looked_for():
+    camera = watched(ROOM, given=CameraConfig(50.0, 3.0, -2.0)).camera
+
+    assert camera == Camera(50.0, 3.0, -2.0, "given", 0.0)
+
+
+def test_standing_people_tell_where_the_room_does_not():
+    watch = CameraWatch(CameraConfig())
+    for k in range(FEWEST + 1):
+        watch.see_standing(joints_cam(25, 0))
+        watch.look(Frame(BLANK, k, k / 10))
+
+    assert watch.camera.source == "people"
+    assert watch.camera.pitch_deg == pytest.approx(25, abs=4)
+
+
+def test_people_do_not_overrule_a_room():
+    watch = watched(ROOM)
+    for k in range(2 * FEWEST):
+        watch.see_standing(joints_cam(40, 0))
+        watch.look(Frame(ROOM, k, 1 + k / 10))
+
+    assert watch.camera.source == "room"
+    assert watch.camera.pitch_deg == pytest.approx(15, abs=1)
+
+
+def test_a_camera_that_is_moved_is_solved_anew():
+    other = draw_room((1280, 720), fov_deg=65, pitch_deg=30, roll_deg=0, heading_deg=60)
+    watch = watched(*[ROOM] * 6, *[other] * 30, every_s=1.0)
+
+    assert watch.camera.pitch_deg == pytest.approx(30, abs=1)
+
+
+def test_a_picture_of_another_size_is_another_camera():
+    watch = watched(ROOM, np.full((1280, 720, 3), 128, np.uint8))
+
+    assert watch.camera.source == "assumed"
+    assert watch.camera.fov_deg == pytest.approx(36.0, abs=0.1)
+
+
+def test_a_survey_settles_the_camera_before_the_first_frame():
+    watch = CameraWatch(CameraConfig())
+    watch.survey(Frame(draw_room((1280, 720), fov_deg=65, pitch_deg=15, roll_deg=4, seed=k), k, 0.0) for k in range(3))
+
+    assert (watch.camera.source, watch.camera.fov_deg) == ("room", pytest.approx(65, abs=1))
