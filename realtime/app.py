@@ -166,6 +166,7 @@ class App:
             perception=opened.perception.description,
             body=opened.body.name,
             smoothing=solver.smoothing.level,
+            camera=solver.camera,
             offline=config.offline,
             seconds=seconds,
             frames_in=self._readout.frames + opened.reader.passed_over,

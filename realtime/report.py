@@ -11,6 +11,7 @@ from typing import Any
 
 from realtime.attendance import Attended
 from realtime.errors import UserError
+from realtime.messages import Camera
 
 _LISTED = 10  # people told of in the terminal; the file has all
 
@@ -27,6 +28,7 @@ class Report:
     perception: str
     body: str
     smoothing: str
+    camera: Camera  # as it was held to be at the end
     offline: bool
     seconds: float  # from the first frame to the last solved one
     frames_in: int  # read from the source
@@ -58,7 +60,7 @@ class Report:
         if self.frames_empty:
             counts += f", {self.frames_empty} without a person"
         rate = "" if self.fps is None else f" in {self.seconds:.1f} s ({self.fps:.1f} fps)"
-        lines = [counts + rate, f"{self.estimator} by {self.backend}; {self.perception}"]
+        lines = [counts + rate, f"{self.estimator} by {self.backend}; {self.perception}", f"camera {self.camera}"]
         rows = {**self.stages_ms, **({"capture to publish": self.latency_ms} if self.latency_ms else {})}
         lines.append(f"{'ms':<20}{'p50':>8}{'p95':>8}{'max':>8}")
         lines += [

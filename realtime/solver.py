@@ -58,6 +58,11 @@ class Solver:
         self.frames_solved = 0  # with at least one person
         self.frames_empty = 0
 
+    @property
+    def camera(self) -> Camera:
+        """As it is held to be in the frame solved last."""
+        return self._world.camera
+
     def set_smoothing(self, smoothing: SmoothingConfig) -> None:
         """Smooth so from the next frame on. May be called from any thread."""
         self._wanted = smoothing
@@ -103,8 +108,11 @@ class Solver:
         """Everybody in the frame, in the world; those lost a moment ago are held, marked as not valid."""
         t = smoothed.frame.t_capture
         self._look_through(smoothed.frame)
-        pairs = zip(smoothed.estimates, smoothed.poses, strict=True)
-        people = tuple(self._person(t, estimate, smooth) for estimate, smooth in pairs)
+        pairs = tuple(zip(smoothed.estimates, smoothed.poses, strict=True))
+        calm = self.smoothing.parameters is not None
+        bodies = tuple(self._calmed(t, *pair) if calm else pair[1] for pair in pairs)
+        self._settle(t, smoothed.estimates, smoothed.poses, bodies)
+        people = tuple(map(self._person, smoothed.estimates, bodies))
         self.attendance.count(t, people)
         people += tuple(held for held in self._coaster.update(t, people)[len(people) :] if self._may_return(held.id, t))
         return SolvedFrame(smoothed.frame, people, time.monotonic(), self._world.T_world_cam, self._world.camera)
@@ -126,24 +134,36 @@ class Solver:
         if camera is not self._world.camera:
             self._world.see_through(camera)
 
-    def _person(self, t: float, estimate: Estimate, smooth: CameraPose) -> Person:
+    def _settle(
+        self, t: float, estimates: tuple[Estimate, ...], poses: tuple[CameraPose, ...], calm: tuple[CameraPose, ...]
+    ) -> None:
+        """Let the floor follow everybody's feet: those seen, else those of calm legs; nobody is under it."""
+        seen, guessed, unseen = [], [], []
+        for estimate, pose, body in zip(estimates, poses, calm, strict=True):
+            if estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
+                seen.append(pose)
+                continue
+            unseen.append(body)
+            if body is not pose and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
+                guessed.append(body)
+        if seen:
+            self._world.settle(t, *seen)
+        elif guessed:
+            self._world.settle(t, *guessed, guessed=True)
+        if unseen:
+            self._world.give_way(t, *unseen)
+
+    def _person(self, estimate: Estimate, body: CameraPose) -> Person:
+        pose = self._world.place(body)
+        raw = pose if body is estimate.raw else self._world.place(estimate.raw)
         visibility = estimate.person.landmarks.visibility
-        calm = smooth if self.smoothing.parameters is None else self._calmed(t, estimate, smooth)
-        if visibility[_FEET].mean() > _SEEN:
-            self._world.settle(t, smooth)
-        else:
-            if calm is not smooth and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
-                self._world.settle(t, calm, guessed=True)
-            self._world.give_way(t, calm)
-        pose = self._world.place(calm)
-        raw = pose if calm is estimate.raw else self._world.place(estimate.raw)
         if self._watch is not None and (visibility[_LEGS] > STANDING_SEEN).all():
             self._watch.see_standing(self._world.in_camera_axes(raw.joints))
         return Person(
             id=estimate.person.id,
             confidence=estimate.confidence,
             valid=bool(np.isfinite(pose.joints).all()),
-            betas=smooth.betas,
+            betas=body.betas,
             tokens=estimate.tokens,
             raw=raw,
             pose=pose,

@@ -70,33 +70,33 @@ class World:
             self._floor.shift(-float(shift[1]))
         self.camera, self.R_world_cam = camera, R_world_cam
 
-    def settle(self, t: float, pose: CameraPose, *, guessed: bool = False) -> None:
-        """Let the floor follow a body whose feet are seen at time t (s). Call before `place`, in the same thread.
+    def settle(self, t: float, *poses: CameraPose, guessed: bool = False) -> None:
+        """Let the floor follow the lowest of the bodies whose feet are seen at time t (s): once a frame, all together.
 
-        With `guessed` feet are not seen but stand somewhere likely: they count until any are seen.
+        Call before `place`, in the same thread. With `guessed` feet are not seen but stand somewhere likely: they count
+        until any are seen.
         """
         if guessed and self._feet_seen:
             return
         self._feet_seen = not guessed
-        rotmats, root = self._turned(pose)
-        level_m = root[1] + self._lowest_m(rotmats, pose.betas)
+        level_m = self._level_m(poses)
+        if not np.isfinite(level_m):
+            return
         T_world_cam = self._T_world_cam
         if T_world_cam is None or self._floor is None:
-            self._begin(root, level_m)
-        elif np.isfinite(level_m):
-            self._floor.follow(t, float(level_m))
+            self._begin(self._turned(poses[0])[1], level_m)
+        else:
+            self._floor.follow(t, level_m)
             self._T_world_cam = np.array([T_world_cam[0], -self._floor.height_m, T_world_cam[2]], np.float32)
 
-    def give_way(self, t: float, pose: CameraPose) -> None:
-        """Let the floor sink to a body whose feet are not seen, if it lies lower: nobody is under the floor.
+    def give_way(self, t: float, *poses: CameraPose) -> None:
+        """Let the floor sink to bodies whose feet are not seen, if any lies lower: nobody is under the floor.
 
         Call before `place`, in the same thread. Somebody who comes in close to a camera that looks down lies there.
         """
-        rotmats, root = self._turned(pose)
-        level_m = root[1] + self._lowest_m(rotmats, pose.betas)
-        T_world_cam, floor = self._T_world_cam, self._floor
+        level_m, T_world_cam, floor = self._level_m(poses), self._T_world_cam, self._floor
         if T_world_cam is not None and floor is not None and np.isfinite(level_m):
-            floor.follow(t, min(float(level_m), floor.height_m))
+            floor.follow(t, min(level_m, floor.height_m))
             self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
 
     def place(self, pose: CameraPose) -> WorldPose:
@@ -127,6 +127,12 @@ class World:
         if np.isfinite(T_world_cam).all():
             self._T_world_cam, self._floor = T_world_cam, Floor(float(level_m))
         return T_world_cam
+
+    def _level_m(self, poses: tuple[CameraPose, ...]) -> float:
+        """Height of the lowest of these bodies, from the camera; not finite where none of them is."""
+        turned = [(*self._turned(pose), pose.betas) for pose in poses]
+        levels = [float(root[1] + self._lowest_m(rotmats, betas)) for rotmats, root, betas in turned]
+        return min((level for level in levels if np.isfinite(level)), default=math.nan)
 
     def _lowest_m(self, rotmats: Array, betas: Array) -> float:
         """Height of the body's lowest joint or landmark point from its pelvis."""

@@ -49,7 +49,12 @@ def test_offline_solves_every_frame_and_records_it(clip: Path, tmp_path: Path) -
     figures = json.loads(report.read_text())
     assert (figures["frames_in"], figures["frames_solved"], figures["frames_dropped"]) == (100, 100, 0)
     assert figures["latency_ms"] is None  # no clock runs beside a file
+    camera = figures["camera"]
+    assert camera["source"] == "room"
+    angles = [camera["fov_deg"], camera["pitch_deg"], camera["roll_deg"]]
+    assert angles == pytest.approx([36.0, 18.2, -2.6], abs=2.0)  # by the laboratory's calibration
     with np.load(session) as recorded:
+        assert np.degrees(recorded["camera"]["fov"]) == pytest.approx(camera["fov_deg"], abs=0.1)
         assert recorded["raw_rotations"].shape == (100, 24, 4)
         np.testing.assert_allclose(np.diff(recorded["raw_timestamps"]), 1 / 60, atol=1e-3)
         head_m, ankles_m = recorded["raw_joints"][:, 15, 1], recorded["raw_joints"][:, [7, 8], 1]

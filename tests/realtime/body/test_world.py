@@ -187,3 +187,16 @@ def test_the_floor_stays_under_a_body_when_the_camera_becomes_known(open_body: B
         stands = world.place(_pose(R_cam_root, (0, 0, 3)))
     skin = Skinner(open_body).vertices(np.tile(np.eye(3, dtype=np.float32), (24, 1, 1)), NO_SHAPE, stands.trans)
     assert skin[:, 1].min() == pytest.approx(0, abs=0.02)
+
+
+def test_the_floor_lies_under_the_lowest_of_everybody(open_body: BodyModel):
+    """Three people whose feet are seen at heights 15 cm apart: the lowest stands on the floor, the others above it."""
+    world = World(open_body)
+    poses = [_pose(FACING, (x_m, y_m, 3)) for x_m, y_m in ((-1, 0.0), (0, 0.15), (1, -0.15))]  # y down
+    for i in range(90):
+        world.settle(i / 30, *poses)
+    lowest = [world.place(pose).joints[:, 1].min() for pose in poses]
+    alone = World(open_body)
+    alone.settle(0.0, poses[0])
+    stands = alone.place(poses[0]).joints[:, 1].min()
+    np.testing.assert_allclose(lowest, [stands + 0.15, stands, stands + 0.30], atol=1e-4)
