@@ -32,7 +32,7 @@ def write_journal(path: Path, frames: int) -> None:
     rng = np.random.default_rng(0)
     writer = JournalWriter(path)
     body = RecordedBody.of(load_body("open"))
-    writer.begin(Header("0" * 32, _TOKENS, 1.05, (1280, 720), 0.0, 1.4, body, {"source": "made up"}))
+    writer.begin(Header("0" * 32, _TOKENS, 1.05, (1280, 720), 0.0, 1.4, body, {"smoothing": "light"}))
     speeds, phases = rng.uniform(0.2, 2.0, (24, 3)), rng.uniform(0, 6, (24, 3))
     for start in range(0, frames, _BLOCK):
         seq = np.arange(start, min(start + _BLOCK, frames))

@@ -235,7 +235,18 @@ def altered(sixty: Path, tmp_path: Path, **changes: object) -> Path:
         ({"poses": np.zeros((90, 156), np.float32)}, "'poses' is float32"),
         ({"version": "1"}, "'version' is"),
         ({"joint_confidence": np.zeros((90, 23), np.float32)}, "'joint_confidence' is float32"),
+        ({"mocap_framerate": 0.0}, "frame rate is 0.0"),
+        ({"mocap_frame_rate": -30.0}, "frame rate is -30.0"),
+        ({"mocap_framerate": np.nan}, "frame rate is nan"),
+        ({"mocap_framerate": 29.97}, "frame rate is 29.97"),
+        ({"poses": np.full((90, 156), np.nan)}, "'poses' holds numbers that are not finite"),
+        ({"joints": np.full((90, 24, 3), np.inf, np.float32)}, "'joints' holds numbers"),
+        ({"trans": np.full((90, 3), 1e300)}, "'trans' holds numbers"),
+        ({"rest_joints": np.full((24, 3), np.nan)}, "body or its start"),
+        ({"timestamps": np.zeros(90)}, "do not ascend"),
+        ({"recording": "x" * 2_000_000}, "'recording' is"),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_refuses_what_is_not_a_session(sixty: Path, tmp_path: Path, changes: dict, message: str) -> None:
     with pytest.raises(SessionError, match=message):
