@@ -1,4 +1,4 @@
-"""How fast is an engine here, where does the time go, and how far is it from what the device can do?
+"""Measures an engine's speed on this device: where the time goes, and the distance from the device's limit.
 
     python -m engine.bench --engine DIR [--engine DIR] [--batch 1,2,4]
 

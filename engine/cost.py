@@ -1,4 +1,4 @@
-"""What TokenHMR costs at the least: arithmetic, weights and intermediate results, from its sizes alone."""
+"""Lower bounds of TokenHMR's cost: arithmetic, weights and intermediate results, from its sizes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an engine folder says of itself: what it was built from, by what, for what."""
+"""The manifest of an engine folder: its sources, its builder and its target device."""
 
 from __future__ import annotations
 

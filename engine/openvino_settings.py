@@ -1,4 +1,4 @@
-"""What every network here that OpenVINO runs on the processor is compiled with."""
+"""Settings with which every OpenVINO network is compiled for the processor."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Is an engine the same network? Its answers on fixed inputs against torch in fp32, before it is used on a device.
+"""Compares an engine with torch in fp32 on fixed inputs, before it is used on a device.
 
 torch's answers lie in the engine's folder, so the check needs no torch, and an engine that was built on one machine is
 checked on the next.

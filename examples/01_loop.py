@@ -1,4 +1,4 @@
-"""Where everybody's head is, in your own program: python examples/01_loop.py, from the project's folder.
+"""Prints the height of everybody's head, in your own program: python examples/01_loop.py, from the project's folder.
 
 The keywords of `live` are the flags of run_live.py: cam=0 in place of demo=True takes your webcam.
 """

@@ -1,4 +1,4 @@
-"""Where solved frames go: viewer, streams, recorder and video behind one object, none of which holds up the pose."""
+"""Hands solved frames to viewer, streams, recorder and video, none of which holds up the pose."""
 
 from __future__ import annotations
 

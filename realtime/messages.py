@@ -1,4 +1,4 @@
-"""What flows from stage to stage while the camera is on: small frozen records, in the order in which they arise.
+"""Records that flow from stage to stage while the camera is on: small and frozen, in the order in which they arise.
 
 Frames: image pixels have x right and y down from the top left corner; the camera frame has x right, y down and
 z forward; the world is right-handed with Y up, on the floor. `T_cam_x` is the position of x in the camera frame.

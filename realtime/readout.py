@@ -1,4 +1,4 @@
-"""How fast frames are solved and how old they are by then: shown while running, reported at the end."""
+"""Rate and latency of solved frames: shown while running, reported at the end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run did, told at the end: counts, per-stage times, latency, and what really ran."""
+"""The report of a run: counts, people, per-stage times, latency, and the parts that really ran."""
 
 from __future__ import annotations
 

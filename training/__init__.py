@@ -1,4 +1,4 @@
-"""How this project's networks are made, and the TokenHMR paper redone. Run the modules named first with `python -m`.
+"""Makes this project's networks, and redoes the TokenHMR paper. Run the modules named first with `python -m`.
 
 tokenizer             trains pose tokenizers: codebook, losses; measured by reconstruction
 landmarks             trains the landmark estimator: landmark_losses; on synthetic detections made by views, hiding,

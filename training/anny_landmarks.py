@@ -1,4 +1,4 @@
-"""Where BlazePose's 33 points sit on the free body.
+"""BlazePose's 33 points on the free body.
 
 Limb points lie off the joint centres by where the detector was measured to put them; the rest are found on the skin.
 Distances are metres on an adult of average height, in the T-pose (x left, y up, z forward).

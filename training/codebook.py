@@ -1,4 +1,4 @@
-"""How a codebook learns: exponential moving averages of the features it stands for, and reset of unused codes.
+"""Learns a codebook by exponential moving averages of its features, and resets unused codes.
 
 This is VQ-VAE's EMA rule (van den Oord et al. 2017, appendix A.1) with T2M-GPT's code reset, as TokenHMR's section 4.3
 takes them up, so that no code lies idle. Where several processes train, each has its share of the batch and all must

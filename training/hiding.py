@@ -1,4 +1,4 @@
-"""What of a synthetic person is not seen, what the detector says of it, and what it invents in its place.
+"""Simulates occlusion: which landmarks are hidden, their visibility, and the limbs that the detector hallucinates.
 
 Modelled on what BlazePose full does with one man behind grey boxes and at the edge of the picture. Lengths are metres,
 image coordinates are in focal lengths.

@@ -1,4 +1,4 @@
-"""What a network of the second stage is worth on pictures that it has not seen, against a pose that does not look."""
+"""Evaluates a network of the second stage on held-out pictures, against the mean pose."""
 
 from __future__ import annotations
 

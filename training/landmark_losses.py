@@ -1,4 +1,4 @@
-"""What the landmark estimator is trained on: distances of points, entries of rotations, the picture and the codes."""
+"""Losses of the landmark estimator: distances of points, entries of rotations, the picture and the codes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a trainer says while it runs, on its standard output and in its folder."""
+"""Reports a trainer's progress on standard output and in its folder."""
 
 from __future__ import annotations
 

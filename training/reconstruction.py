@@ -1,4 +1,4 @@
-"""How well a tokenizer gives back the poses that it is given: MPJPE, MVE and the codes in use, split by split."""
+"""Measures a tokenizer's reconstruction: MPJPE, MVE and the codes in use, split by split."""
 
 from __future__ import annotations
 

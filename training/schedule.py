@@ -1,4 +1,4 @@
-"""How the learning rate moves over a run."""
+"""Schedule of the learning rate over a run."""
 
 from __future__ import annotations
 

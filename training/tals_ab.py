@@ -1,4 +1,4 @@
-"""Does TALS help? A small network learns poses from true 3D and pseudo ground truth, with and without it.
+"""Tests whether TALS helps: a small network learns poses from true 3D and pseudo ground truth, with and without it.
 
 A picture shows 3D: shading, perspective, contact. The network is given this as a view of every rotation whose noise is
 well below the bias that the fixed camera puts into pseudo ground truth, besides noisy 2D keypoints; so it could know

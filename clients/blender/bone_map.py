@@ -1,4 +1,4 @@
-"""Which bones of an armature follow which joints: presets as JSON files, and maps of the user's own. No bpy here.
+"""Maps joints to the bones of an armature: presets as JSON files, and the user's own. No bpy here.
 
 A file holds {"name": ..., "bones": {joint: bone or [bones]}, "settings": [{"bone", "property", "value"}]}. `settings`
 are custom properties that a control rig needs (Rigify: forward kinematics on). A bone name matches with or without a

@@ -1,4 +1,4 @@
-"""Which armature follows the stream, and how: ours bone by bone, anybody's by a bone map. Kept on the object."""
+"""Binds an armature to the stream: ours bone by bone, anybody's by a bone map. Kept on the object."""
 
 from __future__ import annotations
 

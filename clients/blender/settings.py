@@ -1,4 +1,4 @@
-"""What is kept in a .blend: the connection on the scene, what it follows on each armature."""
+"""Settings kept in a .blend: the connection on the scene, the person followed on each armature."""
 
 from __future__ import annotations
 

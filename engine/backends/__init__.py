@@ -1,4 +1,4 @@
-"""What can run TokenHMR. A backend's packages are imported when it is asked for, never before."""
+"""Registry of the backends that run TokenHMR. A backend's packages are imported when it is asked for, never before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the backends have in common: the contract."""
+"""The contract that every backend keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What TensorRT and TensorRT-RTX share: from an ONNX graph to a plan, and running one.
+"""Builds and runs plans for TensorRT and TensorRT-RTX alike, from an ONNX graph.
 
 Both have the same Python interface; `trt` is the module of either. Networks are strongly typed: the precision is the
 graph's, and nothing is left to a builder's flags.

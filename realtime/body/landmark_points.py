@@ -1,4 +1,4 @@
-"""Where BlazePose's 33 points lie on a body whose file does not say: carried over from the body that ships."""
+"""BlazePose's 33 points on a body whose file does not have them: carried over from the body that ships."""
 
 from __future__ import annotations
 

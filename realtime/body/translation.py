@@ -1,4 +1,4 @@
-"""Where a posed body stands before the camera, from its landmarks in the picture."""
+"""Places a posed body before the camera, from its landmarks in the picture."""
 
 from __future__ import annotations
 

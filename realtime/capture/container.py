@@ -1,4 +1,4 @@
-"""What a video file's container says that OpenCV does not pass on. Only headers are read, never more than is there.
+"""Reads from a video file's container what OpenCV does not pass on: headers only, never more than is there.
 
 Boxes of .mp4 and .mov: ISO/IEC 14496-12 and Apple's QuickTime File Format. RIFF: Microsoft's AVI reference. EBML:
 RFC 8794.

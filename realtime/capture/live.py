@@ -1,4 +1,4 @@
-"""What webcams and network cameras have in common: OpenCV's grab and retrieve, stamped in between."""
+"""Base of webcams and network cameras: OpenCV's grab and retrieve, stamped in between."""
 
 from __future__ import annotations
 

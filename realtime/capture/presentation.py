@@ -1,4 +1,4 @@
-"""How a file's stored pictures become those that are to be seen: upright, mirrored where asked, of square pixels."""
+"""Turns a file's stored pictures into those to be seen: upright, mirrored where asked, of square pixels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a network camera sends its callers on to, and whether that is still the camera."""
+"""Resolves a network camera's redirects, and tells whether the target is still the camera."""
 
 from __future__ import annotations
 

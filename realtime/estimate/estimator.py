@@ -1,4 +1,4 @@
-"""What turns a sighting into bodies before the camera, whichever network does it."""
+"""The contract of estimators, which turn a sighting into bodies before the camera."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Did the detector turn the person round? BlazePose often takes a back for a front, with left and right exchanged.
+"""Detects that a person was taken the wrong way round: BlazePose often takes a back for a front, left for right.
 
 For every frame there are two readings: the landmarks as seen, and with left and right exchanged and depth mirrored.
 Both explain the picture; only time tells them apart, since a body does not turn round between two frames.

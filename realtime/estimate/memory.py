@@ -1,4 +1,4 @@
-"""What is remembered of each person from frame to frame, and when it is forgotten."""
+"""State kept for each person from frame to frame, until they are forgotten."""
 
 from __future__ import annotations
 

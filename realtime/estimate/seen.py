@@ -1,4 +1,4 @@
-"""How far each of SMPL's joints is seen: from the visibility of BlazePose's landmarks, which both estimators have.
+"""Confidence of SMPL's joints, from the visibility of BlazePose's landmarks, which both estimators have.
 
 A landmark is visible as far as the detector says so and its heat map rises (`realtime.perception.landmarker.trust`),
 and never where it lies beyond the picture's edge: the detector sees that edge drawn out, and is taken in by it.

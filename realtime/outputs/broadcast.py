@@ -7,12 +7,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from typing import Unpack
 
 from realtime.body.model import BodyModel
-from realtime.messages import Camera, SolvedFrame
+from realtime.messages import SolvedFrame
 from realtime.outputs.stream import FrameStream, MessageStream, parse_stream_url
 from realtime.outputs.streams import open_frame_stream, open_message_stream
-from realtime.outputs.wire import State, Wire
+from realtime.outputs.wire import About, State, Wire
 from realtime.stats import Histogram
 
 logger = logging.getLogger(__name__)
@@ -88,29 +89,9 @@ class Broadcast:
             finally:
                 self._lock.release()
 
-    def tell(
-        self,
-        state: State,
-        *,
-        source: str,
-        estimator: str,
-        backend: str,
-        dropped: int,
-        message: str = "",
-        camera: Camera | None = None,
-    ) -> None:
+    def tell(self, state: State, **about: Unpack[About]) -> None:
         """Announce a change of state with the next tick or frame. Never waits."""
-        self._news.append(
-            self._wire.status(
-                state,
-                source=source,
-                estimator=estimator,
-                backend=backend,
-                dropped=dropped,
-                message=message,
-                camera=camera,
-            )
-        )
+        self._news.append(self._wire.status(state, **about))
 
     def close(self) -> None:
         """Send the last news and free every stream. Idempotent."""

@@ -1,4 +1,4 @@
-"""Is there a display that a window can open on, and if not, why."""
+"""Tells whether a window can open on a display, and if not, why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may leave the program, and how: only people whose every number is finite, with quaternions that do not jump."""
+"""Filters people for the wire: only those whose every number is finite, with quaternions that do not jump."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a view or a video needs of a solved frame: small enough to be handed to another process."""
+"""The part of a solved frame that is shown: small enough to be handed to another process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `--stream URL` means: the address, its errors in one line, and the contract of what serves it."""
+"""Parses `--stream URL`: the address, its errors in one line, and the contract of what serves it."""
 
 from __future__ import annotations
 

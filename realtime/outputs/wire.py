@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Literal
+from typing import Any, Literal, NotRequired, TypedDict, Unpack
 
 import numpy as np
 
@@ -19,6 +19,17 @@ from realtime.outputs.publishable import Publishable
 VERSION = 1
 
 State = Literal["running", "lost", "reconnecting", "ended"]
+
+
+class About(TypedDict):
+    """What a status tells of a run beside its state."""
+
+    source: str
+    estimator: str
+    backend: str
+    dropped: int  # frames so far that came in while the last one was still worked on
+    message: NotRequired[str]
+    camera: NotRequired[Camera]
 
 
 class Wire:
@@ -70,30 +81,11 @@ class Wire:
             people=[_person(person, with_tokens=with_tokens) for person in people],
         )
 
-    def status(
-        self,
-        state: State,
-        *,
-        source: str,
-        estimator: str,
-        backend: str,
-        dropped: int,
-        message: str = "",
-        camera: Camera | None = None,
-    ) -> bytes:
-        """What changed; `dropped` counts the frames so far that came in while the last one was still worked on."""
+    def status(self, state: State, **about: Unpack[About]) -> bytes:
+        """What changed."""
+        camera = about.pop("camera", None)
         held = {} if camera is None else {"camera": _camera(camera)}
-        return _message(
-            "status",
-            v=VERSION,
-            state=state,
-            source=source,
-            estimator=estimator,
-            backend=backend,
-            dropped=dropped,
-            message=message,
-            **held,
-        )
+        return _message("status", **{"v": VERSION, "state": state, "message": "", **about, **held})
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What can be chosen about perception."""
+"""Configuration of perception."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is in the picture: people followed from frame to frame, the detector run only where somebody is missing."""
+"""Follows people from frame to frame; the detector runs only where somebody is missing."""
 
 from __future__ import annotations
 

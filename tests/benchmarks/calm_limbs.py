@@ -1,4 +1,4 @@
-"""How fast limbs move that nobody sees, as shown, with them calmed and without, in one run.
+"""Speed of limbs that nobody sees, as shown, with them calmed and without, in one run.
 
     python -m tests.benchmarks.calm_limbs VIDEO [VIDEO ...]
 

@@ -1,4 +1,4 @@
-"""What a killed recording loses: the program is killed (SIGKILL) at random moments, then recovered.
+"""Measures what a killed recording loses: the program is killed (SIGKILL) at random moments, then recovered.
 
     python -m tests.benchmarks.kill_recordings [--times 20] [--seed 0]
 

@@ -1,4 +1,4 @@
-"""How well hidden limbs are guessed on a real clip with grey boxes drawn into it: the detector's guess beside ours.
+"""Error of hidden limbs on a real clip with grey boxes drawn into it: the detector's guess beside ours.
 
     python -m tests.benchmarks.occlusion VIDEO [VIDEO ...] REFERENCE.trc [--weights FILE ...] [--seen FOLDER]
 

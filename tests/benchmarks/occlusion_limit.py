@@ -1,4 +1,4 @@
-"""What can be known of hidden limbs at all: three guesses that know more than any estimator does.
+"""Bounds of what can be known of hidden limbs: three guesses that know more than any estimator does.
 
     python -m tests.benchmarks.occlusion_limit --seen FOLDER --mocap FILE [FILE ...]
 

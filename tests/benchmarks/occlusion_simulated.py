@@ -1,4 +1,4 @@
-"""How well hidden limbs are guessed from simulated landmarks of mocap: networks side by side.
+"""Error of hidden limbs from simulated landmarks of mocap: networks side by side.
 
     python -m tests.benchmarks.occlusion_simulated --mocap FILE [FILE ...] --weights FILE [FILE ...]
 

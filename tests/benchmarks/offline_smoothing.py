@@ -1,4 +1,4 @@
-"""How far the body is from the person in the picture, and how much it shakes: live, offline, and in a recording's file.
+"""Distance of the body from the person in the picture, and its shake: live, offline, and in a recording's file.
 
     python -m tests.benchmarks.offline_smoothing CLIP... [--level light] [--write docs/smoothing.md]
 

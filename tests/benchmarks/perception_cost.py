@@ -1,4 +1,4 @@
-"""What perception costs a frame, beside the bare landmark network: `python tests/benchmarks/perception_cost.py`.
+"""Cost of perception a frame, beside the bare landmark network: `python tests/benchmarks/perception_cost.py`.
 
 The two are timed turn by turn on the demo clip at 1280 x 720, so a loaded machine slows both. CPU time is of the whole
 process, all threads. The bare network is the .tflite file as it is, all outputs, on a finished input.

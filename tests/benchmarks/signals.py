@@ -1,4 +1,4 @@
-"""What signals do to a run: it is asked to end at random moments, with film, recording and page open.
+"""Sends signals to runs: each is asked to end at random moments, with film, recording and page open.
 
     nice python -m tests.benchmarks.signals [--times 100] [--seed 0] [--jobs 2]
 

@@ -1,4 +1,4 @@
-"""What each `--smoothing` level costs and brings: jitter of a still person, gain and delay of a moving arm.
+"""Cost and gain of each `--smoothing` level: jitter of a still person, gain and delay of a moving arm.
 
     python tests/benchmarks/smoothing_table.py [--write docs/smoothing.md]
 

@@ -1,4 +1,4 @@
-"""What streaming costs: the pose path's rate with and without bad subscribers, publishing's own time, and D to E.
+"""Cost of streaming: the pose path's rate with and without bad subscribers, publishing's own time, and D to E.
 
     python -m tests.benchmarks.streams [--seconds 60] [--smoothing light]
 

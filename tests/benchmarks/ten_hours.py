@@ -1,4 +1,4 @@
-"""How much memory a recording of ten hours takes to recover and to export.
+"""Memory that a recording of ten hours takes to recover and to export.
 
     python -m tests.benchmarks.ten_hours [--frames 1080000] [--folder DIR] [--formats .bvh .csv .npz .glb]
 

@@ -1,4 +1,4 @@
-"""Does a tokenizer give the same codes and the same rotations whatever runs it?
+"""Compares codes and rotations of a tokenizer between the backends that run it.
 
     python -m tests.benchmarks.tokenizer_backends --mocap FILE.npz [--tokenizer tokenizer.pth]
 

@@ -1,4 +1,4 @@
-"""How bodies stand in the world, on a real video with triangulated keypoints: tilt, lean, feet that slide, distance.
+"""Measures bodies in the world on a real video with triangulated keypoints: tilt, lean, sliding feet, distance.
 
     python -m tests.benchmarks.world VIDEO REFERENCE.trc [--calibration FILE.toml --camera NAME] [--fov --pitch --roll]
 

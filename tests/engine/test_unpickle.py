@@ -1,4 +1,4 @@
-"""What the reader of pickles makes of sound ones, of damage and of what it has no need of."""
+"""The reader of pickles on sound ones, on damage and on names that it has no need of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the solver does beside estimating: it counts who was there, and begins anew with another camera."""
+"""The solver beside estimating: it counts who was there, and begins anew with another camera."""
 
 from __future__ import annotations
 

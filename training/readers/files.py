@@ -1,4 +1,4 @@
-"""What all readers share: folders of an expected form, files that may be broken, pickles and archives read safely."""
+"""Reads files for all readers: folders of an expected form, damaged files, pickles and archives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the extension makes of messages: the program's own, and anything else that a network may bring."""
+"""The extension's reading of messages: the program's own, and anything else that a network may bring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is concluded about the camera, frame by frame."""
+"""Conclusions about the camera, frame by frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What headers say, and that headers which lie do no harm."""
+"""Headers of video files, and that headers which lie do no harm."""
 
 from __future__ import annotations
 

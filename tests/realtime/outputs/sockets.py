@@ -1,4 +1,4 @@
-"""What the stream tests share: garbage for open ports, and what a process holds open."""
+"""Helpers of the stream tests: garbage for open ports, and what a process holds open."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who comes through the gate, and when: live at once or not at all, offline all of a person and nothing of a ghost."""
+"""The gate lets people through: live at once or not at all, offline all of a person and nothing of a ghost."""
 
 from __future__ import annotations
 

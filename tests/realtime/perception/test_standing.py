@@ -1,4 +1,4 @@
-"""How somebody becomes a person, stays one over a dip, and is lost."""
+"""Somebody becomes a person, stays one over a dip, and is lost."""
 
 from __future__ import annotations
 
