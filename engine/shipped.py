@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from functools import lru_cache
 from pathlib import Path
 
+from engine.command import command
 from engine.errors import EngineError
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -47,5 +49,12 @@ def _sha256(path: Path, changed_ns: int) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-if __name__ == "__main__":
+@command("engine.shipped")
+def main() -> int:
+    """Note the sums of the shipped files."""
     SUMS.write_text(json.dumps(sums(), indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -23,7 +23,7 @@ SLOW_IMPORTS = """
 import sys, time
 class Slow:
     def find_spec(self, name, path=None, target=None):
-        if name in ("cv2", "numpy", "platformdirs", "torch", "tqdm", "yaml", "zmq"):
+        if name in ("cv2", "hashlib", "numpy", "platformdirs", "torch", "tqdm", "yaml", "zmq"):
             print("importing", name, flush=True)
             time.sleep(60)
 sys.meta_path.insert(0, Slow())

@@ -9,6 +9,7 @@ the true one.
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import cv2
@@ -27,6 +28,7 @@ USUAL_SPREAD = 0.35  # of the logarithm of the focal length
 MOST_DOWN_DEG, MOST_UP_DEG, MOST_ROLL_DEG = 70.0, 25.0, 45.0
 FEWEST_EDGES = 20
 SIGNIFICANT = 0.012  # of all support: a difference that makes one reading e times as likely as another
+_BREATH_S = 0.002  # after each lens of the scan, in which threads of the pose path have Python to themselves
 _WITHIN_RAD, _SCAN_WITHIN_RAD = math.radians(1.0), math.radians(2.0)
 _PAIRS, _POLISHED, _VERTICALS, _APART, _STEP_RAD = 500, 60, 8, math.cos(math.radians(1.5)), math.radians(1.5)
 _MOST_PEAKS, _REFINE_STEPS, _EDGE_NOISE_RAD, _FIXED = 6, 10, math.radians(0.3), 1e12
@@ -57,8 +59,12 @@ def read_room(image_bgr: NDArray[np.uint8], fov_deg: float | None = None) -> Roo
     if not len(pairs):
         return None
     fovs_deg = FOVS_DEG if fov_deg is None else [fov_deg]
-    scan = (_best_axes(rays, _Lens.of(float(fov), bend), pairs) for bend in BENDS for fov in fovs_deg)
-    readings = [axes for axes in scan if axes is not None]
+    readings = []
+    for bend in BENDS:
+        for fov in fovs_deg:
+            axes = _best_axes(rays, _Lens.of(float(fov), bend), pairs)
+            readings += [] if axes is None else [axes]
+            time.sleep(_BREATH_S)
     return _weigh(rays, readings, fov_is_known=fov_deg is not None) if readings else None
 
 

@@ -19,7 +19,7 @@ from realtime.messages import Camera, CameraSource, Frame
 
 logger = logging.getLogger(__name__)
 
-READ_EVERY_S, MOVED_EVERY_S = 0.4, 1.0
+READ_EVERY_S, MOVED_EVERY_S = 1.0, 1.0
 ENOUGH, MOST_TRIES = 5, 12  # readings that agree, and pictures that may fail to give one
 LEVEL_DOUBT_DEG = 15.0  # of a camera of which nothing is known
 OTHERWISE_DEG = 1.0  # a change that is worth a line in the log
