@@ -76,7 +76,7 @@ class FanOut:
             if config.record_video is not None:
                 clip = config.source.video
                 self._video = OverlayVideo(config.record_video, body, blocking=config.offline, clip=clip)
-        except UserError:
+        except BaseException:  # Ctrl-C too: what is open already is closed, and leaves no empty journal
             self.close()
             raise
 
