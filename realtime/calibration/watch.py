@@ -65,6 +65,8 @@ class CameraWatch:
 
     def survey(self, frames: Iterable[Frame]) -> None:
         """Read some pictures ahead of a run, whose first frame then has the camera already."""
+        if self.camera.source == "given":
+            return
         for frame in frames:
             if frame.size != self._size:
                 self._size = frame.size
