@@ -100,6 +100,7 @@ class FanOut:
             recorded_frames=self._recorder.status.frames,
             streams=self._broadcast.addresses,
             offline=self._config.offline,
+            camera=self._solver.camera,
         )
 
     def begin(self, source: str) -> None:

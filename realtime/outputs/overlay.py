@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from realtime.messages import Camera
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -55,6 +56,16 @@ class LiveStatus:
     recorded_frames: int = 0  # on disk
     streams: tuple[str, ...] = ()  # their addresses
     offline: bool = False
+    camera: Camera | None = None  # as it is held to be; None: not told
+
+
+def in_brief(camera: Camera) -> str:
+    """The camera in whole degrees, for a place with little room: '36° wide, 18° down, −3° roll, room ±0.5°'."""
+    pitch, roll, doubt = round(camera.pitch_deg), round(camera.roll_deg), camera.doubt_deg
+    looks = f"{abs(pitch)}° {'down' if pitch > 0 else 'up'}" if pitch else "level"
+    parts = [f"{camera.fov_deg:.0f}° wide", looks, *([f"{roll:+d}° roll".replace("-", "−")] if roll else [])]
+    within = f" ±{doubt:.0f}°" if doubt >= 1 else f" ±{doubt:.1f}°" if doubt else ""
+    return f"{', '.join(parts)}, {camera.source}{within}"
 
 
 def _side_colour(joint: str) -> Colour:
@@ -122,7 +133,8 @@ def status_card(
     """The card with the camera's picture on top (already as wide as the card) and the figures below."""
     pad, line = round(14 * scale), round(25 * scale)
     top = 0 if picture is None else picture.shape[0]
-    height = top + pad + round(34 * scale) + (3 if notes else 2) * line + pad
+    lines = 2 + bool(notes) + (status is not None and status.camera is not None)
+    height = top + pad + round(34 * scale) + lines * line + pad
     card = np.full((height, width, 3), CARD, np.uint8)
     if picture is not None:
         card[:top] = picture
@@ -146,6 +158,9 @@ def status_card(
     y += line
     people = {0: "nobody in view", 1: "1 person"}.get(status.people, f"{status.people} people")
     writer.write(card, f"{people}  ·  smoothing {status.smoothing}", (pad, y), small, _DIM)
+    if status.camera is not None:
+        y += line
+        writer.write(card, writer.fitting(in_brief(status.camera), small, width - 2 * pad), (pad, y), small, _DIM)
     writer.write(card, "  ·  ".join(notes), (pad, y + line), small, _AMBER, 600)
     return card
 

@@ -23,7 +23,7 @@ from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.rotations import quaternion_from_rotmat
 from realtime.estimate.smoothing import LEVELS
-from realtime.outputs.overlay import LiveStatus, draw_skeleton, fitted
+from realtime.outputs.overlay import LiveStatus, draw_skeleton, fitted, in_brief
 from realtime.outputs.scene import person_colour
 from realtime.outputs.shown import Shown, ShownPerson
 
@@ -237,11 +237,12 @@ class _PageBody:
 def _figures(status: LiveStatus) -> str:
     people = {0: "nobody in view", 1: "1 person"}.get(status.people, f"{status.people} people")
     recording = '<b style="color:#f04842;float:right">● REC</b>' if status.recording else ""
+    camera = f"<br>camera {in_brief(status.camera)}" if status.camera is not None else ""
     return (
         f'<div style="padding:0.3em 0.9em;line-height:1.5">{recording}'
         f'<b style="font-size:1.5em">{status.fps:.0f}</b> fps &nbsp; '
         f'<b style="font-size:1.5em">{status.latency_ms:.0f}</b> ms latency<br>'
-        f"{html.escape(status.source)} · {people}</div>"
+        f"{html.escape(status.source)} · {people}{camera}</div>"
     )
 
 

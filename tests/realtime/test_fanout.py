@@ -10,6 +10,7 @@ from realtime import fanout
 from realtime.app import App
 from realtime.capture.source import SourceConfig
 from realtime.config import LiveConfig
+from realtime.outputs.overlay import LiveStatus
 
 
 def test_ctrl_c_while_outputs_open_leaves_no_empty_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -23,3 +24,13 @@ def test_ctrl_c_while_outputs_open_leaves_no_empty_journal(tmp_path: Path, monke
     with pytest.raises(KeyboardInterrupt):
         App(config).run()
     assert not list(tmp_path.iterdir())
+
+
+def test_the_views_are_told_the_camera_as_it_is_held_to_be() -> None:
+    told: list[LiveStatus] = []
+    report = App(LiveConfig(source=SourceConfig(demo=True), view="none", seconds=2.0)).run(tell=told.append)
+    cameras = [status.camera for status in told]
+    assert cameras[0] is not None
+    assert cameras[0].source == "assumed"
+    assert cameras[-1] is not None
+    assert (cameras[-1].source, report.camera.source) == ("room", "room")

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS
+from realtime.messages import Camera
 from realtime.outputs.overlay import (
+    CARD,
     LiveStatus,
     Writer,
     draw_skeleton,
     fitted,
+    in_brief,
     keys_card,
     status_card,
 )
@@ -80,6 +85,29 @@ def test_the_status_card_shows_the_picture_and_the_recording_dot_only_while_reco
 
     assert red(idle) == 0
     assert red(recording) > 50
+
+
+@pytest.mark.parametrize(
+    ("camera", "words"),
+    [
+        (Camera(36.2, 18.4, -2.6, "room", 0.52), "36° wide, 18° down, −3° roll, room ±0.5°"),
+        (Camera(60.0, -4.8, 0.4, "people", 9.0), "60° wide, 5° up, people ±9°"),
+        (Camera(60.0, 0.3, 12.0, "assumed", 15.0), "60° wide, level, +12° roll, assumed ±15°"),
+        (Camera(50.0, 3.0, -2.0, "given", 0.0), "50° wide, 3° down, −2° roll, given"),
+    ],
+)
+def test_the_camera_is_told_in_whole_degrees(camera, words):
+    assert in_brief(camera) == words
+
+
+def test_the_status_card_has_a_line_for_the_camera_and_cuts_nothing_of_it():
+    writer, camera = Writer(), Camera(72.0, 37.0, -12.0, "assumed", 15.0)
+    without, told = (status_card(writer, None, status, 344, 1.0) for status in (STATUS, replace(STATUS, camera=camera)))
+    rows = told.shape[0] - without.shape[0]
+    assert rows > 15
+    last = (told[-14 - rows : -14] != CARD).any(axis=(0, 2))
+    written = np.flatnonzero(last)
+    assert written[-1] - written[0] == pytest.approx(writer.width(in_brief(camera), 15), abs=4)
 
 
 def test_long_sources_are_cut_in_the_middle_to_what_fits():

@@ -28,7 +28,7 @@ from websockets.typing import Subprotocol
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
-from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 from realtime.outputs.display import NoDisplayError
 from realtime.outputs.viewer import Commands, LiveStatus, Viewer
 from realtime.outputs.web import EYE_M, FIELD_OF_VIEW_DEG, LOOK_AT_M, WebConfig
@@ -149,7 +149,8 @@ def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (0.0, 0.93
 
 
 def status(smoothing: str = "light", recording: bool = False) -> LiveStatus:
-    return LiveStatus(29.6, 41.7, "<b>test</b> clip", smoothing, recording, people=1)
+    camera = Camera(36.2, 18.4, -2.6, "room", 0.5)
+    return LiveStatus(29.6, 41.7, "<b>test</b> clip", smoothing, recording, people=1, camera=camera)
 
 
 def eventually(viewer: Viewer, frame: SolvedFrame, told: LiveStatus, condition: Callable[[], bool]) -> bool:
@@ -236,7 +237,8 @@ def test_the_panel_shows_the_camera_with_the_skeleton_and_the_figures(viewer, br
     frame = solved(pose())
     assert eventually(viewer, frame, status(), lambda: "ms latency" in text(browser))
     shown = text(browser)
-    for words in ("30 fps", "42 ms latency", "<b>test</b> clip", "1 person", "Record", "Recentre"):
+    camera = "camera 36° wide, 18° down, −3° roll, room ±0.5°"
+    for words in ("30 fps", "42 ms latency", "<b>test</b> clip", "1 person", camera, "Record", "Recentre"):
         assert words in " ".join(shown.split())
     assert "REC" not in shown.replace("Record", "").replace("Recentre", "")
 
