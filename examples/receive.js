@@ -20,7 +20,7 @@ function joints(person) { // 24 places in the world, metres: the parent's place 
   const away = person.betas.map((beta, i) => beta - skeleton.betas[i]);
   const turns = [], places = [];
   skeleton.parents.forEach((parent, j) => {
-    const offset = skeleton.offsets[j].map((o, axis) =>
+    const offset = skeleton.offsets[j].map((o, axis) => (person.scale ?? 1) *
       skeleton.shape_offsets[j][axis].reduce((sum, s, i) => sum + s * away[i], o));
     const turned = parent < 0 ? null : rotate(turns[parent], offset);
     places.push(turned ? places[parent].map((p, axis) => p + turned[axis]) : person.trans);

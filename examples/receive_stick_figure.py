@@ -18,6 +18,7 @@ def joints_of(person, skeleton):
     """(24, 3) metres in the world: every joint is its parent's place plus the offset, turned as the parent is."""
     offsets = np.array(skeleton["offsets"])
     offsets += np.array(skeleton["shape_offsets"]) @ (np.array(person["betas"]) - skeleton["betas"])
+    offsets *= person.get("scale", 1)
     turns, places = [], []
     for parent, offset, quaternion in zip(skeleton["parents"], offsets, person["rotations"], strict=True):
         turn = Rotation.from_quat(quaternion)

@@ -105,6 +105,7 @@ class CameraPose:
     rotmats: Array  # (24, 3, 3) local; [0] turns the body's root frame into the camera frame
     T_cam_root: Array  # (3,) the pelvis joint
     betas: Array  # (10,)
+    scale: float = 1.0  # the person's size to the body's as it was loaded
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,7 @@ class Person:
     pose: WorldPose  # smoothed: what is shown, streamed and recorded as `poses`
     tracked: TrackedPerson
     joint_confidence: Array  # (24,) 0..1, how far each joint is seen: near 0, the pose of that joint is made up
+    scale: float = 1.0  # the person's size to the body's as it was loaded: what both poses are of
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,14 +169,17 @@ class Solver:
             pose=pose,
             tracked=estimate.person,
             joint_confidence=estimate.joint_confidence,
+            scale=body.scale,
         )
 
     def _calmed(self, t: float, estimate: Estimate, smooth: CameraPose) -> CameraPose:
         """The smoothed pose with limbs at rest that are not seen; limbs hang and feet stand in the world's axes."""
-        R_world_cam, seen = self._world.R_world_cam, estimate.joint_confidence
+        R_world_cam, seen, floor_m = self._world.R_world_cam, estimate.joint_confidence, self._world.floor_m
         rotmats, root_m = smooth.rotmats.copy(), R_world_cam @ smooth.T_cam_root
         rotmats[0] = R_world_cam @ rotmats[0]
-        calm = self._limbs.update(estimate.person.id, t, rotmats, root_m, smooth.betas, seen, self._world.floor_m)
+        root_m = root_m / smooth.scale  # limbs are calmed at the size of the body
+        floor_m = None if floor_m is None else floor_m / smooth.scale
+        calm = self._limbs.update(estimate.person.id, t, rotmats, root_m, smooth.betas, seen, floor_m)
         if calm is rotmats:
             return smooth
         calm[0] = smooth.rotmats[0]

@@ -34,9 +34,9 @@ class Body:
     weights: Array  # (V, 24)
     faces: NDArray[np.int64]  # (F, 3)
 
-    def rest_vertices(self, betas: Array) -> Array:
-        """(V, 3) for a shape (10,)."""
-        return self.vertices + self.vertex_shapes @ betas
+    def rest_vertices(self, betas: Array, scale: float = 1.0) -> Array:
+        """(V, 3) for a shape (10,) and a person's size to the body's."""
+        return scale * (self.vertices + self.vertex_shapes @ betas)
 
     def fitted(self, skeleton: Skeleton) -> Body:
         """This body as the stream has it. Raises BodyError where it is another body.

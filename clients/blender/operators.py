@@ -64,10 +64,10 @@ class TOKENMOCAP_OT_create(bpy.types.Operator):
             body = _body(context, skeleton) if context.scene.tokenmocap.with_mesh else None
         except BodyError as error:
             return _refuse(self, f"{error}; or turn the mesh off")
-        betas = _betas(self.person)
-        ob = armature.create(context, "TokenMocap", skeleton.rest_joints(betas))
+        shape = _shape(self.person)
+        ob = armature.create(context, "TokenMocap", skeleton.rest_joints(*shape))
         if body is not None:
-            mesh.create(ob, body, body.rest_vertices(betas))
+            mesh.create(ob, body, body.rest_vertices(*shape))
         ob.tokenmocap.person = self.person
         bind_smpl(ob)
         live.forget_armatures()
@@ -89,13 +89,13 @@ class TOKENMOCAP_OT_fit(bpy.types.Operator):
         ob, skeleton = context.object, _skeleton()
         if skeleton is None:
             return _refuse(self, _NO_SKELETON)
-        betas = _betas(ob.tokenmocap.person)
+        shape = _shape(ob.tokenmocap.person)
         skins = mesh.skins(ob)
         try:
-            rest_vertices = _body(context, skeleton).rest_vertices(betas) if skins else None
+            rest_vertices = _body(context, skeleton).rest_vertices(*shape) if skins else None
         except BodyError as error:
             return _refuse(self, error)
-        armature.set_rest(context, ob, skeleton.rest_joints(betas))
+        armature.set_rest(context, ob, skeleton.rest_joints(*shape))
         for skin in skins:
             mesh.set_rest(skin, rest_vertices)
         live.forget_armatures()
@@ -121,7 +121,7 @@ class TOKENMOCAP_OT_bind(bpy.types.Operator):
             return _refuse(self, "choose the bone map's file first")
         try:
             preset = load_preset(_path(chosen_file) if chosen_file else PRESETS / f"{settings.bone_map}.json")
-            bind_mapped(ob, preset, skeleton.rest_joints(_betas(ob.tokenmocap.person)))
+            bind_mapped(ob, preset, skeleton.rest_joints(*_shape(ob.tokenmocap.person)))
         except (BoneMapError, RigError) as error:
             return _refuse(self, error)
         live.forget_armatures()
@@ -241,12 +241,12 @@ def _skeleton() -> Skeleton | None:
     return receiver.skeleton if receiver is not None else None
 
 
-def _betas(person_id: int) -> np.ndarray:
-    """The person's shape now; the average one while nobody is there."""
+def _shape(person_id: int) -> tuple[np.ndarray, float]:
+    """The person's shape (10,) and scale now; the average ones while nobody is there."""
     receiver = live.receiver()
     pose = receiver.newest() if receiver is not None else None
     person = chosen(pose.people, person_id, None) if pose is not None else None
-    return person.betas if person is not None else np.zeros(10)
+    return (person.betas, person.scale) if person is not None else (np.zeros(10), 1.0)
 
 
 def _body(context: bpy.types.Context, skeleton: Skeleton) -> Body:

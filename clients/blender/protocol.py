@@ -44,9 +44,9 @@ class Skeleton:
     joint_shapes: Array  # (24, 3, 10)
     body_name: str
 
-    def rest_joints(self, betas: Array) -> Array:
-        """(24, 3) for a shape (10,)."""
-        return self.joints + self.joint_shapes @ betas
+    def rest_joints(self, betas: Array, scale: float = 1.0) -> Array:
+        """(24, 3) for a shape (10,) and a person's size to the body's."""
+        return scale * (self.joints + self.joint_shapes @ betas)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +58,7 @@ class Person:
     rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] turns the root into the world
     betas: Array  # (10,)
     joint_confidence: Array | None = None  # (24,) 0..1, how far each joint is seen; None: the stream does not say
+    scale: float = 1.0  # the person's size to the skeleton's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -131,6 +132,9 @@ def _person(fields: dict[str, Any]) -> Person:
     norms = np.linalg.norm(rotations, axis=-1, keepdims=True)
     if np.abs(norms - 1).max() > 0.01:
         raise ProtocolError("a pose message has rotations that are not unit quaternions")
+    scale = _number(fields, "scale") if "scale" in fields else 1.0
+    if scale <= 0:
+        raise ProtocolError("'scale' is not above 0")
     return Person(
         id=_whole(fields, "id"),
         confidence=_number(fields, "confidence"),
@@ -139,6 +143,7 @@ def _person(fields: dict[str, Any]) -> Person:
         rotations=rotations / norms,
         betas=_numbers(fields, "betas", (NUM_BETAS,)),
         joint_confidence=_numbers(fields, "joint_confidence", (NUM_JOINTS,)) if "joint_confidence" in fields else None,
+        scale=scale,
     )
 
 

@@ -32,11 +32,15 @@ class Skinner:
         self._placed = np.empty((3, count), dtype=np.float32)
         self._term = np.empty((3, count), dtype=np.float32)
 
-    def vertices(self, rotmats: Array, betas: Array, trans: Array) -> Array:
-        """Vertices (V, 3) for a pose (24, 3, 3), a shape (10,) and the pelvis joint's position (3,), float32."""
+    def vertices(self, rotmats: Array, betas: Array, trans: Array, scale: float = 1.0) -> Array:
+        """Vertices (V, 3) for a pose (24, 3, 3), a shape (10,) and the pelvis joint's position (3,), float32.
+
+        scale: the person's size to the body's.
+        """
         rest_joints = self._body.rest_joints(betas[None])
         world, joints = forward_kinematics(rotmats[None], rest_joints)
-        transforms = skinning_transforms(world, joints + trans, rest_joints)[0].astype(np.float32, copy=False)
+        transforms = skinning_transforms(world, joints + trans / scale, rest_joints)[0].astype(np.float32, copy=False)
+        transforms *= np.float32(scale)
 
         np.matmul(betas.astype(np.float32, copy=False), self._shape_basis, out=self._rest)
         self._rest += self._template

@@ -104,11 +104,11 @@ class World:
         rotmats, root = self._turned(pose)
         T_world_cam = self._T_world_cam
         if T_world_cam is None:
-            T_world_cam = self._begin(root, root[1] + self._lowest_m(rotmats, pose.betas))
+            T_world_cam = self._begin(root, root[1] + self._lowest_m(rotmats, pose))
         if np.isfinite(pose.T_cam_root).all():
             self._T_cam_anchor = pose.T_cam_root
         trans = root + T_world_cam
-        _, joints = forward_kinematics(rotmats[None], self._body.rest_joints(pose.betas[None]))
+        _, joints = forward_kinematics(rotmats[None], pose.scale * self._body.rest_joints(pose.betas[None]))
         return WorldPose(quaternion_from_rotmat(rotmats), trans, joints[0] + trans)
 
     def in_camera_axes(self, points: Array) -> Array:
@@ -130,11 +130,11 @@ class World:
 
     def _level_m(self, poses: tuple[CameraPose, ...]) -> float:
         """Height of the lowest of these bodies, from the camera; not finite where none of them is."""
-        turned = [(*self._turned(pose), pose.betas) for pose in poses]
-        levels = [float(root[1] + self._lowest_m(rotmats, betas)) for rotmats, root, betas in turned]
+        turned = [(*self._turned(pose), pose) for pose in poses]
+        levels = [float(root[1] + self._lowest_m(rotmats, pose)) for rotmats, root, pose in turned]
         return min((level for level in levels if np.isfinite(level)), default=math.nan)
 
-    def _lowest_m(self, rotmats: Array, betas: Array) -> float:
-        """Height of the body's lowest joint or landmark point from its pelvis."""
-        joints, landmarks = self._body.landmarks(rotmats[None], betas[None])
-        return float(min(joints[0, :, 1].min(), landmarks[0, :, 1].min()))
+    def _lowest_m(self, rotmats: Array, pose: CameraPose) -> float:
+        """Height of the body's lowest joint or landmark point from its pelvis; rotmats (24, 3, 3) as `_turned`."""
+        joints, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
+        return pose.scale * float(min(joints[0, :, 1].min(), landmarks[0, :, 1].min()))

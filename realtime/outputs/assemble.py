@@ -202,6 +202,7 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
     yield whole("up_axis", "Y")
     yield whole("body", _body(header))
     yield whole("rest_joints", rest)
+    yield whole("scale", sampler.row_poses.scale)
     yield resampled("joints", "f4", (24, 3), sampler.joints)
     yield whole("timestamps", grid.times_s)
     yield whole("start_s", float(grid.times_s[0]))
@@ -259,7 +260,8 @@ class _Sampler:
         grid = uniform_grid(rows["t"][mine], good, gap, uniform_rate(np.unique(_column(journal, "t"))))
         betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
         row_poses = RowPoses.of(rows, mine, good, journal.header.session.get("smoothing"))
-        return cls(rows, mine, grid, betas, journal.header.body.rest_joints(betas), row_poses)
+        rest_joints = row_poses.scale * journal.header.body.rest_joints(betas)
+        return cls(rows, mine, grid, betas, rest_joints, row_poses)
 
     def poses(self) -> Iterator[NDArray[np.float64]]:
         """Block by block: each goes on from the one before, so that no vector turns over at pi."""

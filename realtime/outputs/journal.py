@@ -33,7 +33,7 @@ NOBODY = -1
 NUM_BETAS = 10
 _MOST_TOKENS = 4096
 _BLOCK = 2048  # rows in memory at a time
-ROW_LAYOUT = 3  # 1 had no joint_confidence, 2 no camera
+ROW_LAYOUT = 4  # 1 had no joint_confidence, 2 no camera, 3 no scale
 _MAGIC = b"TMOCAPJ1"
 _PREFIX = struct.Struct("<II")  # length and crc32 of the JSON that follows
 _COPY_BYTES = 1 << 20
@@ -147,6 +147,7 @@ def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
             ("tokens", "<i2", (num_tokens,)),
             *([("joint_confidence", "<f4", (NUM_JOINTS,))] if layout >= 2 else []),
             *([("T_world_cam", "<f4", (3,)), ("camera", _CAMERA_ROW)] if layout >= 3 else []),
+            *([("scale", "<f4")] if layout >= 4 else []),
             ("crc", "<u4"),
         ]
     )

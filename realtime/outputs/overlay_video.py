@@ -170,7 +170,7 @@ class Painter:
         camera = PinholeCamera(*size, shot.camera.fov_deg)
         points, colours, faces = [], [], []
         for k, person in enumerate(shot.people):
-            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans)
+            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans, person.scale)
             colour = person_colour(person.id, person.valid)
             colours.append(self._shader.colours(vertices, self._shader.normals(vertices), colour, shot.T_world_cam))
             points.append((vertices - shot.T_world_cam) @ shot.camera.R_world_cam)

@@ -38,6 +38,6 @@ class Publishable:
 
 
 def _is_finite(person: Person) -> bool:
-    whole = np.float64(person.confidence)
-    arrays = (person.pose.trans, person.pose.rotations, person.betas, person.joint_confidence, whole)
+    numbers = np.array((person.confidence, person.scale))
+    arrays = (person.pose.trans, person.pose.rotations, person.betas, person.joint_confidence, numbers)
     return all(bool(np.isfinite(array).all()) for array in arrays)

@@ -348,6 +348,7 @@ def _rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[
         row["rotations"], row["trans"] = person.pose.rotations, person.pose.trans
         row["tokens"] = person.tokens
         row["joint_confidence"] = person.joint_confidence
+        row["scale"] = person.scale
     return rows
 
 
@@ -357,5 +358,5 @@ def _is_finite(person: Person) -> bool:
             np.isfinite(pose.rotations).all() and np.isfinite(pose.trans).all() and np.isfinite(pose.joints).all()
         )
 
-    numbers = np.concatenate(([person.confidence], person.betas, person.joint_confidence))
+    numbers = np.concatenate(([person.confidence, person.scale], person.betas, person.joint_confidence))
     return bool(np.isfinite(numbers).all()) and all(pose_is(pose) for pose in (person.raw, person.pose))

@@ -27,6 +27,7 @@ class RowPoses:
     numbers: NDArray[np.intp]  # (M,) which rows, in order of time
     good: NDArray[np.intp]  # (G,) which of those M have a pose that may be used
     smoothing: str | None  # the level at which the file is to be smoothed; None: poses stay as they were shown
+    scale: float = 1.0  # the person's size to the body's, as known in the end: places are as if it always had been
 
     @classmethod
     def of(cls, rows: Any, numbers: NDArray[np.intp], good: NDArray[np.bool_], smoothing: object) -> RowPoses:
@@ -34,7 +35,8 @@ class RowPoses:
         known = smoothing in LEVELS and "T_world_cam" in rows.dtype.names
         if known:
             known = bool(np.isfinite(rows["T_world_cam"][numbers[good]]).all())
-        return cls(rows, numbers, np.flatnonzero(good), str(smoothing) if known else None)
+        scale = float(rows["scale"][numbers[good][-1:]][0]) if "scale" in rows.dtype.names else 1.0
+        return cls(rows, numbers, np.flatnonzero(good), str(smoothing) if known else None, scale)
 
     @property
     def lag_s(self) -> float | None:
@@ -48,7 +50,13 @@ class RowPoses:
     def pelvis(self, at: NDArray[np.intp]) -> Floats:
         """(K, 3) in the world, likewise."""
         places_m = self._poses(at, "trans", Track.smooth_places)
-        return places_m + self._column("T_world_cam", at) if self._level is not None else places_m
+        if self._level is not None:
+            return places_m + self._column("T_world_cam", at)
+        grown = self._grown(at)
+        if np.all(grown == 1):
+            return places_m
+        T_world_cam = self._column("T_world_cam", at)
+        return T_world_cam + grown * (places_m - T_world_cam)
 
     @property
     def _level(self) -> SmoothingLevel | None:
@@ -72,8 +80,12 @@ class RowPoses:
         pace_here = pace(self.rows["joint_confidence"][self.numbers[at]]).astype(np.float64)
         raw, shown = self._column("raw_rotations", at), self._column("rotations", at)
         rotations = _mixed(raw, shown, (1 - pace_here) / (1 - SLOWEST))
-        place_m = self._column("raw_trans", at) - self._column("T_world_cam", at)
+        place_m = self._grown(at) * (self._column("raw_trans", at) - self._column("T_world_cam", at))
         return Track(self._column("t", at), rotations, place_m, pace_here)
+
+    def _grown(self, at: NDArray[np.intp]) -> Floats | float:
+        """(K, 1) the person's size to that which they were held to have in these rows: so much farther they stood."""
+        return self.scale / self._column("scale", at)[:, None] if "scale" in self.rows.dtype.names else 1.0
 
     def _column(self, name: str, at: NDArray[np.intp]) -> Floats:
         column: NDArray[Any] = self.rows[name][self.numbers[at]]

@@ -65,6 +65,7 @@ _LATER: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "start_s": ("f8", ()),
     "joint_confidence": ("f4", ("N", 24)),
     "smoothing_lag_s": ("f8", ()),
+    "scale": ("f8", ()),
 }
 _BLOCK = 2048  # frames in memory at a time
 _FARTHEST = 1e6  # of any number of a frame: metres, radians, seconds
@@ -88,7 +89,7 @@ class SessionHead:
     version: int
     up_axis: str
     body: dict[str, Any]  # name, sha256 of its file, stature_m of its template
-    rest_joints: NDArray[np.float64]  # (24, 3) of the T-pose with these betas
+    rest_joints: NDArray[np.float64]  # (24, 3) of the T-pose with these betas, at the person's scale
     person: int
     # fov (horizontal), pitch and roll in radians, size (width, height) in pixels, height in metres, source, and doubt
     # in degrees (docs/camera.md). Files of before have neither roll nor source nor doubt.
@@ -96,6 +97,7 @@ class SessionHead:
     recording: str  # unlike any other recording's
     session: str  # JSON: what the program was told and which parts it used
     start_s: float = 0.0  # from the recording's first source frame to the first row: timestamps[0]
+    scale: float = 1.0  # the person's size to the body's
     smoothing_lag_s: float | None = None  # 0: poses are in time; None: they carry the delay with which they were shown
 
     @property
@@ -329,9 +331,9 @@ def _check_head(path: Path, head: SessionFile) -> None:
     for rate in (head.mocap_framerate, head.mocap_frame_rate):
         if not (rate >= 1 and rate == round(rate)):
             raise SessionError(f"{path} is damaged: its frame rate is {rate}, not a whole number above 0")
-    numbers = [*head.betas, *head.rest_joints.ravel(), head.body["stature_m"], head.start_s]
-    if not (np.abs(numbers) < _FARTHEST).all():
-        raise SessionError(f"{path} is damaged: its body or its start is of numbers that are not finite")
+    numbers = [*head.betas, *head.rest_joints.ravel(), head.body["stature_m"], head.start_s, head.scale]
+    if not (np.abs(numbers) < _FARTHEST).all() or head.scale <= 0:
+        raise SessionError(f"{path} is damaged: its body or its start is of numbers that cannot be")
 
 
 def _check_rows(path: Path, rows: dict[str, NDArray[Any]]) -> None:

@@ -28,6 +28,7 @@ class ShownPerson:
     trans: Array  # (3,) pelvis in the world
     betas: Array  # (10,)
     joints_px: Array  # (24, 2) the joints as the camera sees them, in the picture's pixels
+    scale: float = 1.0  # the person's size to the body's
 
     @property
     def rotmats(self) -> Array:
@@ -61,7 +62,8 @@ def people_shown(solved: SolvedFrame, scale: float) -> tuple[ShownPerson, ...]:
             continue
         joints_cam = ((pose.joints - solved.T_world_cam) @ R_world_cam).astype(np.float32, copy=False)
         joints_px = camera.project(joints_cam) * np.float32(scale)
-        people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, person.betas, joints_px))
+        body = person.betas, joints_px, person.scale
+        people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, *body))
     return tuple(people)
 
 

@@ -212,25 +212,27 @@ class _PageBody:
         _set(self._mesh, "visible", False)
 
     def _has_other_shape(self, person: ShownPerson) -> bool:
-        return bool(np.abs(self._body.shapedirs @ (person.betas - self._betas)).max() > _SHAPE_M)
+        grown_m = abs(person.scale - self._scale) * self._body.stature_m
+        return grown_m + np.abs(self._body.shapedirs @ (person.betas - self._betas)).max() > _SHAPE_M
 
     def _build(self, person: ShownPerson) -> None:
         """The mesh in its rest pose; bones that the browser then moves."""
         self._built_at = time.monotonic()
-        self._betas = person.betas
+        self._betas, self._scale = person.betas, person.scale
         self._mesh = self._scene.add_mesh_skinned(
             self._name,
-            self._body.v_template + self._body.shapedirs @ person.betas,
+            person.scale * (self._body.v_template + self._body.shapedirs @ person.betas),
             self._body.faces,
             bone_wxyzs=np.tile([1.0, 0.0, 0.0, 0.0], (NUM_JOINTS, 1)),
-            bone_positions=self._body.rest_joints(person.betas[None])[0],
+            bone_positions=person.scale * self._body.rest_joints(person.betas[None])[0],
             skin_weights=self._weights,
             color=_rgb(person),
         )
 
     def _bones(self, person: ShownPerson) -> tuple[Array, Array]:
         """Orientations (24, 4) wxyz and positions (24, 3) in the world."""
-        rotmats, joints = forward_kinematics(person.rotmats[None], self._body.rest_joints(self._betas[None]))
+        rest_joints = self._scale * self._body.rest_joints(self._betas[None])
+        rotmats, joints = forward_kinematics(person.rotmats[None], rest_joints)
         return np.roll(quaternion_from_rotmat(rotmats[0]), 1, axis=1), joints[0] + person.trans
 
 

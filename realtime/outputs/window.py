@@ -269,7 +269,7 @@ class Window:
         colours = []
         shift = np.array([self._follow.point[0], 0.0, self._follow.point[1]], np.float32)
         for person in people:
-            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans) - shift
+            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans, person.scale) - shift
             normals = self._shader.normals(vertices)
             if self._mirror:
                 vertices, normals = _mirrored(vertices), _mirrored(normals)

@@ -50,8 +50,8 @@ class Wire:
     def skeleton(self) -> bytes:
         """Names, parents and rest offsets (metres, parent to child; the root's is its place at rest).
 
-        Offsets are those of the first person of the latest frame, whose `betas` are given too. Anybody else's are
-        offsets + shape_offsets @ (betas - the skeleton's betas).
+        Offsets are those of the first person of the latest frame, whose `betas` are given too, at scale 1. Anybody's
+        are scale * (offsets + shape_offsets @ (betas - the skeleton's betas)).
         """
         rest = self._body.rest_joints(self._betas[None])[0]
         return _message(
@@ -107,6 +107,7 @@ def _person(person: Person, *, with_tokens: bool) -> dict[str, Any]:
         "trans": _numbers(person.pose.trans),
         "rotations": _numbers(person.pose.rotations, 6),
         "betas": _numbers(person.betas),
+        "scale": round(person.scale, 5),
     }
     if with_tokens:
         fields["tokens"] = person.tokens.tolist()

@@ -45,7 +45,7 @@ class StandingBody:
 def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
     """The body of `session`, whose file `spec` names. Raises ExportError if it is another one, BodyFileError."""
     body = _body_of(session, spec)
-    vertices = body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32)
+    vertices = session.scale * (body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32))
     lift = np.array([0.0, -vertices[:, 1].min(), 0.0], np.float32)
     vertices += lift
     influences, weights = _influences(body.weights)
@@ -67,7 +67,7 @@ def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
         raise ExportError(f"the session's body is '{session.body['name']}', not {spec}: give its file with --body")
     betas = session.betas[None, :10].astype(np.float32)
     for candidate in (body, body.scaled_to_height(session.body["stature_m"])):
-        if np.abs(candidate.rest_joints(betas)[0] - session.rest_joints).max() < _SAME_M:
+        if np.abs(session.scale * candidate.rest_joints(betas)[0] - session.rest_joints).max() < _SAME_M:
             return candidate
     raise ExportError(f"the joints of the session are not those of {spec}, though its file is the same: not exported")
 

@@ -47,7 +47,8 @@ def smpl_shape(session: SessionHead, smpl_file: Path | None) -> SmplShape:
         return SmplShape(betas, pelvis, f"SMPL ({smpl.name}), betas fitted to the session's joints at rest")
     if session.body["sha256"] == free.sha256:
         return SmplShape(np.zeros(10), PELVIS_M, "SMPL neutral, mean shape (betas 0)")
-    return SmplShape(session.betas[:10], session.rest_joints[0], f"{session.body['name']}, as recorded")
+    pelvis = session.rest_joints[0] / session.scale  # of the body that these betas make
+    return SmplShape(session.betas[:10], pelvis, f"{session.body['name']}, as recorded")
 
 
 def fitted_betas(smpl: BodyModel, rest_joints: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -67,7 +67,7 @@ class Humanoid:
 
 
 def _place_all(person: Person, body: BodyModel) -> Array:
-    rest = body.rest_joints(person.betas[None])[0]
+    rest = person.scale * body.rest_joints(person.betas[None])[0]
     offsets = rest - rest[PARENTS]
     offsets[0] = person.pose.trans
     return _in_unity(offsets, person.pose.rotations)[_ALL_JOINTS]
@@ -79,7 +79,7 @@ def _place_required(person: Person, body: BodyModel) -> Array:
     Head and limbs keep their directions in the world. The one bone of the back takes the rotation that brings head and
     shoulders nearest to their places (Kabsch 1976).
     """
-    rest = body.rest_joints(person.betas[None])
+    rest = person.scale * body.rest_joints(person.betas[None])
     world, joints = forward_kinematics(rotmat_from_quaternion(person.pose.rotations)[None], rest)
     rest, world, joints = rest[0], world[0], joints[0]
     back, _ = Rotation.align_vectors(joints[_HELD_UP] - joints[_BACK], rest[_HELD_UP] - rest[_BACK])

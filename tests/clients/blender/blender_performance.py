@@ -22,6 +22,7 @@ from realtime.outputs.streams.zmq_stream import ZmqStream
 from realtime.outputs.wire import Wire
 
 BETAS = np.array([1.5, -1.0, 0.8, 0.5, -0.7, 0.3, 0.6, -0.4, 0.2, -0.5], np.float32)
+SCALE = 0.9  # the performer's size to the body's
 _IMAGE = np.zeros((48, 64, 3), np.uint8)
 
 
@@ -61,6 +62,7 @@ def person_at(t: float, id: int = 1) -> Person:
         pose=pose,
         tracked=tracked,
         joint_confidence=JOINT_CONFIDENCE,
+        scale=SCALE,
     )
 
 
@@ -85,7 +87,7 @@ def recorded(path: Path) -> Performance:
         rotvec[22:] = 0  # SMPL-H's fingers begin here
         rotations = Rotation.from_rotvec(rotvec).as_quat().astype(np.float32)
         pose = WorldPose(rotations, session.joints[k, 0], session.joints[k])
-        return (replace(person, pose=pose, betas=session.betas[:10].astype(np.float32)),)
+        return (replace(person, pose=pose, betas=session.betas[:10].astype(np.float32), scale=session.scale),)
 
     return Performance(open_body().scaled_to_height(session.body["stature_m"]), people_at)
 

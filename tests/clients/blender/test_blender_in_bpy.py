@@ -34,7 +34,8 @@ class Session:
     def __init__(self, seen: dict[str, NDArray], publisher: Publisher) -> None:
         self.seen = seen
         self.t = np.array([t_capture for t_capture, _ in publisher.sent])
-        self.body, self.betas = publisher.body, publisher.sent[0][1].people[0].betas
+        first = publisher.sent[0][1].people[0]
+        self.body, self.betas, self.scale = publisher.body, first.betas, first.scale
         poses = [solved.people[0].pose for _, solved in publisher.sent]
         self.rotations = np.stack([pose.rotations for pose in poses]).astype(np.float64)
         self.trans = np.stack([pose.trans for pose in poses])
@@ -43,7 +44,7 @@ class Session:
         """(N, 24, 3) in Blender's axes, by SciPy's slerp between what was sent and our own kinematics."""
         rotmats = np.stack([Slerp(self.t, Rotation.from_quat(q))(times).as_matrix() for q in self._by_joint()], axis=1)
         trans = np.stack([np.interp(times, self.t, self.trans[:, axis]) for axis in range(3)], axis=-1)
-        rest = np.repeat(self.body.rest_joints(self.betas[None]), len(times), axis=0)
+        rest = np.repeat(self.scale * self.body.rest_joints(self.betas[None]), len(times), axis=0)
         joints = forward_kinematics(rotmats.astype(np.float32), rest)[1] + trans[:, None]
         return joints @ Z_UP.T
 
@@ -92,7 +93,8 @@ def test_mesh_is_skinned_as_ours(session: Session) -> None:
     for k, skin in enumerate(session.seen["skins"]):
         trans = np.array([np.interp(times[k], session.t, session.trans[:, axis]) for axis in range(3)], np.float32)
         rotmats = np.stack([joint[k] for joint in rotations]).astype(np.float32)
-        ours = session.body.vertices(rotmats, session.betas, trans) @ Z_UP.T
+        about_pelvis = session.body.vertices(rotmats, session.betas, np.zeros(3, np.float32))
+        ours = (session.scale * about_pelvis + trans) @ Z_UP.T
         assert np.linalg.norm(skin - ours, axis=-1).max() < 0.002
     assert len(session.seen["skins"]) > 0
 
@@ -169,7 +171,7 @@ def test_limbs_of_other_armatures_point_the_same_way(session: Session, rig: str)
 
 def test_mixamo_hips_keep_their_height(session: Session) -> None:
     """The performer's pelvis, scaled by the ratio of the legs, over the armature's own ground."""
-    rest = session.body.rest_joints(session.betas[None])[0]
+    rest = session.scale * session.body.rest_joints(session.betas[None])[0]
     scale = 0.87 / (rest[0, 1] - rest[[7, 8], 1].mean())
     hips = session.seen["mixamo_heads"][:, session.seen["mixamo_joints"].tolist().index("pelvis")]
     assert np.abs(hips - scale * session.joints_at(session.seen["mixamo_times"])[:, 0]).max() < 0.003

@@ -57,6 +57,20 @@ def test_each_joints_confidence_is_optional_but_right() -> None:
         parse(changed(pose_message(3), people=[person | {"joint_confidence": [0.5] * 23}]))
 
 
+def test_a_persons_scale_is_optional_but_right() -> None:
+    person = json.loads(pose_message(3).partition(b" ")[2])["people"][0]
+    pose = parse(changed(pose_message(3), people=[person | {"scale": 0.7}]))
+    assert isinstance(pose, Pose)
+    assert pose.people[0].scale == 0.7
+    del person["scale"]
+    pose = parse(changed(pose_message(3), people=[person]))
+    assert isinstance(pose, Pose)
+    assert pose.people[0].scale == 1.0
+    for bad in (0, -0.5, "1", [1.0]):
+        with pytest.raises(ProtocolError, match="'scale' is not"):
+            parse(changed(pose_message(3), people=[person | {"scale": bad}]))
+
+
 @pytest.mark.parametrize("betas", [np.zeros(10, np.float32), BETAS])
 def test_rest_joints_of_any_shape_come_from_the_skeleton(betas: np.ndarray) -> None:
     wire = Wire(BODY)
@@ -64,6 +78,7 @@ def test_rest_joints_of_any_shape_come_from_the_skeleton(betas: np.ndarray) -> N
     read = parse(wire.skeleton())
     assert isinstance(read, Skeleton)
     assert np.abs(read.rest_joints(betas) - BODY.rest_joints(betas[None])[0]).max() < 1e-4
+    assert np.abs(read.rest_joints(betas, 0.7) - 0.7 * BODY.rest_joints(betas[None])[0]).max() < 1e-4
 
 
 def test_a_skeleton_without_shapes_is_enough() -> None:

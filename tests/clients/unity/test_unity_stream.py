@@ -118,11 +118,11 @@ def actor_writer(csharp: Any, components: tuple[str, ...], harness: Path) -> Pat
 
 
 def _another_person(t: float) -> Person:
-    """Of another shape than the one that the skeleton message describes, and elsewhere."""
-    person = person_at(t + 3.0, id=2)
+    """Of another shape and size than the skeleton message describes, and elsewhere."""
+    person = person_at(t + 3.0, id=2, scale=0.8)
     betas = BETAS[::-1].copy()
     rotmats = rotmats_of(person.pose.rotations).astype(np.float32)
-    joints = forward_kinematics(rotmats[None], BODY.rest_joints(betas[None]))[1][0] + person.pose.trans
+    joints = 0.8 * forward_kinematics(rotmats[None], BODY.rest_joints(betas[None]))[1][0] + person.pose.trans
     return replace(person, betas=betas, pose=replace(person.pose, joints=joints.astype(np.float32)))
 
 

@@ -57,6 +57,14 @@ def test_skinning_equals_smplx(tmp_path, smpl_arrays):
         np.testing.assert_allclose(joints[0] + pelvis, expected.joints[0, :24].numpy(), atol=1e-5)
 
 
+def test_a_person_of_another_size_is_the_body_grown_about_the_pelvis(open_body):
+    rng = np.random.default_rng(5)
+    rotmats, betas, pelvis = _pose(rng)[0], _betas(rng)[0], np.array([0.3, 0.9, -2.0], np.float32)
+    grown = Skinner(open_body).vertices(rotmats, betas, pelvis, 0.8)
+    expected = pelvis + 0.8 * (open_body.vertices(rotmats, betas, pelvis) - pelvis)
+    np.testing.assert_allclose(grown, expected, atol=1e-5)
+
+
 @given(SEEDS)
 @settings(max_examples=20)
 def test_joints_follow_the_tree(open_body, seed):

@@ -59,15 +59,15 @@ def rotmats_of(quaternions: np.ndarray) -> np.ndarray:
     return np.swapaxes(basis + 2 * np.cross(u, np.cross(u, basis) + w * basis), -1, -2)
 
 
-def pose_at(t: float, phase: float = 0.0) -> WorldPose:
+def pose_at(t: float, phase: float = 0.0, scale: float = 1.0) -> WorldPose:
     quaternions = quaternions_at(t, phase)
     trans = np.array([np.sin(t), 0.9 + 0.1 * np.cos(2 * t), 0.3 * t])
     rotmats = rotmats_of(quaternions).astype(np.float32)
-    joints = forward_kinematics(rotmats[None], BODY.rest_joints(BETAS[None]))[1][0] + trans
+    joints = scale * forward_kinematics(rotmats[None], BODY.rest_joints(BETAS[None]))[1][0] + trans
     return WorldPose(quaternions.astype(np.float32), trans.astype(np.float32), joints.astype(np.float32))
 
 
-def person_at(t: float, *, id: int = 1, valid: bool = True) -> Person:
+def person_at(t: float, *, id: int = 1, valid: bool = True, scale: float = 1.0) -> Person:
     landmarks = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
     return Person(
         id=id,
@@ -75,10 +75,11 @@ def person_at(t: float, *, id: int = 1, valid: bool = True) -> Person:
         valid=valid,
         betas=BETAS,
         tokens=np.arange(NUM_TOKENS, dtype=np.int16),
-        raw=pose_at(t, phase=0.1),
-        pose=pose_at(t),
+        raw=pose_at(t, phase=0.1, scale=scale),
+        pose=pose_at(t, scale=scale),
         tracked=TrackedPerson(id, landmarks, np.zeros(4, np.float32)),
         joint_confidence=JOINT_CONFIDENCE,
+        scale=scale,
     )
 
 

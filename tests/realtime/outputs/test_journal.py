@@ -24,6 +24,7 @@ from realtime.outputs.journal import (
     is_being_written,
     read_journal,
     row_dtype,
+    write_journal,
 )
 from realtime.outputs.session import load_session
 from tests.realtime.outputs.synthetic_stream import BETAS, BODY, pose_at
@@ -145,6 +146,16 @@ def test_a_journal_of_the_first_layout_is_read_and_finished(tmp_path: Path) -> N
     session = load_session(take.path)
     assert session.joint_confidence is None
     assert session.valid.all()
+
+
+def test_a_journal_of_before_people_had_sizes_is_read_and_finished(tmp_path: Path) -> None:
+    rows = np.zeros(20, row_dtype(TOKENS, 3))
+    rows["t"], rows["seq"], rows["valid"] = np.arange(20) / 30, np.arange(20), True
+    rows["raw_rotations"][..., 3] = rows["rotations"][..., 3] = 1.0
+    write_journal(tmp_path / "s.npz.journal", replace(HEADER, layout=3), rows)
+    (take,) = finish(tmp_path / "s.npz").takes
+    session = load_session(take.path)
+    assert (session.scale, session.frames) == (1.0, 20)
 
 
 def test_rows_of_a_newer_layout_are_refused_in_one_line(tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def check(message: bytes) -> dict[str, Any]:
 def received_joints(skeleton: dict[str, Any], person: dict[str, Any]) -> np.ndarray:
     """What a receiver that knows only the messages makes of them: one joint after the other, in float64."""
     away = np.array(person["betas"]) - skeleton["betas"]
-    offsets = np.array(skeleton["offsets"]) + np.array(skeleton["shape_offsets"]) @ away
+    offsets = person["scale"] * (np.array(skeleton["offsets"]) + np.array(skeleton["shape_offsets"]) @ away)
     turns: list[Rotation] = []
     places: list[np.ndarray] = []
     for joint, parent in enumerate(skeleton["parents"]):
@@ -88,12 +88,13 @@ def test_tokens_come_only_when_asked_for() -> None:
     assert check(wire.pose(solved, fps=30, with_tokens=True))["people"][0]["tokens"] == list(range(40))
 
 
-def test_joints_from_the_messages_are_ours_for_every_shape() -> None:
+@pytest.mark.parametrize("scale", [1.0, 0.73])
+def test_joints_from_the_messages_are_ours_for_every_shape_and_size(scale: float) -> None:
     wire = Wire(BODY)
     before = check(wire.skeleton())  # of the template: nobody was seen yet
     assert not np.any(before["betas"])
     np.testing.assert_allclose(before["offsets"][0], BODY.joints_template[0], atol=1e-5)
-    solved = solved_at(0.7, 0)
+    solved = solved_at(0.7, 0, (person_at(0.7, scale=scale),))
     person = check(wire.pose(solved, fps=30))["people"][0]
     after = check(wire.skeleton())
     np.testing.assert_allclose(after["betas"], BETAS, atol=1e-5)
@@ -102,11 +103,11 @@ def test_joints_from_the_messages_are_ours_for_every_shape() -> None:
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("where", ["rotations", "trans", "betas", "confidence", "joint_confidence"])
+@pytest.mark.parametrize("where", ["rotations", "trans", "betas", "confidence", "scale", "joint_confidence"])
 def test_nobody_with_a_number_that_is_not_finite_is_published(bad: float, where: str) -> None:
     sick, well = person_at(0.1, id=1), person_at(0.2, id=2)
-    if where == "confidence":
-        sick = replace(sick, confidence=bad)
+    if where in ("confidence", "scale"):
+        sick = replace(sick, **{where: bad})
     elif where in ("betas", "joint_confidence"):
         array = np.array(getattr(sick, where))
         array[4] = bad

@@ -71,7 +71,7 @@ namespace TokenMocap
 
         public void Update(Skeleton skeleton, PersonPose pose)
         {
-            skeleton.OffsetsOf(pose.Betas, _offsets);
+            skeleton.OffsetsOf(pose, _offsets);
             skeleton.WorldRotations(pose, _world);
             for (int joint = 0; joint < Count; joint++) _corrections[joint] = Quaternion.Identity;
             foreach (int[] limb in Limbs) Correct(limb);
@@ -107,7 +107,7 @@ namespace TokenMocap
             Vector3 theirMiddle = (at[LeftHip] + at[RightHip]) / 2 - at[Pelvis];
             Vector3 middle = Handedness.Convert(pose.Trans + Vector3.Transform(ourMiddle, _world[Pelvis])) * Scale;
             float theirAnkle = (at[LeftAnkle].Y + at[RightAnkle].Y) / 2; // the avatar's soles are at its root's height
-            middle.Y += theirAnkle - AnkleAboveSole * Scale;
+            middle.Y += theirAnkle - AnkleAboveSole * pose.Scale * Scale;
             HipsPosition = middle - Vector3.Transform(theirMiddle, Handedness.Convert(_world[Pelvis]));
         }
 

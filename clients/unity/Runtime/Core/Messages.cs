@@ -59,6 +59,8 @@ namespace TokenMocap
         public float[] JointConfidence;
         /// <summary>The body's shape; may be empty.</summary>
         public float[] Betas = new float[0];
+        /// <summary>The person's size to that of the skeleton's offsets.</summary>
+        public float Scale = 1;
 
         /// <summary>Becomes the moment between two: 0 is `a`, 1 is `b`. Rotations are copies.</summary>
         public void SetBetween(PersonPose a, PersonPose b, float amount)
@@ -69,6 +71,7 @@ namespace TokenMocap
             Valid = nearer.Valid;
             JointConfidence = nearer.JointConfidence;
             Betas = nearer.Betas;
+            Scale = a.Scale + amount * (b.Scale - a.Scale);
             Trans = Vector3.Lerp(a.Trans, b.Trans, amount);
             for (int i = 0; i < Rotations.Length; i++)
                 Rotations[i] = Quaternion.Slerp(a.Rotations[i], b.Rotations[i], amount);

@@ -26,8 +26,11 @@ namespace TokenMocap
             _shapeOffsets = shapeOffsets;
         }
 
-        /// <summary>Rest offsets of a person of this shape, into (24); the root's is its place at rest.</summary>
-        public void OffsetsOf(float[] betas, Vector3[] offsets)
+        /// <summary>Rest offsets of a person, into (24); the root's is its place at rest.</summary>
+        public void OffsetsOf(PersonPose pose, Vector3[] offsets) => OffsetsOf(pose.Betas, offsets, pose.Scale);
+
+        /// <summary>Rest offsets of a person of this shape and scale, into (24).</summary>
+        public void OffsetsOf(float[] betas, Vector3[] offsets, float scale = 1)
         {
             for (int joint = 0; joint < offsets.Length; joint++)
             {
@@ -38,7 +41,7 @@ namespace TokenMocap
                     for (int i = 0; i < shape.Length && i < betas.Length && i < _betas.Length; i++)
                         offset += shape[i] * (betas[i] - _betas[i]);
                 }
-                offsets[joint] = offset;
+                offsets[joint] = scale * offset;
             }
         }
 

@@ -119,6 +119,10 @@ namespace TokenMocap
                         person.JointConfidence = ReadJoints(reader, key, Single);
                         break;
                     case "betas": person.Betas = ReadSingles(reader, key); break;
+                    case "scale":
+                        person.Scale = Single(reader, key);
+                        if (!(person.Scale > 0)) throw new WireException("scale is not above 0");
+                        break;
                     default: reader.Skip(); break;
                 }
             }

@@ -41,7 +41,7 @@ namespace TokenMocap.Samples
             bool isSeen = skeleton != null && stream.Sample(personId, _pose);
             if (isSeen)
             {
-                skeleton.OffsetsOf(_pose.Betas, _offsets);
+                skeleton.OffsetsOf(_pose, _offsets);
                 skeleton.WorldRotations(_pose, _rotations);
                 skeleton.JointPositions(_pose, _rotations, _offsets, _positions);
             }

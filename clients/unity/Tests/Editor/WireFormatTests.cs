@@ -51,6 +51,23 @@ namespace TokenMocap.Tests
         }
 
         [Test]
+        public void APersonsScaleIsReadWhereItIsSentAndTheirOffsetsGrowWithIt()
+        {
+            Assert.AreEqual(1.0, ((PoseMessage)WireFormat.Parse(Make.PoseText())).People[0].Scale, 0);
+            string scaled = Make.PoseText().Replace("\"tokens\"", "\"scale\":0.5,\"tokens\"");
+            PersonPose person = ((PoseMessage)WireFormat.Parse(scaled)).People[0];
+            Assert.AreEqual(0.5, person.Scale, 1e-6);
+            var between = new PersonPose();
+            between.SetBetween(person, new PersonPose(), 0.5f);
+            Assert.AreEqual(0.75, between.Scale, 1e-6);
+            var offsets = new Vector3[24];
+            person.Betas = new float[] { 1, 0 };
+            ((SkeletonMessage)WireFormat.Parse(Make.SkeletonText())).Skeleton.OffsetsOf(person, offsets);
+            Assert.AreEqual(new Vector3(0, 0.25f, 0), offsets[5]);
+            Assert.Throws<WireException>(() => WireFormat.Parse(scaled.Replace("0.5,", "0,")));
+        }
+
+        [Test]
         public void AStatusIsRead()
         {
             var status = (StatusMessage)WireFormat.Parse("status {\"v\":1,\"state\":\"lost\",\"dropped\":12,\"message\":\"no camera\"}");

@@ -44,7 +44,7 @@ internal static class JointWriter
                 if (!(arrival.Message is PoseMessage pose) || skeleton == null) continue;
                 foreach (PersonPose person in pose.People)
                 {
-                    skeleton.OffsetsOf(person.Betas, offsets);
+                    skeleton.OffsetsOf(person, offsets);
                     skeleton.WorldRotations(person, rotations);
                     skeleton.JointPositions(person, rotations, offsets, joints);
                     Setting.Write(output, Line(pose.Seq, person.Id, joints));
