@@ -51,6 +51,7 @@ class Consensus:
             math.hypot(float(share @ [reading.fov_doubt_deg for reading in members]), outside * fov_apart),
             math.hypot(float(share @ [reading.up_doubt_deg for reading in members]), outside * up_apart),
             float(share @ [reading.support for reading in members]),
+            float(share @ [reading.bend for reading in members]),
         )
 
 

@@ -23,6 +23,9 @@ Array = NDArray[np.float64]
 FOVS_DEG = np.degrees(2 * np.arctan(np.geomspace(math.tan(math.radians(12.5)), math.tan(math.radians(50)), 15)))
 BENDS = (0.0, -0.03, -0.07, -0.12)  # of the lens, see `_Rays.normals`; webcams bulge, hardly any lens pinches
 USUAL_BEND = 0.04
+FISHEYE_BENDS, FISHEYE_FROM = (-0.25, -0.4, -0.6), -0.18  # of lenses of 100 to 170 degrees
+FISHEYE_LEAST_DEG = 59.0  # the middle of such a picture, continued
+FISHEYE_MORE, FISHEYE_UNDER = 0.1, 0.5  # of the edges that it must explain more, and when it is worth a look
 USUAL_FOV_DEG = 60.0  # across the longer side: webcams have 55 to 78, the main cameras of phones 62 to 75 in video
 USUAL_SPREAD = 0.35  # of the logarithm of the focal length
 MOST_DOWN_DEG, MOST_UP_DEG, MOST_ROLL_DEG = 70.0, 25.0, 45.0
@@ -43,6 +46,12 @@ class RoomReading:
     fov_doubt_deg: float  # standard deviations
     up_doubt_deg: float
     support: float  # share of the picture's edges that the three directions explain, 0..1
+    bend: float = 0.0  # of the lens, see `_Lens`
+
+    @property
+    def fisheye(self) -> bool:
+        """Whether straight lines are bent too much for a pinhole; the field of view is then the middle's, continued."""
+        return self.bend < FISHEYE_FROM
 
 
 def read_room(image_bgr: NDArray[np.uint8], fov_deg: float | None = None) -> RoomReading | None:
@@ -58,14 +67,24 @@ def read_room(image_bgr: NDArray[np.uint8], fov_deg: float | None = None) -> Roo
     pairs = _steep_pairs(edges, weights)
     if not len(pairs):
         return None
-    fovs_deg = FOVS_DEG if fov_deg is None else [fov_deg]
+    fovs_deg = FOVS_DEG if fov_deg is None else np.array([fov_deg])
+    readings = _scan(rays, pairs, fovs_deg, BENDS)
+    best = max(readings, key=lambda axes: axes.support, default=None)
+    if best is None or best.lens.bend == min(BENDS) or best.support < FISHEYE_UNDER:
+        wide = fovs_deg if fov_deg is not None else fovs_deg[fovs_deg >= FISHEYE_LEAST_DEG]
+        readings += _scan(rays, pairs, wide, FISHEYE_BENDS)
+    return _weigh(rays, readings, fov_is_known=fov_deg is not None) if readings else None
+
+
+def _scan(rays: _Rays, pairs: NDArray[np.intp], fovs_deg: Array, bends: tuple[float, ...]) -> list[_Axes]:
+    """The best three directions for each lens."""
     readings = []
-    for bend in BENDS:
-        for fov in fovs_deg:
-            axes = _best_axes(rays, _Lens.of(float(fov), bend), pairs)
+    for bend in bends:
+        for fov_deg in fovs_deg:
+            axes = _best_axes(rays, _Lens.of(float(fov_deg), bend), pairs)
             readings += [] if axes is None else [axes]
             time.sleep(_BREATH_S)
-    return _weigh(rays, readings, fov_is_known=fov_deg is not None) if readings else None
+    return readings
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +212,7 @@ def _weigh(rays: _Rays, readings: list[_Axes], *, fov_is_known: bool) -> RoomRea
         math.hypot(exact[0].fov_noise_deg, math.sqrt(float(share @ fovs_off**2))),
         math.hypot(exact[0].up_noise_deg, math.sqrt(float(share @ ups_off**2))),
         best.support,
+        best.lens.bend,
     )
 
 
@@ -204,7 +224,8 @@ def angle_deg(a: Array, b: Array) -> float:
 def _log_chance(axes: _Axes) -> float:
     """Logarithm of how likely a reading is, but for a constant: by the edges, and by what cameras are like."""
     unusual = math.log(axes.lens.tan_half_fov / math.tan(math.radians(USUAL_FOV_DEG / 2))) / USUAL_SPREAD
-    return axes.support / SIGNIFICANT - 0.5 * unusual**2 - 0.5 * (axes.lens.bend / USUAL_BEND) ** 2
+    bends = min(0.5 * (axes.lens.bend / USUAL_BEND) ** 2, FISHEYE_MORE / SIGNIFICANT)
+    return axes.support / SIGNIFICANT - 0.5 * unusual**2 - bends
 
 
 def _distinct_readings(readings: list[_Axes]) -> list[_Axes]:
@@ -226,7 +247,8 @@ def _refine(rays: _Rays, start: _Axes, *, fov_is_known: bool) -> _Exact:
     Geman and McClure's weights take out edges of no direction.
     """
     lens, R_cam_room = start.lens, start.R_cam_room
-    prior = np.array([_FIXED if fov_is_known else 1e-9, (_EDGE_NOISE_RAD / USUAL_BEND) ** 2, 1e-9, 1e-9, 1e-9])
+    usual = 1e-9 if lens.bend < FISHEYE_FROM else (_EDGE_NOISE_RAD / USUAL_BEND) ** 2
+    prior = np.array([_FIXED if fov_is_known else 1e-9, usual, 1e-9, 1e-9, 1e-9])
     information = np.diag(prior)
     count = 1.0 / float((rays.weights**2).sum())  # effective number of edges
     step = 1e-4

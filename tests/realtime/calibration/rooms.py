@@ -30,11 +30,16 @@ def draw_room(
     roll_deg: float = 0.0,
     heading_deg: float = 20.0,
     distortion: float = 0.0,
+    fisheye: bool = False,
     seed: int = 0,
 ) -> NDArray[np.uint8]:
-    """A picture (H, W, 3) of the room. fov_deg: across the longer side; distortion: the first radial coefficient."""
+    """A picture (H, W, 3) of the room. fov_deg: across the longer side; distortion: the first radial coefficient.
+
+    fisheye: angles from the axis are lengths in the picture, as in lenses of 100 degrees and more.
+    """
     width, height = size
-    focal_px = max(size) / 2 / math.tan(math.radians(fov_deg / 2))
+    half = math.radians(fov_deg / 2)
+    focal_px = max(size) / 2 / (half if fisheye else math.tan(half))
     K = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1]])
     R = R_cam_world(pitch_deg, roll_deg, heading_deg)
     rng = np.random.default_rng(seed)
@@ -43,11 +48,14 @@ def draw_room(
         points = np.linspace(a, b, 60) - CAMERA_M
         seen = points @ R.T
         # A bulging lens folds what lies far outside of the picture back into it: the formula's fault, not a lens's.
-        reach = 1.3 * math.tan(math.radians(fov_deg / 2))
+        reach = 1.3 * math.tan(min(half, 1.4))
         ahead = (seen[:, 2] > 0.2) & (np.abs(seen[:, :2]).max(axis=1) < reach * seen[:, 2])
         if ahead.sum() < 2:
             continue
-        px, _ = cv2.projectPoints(seen[ahead], np.zeros(3), np.zeros(3), K, np.array([distortion, 0, 0, 0, 0]))
+        if fisheye:
+            px, _ = cv2.fisheye.projectPoints(seen[ahead][:, None], np.zeros(3), np.zeros(3), K, np.zeros(4))
+        else:
+            px, _ = cv2.projectPoints(seen[ahead], np.zeros(3), np.zeros(3), K, np.array([distortion, 0, 0, 0, 0]))
         shade = tuple(int(v) for v in rng.integers(0, 140, 3))
         # Sixteenths of a pixel; what lies far outside of the picture is clipped by OpenCV.
         line = np.clip(px * 16, -(2**20), 2**20).astype(np.int32)

@@ -56,6 +56,37 @@ def test_the_bulge_of_a_webcam_lens_does_not_break_it(size, fov_deg, pitch_deg, 
     assert angle_deg(reading.up_cam, up(pitch_deg, roll_deg)) < 1.0
 
 
+@pytest.mark.parametrize("pitch_deg", [0, 20])
+@pytest.mark.parametrize(("fov_deg", "middle_deg"), [(100, 82.2), (120, 92.6), (150, 105.2)])
+def test_a_fisheye_is_known_as_one_and_tells_gravity_and_the_field_of_view_of_its_middle(
+    fov_deg, middle_deg, pitch_deg
+):
+    """Equidistant: a length in the picture is an angle. Its middle, continued as a pinhole, spans 2 atan(fov / 2)."""
+    reading = read_room(draw_room((1280, 720), fov_deg=fov_deg, pitch_deg=pitch_deg, heading_deg=35, fisheye=True))
+
+    assert reading is not None
+    assert reading.fisheye
+    assert angle_deg(reading.up_cam, up(pitch_deg, 0)) < 0.5
+    assert reading.fov_deg == pytest.approx(middle_deg, abs=5)
+
+
+def test_a_usual_lens_is_no_fisheye():
+    reading = read_room(draw_room((1280, 720), fov_deg=78, pitch_deg=15, distortion=-0.1))
+
+    assert reading is not None
+    assert not reading.fisheye
+
+
+def test_a_mirrored_picture_leans_to_the_other_side_and_is_read_alike():
+    picture = draw_room((1280, 720), fov_deg=65, pitch_deg=15, roll_deg=4)
+
+    reading = read_room(np.ascontiguousarray(picture[:, ::-1]))
+
+    assert reading is not None
+    assert reading.fov_deg == pytest.approx(65, abs=1.5)
+    assert angle_deg(reading.up_cam, up(15, -4)) < 0.5
+
+
 def test_a_wall_seen_square_on_tells_gravity_but_not_the_field_of_view():
     reading = read_room(draw_room((1280, 720), fov_deg=60, heading_deg=0))
 
