@@ -13,6 +13,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TypeVar
 
+from realtime.body.feet import Feet
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
@@ -123,7 +124,8 @@ class App:
         perception = cleanup.enter_context(closing(create_perception(config.perception)))
         settings = EstimatorConfig(config.estimator, engine=config.engine)
         estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
-        solver = Solver(estimator, config.smoothing, world, watch, look_ahead=config.offline)
+        feet = Feet(body, config.feet)
+        solver = Solver(estimator, config.smoothing, world, watch, feet, look_ahead=config.offline)
         fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
         watch.on_change = fan_out.tell_camera
         source = open_source(config.source)

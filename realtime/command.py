@@ -30,6 +30,7 @@ _PLACES = {
     "pitch": "camera.pitch_deg",
     "roll": "camera.roll_deg",
     "smoothing": "smoothing.level",
+    "feet": "feet",
     "view": "view",
     "record": "record",
     "record_video": "record_video",
@@ -91,6 +92,8 @@ def parser() -> argparse.ArgumentParser:
         help="how far upright things lean to the right (found from the picture)",
     )
     solve.add_argument("--smoothing", choices=("off", "light", "medium", "strong"), help="default: light")
+
+    solve.add_argument("--feet", choices=("off", "lock"), help="feet that stand stay where they stand (default: lock)")
 
     out = parser.add_argument_group("what comes out")
     out.add_argument(

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from realtime.body.feet import FeetMode
 from realtime.capture.source import SourceConfig
 from realtime.estimate.smoothing import SmoothingConfig
 from realtime.outputs.web import WebConfig
@@ -53,6 +54,7 @@ class LiveConfig:
     camera: CameraConfig = field(default_factory=CameraConfig)
     body: BodyConfig = field(default_factory=BodyConfig)
     smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
+    feet: FeetMode = "lock"  # those that stand stay where they stand; off: as they are estimated
     estimator: Literal["landmarks", "tokenhmr"] = "landmarks"
     engine: Path | None = None  # of tokenhmr: the folder that engine.build made
     view: Literal["auto", "window", "web", "none"] = "auto"

@@ -18,6 +18,9 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 
+NO_CONTACTS = np.zeros(4, np.float32)
+NO_CONTACTS.setflags(write=False)
+
 CameraSource = Literal["given", "room", "people", "assumed"]
 
 
@@ -143,6 +146,8 @@ class Person:
     tracked: TrackedPerson
     joint_confidence: Array  # (24,) 0..1, how far each joint is seen: near 0, the pose of that joint is made up
     scale: float = 1.0  # the person's size to the body's as it was loaded: what both poses are of
+    # (4,) 0..1, how surely each stands: left heel, left toe, right heel, right toe
+    contacts: Array = field(default_factory=lambda: NO_CONTACTS)
 
 
 @dataclass(frozen=True, slots=True)

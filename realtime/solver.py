@@ -9,6 +9,8 @@ import numpy as np
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.attendance import Attendance
+from realtime.body.feet import Feet
+from realtime.body.projection import PinholeCamera
 from realtime.body.world import World
 from realtime.calibration.blend import CameraBlend
 from realtime.calibration.upright import SEEN as STANDING_SEEN
@@ -19,11 +21,12 @@ from realtime.estimate.estimator import Estimator
 from realtime.estimate.look_ahead import LookAheadSmoother
 from realtime.estimate.seen import UNSEEN
 from realtime.estimate.smoothing import PoseSmoother, Smoothed, SmoothingConfig
-from realtime.messages import Camera, CameraPose, Estimate, Frame, Person, Sighting, SolvedFrame
+from realtime.messages import Array, Camera, CameraPose, Estimate, Frame, Person, Sighting, SolvedFrame
 
 _FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
 _ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
 _LEGS = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("hip", "knee", "ankle"))]
+_STANDS = 0.5  # contact of a heel or a toe from which it tells where the floor is
 _SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
 
 
@@ -36,15 +39,21 @@ class Solver:
         smoothing: SmoothingConfig,
         world: World,
         watch: CameraWatch | None = None,
+        feet: Feet | None = None,
         *,
         look_ahead: bool = False,
     ) -> None:
-        """Without `watch` the camera stays that of the world. look_ahead: hold frames back until their future is known,
-        and smooth both ways in time. For files."""
+        """Without `watch` the camera stays that of the world; without `feet` they are locked where they stand.
+
+        look_ahead: hold frames back until their future is known, and smooth both ways in time. For files.
+        """
         self._estimator = estimator
         self._limbs = CalmLimbs(world.body)
         self._world = world
         self._watch = watch
+        self._feet = feet or Feet(world.body)
+        self._origins = 0  # of the world, when people were placed last
+        self._turning = False  # whether the world turns about them, as more becomes known of the camera
         self._blend = CameraBlend(world.camera)
         self._cameras: dict[int, Camera] = {}  # of frames that are held back, by number
         estimator.fov_deg = world.camera.fov_deg
@@ -111,8 +120,9 @@ class Solver:
         pairs = tuple(zip(smoothed.estimates, smoothed.poses, strict=True))
         calm = self.smoothing.parameters is not None
         bodies = tuple(self._calmed(t, *pair) if calm else pair[1] for pair in pairs)
-        self._settle(t, smoothed.estimates, smoothed.poses, bodies)
-        people = tuple(map(self._person, smoothed.estimates, bodies))
+        contacts = tuple(self._contacts(smoothed.frame, *pair) for pair in pairs)
+        self._settle(t, smoothed.estimates, smoothed.poses, bodies, contacts)
+        people = tuple(self._person(t, *of) for of in zip(smoothed.estimates, bodies, contacts, strict=True))
         self.attendance.count(t, people)
         people += tuple(held for held in self._coaster.update(t, people)[len(people) :] if self._may_return(held.id, t))
         return SolvedFrame(smoothed.frame, people, time.monotonic(), self._world.T_world_cam, self._world.camera)
@@ -126,36 +136,59 @@ class Solver:
         size = frame.size
         if self._size_out is not None and self._size_out != size:
             self._coaster = Coaster()
+            self._feet.begin_anew()
             if self._size_out[0] * size[1] != self._size_out[1] * size[0]:  # a turned phone, another photograph
                 self._limbs = CalmLimbs(self._world.body)
                 self._world.recalibrate()
         self._size_out = size
         camera = self._cameras.pop(frame.seq)
-        if camera is not self._world.camera:
+        self._turning = camera is not self._world.camera
+        if self._turning:
             self._world.see_through(camera)
 
+    def _contacts(self, frame: Frame, estimate: Estimate, pose: CameraPose) -> Array:
+        """(4,) how surely each heel and toe stands."""
+        focal_px = PinholeCamera(*frame.size, self._world.camera.fov_deg).focal_px
+        metres_per_px = float(pose.T_cam_root[2]) / focal_px
+        return self._feet.contacts(frame.t_capture, estimate.person, metres_per_px, self._world.feet_m(pose))
+
     def _settle(
-        self, t: float, estimates: tuple[Estimate, ...], poses: tuple[CameraPose, ...], calm: tuple[CameraPose, ...]
+        self,
+        t: float,
+        estimates: tuple[Estimate, ...],
+        poses: tuple[CameraPose, ...],
+        calm: tuple[CameraPose, ...],
+        contacts: tuple[Array, ...],
     ) -> None:
-        """Let the floor follow everybody's feet: those seen, else those of calm legs; nobody is under it."""
-        seen, guessed, unseen = [], [], []
-        for estimate, pose, body in zip(estimates, poses, calm, strict=True):
+        """Let the floor follow the feet that stand, else those seen, else those of calm legs; nobody is under it."""
+        standing: list[CameraPose] = []
+        seen: list[CameraPose] = []
+        guessed, others = [], []
+        for estimate, pose, body, contact in zip(estimates, poses, calm, contacts, strict=True):
             if estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
-                seen.append(pose)
+                (standing if contact.max() > _STANDS else seen).append(pose)
                 continue
-            unseen.append(body)
+            others.append(body)
             if body is not pose and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
                 guessed.append(body)
-        if seen:
+        if standing:
+            self._world.settle(t, *standing, stand=True)
+            others += seen
+        elif seen:
             self._world.settle(t, *seen)
         elif guessed:
             self._world.settle(t, *guessed, guessed=True)
-        if unseen:
-            self._world.give_way(t, *unseen)
+        if others:
+            self._world.give_way(t, *others)
 
-    def _person(self, estimate: Estimate, body: CameraPose) -> Person:
+    def _person(self, t: float, estimate: Estimate, body: CameraPose, contacts: Array) -> Person:
         pose = self._world.place(body)
         raw = pose if body is estimate.raw else self._world.place(estimate.raw)
+        if self._world.origins != self._origins:
+            self._feet.begin_anew()
+            self._origins = self._world.origins
+        rest_joints = self._world.body.rest_joints(body.betas[None])[0]
+        pose = self._feet.stand(t, estimate.person.id, pose, rest_joints, contacts, turning=self._turning)
         visibility = estimate.person.landmarks.visibility
         if self._watch is not None and (visibility[_LEGS] > STANDING_SEEN).all():
             self._watch.see_standing(self._world.in_camera_axes(raw.joints))
@@ -170,6 +203,7 @@ class Solver:
             tracked=estimate.person,
             joint_confidence=estimate.joint_confidence,
             scale=body.scale,
+            contacts=contacts,
         )
 
     def _calmed(self, t: float, estimate: Estimate, smooth: CameraPose) -> CameraPose:

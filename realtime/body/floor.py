@@ -1,4 +1,4 @@
-"""The height of the floor, from how low the body comes over time."""
+"""The height of the floor, from how low bodies come over time and where they stand."""
 
 from __future__ import annotations
 
@@ -10,24 +10,73 @@ _OUTLIER_FRAMES, _OUTLIER_S = 5, 0.15  # a median over so many: a leg that is wr
 _AIRBORNE_S = 0.7  # longer than a jump: until then the floor stays, however high the body is
 _SINK_TIME_S = 0.1  # nobody goes through the floor, so it gives way at once
 _RISE_TIME_S = 0.5
+_KNOWN_S, _FORGOTTEN_S = 1.0, 3.0  # stood on for so long it is known, until nobody has stood for so long
+STEP_M = 0.08  # who stands higher stands on something else ...
+_STEP_S = 20.0  # ... for so long; then it is the floor
+_DIP_M = 0.03  # that somebody who moves may dip under a floor that is known
 
 
 class Floor:
-    """Follows the lowest point of a body whose camera's pitch and distance are known only roughly.
+    """Follows the lowest point of bodies whose camera's pitch and distance are known only roughly.
 
-    A body that comes lower than the floor takes it along within a tenth of a second; one that stays above for more
-    than 0.7 s pulls it up over half a second. So feet neither sink nor float for long, and jumps stay jumps. The
-    price: stairs and chairs that one stands on become floor.
+    Who stands tells it best: it goes to where they stand within half a second, both ways, but a step up of more than
+    8 cm stays a step for twenty seconds. Before anybody has stood for a second, a body that stays above for more than
+    0.7 s pulls it up. A body that comes lower takes it along within a tenth of a second. So feet neither sink nor float
+    for long, and jumps stay jumps.
     """
 
     def __init__(self, level_m: float) -> None:
         """level_m: height of the first body's lowest point."""
         self.height_m = level_m
-        self._recent: deque[tuple[float, float]] = deque(maxlen=_OUTLIER_FRAMES)
-        self._steady: deque[tuple[float, float]] = deque()  # (t, median level) of the last _AIRBORNE_S
+        self._levels, self._others = _Levels(), _Levels()
+        self._t = -math.inf  # when it was told of anything last
+        self._stood_s, self._stood_at, self._above_s = 0.0, -math.inf, 0.0
 
-    def follow(self, t: float, level_m: float) -> None:
-        """Take in the height of the body's lowest point at time t (s), measured as height_m is."""
+    def follow(self, t: float, level_m: float, *, stands: bool = False) -> None:
+        """Take in the height of the body's lowest point at time t (s), measured as height_m is.
+
+        stands: it rests on something there.
+        """
+        dt, self._t = self._levels.add(t, level_m), t
+        lowest_m, now_m = self._levels.lowest_m, self._levels.now_m
+        if not stands and not self._known(t):
+            self._go(lowest_m, dt, _SINK_TIME_S if lowest_m < self.height_m else _RISE_TIME_S)
+        elif not stands:
+            self._go(min(self.height_m, lowest_m + _DIP_M), dt, _SINK_TIME_S)
+        elif now_m > self.height_m + STEP_M and self._known(t) and self._above_s < _STEP_S:
+            self._above_s, self._stood_at = self._above_s + dt, t
+        else:
+            self._above_s, self._stood_s, self._stood_at = 0.0, self._stood_s + dt, t
+            self._go(now_m, dt, _SINK_TIME_S if now_m < self.height_m - STEP_M else _RISE_TIME_S)
+
+    def give_way(self, t: float, level_m: float) -> None:
+        """Sink to somebody else's lowest point at time t (s), if it lies lower; once a frame, besides `follow`."""
+        dt, self._t = self._others.add(t, level_m) or max(0.0, t - self._t), t
+        dip_m = _DIP_M if self._known(t) else 0.0
+        self._go(min(self.height_m, self._others.lowest_m + dip_m), dt, _SINK_TIME_S)
+
+    def shift(self, by_m: float) -> None:
+        """Measure every height from `by_m` lower: the camera from which they are measured is held to be elsewhere."""
+        self.height_m += by_m
+        self._levels.shift(by_m)
+        self._others.shift(by_m)
+
+    def _known(self, t: float) -> bool:
+        return self._stood_s >= _KNOWN_S and 0 <= t - self._stood_at <= _FORGOTTEN_S
+
+    def _go(self, target_m: float, dt: float, time_s: float) -> None:
+        self.height_m += -math.expm1(-dt / time_s) * (target_m - self.height_m)
+
+
+class _Levels:
+    """Heights of somebody's lowest point over the last 0.7 s, free of outliers."""
+
+    def __init__(self) -> None:
+        self._recent: deque[tuple[float, float]] = deque(maxlen=_OUTLIER_FRAMES)
+        self._steady: deque[tuple[float, float]] = deque()  # (t, median level)
+
+    def add(self, t: float, level_m: float) -> float:
+        """Take in a height; the seconds since the one before, 0 at the beginning and after a gap."""
         last_t = self._steady[-1][0] if self._steady else t
         if t - last_t > _AIRBORNE_S or t < last_t:  # not seen for a while, or a clip began anew
             self._recent.clear()
@@ -36,12 +85,16 @@ class Floor:
         self._steady.append((t, median(level for at, level in self._recent if t - at <= _OUTLIER_S)))
         while t - self._steady[0][0] > _AIRBORNE_S:
             self._steady.popleft()
-        target_m = min(level for _, level in self._steady)
-        time_s = _SINK_TIME_S if target_m < self.height_m else _RISE_TIME_S
-        self.height_m += -math.expm1(-max(0.0, t - last_t) / time_s) * (target_m - self.height_m)
+        return max(0.0, t - last_t)
+
+    @property
+    def lowest_m(self) -> float:
+        return min(level for _, level in self._steady)
+
+    @property
+    def now_m(self) -> float:
+        return self._steady[-1][1]
 
     def shift(self, by_m: float) -> None:
-        """Measure every height from `by_m` lower: the camera from which they are measured is held to be elsewhere."""
-        self.height_m += by_m
         self._recent = deque(((t, level + by_m) for t, level in self._recent), maxlen=_OUTLIER_FRAMES)
         self._steady = deque((t, level + by_m) for t, level in self._steady)

@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.body.contacts import POINTS
 from realtime.body.floor import Floor
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
@@ -32,6 +33,7 @@ class World:
         self._T_world_cam: Array | None = None
         self._floor: Floor | None = None
         self._feet_seen = False
+        self.origins = 0  # how often the origin was set: another one means that all places have changed
         self._T_cam_anchor: Array | None = None  # (3,) the root placed last: it stays where another camera turns
 
     @property
@@ -70,11 +72,11 @@ class World:
             self._floor.shift(-float(shift[1]))
         self.camera, self.R_world_cam = camera, R_world_cam
 
-    def settle(self, t: float, *poses: CameraPose, guessed: bool = False) -> None:
+    def settle(self, t: float, *poses: CameraPose, guessed: bool = False, stand: bool = False) -> None:
         """Let the floor follow the lowest of the bodies whose feet are seen at time t (s): once a frame, all together.
 
         Call before `place`, in the same thread. With `guessed` feet are not seen but stand somewhere likely: they count
-        until any are seen.
+        until any are seen. stand: these bodies are known to rest on their feet (`realtime.body.contacts`).
         """
         if guessed and self._feet_seen:
             return
@@ -84,19 +86,20 @@ class World:
             return
         T_world_cam = self._T_world_cam
         if T_world_cam is None or self._floor is None:
-            self._begin(self._turned(poses[0])[1], level_m)
+            first = next(pose for pose in poses if np.isfinite(pose.T_cam_root).all())
+            self._begin(self._turned(first)[1], level_m)
         else:
-            self._floor.follow(t, level_m)
+            self._floor.follow(t, level_m, stands=stand)
             self._T_world_cam = np.array([T_world_cam[0], -self._floor.height_m, T_world_cam[2]], np.float32)
 
     def give_way(self, t: float, *poses: CameraPose) -> None:
-        """Let the floor sink to bodies whose feet are not seen, if any lies lower: nobody is under the floor.
+        """Let the floor sink to bodies that tell nothing else of it, if any lies lower: nobody is under the floor.
 
         Call before `place`, in the same thread. Somebody who comes in close to a camera that looks down lies there.
         """
         level_m, T_world_cam, floor = self._level_m(poses), self._T_world_cam, self._floor
         if T_world_cam is not None and floor is not None and np.isfinite(level_m):
-            floor.follow(t, min(level_m, floor.height_m))
+            floor.give_way(t, level_m)
             self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
 
     def place(self, pose: CameraPose) -> WorldPose:
@@ -110,6 +113,13 @@ class World:
         trans = root + T_world_cam
         _, joints = forward_kinematics(rotmats[None], pose.scale * self._body.rest_joints(pose.betas[None]))
         return WorldPose(quaternion_from_rotmat(rotmats), trans, joints[0] + trans)
+
+    def feet_m(self, pose: CameraPose) -> Array:
+        """(4,) heights of heels and toes, in the order of contacts, above the floor; above the lowest before it is."""
+        rotmats, root = self._turned(pose)
+        _, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
+        heights: Array = landmarks[0, POINTS, 1] + root[1]
+        return heights - (heights.min() if self._floor is None else np.float32(self._floor.height_m))
 
     def in_camera_axes(self, points: Array) -> Array:
         """Points (N, 3) in the world -> turned into the camera's axes; the world's origin stays the origin."""
@@ -126,6 +136,7 @@ class World:
         T_world_cam = -np.array([root[0], level_m, root[2]], np.float32)
         if np.isfinite(T_world_cam).all():
             self._T_world_cam, self._floor = T_world_cam, Floor(float(level_m))
+            self.origins += 1
         return T_world_cam
 
     def _level_m(self, poses: tuple[CameraPose, ...]) -> float:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from realtime.estimate.memory import MAX_GAP_S
-from realtime.messages import Person
+from realtime.messages import NO_CONTACTS, Person
 
 
 class Coaster:
@@ -31,4 +31,5 @@ class Coaster:
             valid=False,
             confidence=person.confidence * left,
             joint_confidence=person.joint_confidence * np.float32(left),
+            contacts=NO_CONTACTS,
         )

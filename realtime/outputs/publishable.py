@@ -39,5 +39,6 @@ class Publishable:
 
 def _is_finite(person: Person) -> bool:
     numbers = np.array((person.confidence, person.scale))
-    arrays = (person.pose.trans, person.pose.rotations, person.betas, person.joint_confidence, numbers)
+    shape = (person.betas, person.joint_confidence, person.contacts)
+    arrays = (person.pose.trans, person.pose.rotations, *shape, numbers)
     return all(bool(np.isfinite(array).all()) for array in arrays)

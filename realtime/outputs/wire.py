@@ -104,6 +104,7 @@ def _person(person: Person, *, with_tokens: bool) -> dict[str, Any]:
         "confidence": round(float(person.confidence), 4),
         "valid": person.valid,
         "joint_confidence": _numbers(person.joint_confidence, 3),
+        "contacts": _numbers(person.contacts, 3),
         "trans": _numbers(person.pose.trans),
         "rotations": _numbers(person.pose.rotations, 6),
         "betas": _numbers(person.betas),

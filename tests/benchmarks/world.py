@@ -1,6 +1,7 @@
 """Measures bodies in the world on a real video with triangulated keypoints: tilt, lean, sliding feet, distance.
 
-    python -m tests.benchmarks.world VIDEO REFERENCE.trc [--calibration FILE.toml --camera NAME] [--fov --pitch --roll]
+    python -m tests.benchmarks.world VIDEO REFERENCE.trc [--calibration FILE.toml --camera NAME]
+        [--fov --pitch --roll --feet]
 
 Tilt: the angle between the session's up and the reference's, by the rotation that fits the whole clip best. Lean: of
 the trunk from the vertical, ours less the reference's. Slide: the mean speed of ankles which stand in the reference.
@@ -44,10 +45,12 @@ def main() -> None:
     parser.add_argument("--pitch", default="auto")
     parser.add_argument("--roll", default="auto")
     parser.add_argument("--frame-offset", type=int, default=1, help="video frame less row of the reference (1)")
+    parser.add_argument("--feet", choices=("off", "lock"), default="lock")
     args = parser.parse_args()
     angles = (value if value == "auto" else float(value) for value in (args.fov, args.pitch, args.roll))
     solved: list[SolvedFrame] = []
-    config = LiveConfig(source=SourceConfig(video=args.video), camera=CameraConfig(*angles), view="none", offline=True)
+    camera = CameraConfig(*angles)
+    config = LiveConfig(source=SourceConfig(video=args.video), camera=camera, feet=args.feet, view="none", offline=True)
     report = App(config, on_solved=solved.append).run()
     reference = read_trc(args.reference, LIMB_MARKERS)
     rows = np.array([frame.frame.seq - args.frame_offset for frame in solved])

@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 from scipy.spatial.transform import Rotation
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_LANDMARKS
+from realtime.body.feet import Feet
 from realtime.body.model import BodyModel
 from realtime.body.projection import PinholeCamera
 from realtime.body.world import World
@@ -166,7 +167,7 @@ def test_smoothing_can_be_changed_while_running(stick_body: BodyModel, network: 
         estimator = LandmarkEstimator(
             stick_body, network=network, decoder=decoder, token_smoothing=tokens, refine=False
         )
-        return Solver(estimator, smoothing, World(stick_body))
+        return Solver(estimator, smoothing, World(stick_body), feet=Feet(stick_body, "off"))
 
     changed, strong = solver("off"), solver("strong")
     sightings = [t_pose_sighting(stick_body, k, yaw_rad=0.1 * k) for k in range(12)]

@@ -1,0 +1,72 @@
+"""Which parts of a person's feet stand on something, from how still they are in the picture.
+
+What stands does not move in the picture of a camera that stands, whatever its depth. That is far better seen than the
+height or the speed of an estimated body's foot.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import LANDMARK_NAMES
+
+Array = NDArray[np.float32]
+Floats = NDArray[np.floating]
+
+CONTACTS = ("left_heel", "left_toe", "right_heel", "right_toe")
+POINTS = [LANDMARK_NAMES.index(name.replace("toe", "foot_index")) for name in CONTACTS]
+
+_SPAN_S, _SHORTEST_S = 0.1, 0.05  # over which a speed is taken
+_UP_DOWN = 1.5  # motion up or down the picture may be along the line of sight, which hardly shows: it counts for more
+_STOPS_M_S, _STARTS_M_S = 0.4, 0.7  # slower than the one it comes to stand, faster than the other it leaves
+_FOOT_M, _LEG_M = 0.08, 0.12  # a point further above its foot's lower one, or above the lower foot, is in the air
+_LEVEL_M = 0.08  # nearer to the floor, or to where the person stood last, a point stands at once ...
+_DWELL_S = 0.2  # ... elsewhere after this: at the top of a jump feet are still for half as long
+_SEEN = 0.3
+_RISE_S, _FALL_S = 0.06, 0.12
+
+
+class FootContacts:
+    """Contacts of one person, frame by frame, from what lies behind alone."""
+
+    def __init__(self) -> None:
+        self._past: deque[tuple[float, Floats]] = deque()  # (t, (4, 2) px) over the last _SPAN_S
+        self._slow_since = np.full(4, np.inf)
+        self._stands = np.zeros(4, bool)
+        self._contacts = np.zeros(4, np.float32)
+        self._level_m = 0.0  # above the floor, where the person stood last
+
+    def update(self, t: float, image_px: Array, visibility: Array, metres_per_px: float, height_m: Floats) -> Array:
+        """(4,) 0..1 at time t (s), in the order of CONTACTS.
+
+        image_px (33, 2) and visibility (33,) of the landmarks; metres_per_px at the person's distance; height_m (4,)
+        of the body's heels and toes above the floor.
+        """
+        dt = t - self._past[-1][0] if self._past else 0.0
+        speed_m_s = self._speed_px_s(t, image_px[POINTS].astype(np.float64)) * metres_per_px
+        slow = speed_m_s < np.where(self._stands, _STARTS_M_S, _STOPS_M_S)
+        self._slow_since = np.where(slow, np.minimum(self._slow_since, t), np.inf)
+        lowest_m = float(height_m.min())
+        low = (height_m < lowest_m + _LEG_M) & (height_m < height_m.reshape(2, 2).min(1).repeat(2) + _FOOT_M)
+        where_it_stood = min(abs(lowest_m), abs(lowest_m - self._level_m)) < _LEVEL_M
+        settled = self._stands | where_it_stood | (t - self._slow_since >= _DWELL_S)
+        self._stands = slow & low & settled & (visibility[POINTS] > _SEEN)
+        if self._stands.any():
+            self._level_m = float(height_m[self._stands].min())
+        step = np.where(self._stands, dt / _RISE_S, -dt / _FALL_S)
+        self._contacts = np.clip(self._contacts + step, 0.0, 1.0).astype(np.float32)
+        return self._contacts
+
+    def _speed_px_s(self, t: float, points_px: Floats) -> Floats:
+        """(4,) over the last tenth of a second; infinite where that is not known yet."""
+        self._past.append((t, points_px))
+        while t - self._past[0][0] > _SPAN_S + 1e-6:
+            self._past.popleft()
+        before, then_px = self._past[0]
+        if t - before < _SHORTEST_S:
+            return np.full(4, np.inf)
+        across_px, down_px = (points_px - then_px).T
+        return np.hypot(across_px, _UP_DOWN * down_px) / (t - before)
