@@ -63,6 +63,7 @@ class FanOut:
             "estimator": estimator.name,
             "backend": estimator.backend,
             "smoothing": config.smoothing.level,
+            "feet": config.feet,
         }
         self._recorder = Recorder(
             config.record or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz")),

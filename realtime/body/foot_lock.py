@@ -35,7 +35,8 @@ _HEEL = 0.4  # of the way from the ankle to the ball of the foot: as far lies th
 _LEGS = [
     [JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "knee", "ankle", "foot")] for side in ("left", "right")
 ]
-_CHAIN = [0, *(joint for leg in _LEGS for joint in leg[:3])]
+CHANGED_JOINTS = [joint for leg in _LEGS for joint in leg[:3]]  # whose rotations a lock may change
+_CHAIN = [0, *CHANGED_JOINTS]
 
 
 @dataclass
@@ -198,5 +199,5 @@ def _moved(
         places = (knee, ankle, ankle + leg.points[1] - leg.ankle)
         joints[_LEGS[side][1:]] = np.stack(places) + root_off
     rotations = pose.rotations.copy()
-    rotations[_CHAIN[1:]] = quaternion_from_rotmat(changed)
+    rotations[CHANGED_JOINTS] = quaternion_from_rotmat(changed)
     return WorldPose(rotations, pose.trans + root_off.astype(np.float32), joints)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 
 _LONGEST = 0.995  # of thigh and shin together, unless it is straighter already: near there a knee leaps
 _TINY = 1e-9
@@ -24,7 +24,7 @@ def reach(hip: Array, knee: Array, ankle: Array, knee_axis: Array, target: Array
     longest_m = max(_LONGEST * (upper_m + lower_m), float(np.linalg.norm(ankle - hip)))
     reached_m = min(max(distance_m, abs(upper_m - lower_m) + _TINY), longest_m)
     ahead = wanted / max(distance_m, _TINY)
-    normal = np.cross(thigh, shin)
+    normal: Array = np.cross(thigh, shin)
     if np.linalg.norm(normal) < 1e-3 * upper_m * lower_m:
         normal = knee_axis
     plane = normal - (normal @ ahead) * ahead  # the leg's plane, turned along with the direction to the ankle

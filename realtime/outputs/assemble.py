@@ -37,6 +37,7 @@ from realtime.outputs.resample import (
     uniform_grid,
     uniform_rate,
 )
+from realtime.outputs.row_feet import RowFeet
 from realtime.outputs.row_poses import RowPoses
 from realtime.outputs.session import Member
 
@@ -212,6 +213,8 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
     yield resampled("confidence", "f4", (), sampler.confidence)
     if "joint_confidence" in (rows.dtype.names or ()):  # journals of before have none
         yield resampled("joint_confidence", "f4", (24,), sampler.joint_confidence)
+    if "contacts" in (rows.dtype.names or ()):
+        yield resampled("contacts", "f4", (4,), sampler.contacts)
     yield whole("person", np.int64(person))
     yield whole("camera", _camera(header, rows.take(mine[-1:])))
     yield whole("recording", header.recording)
@@ -250,7 +253,8 @@ class _Sampler:
     grid: Grid
     betas: NDArray[np.float64]  # (10,) the median
     rest_joints: NDArray[np.float64]  # (24, 3)
-    row_poses: RowPoses  # of `mine`
+    row_poses: RowPoses  # of `mine`, before feet that stand were put where they stand
+    feet: RowFeet | None  # None: feet are as the row poses have them
 
     @classmethod
     def of(cls, journal: Journal, person: int) -> _Sampler:
@@ -259,9 +263,11 @@ class _Sampler:
         good = rows["valid"][mine]
         grid = uniform_grid(rows["t"][mine], good, gap, uniform_rate(np.unique(_column(journal, "t"))))
         betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
-        row_poses = RowPoses.of(rows, mine, good, journal.header.session.get("smoothing"))
-        rest_joints = row_poses.scale * journal.header.body.rest_joints(betas)
-        return cls(rows, mine, grid, betas, rest_joints, row_poses)
+        session_info, rest_joints = journal.header.session, journal.header.body.rest_joints(betas)
+        row_poses = RowPoses.of(rows, mine, good, session_info.get("smoothing"))
+        rest_joints, sole_m = row_poses.scale * rest_joints, row_poses.scale * journal.header.body.sole_m
+        feet = RowFeet.of(row_poses, rest_joints, sole_m) if session_info.get("feet") == "lock" else None
+        return cls(rows, mine, grid, betas, rest_joints, row_poses, feet)
 
     def poses(self) -> Iterator[NDArray[np.float64]]:
         """Block by block: each goes on from the one before, so that no vector turns over at pi."""
@@ -290,11 +296,15 @@ class _Sampler:
         """Zero where the pose is held."""
         return lerp(*self._ends("joint_confidence", stretch)) * self.grid.valid[stretch, None]
 
+    def contacts(self, stretch: slice) -> NDArray[np.float64]:
+        """Zero where the pose is held."""
+        return lerp(*self._ends("contacts", stretch)) * self.grid.valid[stretch, None]
+
     def _pelvis(self, stretch: slice) -> NDArray[np.float64]:
-        return lerp(*self._between(self.row_poses.pelvis, stretch))
+        return lerp(*self._between((self.feet or self.row_poses).pelvis, stretch))
 
     def _rotations(self, stretch: slice) -> NDArray[np.float64]:
-        return slerp(*self._between(self.row_poses.rotations, stretch))
+        return slerp(*self._between((self.feet or self.row_poses).rotations, stretch))
 
     def _between(
         self, poses: Callable[[NDArray[np.intp]], NDArray[np.float64]], stretch: slice

@@ -21,6 +21,8 @@ from numpy.typing import NDArray
 
 from engine.config import ConfigError, from_dict
 from engine.skeleton import NUM_JOINTS
+from realtime.body.feet import sole_below_joints_m
+from realtime.body.foot_lock import SOLE_M
 from realtime.body.model import BodyModel
 from realtime.errors import UserError
 from realtime.outputs.session import sync_folder
@@ -33,7 +35,7 @@ NOBODY = -1
 NUM_BETAS = 10
 _MOST_TOKENS = 4096
 _BLOCK = 2048  # rows in memory at a time
-ROW_LAYOUT = 4  # 1 had no joint_confidence, 2 no camera, 3 no scale
+ROW_LAYOUT = 4  # 1 had no joint_confidence, 2 no camera, 3 no scale and no contacts
 _MAGIC = b"TMOCAPJ1"
 _PREFIX = struct.Struct("<II")  # length and crc32 of the JSON that follows
 _COPY_BYTES = 1 << 20
@@ -62,11 +64,12 @@ class RecordedBody:
     stature_m: float
     joints_template: list[list[float]]  # (24, 3)
     joint_shapedirs: list[list[list[float]]]  # (24, 3, 10)
+    sole_m: float = SOLE_M  # that the sole lies under the lowest joint at rest
 
     @classmethod
     def of(cls, body: BodyModel) -> Self:
         template, dirs = body.joints_template.tolist(), body.joint_shapedirs.tolist()
-        return cls(body.name, body.sha256, body.stature_m, template, dirs)
+        return cls(body.name, body.sha256, body.stature_m, template, dirs, sole_below_joints_m(body))
 
     def rest_joints(self, betas: NDArray[Any]) -> NDArray[np.float64]:
         """(24, 3) of the T-pose for betas (10,)."""
@@ -110,6 +113,7 @@ class Header:
         if shapes != ((NUM_JOINTS, 3), (NUM_JOINTS, 3, NUM_BETAS)):
             raise ValueError(f"the joints of its body are {shapes}")
         numbers = (*np.ravel(self.body.joints_template), *np.ravel(self.body.joint_shapedirs), self.body.stature_m)
+        numbers += (self.body.sole_m,)
         if not np.isfinite((*numbers, self.fov_rad, self.pitch_rad, self.camera_height_m)).all():
             raise ValueError("a number is not finite")
         if not 0 <= self.num_tokens <= _MOST_TOKENS or not all(0 < size < 2**31 for size in self.size_px):
@@ -147,7 +151,7 @@ def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
             ("tokens", "<i2", (num_tokens,)),
             *([("joint_confidence", "<f4", (NUM_JOINTS,))] if layout >= 2 else []),
             *([("T_world_cam", "<f4", (3,)), ("camera", _CAMERA_ROW)] if layout >= 3 else []),
-            *([("scale", "<f4")] if layout >= 4 else []),
+            *([("scale", "<f4"), ("contacts", "<f4", (4,))] if layout >= 4 else []),
             ("crc", "<u4"),
         ]
     )

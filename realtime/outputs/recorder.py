@@ -348,7 +348,7 @@ def _rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[
         row["rotations"], row["trans"] = person.pose.rotations, person.pose.trans
         row["tokens"] = person.tokens
         row["joint_confidence"] = person.joint_confidence
-        row["scale"] = person.scale
+        row["scale"], row["contacts"] = person.scale, person.contacts
     return rows
 
 
@@ -358,5 +358,6 @@ def _is_finite(person: Person) -> bool:
             np.isfinite(pose.rotations).all() and np.isfinite(pose.trans).all() and np.isfinite(pose.joints).all()
         )
 
-    numbers = np.concatenate(([person.confidence, person.scale], person.betas, person.joint_confidence))
+    of_person = (person.betas, person.joint_confidence, person.contacts)
+    numbers = np.concatenate(([person.confidence, person.scale], *of_person))
     return bool(np.isfinite(numbers).all()) and all(pose_is(pose) for pose in (person.raw, person.pose))

@@ -64,6 +64,7 @@ _LAYOUT: dict[str, tuple[Any, tuple[int | str, ...]]] = {
 _LATER: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "start_s": ("f8", ()),
     "joint_confidence": ("f4", ("N", 24)),
+    "contacts": ("f4", ("N", 4)),
     "smoothing_lag_s": ("f8", ()),
     "scale": ("f8", ()),
 }
@@ -134,6 +135,7 @@ class Session(SessionHead):
     raw_joints: NDArray[np.float32]  # (M, 24, 3)
     raw_tokens: NDArray[np.int16]  # (M, T)
     joint_confidence: NDArray[np.float32] | None = None  # (N, 24) 0..1, how far each joint is seen; None: not recorded
+    contacts: NDArray[np.float32] | None = None  # (N, 4) 0..1, how surely each heel and toe stands; None: not recorded
 
     @property
     def frames(self) -> int:
