@@ -187,7 +187,7 @@ class Solver:
         if self._world.origins != self._origins:
             self._feet.begin_anew()
             self._origins = self._world.origins
-        rest_joints = self._world.body.rest_joints(body.betas[None])[0]
+        rest_joints = np.float32(body.scale) * self._world.body.rest_joints(body.betas[None])[0]
         pose = self._feet.stand(t, estimate.person.id, pose, rest_joints, contacts, turning=self._turning)
         visibility = estimate.person.landmarks.visibility
         if self._watch is not None and (visibility[_LEGS] > STANDING_SEEN).all():

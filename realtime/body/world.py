@@ -118,8 +118,9 @@ class World:
         """(4,) heights of heels and toes, in the order of contacts, above the floor; above the lowest before it is."""
         rotmats, root = self._turned(pose)
         _, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
-        heights: Array = landmarks[0, POINTS, 1] + root[1]
-        return heights - (heights.min() if self._floor is None else np.float32(self._floor.height_m))
+        heights: Array = np.float32(pose.scale) * landmarks[0, POINTS, 1] + root[1]
+        T_world_cam = self._T_world_cam
+        return heights - heights.min() if T_world_cam is None else heights + T_world_cam[1]
 
     def in_camera_axes(self, points: Array) -> Array:
         """Points (N, 3) in the world -> turned into the camera's axes; the world's origin stays the origin."""
