@@ -41,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 _POLL_S = 0.02
 _OFFLINE_DEPTH = 4
-SURVEYED, SURVEY_STEP = 5, 12  # pictures from which the camera is found before an offline run, a step apart
+SURVEYED, SURVEY_STEP_S = 5, 0.4  # pictures from which the camera is found before an offline run, a step apart
 
 T = TypeVar("T")
 
@@ -117,9 +117,10 @@ class App:
         if config.view == "window" and (reason := why_no_window()) is not None:
             raise NoDisplayError(reason)
         body = _body(config)
-        watch = CameraWatch(config.camera)
+        quarter_turns = config.camera.quarter_turns
+        watch = CameraWatch(config.camera.of_turned_pictures())
         if config.offline:
-            watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP))
+            watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, quarter_turns))
         world = World(body, watch.camera)
         perception = cleanup.enter_context(closing(create_perception(config.perception)))
         settings = EstimatorConfig(config.estimator, engine=config.engine)
@@ -129,7 +130,8 @@ class App:
         fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
         watch.on_change = fan_out.tell_camera
         source = open_source(config.source)
-        reader = cleanup.enter_context(closing(FrameReader(source, on_state=fan_out.tell_source)))
+        reader = FrameReader(source, on_state=fan_out.tell_source, quarter_turns=quarter_turns)
+        cleanup.enter_context(closing(reader))
         logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
         fan_out.begin(source.description)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +26,23 @@ class CameraConfig:
         _check_degrees("fov_deg", self.fov_deg, 10, 150)
         _check_degrees("pitch_deg", self.pitch_deg, -89, 89)
         _check_degrees("roll_deg", self.roll_deg, -180, 180)
+
+    @property
+    def quarter_turns(self) -> int:
+        """Right angles by which pictures are turned to the left, so that no more than 45 degrees of roll are left."""
+        return 0 if self.roll_deg == "auto" else round(self.roll_deg / 90)
+
+    def of_turned_pictures(self) -> CameraConfig:
+        """The same of pictures that have been turned so.
+
+        Who says 180 or 90 tells which way up the camera is, not its angle to a degree: the rest is found with the
+        others.
+        """
+        if self.roll_deg == "auto" or self.quarter_turns == 0:
+            return self
+        rest_deg = self.roll_deg - 90.0 * self.quarter_turns
+        finds = rest_deg == 0.0 and "auto" in (self.fov_deg, self.pitch_deg)
+        return replace(self, roll_deg="auto" if finds else rest_deg)
 
 
 def _check_degrees(name: str, value: float | str, least: float, most: float) -> None:

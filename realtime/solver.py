@@ -190,8 +190,9 @@ class Solver:
         rest_joints = np.float32(body.scale) * self._world.body.rest_joints(body.betas[None])[0]
         pose = self._feet.stand(t, estimate.person.id, pose, rest_joints, contacts, turning=self._turning)
         visibility = estimate.person.landmarks.visibility
-        if self._watch is not None and (visibility[_LEGS] > STANDING_SEEN).all():
-            self._watch.see_standing(self._world.in_camera_axes(raw.joints))
+        watch = self._watch
+        if watch is not None and watch.wants_standing and (visibility[_LEGS] > STANDING_SEEN).all():
+            watch.see_standing(self._world.in_camera_axes(raw.joints))
         return Person(
             id=estimate.person.id,
             confidence=estimate.confidence,

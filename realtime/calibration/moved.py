@@ -1,4 +1,4 @@
-"""Notices that the camera itself has moved: the whole picture shifts, and not only who walks through it."""
+"""Notices that the camera itself has moved, or shakes: the whole picture shifts, not only who walks through it."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ WIDTH_PX = 160  # of the small pictures that are compared
 SHIFT = 0.012  # of the picture's width: three quarters of a degree at 60
 ALIKE, UNLIKE = 0.2, 0.1  # phase correlation's response from which pictures surely share a background, or do not
 STEEPEST = 40.0  # gray levels: the outline of a person close by outweighs no wall
+RESTLESS, RESTLESS_S = 3, 10.0  # moves within so many seconds are those of a hand; as long without one is rest
 SHIFTED_LOOKS, UNLIKE_LOOKS = 2, 8  # in a row that tell of a camera that was nudged, or turned to another view
 
 
@@ -36,6 +37,26 @@ class CameraMoved:
             if self._shifted < SHIFTED_LOOKS and self._unlike < UNLIKE_LOOKS:
                 return False
         self._settled, self._shifted, self._unlike = small, 0, 0
+        return True
+
+
+class Restlessness:
+    """Tells a camera that is held by hand, or shakes, from one that is moved now and then."""
+
+    def __init__(self) -> None:
+        self._moves: list[float] = []
+        self.restless = False
+
+    def moved(self, t: float) -> None:
+        """Take in that the camera has moved at time t (s)."""
+        self._moves = [*(at for at in self._moves if 0 <= t - at < RESTLESS_S), t]
+        self.restless = self.restless or len(self._moves) >= RESTLESS
+
+    def comes_to_rest(self, t: float) -> bool:
+        """Whether it has just come to rest after it was restless. Ask at every look."""
+        if not self.restless or 0 <= t - self._moves[-1] < RESTLESS_S:
+            return False
+        self._moves, self.restless = [], False
         return True
 
 

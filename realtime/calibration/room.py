@@ -188,7 +188,7 @@ def _distinct_verticals(ups: Array, normals: Array, weights: Array) -> Array:
     return polished[kept]
 
 
-def plausible(ups: Array) -> NDArray[np.bool_]:
+def plausible(ups: NDArray[np.floating]) -> NDArray[np.bool_]:
     """(C,) whether a camera for people may see gravity so: floorboards that run away from it are no plumb lines."""
     pitch_deg = -np.degrees(np.arcsin(np.clip(ups[:, 2], -1, 1)))
     roll_deg = np.degrees(np.arctan2(ups[:, 0], -ups[:, 1]))

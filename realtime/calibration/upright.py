@@ -17,6 +17,7 @@ STRAIGHT_KNEE_DEG = 35.0
 SEEN = 0.5  # of the legs' landmarks
 FEWEST, MOST = 30, 600  # standing bodies that are averaged
 DOUBT_DEG = 9.0  # measured on eight views of three places, from 5 to 15
+LEAST_ACROSS = 0.5  # of their mean direction that lies in the picture, for it to have a way up
 TILT_TOLD_DEG = 6.0  # a smaller mean lean is not told apart from a level camera
 
 _LEGS = [[JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "knee", "ankle")] for side in ("left", "right")]
@@ -40,6 +41,20 @@ class Upright:
         up = joints_cam[_NECK] - ankles.mean(axis=0)
         with self._lock:
             self._ups.append(up / np.linalg.norm(up))
+
+    @property
+    def settled(self) -> bool:
+        """Whether enough people stood to be asked."""
+        return len(self._ups) >= FEWEST
+
+    @property
+    def quarter_turns(self) -> int:
+        """Right angles by which the picture must be turned to the left for people to stand in it: 0, -1, 1 or 2."""
+        with self._lock:
+            if not self.settled:
+                return 0
+            x, y, _ = np.mean(self._ups, axis=0)
+        return 0 if math.hypot(x, y) < LEAST_ACROSS else (round(math.atan2(x, -y) / (math.pi / 2)) + 1) % 4 - 1
 
     @property
     def up_cam(self) -> Array | None:

@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.calibration.consensus import MOST_FOV_DOUBT_DEG, Consensus
-from realtime.calibration.moved import CameraMoved
-from realtime.calibration.room import USUAL_FOV_DEG, read_room
+from realtime.calibration.legible import why_illegible
+from realtime.calibration.moved import CameraMoved, Restlessness
+from realtime.calibration.remarks import FISHEYE, ILLEGIBLE, NO_EDGES, RESTLESS, TURNED, Remarks
+from realtime.calibration.room import USUAL_FOV_DEG, plausible, read_room
 from realtime.calibration.upright import DOUBT_DEG, Upright
 from realtime.config import CameraConfig
 from realtime.messages import Camera, CameraSource, Frame
@@ -21,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 READ_EVERY_S, MOVED_EVERY_S = 1.0, 1.0
 ENOUGH, MOST_TRIES = 5, 12  # readings that agree, and pictures that may fail to give one
+TRIES_TOLD = 5  # pictures without one after which this is said
 LEVEL_DOUBT_DEG = 15.0  # of a camera of which nothing is known
 OTHERWISE_DEG = 1.0  # a change that is worth a line in the log
 
@@ -37,8 +40,10 @@ class CameraWatch:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self._given = given
         self._size = (16, 9)  # width, height; from the first picture on, that picture's
-        self._moved = CameraMoved()
+        self._moved, self._restlessness = CameraMoved(), Restlessness()
         self._consensus, self._upright = Consensus(), Upright()
+        self._before: Camera | None = None  # held until more is known of where the camera has been moved to
+        self._remarks = Remarks()
         self._tries = 0
         self._read_due = self._moved_due = self._looked_at = -math.inf
         self.camera = self._conclude()
@@ -54,12 +59,13 @@ class CameraWatch:
             self._tell()
         elif t >= self._moved_due or t < self._looked_at:
             self._moved_due = t + MOVED_EVERY_S
-            if self._moved.look(frame.image_bgr):
-                logger.info("the camera has moved: finding its field of view and tilt anew")
-                self._forget()
+            self._look_for_moves(frame)
+            if turns := self._upright.quarter_turns:
+                self._remarks.say(TURNED[turns])
             self._tell()  # people may have told something
         self._looked_at = t
-        if t >= self._read_due and self._tries < MOST_TRIES and len(self._consensus) < ENOUGH:
+        unread = self._tries < MOST_TRIES and len(self._consensus) < ENOUGH
+        if t >= self._read_due and unread and not self._restlessness.restless:
             self._read_due = t + READ_EVERY_S
             self._read(frame)
 
@@ -73,18 +79,45 @@ class CameraWatch:
                 self._forget()
             self._read(frame)
 
+    @property
+    def wants_standing(self) -> bool:
+        """Whether bodies that stand still tell something: not for long where the room has told."""
+        return self.camera.source != "given" and (self.camera.source != "room" or not self._upright.settled)
+
     def see_standing(self, joints: NDArray[np.floating]) -> None:
         """Take in a body (24, 3), turned into the camera's axes, whose legs are seen."""
         self._upright.see(joints)
 
+    def _look_for_moves(self, frame: Frame) -> None:
+        """Begin anew where the camera has been moved; not again and again where a hand holds it."""
+        t, watch = frame.t_capture, self._restlessness
+        if self._moved.look(frame.image_bgr):
+            watch.moved(t)
+            if watch.restless:
+                self._remarks.say(RESTLESS)
+            else:
+                logger.info("the camera has moved: finding its field of view and tilt anew")
+                self._forget(keep=self.camera)
+        elif watch.comes_to_rest(t):
+            self._forget(keep=self.camera)
+
     def _read(self, frame: Frame) -> None:
+        if why := why_illegible(frame.image_bgr):
+            self._remarks.say(ILLEGIBLE, why)
+            return
         self._tries += 1
         reading = read_room(frame.image_bgr, self._given_longer_fov_deg())
         if reading is not None:
             self._consensus.add(reading)
+            if reading.fisheye:
+                self._remarks.say(FISHEYE)
+        if self._tries == TRIES_TOLD and not len(self._consensus):
+            self._remarks.say(NO_EDGES)
         self._tell()
 
-    def _forget(self) -> None:
+    def _forget(self, keep: Camera | None = None) -> None:
+        """Begin anew; until something is known the camera is `keep`, with doubt, or assumed."""
+        self._before = None if keep is None else replace(keep, doubt_deg=max(keep.doubt_deg, LEVEL_DOUBT_DEG))
         self._consensus, self._upright = Consensus(), Upright()
         self._tries = 0
         self._read_due = self._moved_due = self._looked_at = -math.inf
@@ -108,8 +141,10 @@ class CameraWatch:
             up_cam, doubt_deg, source = reading.up_cam, reading.up_doubt_deg, "room"
             if reading.fov_doubt_deg <= MOST_FOV_DOUBT_DEG:
                 longer_fov_deg = reading.fov_deg
-        elif up_people is not None:
+        elif up_people is not None and plausible(up_people[None])[0]:
             up_cam, doubt_deg, source = up_people, DOUBT_DEG, "people"
+        elif self._before is not None:
+            return self._before
         camera = Camera(
             fov_deg=across_width_deg(longer_fov_deg, self._size),
             pitch_deg=-math.degrees(math.asin(max(-1.0, min(1.0, float(up_cam[2]))))),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -12,6 +14,7 @@ from realtime.capture.camera import CameraSource
 from realtime.capture.demo import DemoSource
 from realtime.capture.images import ImagesSource
 from realtime.capture.source import EndOfStream, Source, SourceConfig, SourceError
+from realtime.capture.turned import turned_left
 from realtime.capture.url import UrlSource
 from realtime.capture.video import VideoSource
 from realtime.messages import Frame
@@ -32,13 +35,20 @@ def open_source(config: SourceConfig) -> Source:
     return source
 
 
-def first_frames(config: SourceConfig, count: int, step: int) -> Iterator[Frame]:
-    """Up to `count` frames from the beginning of a file or folder, every `step`-th. Raises SourceError."""
+def first_frames(config: SourceConfig, count: int, step_s: float, quarter_turns: int = 0) -> Iterator[Frame]:
+    """Up to `count` frames from the beginning of a file or folder, at least `step_s` seconds apart.
+
+    They are turned to the left by quarter_turns right angles. Raises SourceError.
+    """
     with closing(open_source(config)) as source, suppress(EndOfStream):
-        for seq in range((count - 1) * step + 1):
+        due_s = -math.inf
+        for seq in itertools.count():
             image_bgr, t = source.read()
-            if seq % step == 0:
-                yield Frame(image_bgr, seq, t)
+            if t >= due_s:
+                due_s = t + step_s
+                yield Frame(turned_left(image_bgr, quarter_turns), seq, t)
+                if (count := count - 1) == 0:
+                    return
 
 
 def _make(config: SourceConfig) -> Source:

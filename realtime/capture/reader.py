@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.capture.source import EndOfStream, LazySource, Source, SourceError, SourceLostError
+from realtime.capture.turned import turned_left
 from realtime.channel import Channel, ChannelClosed
 from realtime.messages import Frame
 
@@ -40,6 +41,7 @@ class FrameReader:
     Args:
         source: opened, owned by the reader from here on.
         on_state: called with "connected", "lost" or "reconnecting" and a line for the user.
+        quarter_turns: right angles by which pictures are turned to the left.
         now: seconds on the clock of the source's time stamps.
         sleep: waits that many seconds; by default a wait that `stop` cuts short.
     """
@@ -49,6 +51,7 @@ class FrameReader:
         source: Source,
         *,
         on_state: Callable[[State, str], None] | None = None,
+        quarter_turns: int = 0,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
@@ -57,6 +60,7 @@ class FrameReader:
         self.passed_over = 0  # frames of a file that nobody waited for
         self.reconnects = 0
         self._on_state = on_state
+        self._quarter_turns = quarter_turns
         self._now = now
         self._sleep = sleep
         self._state: State | None = None
@@ -234,7 +238,7 @@ class FrameReader:
                 put(self._frame(image, t_capture, t_file=t))
 
     def _frame(self, image: NDArray[np.uint8], t: float, t_file: float | None = None) -> Frame:
-        frame = Frame(image, self.frames_read, t, t_file)
+        frame = Frame(turned_left(image, self._quarter_turns), self.frames_read, t, t_file)
         self.frames_read += 1
         return frame
 

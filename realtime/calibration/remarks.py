@@ -1,0 +1,34 @@
+"""Lines for the user about a camera that cannot be read, or not well: each is said once in a run."""
+
+from __future__ import annotations
+
+import logging
+
+logger = logging.getLogger(__name__)
+
+_SAYS_ITSELF = "--fov, --pitch and --roll tell the camera"
+ILLEGIBLE = f"the picture is %s: the camera cannot be read from it; {_SAYS_ITSELF}"
+NO_EDGES = f"too few straight edges in the picture tell the camera: {_SAYS_ITSELF}"
+FISHEYE = (
+    "the lens bends straight lines as a fisheye does: bodies come out wrong away from the picture's middle; straighten "
+    "the pictures, or give --fov, --pitch and --roll"
+)
+RESTLESS = "the camera moves again and again, as if held by hand: what was last known of it is kept until it rests"
+TURNED = {
+    2: "the camera seems to be upside down: --roll 180 or turn it",
+    1: "the camera seems to lie on its side: --roll 90 or turn it",
+    -1: "the camera seems to lie on its side: --roll -90 or turn it",
+}
+
+
+class Remarks:
+    """Remembers what has been said. One thread uses it."""
+
+    def __init__(self) -> None:
+        self._said: set[str] = set()
+
+    def say(self, line: str, *what: str) -> None:
+        """Warn of it in the log; the same line (before `what` is put in) only once."""
+        if line not in self._said:
+            self._said.add(line)
+            logger.warning(line, *what)

@@ -1,0 +1,15 @@
+"""Pictures of a camera that hangs upside down or lies on its side, turned upright before anybody looks at them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
+
+
+def turned_left(image_bgr: NDArray[np.uint8], quarter_turns: int) -> NDArray[np.uint8]:
+    """The (H, W, 3) picture turned by so many right angles; itself for none."""
+    turn = _TURNS.get(quarter_turns % 4)
+    return image_bgr if turn is None else np.asarray(cv2.rotate(image_bgr, turn), np.uint8)
