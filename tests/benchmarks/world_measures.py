@@ -22,6 +22,7 @@ HEELS_AND_TOES = [
 WRIST = JOINT_NAMES.index("right_wrist")
 SETTLED_S = 1.0  # after which is measured
 LATEST_S = 0.2
+TOLD = 0.5  # a contact from which it counts as told
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Found:
     true_landmarks: Array
     true_from_camera: Array
     motion: Motion
+    contacts: Array  # (F, 4) as told
 
     @property
     def settled(self) -> NDArray[np.bool_]:
@@ -61,6 +63,8 @@ def measures(each: list[Found]) -> dict[str, float]:
         np.linalg.norm(other.from_camera[settled], axis=1) / np.linalg.norm(other.true_from_camera[settled], axis=1)
         for other in each
     ]
+    on_feet = settled & (person.motion.planted.any(1) | person.motion.flying)  # who kneels is not
+    told, stand = person.contacts[on_feet] > TOLD, person.motion.planted[on_feet]
     return {
         "tilt": math.degrees(math.acos(np.clip(R.apply([0, 1, 0])[1], -1, 1))),
         "lean": float(np.mean(leans[0] - leans[1])),
@@ -73,6 +77,8 @@ def measures(each: list[Found]) -> dict[str, float]:
         "distance": 100 * (float(np.mean(ratios)) - 1),
         "wrist": 1e3 * late_s(ours[:, WRIST], truth[:, WRIST], fps),
         "ankle": math.nan if planted[settled].all() else 1e3 * late_s(ours[:, ANKLES[1]], truth[:, ANKLES[1]], fps),
+        "found": 100 * float(told[stand].mean()),
+        "right": 100 * float(stand[told].mean()) if told.any() else math.nan,
         "apart": _apart(each, settled) if len(each) == 2 else math.nan,
         "a minute": _drift_mm_a_minute(person) if len(settled) > 30 * fps else math.nan,
     }

@@ -12,7 +12,8 @@ mean and mean size; slide: speed of ankles whose feet stand; under, over: how de
 their true height, and how high above, on average; kept: share of a jump's or a step's height (a step's after 3 s on
 it); drift: the farthest that a planted ankle gets from where it is on average, over a scene in which the feet never
 leave the floor; distance: of the pelvis from the camera, ours less the true one; wrist, ankle: how late they come
-after the true ones; apart: of two people, ours less the true one.
+after the true ones; contacts: the share of planted heels and toes that are told as such, and of those told the share
+that are planted (who kneels does not count); apart: of two people, ours less the true one.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from realtime.body.feet import Feet, FeetMode
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
@@ -40,7 +42,7 @@ from tests.benchmarks.world_scenes import SCENES, camera, sightings
 
 Array = NDArray[np.float64]
 
-FEET = ("off",)
+FEET = ("off", "lock")
 ROOM_OFF_DEG = 0.5  # how far a room's reading is off, in everything
 BEGIN, END = "<!-- synthetic world -->\n", "<!-- end of the synthetic world -->\n"
 
@@ -60,9 +62,9 @@ class Replayed:
     def close(self) -> None: ...
 
 
-def solver(body: BodyModel, estimator: Estimator, known: Camera, feet: str) -> Solver:
+def solver(body: BodyModel, estimator: Estimator, known: Camera, feet: FeetMode) -> Solver:
     """As `realtime.app` makes it, but for the camera, which is known from the first frame on."""
-    return Solver(estimator, SmoothingConfig(), World(body, known))
+    return Solver(estimator, SmoothingConfig(), World(body, known), feet=Feet(body, feet))
 
 
 def estimates(body: BodyModel, seen: list[Sighting], known: Camera) -> tuple[Estimator, list[tuple[Estimate, ...]]]:
@@ -73,21 +75,24 @@ def estimates(body: BodyModel, seen: list[Sighting], known: Camera) -> tuple[Est
 
 def found(body: BodyModel, frames: list[SolvedFrame], people: tuple[Motion, ...], place_m: Array) -> list[Found]:
     """Everybody of a scene, by their numbers."""
-    each = []
+    everybody = []
     for number, motion in enumerate(people):
-        poses = [frame.people[number].pose for frame in frames]
-        betas = np.stack([frame.people[number].betas for frame in frames])
+        persons = [frame.people[number] for frame in frames]
+        poses = [person.pose for person in persons]
+        betas, contacts = (np.stack([getattr(person, name) for person in persons]) for name in ("betas", "contacts"))
+        scales = np.array([person.scale for person in persons])[:, None, None]
         rotations, trans = (np.stack([getattr(pose, name) for pose in poses]) for name in ("rotations", "trans"))
         rotmats = Rotation.from_quat(rotations.reshape(-1, 4)).as_matrix().reshape(-1, 24, 3, 3)
-        joints, landmarks = (points + trans[:, None] for points in body.landmarks(rotmats.astype(np.float32), betas))
+        points = body.landmarks(rotmats.astype(np.float32), betas)
+        joints, landmarks = (scales * each + trans[:, None] for each in points)
         cameras = np.stack([frame.T_world_cam for frame in frames if frame.T_world_cam is not None])
         truth = motion.points()
-        each.append(Found(joints, landmarks, trans - cameras, *truth, motion.trans - place_m, motion))
-    return each
+        everybody.append(Found(joints, landmarks, trans - cameras, *truth, motion.trans - place_m, motion, contacts))
+    return everybody
 
 
 def scene_measures(
-    name: str, pitch_deg: float, fps: float, feet: tuple[str, ...], source: str, errors: float, seed: int
+    name: str, pitch_deg: float, fps: float, feet: tuple[FeetMode, ...], source: str, errors: float, seed: int
 ) -> dict[str, dict[str, float]]:
     """The figures of a scene, by what is done about feet."""
     body = load_body("open")
@@ -116,7 +121,7 @@ def off_by(true: Camera, by_deg: float) -> Camera:
     )
 
 
-def cpu_ratio(feet: tuple[str, ...], errors: float, seed: int) -> dict[str, float]:
+def cpu_ratio(feet: tuple[FeetMode, ...], errors: float, seed: int) -> dict[str, float]:
     """CPU milliseconds a frame of the solver with its estimator, all kinds in turn, frame by frame."""
     body = load_body("open")
     true, place_m = camera(10.0)
@@ -145,6 +150,8 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
     "distance": ("distance %", "{:+.1f}".format),
     "wrist": ("wrist late ms", "{:.0f}".format),
     "ankle": ("ankle late ms", "{:.0f}".format),
+    "found": ("contacts found %", "{:.0f}".format),
+    "right": ("right %", "{:.0f}".format),
     "apart": ("apart %", "{:+.1f}".format),
     "a minute": ("root mm/min", "{:.0f}".format),
 }
