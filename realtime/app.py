@@ -17,8 +17,11 @@ from realtime.body.feet import Feet
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
+from realtime.calibration.calibrate import Calibration
+from realtime.calibration.kept import KeptCamera
+from realtime.calibration.profile import profiles_of
 from realtime.calibration.watch import CameraWatch
-from realtime.capture.factory import first_frames, open_source
+from realtime.capture.factory import camera_name, first_frames, open_source
 from realtime.capture.reader import FrameReader
 from realtime.channel import Channel
 from realtime.config import LiveConfig
@@ -57,6 +60,7 @@ class _Opened:
     reader: FrameReader
     fan_out: FanOut
     pipeline: Pipeline
+    calibration: Calibration | None
 
 
 class App:
@@ -105,10 +109,11 @@ class App:
         finally:
             pipeline.stop()
             recording, film = fan_out.end(str(pipeline.failure or ""))
+            calibrated = "" if opened.calibration is None else opened.calibration.end()
         if pipeline.failure is not None:
             cause = pipeline.failure.__cause__
             raise cause if isinstance(cause, UserError) else pipeline.failure
-        return self._report(opened, recording, film)
+        return self._report(opened, recording, film, calibrated)
 
     def _open(self, cleanup: ExitStack) -> _Opened:
         config = self._config
@@ -116,9 +121,12 @@ class App:
             check_writable(config.report)
         if config.view == "window" and (reason := why_no_window()) is not None:
             raise NoDisplayError(reason)
-        body = _body(config)
         quarter_turns = config.camera.quarter_turns
-        watch = CameraWatch(config.camera.of_turned_pictures())
+        name = camera_name(config.source) + (f" turned by {90 * quarter_turns}" if quarter_turns else "")
+        kept = KeptCamera([] if config.calibrate else profiles_of(name))
+        body = _body(config, kept)
+        given = config.camera.of_turned_pictures()
+        watch = CameraWatch(given)
         if config.offline:
             watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, quarter_turns))
         world = World(body, watch.camera)
@@ -129,6 +137,15 @@ class App:
         solver = Solver(estimator, config.smoothing, world, watch, feet, look_ahead=config.offline)
         fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
         watch.on_change = fan_out.tell_camera
+        watch.on_misfit = lambda: None if solver.frames_solved else world.recalibrate()
+        calibration = None
+        if config.calibrate:
+            calibration = Calibration(
+                *(name, body, watch),
+                stature_given=config.body.height_m is not None,
+                roll_given=given.roll_deg != "auto",
+            )
+            fan_out.guidance = lambda: calibration.guidance
         source = open_source(config.source)
         reader = FrameReader(source, on_state=fan_out.tell_source, quarter_turns=quarter_turns)
         cleanup.enter_context(closing(reader))
@@ -139,7 +156,7 @@ class App:
         cleanup.callback(pipeline.stop)
         frames, sightings = self._channel(Channel[Frame]), self._channel(Channel[Sighting])
         fan_out.dropped = lambda: reader.passed_over + frames.dropped + sightings.dropped
-        capture = self._capture(reader, frames.wanted)
+        capture = self._capture(reader, frames.wanted, lambda frame: kept.meet(frame.size, watch, world))
         if config.offline:
             pipeline.add_source("capture", capture, frames)
         else:
@@ -154,12 +171,12 @@ class App:
         to_publish = self._channel(Channel[SolvedFrame])
         outboxes = (to_put, to_publish) if config.stream else (to_put,)
         pipeline.add_holding_stage("solve", self._solve(solver, watch), solver.finish, sightings, outboxes)
-        pipeline.add_stage("fan out", self._put(fan_out), to_put)
+        pipeline.add_stage("fan out", self._put(fan_out, calibration), to_put)
         if config.stream:
             pipeline.add_stage("publish", fan_out.publish, to_publish)
-        return _Opened(body, perception, estimator, solver, reader, fan_out, pipeline)
+        return _Opened(body, perception, estimator, solver, reader, fan_out, pipeline, calibration)
 
-    def _report(self, opened: _Opened, recording: Status, film: VideoStatus | None) -> Report:
+    def _report(self, opened: _Opened, recording: Status, film: VideoStatus | None, calibrated: str) -> Report:
         solver, fan_out, config = opened.solver, opened.fan_out, self._config
         seconds = self._readout.solving_s
         looked_at = solver.frames_solved + solver.frames_empty
@@ -171,6 +188,7 @@ class App:
             body=opened.body.name,
             smoothing=solver.smoothing.level,
             camera=solver.camera,
+            calibration=calibrated,
             offline=config.offline,
             seconds=seconds,
             frames_in=self._readout.frames + opened.reader.passed_over,
@@ -201,14 +219,15 @@ class App:
                 return
 
     def _capture(
-        self, reader: FrameReader, wanted: threading.Event
+        self, reader: FrameReader, wanted: threading.Event, meet: Callable[[Frame], None]
     ) -> Callable[[Callable[[Frame], None], threading.Event], None]:
-        """The body of the capturing thread."""
+        """The body of the capturing thread; `meet` is given every frame before anybody else."""
         config, readout = self._config, self._readout
 
         def live(put: Callable[[Frame], None], stopping: threading.Event) -> None:
             def noted(frame: Frame) -> None:
                 readout.frame_came()
+                meet(frame)
                 put(frame)
 
             reader.run(noted, stopping, wanted)
@@ -218,6 +237,7 @@ class App:
                 if stopping.is_set() or (config.seconds is not None and frame.t_capture >= config.seconds):
                     return
                 readout.frame_came()
+                meet(frame)
                 put(frame)
 
         return offline if config.offline else live
@@ -231,8 +251,10 @@ class App:
 
         return looked_at if self._config.offline else solver.solve
 
-    def _put(self, fan_out: FanOut) -> Callable[[SolvedFrame], None]:
+    def _put(self, fan_out: FanOut, calibration: Calibration | None) -> Callable[[SolvedFrame], None]:
         def put(solved: SolvedFrame) -> None:
+            if calibration is not None:
+                calibration.see(solved)
             fan_out.put(solved)
             if self._on_solved is not None:
                 self._on_solved(solved)
@@ -243,6 +265,7 @@ class App:
         return kind.bounded(_OFFLINE_DEPTH) if self._config.offline else kind.newest()
 
 
-def _body(config: LiveConfig) -> BodyModel:
+def _body(config: LiveConfig, kept: KeptCamera) -> BodyModel:
     body = load_body(config.body.file)
-    return body if config.body.height_m is None else body.scaled_to_height(config.body.height_m)
+    height_m = config.body.height_m or kept.stature_m
+    return body if height_m is None else body.scaled_to_height(height_m)

@@ -29,6 +29,7 @@ _PLACES = {
     "fov": "camera.fov_deg",
     "pitch": "camera.pitch_deg",
     "roll": "camera.roll_deg",
+    "calibrate": "calibrate",
     "smoothing": "smoothing.level",
     "feet": "feet",
     "view": "view",
@@ -90,6 +91,9 @@ def parser() -> argparse.ArgumentParser:
         type=degrees,
         metavar="auto|DEGREES",
         help="how far upright things lean to the right (found from the picture)",
+    )
+    solve.add_argument(
+        "--calibrate", action="store_true", help="be led to stand still and step aside: camera and floor are kept"
     )
     solve.add_argument("--smoothing", choices=("off", "light", "medium", "strong"), help="default: light")
 

@@ -83,6 +83,7 @@ class LiveConfig:
     seconds: float | None = None  # of time since the first frame; None: until the source ends, or Ctrl-C
     offline: bool = False  # every frame of a file, none dropped, as fast as it goes
     report: Path | None = None
+    calibrate: bool = False  # lead somebody through a calibration of the camera, which is kept (docs/camera.md)
 
     def __post_init__(self) -> None:
         if self.seconds is not None and self.seconds <= 0:

@@ -75,7 +75,32 @@ def cameras() -> str:
     return ", ".join(str(camera) for camera in found) or "none found: plug one in, or use --demo, --video or --url"
 
 
-CHECKS: tuple[Callable[[], str], ...] = (python, packages, options, networks, body, pose_path, window, cameras)
+def calibrated() -> str:
+    """Raises UserError for a damaged profile, after which the others are told too."""
+    from realtime.calibration.profile import ProfileError, load_profile, profile_files
+
+    told, damaged = [], []
+    for path in profile_files():
+        try:
+            told.append(str(load_profile(path)))
+        except ProfileError as error:
+            damaged.append(f"{error}; delete it, or replace it with --calibrate")
+    if damaged:
+        raise UserError("; ".join([*damaged, *told]))
+    return "; ".join(told) or "no camera yet: python run_live.py --cam 0 --calibrate"
+
+
+CHECKS: tuple[Callable[[], str], ...] = (
+    python,
+    packages,
+    options,
+    networks,
+    body,
+    pose_path,
+    window,
+    cameras,
+    calibrated,
+)
 
 
 @command("realtime.doctor")

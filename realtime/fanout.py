@@ -14,7 +14,7 @@ from realtime.config import LiveConfig
 from realtime.errors import UserError
 from realtime.estimate.estimator import Estimator
 from realtime.estimate.smoothing import SmoothingConfig
-from realtime.messages import Camera, SolvedFrame
+from realtime.messages import Camera, Guidance, SolvedFrame
 from realtime.outputs.broadcast import Broadcast
 from realtime.outputs.display import NoDisplayError
 from realtime.outputs.overlay_video import OverlayVideo, VideoStatus
@@ -58,6 +58,7 @@ class FanOut:
         self._camera = world.camera  # as the streams are told
         self._people = 0  # in the latest frame
         self.dropped: Callable[[], int] = lambda: 0  # frames so far, for status messages
+        self.guidance: Callable[[], Guidance | None] = lambda: None  # what somebody who calibrates is told
         self._broadcast = Broadcast(config.stream, body, offline=config.offline)
         self._session_info = {
             "estimator": estimator.name,
@@ -102,6 +103,7 @@ class FanOut:
             streams=self._broadcast.addresses,
             offline=self._config.offline,
             camera=self._solver.camera,
+            guidance=self.guidance(),
         )
 
     def begin(self, source: str) -> None:

@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 NO_CONTACTS = np.zeros(4, np.float32)
 NO_CONTACTS.setflags(write=False)
 
-CameraSource = Literal["given", "room", "people", "assumed"]
+CameraSource = Literal["given", "profile", "room", "people", "assumed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class Camera:
     fov_deg: float  # horizontal
     pitch_deg: float = 0.0  # positive: it looks down
     roll_deg: float = 0.0  # positive: what is upright leans to the right in the picture
-    source: CameraSource = "given"  # by the user, from a room's edges, from people who stand, or nothing told
+    source: CameraSource = "given"  # by the user, --calibrate, a room's edges, people who stand; or nothing told
     doubt_deg: float = 0.0  # of gravity's direction: a standard deviation
 
     def __str__(self) -> str:
@@ -56,6 +56,15 @@ class Camera:
 
 
 LEVEL = Camera(fov_deg=60.0, source="assumed")
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """What somebody who calibrates is told just now."""
+
+    text: str  # one short line
+    progress: float = 0.0  # 0..1
+    state: Literal["going", "done", "failed"] = "going"
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Report:
     body: str
     smoothing: str
     camera: Camera  # as it was held to be at the end
+    calibration: str  # how --calibrate ended; empty where it was not asked for
     offline: bool
     seconds: float  # from the first frame to the last solved one
     frames_in: int  # read from the source

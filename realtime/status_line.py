@@ -46,6 +46,8 @@ def in_words(status: LiveStatus) -> str:
     """The run in one line, the most important first."""
     is_silent = not status.frames or status.silent_s > _SILENT_S
     parts = [_silence(status) if is_silent else _pace(status)]
+    if status.guidance is not None:
+        parts.insert(0, f"{status.guidance.text} ({100 * status.guidance.progress:.0f} %)")
     if not is_silent:
         parts.append("1 person" if status.people == 1 else f"{status.people or 'no'} people")
     if status.recording:

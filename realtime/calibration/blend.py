@@ -21,7 +21,11 @@ class CameraBlend:
         self._t: float | None = None
 
     def update(self, t: float, known: Camera, *, watched: bool) -> Camera:
-        """The camera for the frame at time t (s): on its way to `known`; at once where nobody is seen (`watched`)."""
+        """The camera for the frame at time t (s): on its way to `known`; at once where nobody is seen (`watched`).
+
+        Before the first frame nobody has seen anything either.
+        """
+        watched = watched and self._t is not None
         dt = 0.0 if self._t is None else max(0.0, t - self._t)
         self._t = t
         if known != self.camera:

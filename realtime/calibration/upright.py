@@ -33,14 +33,9 @@ class Upright:
 
     def see(self, joints_cam: Array) -> None:
         """Take in one body (24, 3), metres, from any origin, legs seen; one that stands not straight says nothing."""
-        hips, knees, ankles = np.moveaxis(joints_cam[_LEGS], 1, 0)
-        thighs, shins = hips - knees, knees - ankles
-        bend = (thighs * shins).sum(-1) / (np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1))
-        if not (bend > math.cos(math.radians(STRAIGHT_KNEE_DEG))).all():
-            return
-        up = joints_cam[_NECK] - ankles.mean(axis=0)
-        with self._lock:
-            self._ups.append(up / np.linalg.norm(up))
+        if legs_are_straight(joints_cam):
+            with self._lock:
+                self._ups.append(body_up(joints_cam))
 
     @property
     def settled(self) -> bool:
@@ -68,3 +63,17 @@ class Upright:
         kept = tilt * max(0.0, 1.0 - (math.radians(TILT_TOLD_DEG) / max(tilt, 1e-9)) ** 2)
         aside = np.array([up[0], 0.0, up[2]]) / max(1e-9, math.hypot(float(up[0]), float(up[2])))
         return math.sin(kept) * aside + math.cos(kept) * np.array([0.0, -1.0, 0.0])
+
+
+def legs_are_straight(joints: Array) -> bool:
+    """Whether neither knee of a body (24, 3) is bent: who sits or squats says nothing of gravity."""
+    hips, knees, ankles = np.moveaxis(joints[_LEGS], 1, 0)
+    thighs, shins = hips - knees, knees - ankles
+    bend = (thighs * shins).sum(-1) / (np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1))
+    return bool((bend > math.cos(math.radians(STRAIGHT_KNEE_DEG))).all())
+
+
+def body_up(joints: Array) -> Array:
+    """(3,) unit vector from between the ankles of a body (24, 3) to its neck."""
+    up = joints[_NECK] - joints[_LEGS][:, 2].mean(axis=0)
+    return up / np.linalg.norm(up)

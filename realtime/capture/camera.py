@@ -70,6 +70,17 @@ def find_camera(wanted: str, cameras: list[CameraInfo]) -> CameraInfo:
     raise SourceError(f"no camera is called '{wanted}'; {_those_there_are(cameras)}")
 
 
+def lasting_name(wanted: str) -> str:
+    """A name for the camera that `find_camera` finds which stays when indices change; with its index where it must.
+
+    Raises SourceError as `find_camera` does.
+    """
+    cameras = list_cameras()
+    camera = find_camera(wanted, cameras)
+    names = [each.name for each in cameras]
+    return camera.name if names.count(camera.name) == 1 else f"camera {camera}"
+
+
 def open_capture(index: int, width: int, height: int, fps: float) -> tuple[cv2.VideoCapture, CameraFormat]:
     """Ask the driver for this format and a buffer of one picture; also returns what it really gave.
 

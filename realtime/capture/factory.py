@@ -10,7 +10,8 @@ from contextlib import closing, suppress
 
 import cv2
 
-from realtime.capture.camera import CameraSource
+from engine.errors import one_line
+from realtime.capture.camera import CameraSource, lasting_name
 from realtime.capture.demo import DemoSource
 from realtime.capture.images import ImagesSource
 from realtime.capture.source import EndOfStream, Source, SourceConfig, SourceError
@@ -21,6 +22,7 @@ from realtime.messages import Frame
 
 _IMAGES_FPS = 30.0  # the rate of a folder of images unless told
 _CAMERA_FPS = 30.0
+_LONGEST_NAME = 200
 
 
 def open_source(config: SourceConfig) -> Source:
@@ -33,6 +35,15 @@ def open_source(config: SourceConfig) -> Source:
     source = _make(config)
     source.open()
     return source
+
+
+def camera_name(config: SourceConfig) -> str:
+    """What the camera of a source is known by from run to run: one short line. Nothing is opened.
+
+    Raises SourceError where there is no such source.
+    """
+    name = lasting_name(config.cam) if config.cam is not None else _make(config).description
+    return one_line(name)[:_LONGEST_NAME]
 
 
 def first_frames(config: SourceConfig, count: int, step_s: float, quarter_turns: int = 0) -> Iterator[Frame]:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
-from realtime.messages import Camera
+from realtime.messages import Camera, Guidance
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -28,6 +28,7 @@ _RIGHT: Colour = (86, 176, 255)
 _MIDDLE: Colour = (240, 240, 240)
 _RECORDING: Colour = (240, 72, 66)
 _AMBER: Colour = (244, 186, 80)
+_GREEN: Colour = (96, 200, 120)
 
 KEYS: tuple[tuple[str, str], ...] = (
     ("R", "record on / off"),
@@ -57,6 +58,7 @@ class LiveStatus:
     streams: tuple[str, ...] = ()  # their addresses
     offline: bool = False
     camera: Camera | None = None  # as it is held to be; None: not told
+    guidance: Guidance | None = None  # for somebody who calibrates
 
 
 def in_brief(camera: Camera) -> str:
@@ -162,6 +164,22 @@ def status_card(
         y += line
         writer.write(card, writer.fitting(in_brief(status.camera), small, width - 2 * pad), (pad, y), small, _DIM)
     writer.write(card, "  ·  ".join(notes), (pad, y + line), small, _AMBER, 600)
+    return card
+
+
+def guidance_card(writer: Writer, guidance: Guidance, room: int, scale: float) -> Picture:
+    """What somebody who calibrates is told, to be read from across a room, over a bar that fills; up to `room` wide."""
+    pad, bar = round(16 * scale), round(7 * scale)
+    fits = (size for size in (36, 28, 22) if writer.width(guidance.text, round(size * scale), 600) <= room - 2 * pad)
+    size = round(next(fits, 16) * scale)
+    text = writer.fitting(guidance.text, size, room - 2 * pad)
+    width = min(room, writer.width(text, size, 600) + 2 * pad) // 4 * 4
+    card = np.full((2 * pad + round(1.2 * size) + 2 * bar, width, 3), CARD, np.uint8)
+    writer.write(card, text, (pad, pad + size), size, _BRIGHT, 600)
+    bottom = card.shape[0] - pad
+    card[bottom - bar : bottom, pad : width - pad] = _FAINT
+    colour = {"going": _AMBER, "done": _GREEN, "failed": _RECORDING}[guidance.state]
+    card[bottom - bar : bottom, pad : pad + round(guidance.progress * (width - 2 * pad))] = colour
     return card
 
 

@@ -23,6 +23,7 @@ from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.rotations import quaternion_from_rotmat
 from realtime.estimate.smoothing import LEVELS
+from realtime.messages import Guidance
 from realtime.outputs.overlay import LiveStatus, draw_skeleton, fitted, in_brief
 from realtime.outputs.scene import person_colour
 from realtime.outputs.shown import Shown, ShownPerson
@@ -239,12 +240,24 @@ class _PageBody:
 def _figures(status: LiveStatus) -> str:
     people = {0: "nobody in view", 1: "1 person"}.get(status.people, f"{status.people} people")
     recording = '<b style="color:#f04842;float:right">● REC</b>' if status.recording else ""
-    camera = f"<br>camera {in_brief(status.camera)}" if status.camera is not None else ""
+    camera = f"<br>{in_brief(status.camera)}" if status.camera is not None else ""
     return (
-        f'<div style="padding:0.3em 0.9em;line-height:1.5">{recording}'
+        f'<div style="padding:0.3em 0.9em;line-height:1.5">{_guidance(status.guidance)}{recording}'
         f'<b style="font-size:1.5em">{status.fps:.0f}</b> fps &nbsp; '
         f'<b style="font-size:1.5em">{status.latency_ms:.0f}</b> ms latency<br>'
         f"{html.escape(status.source)} · {people}{camera}</div>"
+    )
+
+
+def _guidance(guidance: Guidance | None) -> str:
+    """What somebody who calibrates is told, to be read from across a room, over a bar that fills."""
+    if guidance is None:
+        return ""
+    colour = {"going": "#f4ba50", "done": "#60c878", "failed": "#f04842"}[guidance.state]
+    return (
+        f'<div style="font-size:1.9em;font-weight:600;line-height:1.25">{html.escape(guidance.text)}</div>'
+        f'<div style="margin:0.5em 0;background:#343a45"><div style="height:7px;background:{colour};'
+        f'width:{100 * guidance.progress:.0f}%"></div></div>'
     )
 
 

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from realtime.body.model import BodyModel
 from realtime.body.skinning import Skinner
 from realtime.outputs.overlay import (
+    LiveStatus,
     Picture,
     Writer,
     draw_skeleton,
     fitted,
+    guidance_card,
     keys_card,
     status_card,
 )
@@ -119,6 +121,7 @@ class Window:
         self._shown: Shown | None = None
         self._view: View | None = None
         self._stale = True
+        self._guides = False  # somebody who calibrates
         self._mirror, self._held, self._show_keys = config.mirror, False, config.show_keys
 
         o3d.utility.set_verbosity_level(o3d.utility.VerbosityLevel.Error)
@@ -240,8 +243,10 @@ class Window:
         self._floor_mesh = self._textured(corners, np.array([[0.0, 0], [1, 0], [1, 1], [0, 1]]))
         self._status_mesh = self._textured(np.zeros((4, 3)), np.zeros((4, 2)))
         self._keys_mesh = self._textured(np.zeros((4, 3)), np.zeros((4, 2)))
+        self._guidance_mesh = self._textured(np.zeros((4, 3)), np.zeros((4, 2)))
         self._set_texture(self._floor_mesh, self._floor.cast([]))
-        for mesh in (self._people_mesh, self._grid_lines, self._floor_mesh, self._status_mesh, self._keys_mesh):
+        cards = (self._status_mesh, self._keys_mesh, self._guidance_mesh)
+        for mesh in (self._people_mesh, self._grid_lines, self._floor_mesh, *cards):
             self._vis.add_geometry(mesh, reset_bounding_box=False)
 
     def _textured(self, corners: NDArray[np.float64], uv: NDArray[np.float64]) -> Any:
@@ -310,6 +315,18 @@ class Window:
         keys = keys_card(self._writer, view.scale, self._show_keys)
         corner = view.width - margin - keys.shape[1], view.height - margin - keys.shape[0]
         self._place(self._keys_mesh, keys, corner, view)
+        self._draw_guidance(status, 2 * margin + width, margin, view)
+
+    def _draw_guidance(self, status: LiveStatus | None, left: int, margin: int, view: View) -> None:
+        """Put what somebody who calibrates is told into the middle of what is right of `left`, at the top."""
+        guidance = status.guidance if status is not None else None
+        if guidance is not None:
+            card = guidance_card(self._writer, guidance, view.width - left - margin, view.scale)
+            self._place(self._guidance_mesh, card, ((left + view.width - margin - card.shape[1]) // 2, margin), view)
+        elif self._guides:
+            self._set_polygon(self._guidance_mesh, np.zeros((4, 3)), np.zeros((4, 2)))
+            self._vis.update_geometry(self._guidance_mesh)
+        self._guides = guidance is not None
 
     def _inset(self, width: int, view: View) -> Picture | None:
         """The camera's picture with the skeletons, as wide as the card."""

@@ -18,6 +18,11 @@ def test_flags_land_where_they_belong() -> None:
     assert (config.camera.fov_deg, config.body.height_m, config.perception.max_people) == (50.0, 1.8, 2)
 
 
+def test_calibrating_is_asked_for_by_a_flag() -> None:
+    assert parse(["--cam", "0", "--calibrate"]).calibrate
+    assert not parse(["--cam", "0"]).calibrate
+
+
 def test_streams_add_up() -> None:
     config = parse(["--demo", "--stream", "zmq://:0", "--stream", "vmc://"])
     assert config.stream == ("zmq://:0", "vmc://")

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from realtime import doctor
+from realtime.calibration.profile import save_profile
 from realtime.errors import UserError
+from tests.realtime.calibration.profiles import PROFILE, profile
 
 
 def test_this_machine_can_run_the_live_default(capsys: pytest.CaptureFixture[str]) -> None:
@@ -11,6 +15,22 @@ def test_this_machine_can_run_the_live_default(capsys: pytest.CaptureFixture[str
     said = capsys.readouterr().out.splitlines()
     assert len(said) == len(doctor.CHECKS)
     assert "openvino f32 cpu" in next(line for line in said if "pose path" in line)
+
+
+def test_it_tells_what_is_calibrated_and_what_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKENMOCAP_DATA", str(tmp_path))
+    assert doctor.calibrated() == "no camera yet: python run_live.py --cam 0 --calibrate"
+
+    save_profile(PROFILE)
+    assert doctor.calibrated() == (
+        "HD Webcam at 1280x720, calibrated 2026-11-20: 65.0 degrees wide, looks 15.0 down, rolls +4.0 "
+        "(room, within 0.4), 1.40 m above the floor; a person's shape and neutral pose, 1.80 m tall"
+    )
+    save_profile(profile(size=(640, 480))).write_text("{")
+    with pytest.raises(
+        UserError, match=r"640x480.json is damaged: .*; delete it, or .* --calibrate; HD Webcam at 1280"
+    ):
+        doctor.calibrated()
 
 
 def test_what_is_wrong_is_marked_and_counts(

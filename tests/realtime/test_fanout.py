@@ -27,10 +27,14 @@ def test_ctrl_c_while_outputs_open_leaves_no_empty_journal(tmp_path: Path, monke
 
 
 def test_the_views_are_told_the_camera_as_it_is_held_to_be() -> None:
-    told: list[LiveStatus] = []
-    report = App(LiveConfig(source=SourceConfig(demo=True), view="none", seconds=2.0)).run(tell=told.append)
-    cameras = [status.camera for status in told]
-    assert cameras[0] is not None
-    assert cameras[0].source == "assumed"
-    assert cameras[-1] is not None
-    assert (cameras[-1].source, report.camera.source) == ("room", "room")
+    app = App(LiveConfig(source=SourceConfig(demo=True), view="none", seconds=60.0))
+    told: list[str] = []
+
+    def tell(status: LiveStatus) -> None:
+        assert status.camera is not None
+        told.append(status.camera.source)
+        if told[-1] == "room":
+            app.stop.set()
+
+    report = app.run(tell)
+    assert (told[0], told[-1], report.camera.source) == ("assumed", "room", "room")

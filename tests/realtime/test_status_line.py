@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from realtime.messages import Guidance
 from realtime.outputs.overlay import LiveStatus
 from realtime.status_line import in_words
 from tests.terminal import CTRL_C, ROOT, Terminal
@@ -51,6 +52,10 @@ def test_it_is_off_without_a_terminal(tmp_path: Path) -> None:
         (
             LiveStatus(29.9, 17, "cam", "light", people=1, frames=9, silent_s=3.2),
             "no picture for 3 s | Ctrl-C ends",
+        ),
+        (
+            LiveStatus(29.9, 17, "cam", "light", frames=9, guidance=Guidance("Step into the picture", 0.25)),
+            "Step into the picture (25 %) | 29.9 fps | 17 ms | no people | Ctrl-C ends",
         ),
         (
             LiveStatus(88.2, 0, "a.mp4", "light", people=1, frames=312, offline=True),

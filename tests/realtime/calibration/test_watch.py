@@ -96,3 +96,92 @@ def test_a_survey_settles_the_camera_before_the_first_frame():
     watch.survey(Frame(draw_room((1280, 720), fov_deg=65, pitch_deg=15, roll_deg=4, seed=k), k, 0.0) for k in range(3))
 
     assert (watch.camera.source, watch.camera.fov_deg) == ("room", pytest.approx(65, abs=1))
+
+
+PROFILE = Camera(65.0, 15.0, 4.0, "profile", 0.4)
+
+
+def calibrated(profile: Camera, *pictures: np.ndarray, given: CameraConfig | None = None) -> CameraWatch:
+    watch = CameraWatch(given or CameraConfig())
+    watch.take_up(profile, (1280, 720))
+    for k, picture in enumerate(pictures):
+        watch.look(Frame(picture, k, float(k)))
+    return watch
+
+
+@pytest.mark.parametrize("picture", [ROOM, BLANK], ids=["the room agrees", "nothing tells"])
+def test_a_calibrated_camera_is_so_from_the_first_frame_on(picture):
+    assert calibrated(PROFILE).camera == PROFILE
+    assert calibrated(PROFILE, *[picture] * 5).camera == PROFILE
+
+
+def test_what_the_user_gives_wins_over_a_calibration():
+    camera = calibrated(PROFILE, BLANK, given=CameraConfig(fov_deg=50.0)).camera
+    assert camera == Camera(50.0, 15.0, 4.0, "profile", 0.4)
+
+    whole = CameraWatch(CameraConfig(50.0, 3.0, -2.0))
+    assert not whole.take_up(PROFILE, (1280, 720))
+    assert whole.camera == Camera(50.0, 3.0, -2.0, "given", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("profile", "by"),
+    [
+        (Camera(65.0, 9.0, 4.0, "profile", 0.4), "6"),
+        (Camera(65.0, 15.0, -1.0, "profile", 0.4), "5"),
+        (Camera(58.0, 15.0, 4.0, "profile", 0.4), "7"),
+    ],
+    ids=["pitch", "roll", "field of view"],
+)
+def test_a_calibration_that_the_room_denies_is_said_once_and_given_up(profile, by, caplog):
+    misfits = []
+    with caplog.at_level("WARNING"):
+        watch = calibrated(profile)
+        watch.on_misfit = lambda: misfits.append(watch.camera)
+        for k in range(2):
+            watch.look(Frame(ROOM, k, float(k)))
+        assert watch.camera == profile  # one picture may err
+        for k in range(2, 8):
+            watch.look(Frame(ROOM, k, float(k)))
+    assert watch.camera.source == "room"
+    assert (watch.camera.fov_deg, watch.camera.pitch_deg, watch.camera.roll_deg) == pytest.approx((65, 15, 4), abs=1)
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert line == (
+        f"the calibration is not used any more, as the room's edges differ from it by {by} degrees; "
+        "--calibrate makes a new one"
+    )
+    assert len(misfits) == 1
+
+
+def test_a_calibration_that_the_room_denies_by_two_degrees_is_kept():
+    near = Camera(67.0, 13.5, 5.0, "profile", 0.4)
+    assert calibrated(near, *[ROOM] * 6).camera == near
+
+
+def test_a_camera_that_has_moved_is_calibrated_no_longer(caplog):
+    watch = calibrated(PROFILE, *[ROOM] * 2)
+    for k in range(2, 6):
+        watch.look(Frame(np.roll(ROOM, 60, axis=1), k, float(k)))
+    assert watch.camera.source == "room"
+    assert "the calibration is not used any more, as the camera has moved" in caplog.text
+
+
+def test_pictures_of_another_size_are_not_the_calibrated_ones(caplog):
+    watch = calibrated(PROFILE, BLANK)
+    watch.look(Frame(BLANK[:, :960], 1, 1.0))
+    assert watch.camera.source == "assumed"
+    assert "the calibration is not used any more, as the picture has another size" in caplog.text
+
+
+def test_a_calibration_made_in_the_middle_of_a_run_holds_from_the_next_look_on():
+    watch = watched(BLANK, BLANK)
+    assert watch.take_up(PROFILE, (1280, 720))
+    watch.look(Frame(BLANK, 2, 2.0))
+    assert watch.camera == PROFILE
+
+
+def test_pictures_read_ahead_of_an_offline_run_deny_a_calibration_at_once():
+    watch = CameraWatch(CameraConfig())
+    watch.survey([Frame(ROOM, k, float(k)) for k in range(3)])
+    assert not watch.take_up(Camera(65.0, 5.0, 4.0, "profile", 0.4), (1280, 720))
+    assert watch.camera.source == "room"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,7 +11,8 @@ import pytest
 
 from realtime.capture import camera as camera_module
 from realtime.capture.camera import CameraInfo, CameraSource, find_camera
-from realtime.capture.source import SourceError, SourceLostError
+from realtime.capture.factory import camera_name
+from realtime.capture.source import SourceConfig, SourceError, SourceLostError
 
 CAMERAS = [CameraInfo(0, "Integrated Camera"), CameraInfo(2, "Logitech C920"), CameraInfo(4, "Logitech C920 HD")]
 
@@ -80,6 +82,21 @@ def test_no_such_name_lists_those_there_are() -> None:
 def test_no_such_index_lists_those_there_are(driver: list[Driver]) -> None:
     with pytest.raises(SourceError, match=r"there is no camera 9; there are: 0 \(Integrated Camera\)"):
         CameraSource("9", 1280, 720, 30.0).open()
+
+
+def test_a_name_that_lasts_has_an_index_only_where_two_share_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    cameras = [CameraInfo(0, "Webcam"), CameraInfo(2, "Twin"), CameraInfo(4, "Twin")]
+    monkeypatch.setattr(camera_module, "list_cameras", lambda: cameras)
+    names = [camera_name(SourceConfig(cam=wanted)) for wanted in ("0", "webc", "4", "7")]
+    assert names == ["Webcam", "Webcam", "camera 4: Twin", "camera 7: unlisted camera"]
+    with pytest.raises(SourceError, match="several cameras match 'twin'"):
+        camera_name(SourceConfig(cam="twin"))
+
+
+def test_other_sources_are_known_by_what_they_are_called_and_never_by_a_password() -> None:
+    assert camera_name(SourceConfig(url="http://me:secret@cam.local:81/video?token=1")) == "http://cam.local:81/video"
+    assert camera_name(SourceConfig(video=Path("clips/a\n.mp4"))) == "a .mp4"
+    assert len(camera_name(SourceConfig(video=Path("x" * 250)))) == 200
 
 
 def test_a_camera_in_use_is_told_from_a_missing_one(driver: list[Driver]) -> None:

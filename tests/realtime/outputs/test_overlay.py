@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from engine.skeleton import JOINT_NAMES, NUM_JOINTS
-from realtime.messages import Camera
+from realtime.messages import Camera, Guidance
 from realtime.outputs.overlay import (
     CARD,
     LiveStatus,
     Writer,
     draw_skeleton,
     fitted,
+    guidance_card,
     in_brief,
     keys_card,
     status_card,
@@ -119,6 +120,30 @@ def test_long_sources_are_cut_in_the_middle_to_what_fits():
     assert short.endswith(".mp4")
     assert "…" in short
     assert writer.fitting("cam 0", 15, 200) == "cam 0"
+
+
+@pytest.mark.parametrize(
+    "text", ["Stand still", "Calibrated for this run only: cannot keep the calibration in a folder"]
+)
+@pytest.mark.parametrize(("scale", "room"), [(1.0, 880), (0.625, 500), (2.0, 1760)])
+def test_guidance_fits_and_fills_its_bar(text, scale, room):
+    writer = Writer()
+    empty, half, full = (guidance_card(writer, Guidance(text, share), room, scale) for share in (0.0, 0.5, 1.0))
+    assert empty.shape[1] <= room
+    assert empty.shape[1] % 4 == 0
+    filled = [int((card != empty).any(axis=2).sum(axis=1).max()) for card in (empty, half, full)]
+    assert filled[0] == 0
+    assert filled[1] == pytest.approx(filled[2] / 2, abs=1)
+    assert filled[2] > 0.8 * empty.shape[1] - 32 * scale
+
+
+def test_guidance_is_large_and_an_end_has_its_colour():
+    writer = Writer()
+    cards = [
+        guidance_card(writer, Guidance("Calibrated", 1.0, state), 880, 1.0) for state in ("going", "done", "failed")
+    ]
+    assert cards[0].shape[0] > 70
+    assert len({tuple(card[card.shape[0] - 20, 40]) for card in cards}) == 3
 
 
 def test_the_hidden_list_of_keys_is_a_small_card():

@@ -5,15 +5,17 @@ import tracemalloc
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from engine.skeleton import PARENTS
-from realtime.messages import SolvedFrame
+from realtime.messages import CameraSource, SolvedFrame
 from realtime.outputs import assemble
 from realtime.outputs import session as session_module
+from realtime.outputs.journal import row_dtype
 from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import Member, Session, SessionError, load_session, open_session, write_npz
 from tests.realtime.outputs.synthetic_stream import (
@@ -84,6 +86,13 @@ def test_what_aitviewers_amass_loader_reads(sixty: Path) -> None:
         root, body, hands = np.split(data["poses"], [3, 66], axis=1)
         assert (root.shape[1], body.shape[1], hands.shape[1]) == (3, 21 * 3, 2 * 15 * 3)
         assert data["betas"][np.newaxis].shape == (1, 16)
+
+
+@pytest.mark.parametrize("source", get_args(CameraSource))
+def test_what_the_camera_is_known_by_fits_its_field_in_journal_and_session(source: str) -> None:
+    row, camera = np.zeros(1, row_dtype(0)), np.zeros(1, session_module.CAMERA_DTYPE)
+    row["camera"]["source"], camera["source"] = source, source
+    assert row["camera"]["source"][0].decode() == camera["source"][0] == source
 
 
 def test_our_keys(session: Session) -> None:

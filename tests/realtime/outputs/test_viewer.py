@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
-from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.messages import Frame, Guidance, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 from realtime.outputs import viewer as viewer_module
 from realtime.outputs.display import NoDisplayError
 from realtime.outputs.viewer import Commands, LiveStatus, Pace, Viewer, ViewerConfig
@@ -192,6 +193,21 @@ def test_the_skeleton_lies_in_the_inset_where_the_camera_sees_the_joints(viewer)
     ) * (inset.shape[1] / 640)
     np.testing.assert_allclose(drawn.min(axis=0), expected.min(axis=0), atol=4)
     np.testing.assert_allclose(drawn.max(axis=0), expected.max(axis=0), atol=4)
+
+
+@needs_a_display
+def test_somebody_who_calibrates_is_told_at_the_top_until_it_is_over(viewer):
+    frame = solved(pose())
+    before = show(viewer, frame)
+    for state in ("going", "failed"):
+        viewer.update(frame, replace(STATUS, guidance=Guidance("Stand still", 0.5, state)))
+        assert eventually(viewer, lambda: viewer.caught_up)
+        changed = np.argwhere((viewer.picture() != before).any(axis=2))
+        (top, left), (bottom, right) = changed.min(axis=0), changed.max(axis=0)
+        assert 0 < top < bottom < HEIGHT / 4
+        assert WIDTH / 4 < left < right < WIDTH
+        assert right - left > WIDTH / 7
+    np.testing.assert_array_equal(show(viewer, frame), before)
 
 
 @needs_a_display

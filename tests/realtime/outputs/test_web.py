@@ -28,7 +28,7 @@ from websockets.typing import Subprotocol
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
-from realtime.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.messages import Camera, Frame, Guidance, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 from realtime.outputs.display import NoDisplayError
 from realtime.outputs.viewer import Commands, LiveStatus, Viewer
 from realtime.outputs.web import EYE_M, FIELD_OF_VIEW_DEG, LOOK_AT_M, WebConfig
@@ -237,7 +237,7 @@ def test_the_panel_shows_the_camera_with_the_skeleton_and_the_figures(viewer, br
     frame = solved(pose())
     assert eventually(viewer, frame, status(), lambda: "ms latency" in text(browser))
     shown = text(browser)
-    camera = "camera 36° wide, 18° down, −3° roll, room ±0.5°"
+    camera = "36° wide, 18° down, −3° roll, room ±0.5°"
     for words in ("30 fps", "42 ms latency", "<b>test</b> clip", "1 person", camera, "Record", "Recentre"):
         assert words in " ".join(shown.split())
     assert "REC" not in shown.replace("Record", "").replace("Recentre", "")
@@ -253,6 +253,18 @@ def test_the_panel_shows_the_camera_with_the_skeleton_and_the_figures(viewer, br
     blue = (inset[..., 2] > 180) & (inset[..., 0] < 140)
     assert orange[:, middle:].sum() > 50 > orange[:, : middle - 10].sum()
     assert blue[:, :middle].sum() > 50 > blue[:, middle + 10 :].sum()
+
+
+@needs_a_browser
+def test_somebody_who_calibrates_is_told_in_large_letters_until_it_is_over(viewer, browser):
+    frame, told = solved(pose()), replace(status(), guidance=Guidance("Arms <down>", 0.25))
+    assert eventually(viewer, frame, told, lambda: "Arms <down>" in text(browser))
+    told_px = browser.run(
+        "parseFloat(getComputedStyle([...document.querySelectorAll('div')]"
+        ".filter(d => d.innerText == 'Arms <down>').pop()).fontSize)"
+    )
+    assert told_px > 24
+    assert eventually(viewer, frame, status(), lambda: "Arms" not in text(browser))
 
 
 @needs_a_browser

@@ -4,14 +4,14 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from realtime.messages import Camera, Person
+from realtime.messages import Camera, CameraSource, Person
 from realtime.outputs.wire import Wire
 from tests.realtime.outputs.synthetic_stream import BETAS, BODY, JOINT_CONFIDENCE, person_at, solved_at
 
@@ -62,10 +62,11 @@ def test_every_message_is_what_its_schema_says() -> None:
     assert "camera" not in check(status)
 
 
-def test_a_status_tells_the_camera() -> None:
-    camera = Camera(36.2, 23.0, -13.3, "room", 0.4)
+@pytest.mark.parametrize("source", get_args(CameraSource))
+def test_a_status_tells_the_camera(source: CameraSource) -> None:
+    camera = Camera(36.2, 23.0, -13.3, source, 0.4)
     status = Wire(BODY).status("running", source="cam", estimator="x", backend="y", dropped=0, camera=camera)
-    expected = {"fov_deg": 36.2, "pitch_deg": 23.0, "roll_deg": -13.3, "source": "room", "doubt_deg": 0.4}
+    expected = {"fov_deg": 36.2, "pitch_deg": 23.0, "roll_deg": -13.3, "source": source, "doubt_deg": 0.4}
     assert check(status)["camera"] == expected
 
 

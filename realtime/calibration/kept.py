@@ -1,0 +1,65 @@
+"""The use of what an earlier calibration kept: camera, floor and stature, for as long as it fits."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from realtime.body.model import BodyModel
+from realtime.body.rotations import rotmat_from_quaternion
+from realtime.body.world import World
+from realtime.calibration.profile import CameraProfile
+from realtime.calibration.watch import CameraWatch
+from realtime.messages import CameraPose
+
+logger = logging.getLogger(__name__)
+
+
+class KeptCamera:
+    """What is kept of one camera, by any size of its pictures; nothing where it was never calibrated."""
+
+    def __init__(self, profiles: Sequence[CameraProfile] = ()) -> None:
+        """profiles: the latest first."""
+        self._profiles = profiles
+        self._met = not profiles
+
+    @property
+    def stature_m(self) -> float | None:
+        """As the user gave it with the latest calibration."""
+        return next((profile.stature_m for profile in self._profiles if profile.stature_given), None)
+
+    def meet(self, size: tuple[int, int], watch: CameraWatch, world: World) -> None:
+        """Take up the profile for pictures of this size (width, height). Call with the first frame, before the rest."""
+        if self._met:
+            return
+        self._met = True
+        profile = next((profile for profile in self._profiles if profile.size == size), None)
+        if profile is None:
+            sizes = " and ".join(f"{width}x{height}" for width, height in (each.size for each in self._profiles))
+            logger.warning(
+                "this camera was calibrated at %s, its picture has %dx%d now: not used; --calibrate does it anew",
+                *(sizes, *size),
+            )
+            return
+        if watch.take_up(profile.camera, size):
+            logger.info("%s", profile)
+            if watch.camera == profile.camera:
+                world.see_through(profile.camera)
+                world.settle(0.0, _standing(profile, world.body))
+
+
+def _standing(profile: CameraProfile, body: BodyModel) -> CameraPose:
+    """The neutral pose where its lowest point, on the floor, gives the camera the place that it had."""
+    rotmats = rotmat_from_quaternion(np.array(profile.neutral_pose, np.float32))
+    betas = np.array(profile.betas if profile.body_sha256 == body.sha256 else np.zeros(10), np.float32)
+    T_world_cam = np.array(profile.T_world_cam, np.float32)
+    if not profile.stature_given:
+        T_world_cam *= np.float32(body.stature_m / profile.stature_m)  # lengths were true to scale only
+    joints, landmarks = body.landmarks(rotmats[None], betas[None])
+    lowest_m = min(joints[0, :, 1].min(), landmarks[0, :, 1].min())
+    R_cam_world = profile.camera.R_world_cam.T
+    rotmats[0] = R_cam_world @ rotmats[0]
+    root = -T_world_cam - np.array([0, lowest_m, 0], np.float32)
+    return CameraPose(rotmats, R_cam_world @ root, betas)

@@ -1,0 +1,111 @@
+"""From somebody who stood still and stepped aside to a profile of their camera."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import JOINT_NAMES
+from realtime.body.model import BodyModel
+from realtime.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
+from realtime.body.world import World
+from realtime.calibration.guide import Stance
+from realtime.calibration.profile import CameraProfile
+from realtime.calibration.upright import body_up
+from realtime.errors import UserError
+from realtime.messages import Camera, CameraPose
+
+Array = NDArray[np.float32]
+
+LEAST_ROLL_DEG, MOST_ROLL_DEG = 3.0, 20.0  # that steps may tell: below it is their own noise, above no camera's
+_BETTER = 0.5  # of the feet's spread in height that must be gone
+_ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
+
+
+def rolled_by_steps(
+    camera: Camera, standing: Sequence[Stance], left: Sequence[Stance], right: Sequence[Stance]
+) -> Camera:
+    """The camera with the roll that puts the feet of all three places at one height, where that is measurably better.
+
+    Only where no room and no user told gravity. Better: the heights of the feet spread half as much, and the body that
+    stood leans less to the side, which no foot has told.
+    """
+    if camera.source not in ("people", "assumed"):
+        return camera
+    at_rest, at_left, at_right = (_mean_joints(stances)[_ANKLES].mean(axis=0) for stances in (standing, left, right))
+    slope = float(camera.up_cam @ (at_left - at_right)) / float(at_left[0] - at_right[0])
+    roll_deg = -math.degrees(math.atan(slope))
+    if not LEAST_ROLL_DEG <= abs(roll_deg) <= MOST_ROLL_DEG:
+        return camera
+    rolled = replace(camera, roll_deg=camera.roll_deg + roll_deg)
+    places, body = np.stack([at_rest, at_left, at_right]), body_up(_mean_joints(standing))
+    flatter = np.ptp(places @ rolled.up_cam) <= _BETTER * np.ptp(places @ camera.up_cam)
+    leans_less = abs((rolled.R_world_cam @ body)[0]) < abs((camera.R_world_cam @ body)[0])
+    return rolled if flatter and leans_less else camera
+
+
+def measured(
+    standing: Sequence[Stance],
+    camera: Camera,
+    body: BodyModel,
+    *,
+    camera_name: str,
+    size: tuple[int, int],
+    stature_given: bool,
+) -> CameraProfile:
+    """The profile of a camera before which somebody stood still: floor, origin, mean shape and mean pose.
+
+    Raises UserError where a number is none that a profile may hold.
+    """
+    rotmats = rotmat_from_quaternion(_mean_rotations(standing, camera))
+    betas = np.mean([stance.person.betas for stance in standing], axis=0)
+    scale = float(np.mean([stance.person.scale for stance in standing]))
+    pose_cam = rotmats.copy()
+    pose_cam[0] = camera.R_world_cam.T @ rotmats[0]
+    world = World(body, camera)
+    world.settle(0.0, CameraPose(pose_cam, _mean_joints(standing)[0], betas, scale))
+    try:
+        return CameraProfile(
+            camera_name=camera_name,
+            size=size,
+            made=datetime.now(UTC).isoformat(timespec="seconds"),
+            fov_deg=round(camera.fov_deg, 3),
+            pitch_deg=round(camera.pitch_deg, 3),
+            roll_deg=round(camera.roll_deg, 3),
+            doubt_deg=round(camera.doubt_deg, 3),
+            found_by=camera.source,
+            T_world_cam=_rounded(np.zeros(3) if world.T_world_cam is None else world.T_world_cam),
+            stature_m=round(scale * body.stature_m, 4),
+            stature_given=stature_given,
+            body_sha256=body.sha256,
+            betas=_rounded(betas),
+            neutral_pose=tuple(_rounded(rotation) for rotation in quaternion_from_rotmat(rotmats)),
+        )
+    except ValueError as error:
+        raise UserError(f"the camera cannot be calibrated so: {error}") from error
+
+
+def _mean_joints(stances: Sequence[Stance]) -> Array:
+    return np.mean([stance.joints_cam for stance in stances], axis=0)
+
+
+def _mean_rotations(standing: Sequence[Stance], camera: Camera) -> Array:
+    """(24, 4) the mean of each frame's own pose, its root in the world of this camera; close ones need no better."""
+    all_rotations = []
+    for stance in standing:
+        rotations = stance.person.raw.rotations.copy()
+        into_world = camera.R_world_cam @ stance.camera.R_world_cam.T
+        rotations[0] = quaternion_from_rotmat(into_world @ rotmat_from_quaternion(rotations[0]))
+        all_rotations.append(rotations)
+    stacked = np.stack(all_rotations)
+    mean = (np.sign((stacked * stacked[0]).sum(-1, keepdims=True)) * stacked).sum(axis=0)
+    return (mean / np.linalg.norm(mean, axis=-1, keepdims=True)).astype(np.float32)
+
+
+def _rounded(numbers: NDArray[np.floating]) -> tuple:
+    return tuple(np.round(numbers.astype(np.float64), 5).tolist())

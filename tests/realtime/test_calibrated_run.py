@@ -1,0 +1,123 @@
+"""`--calibrate` as a user runs it: real networks and files; only the camera and who stands before it are drawn."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from realtime.assets import POSE_LANDMARKS_FULL, fetch
+from tests.realtime.calibration import acted
+
+ROOT = Path(__file__).resolve().parents[2]
+NO_DISPLAY = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+
+WITH_A_DRAWN_CAMERA = """
+import sys
+import cv2
+import run_live
+from realtime.capture import camera, factory
+from tests.realtime.calibration.acted import ObedientCamera
+camera.list_cameras = lambda: [camera.CameraInfo(0, "Drawn Camera")]
+cv2.VideoCapture = ObedientCamera
+sys.exit(run_live.main(sys.argv[1:]))
+"""
+
+
+class Runs:
+    """Runs of the program that share a folder for what is kept."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data = folder / "data"
+        self._report = folder / "report.json"
+
+    def run(self, *arguments: str | Path, camera: bool = False) -> tuple[subprocess.CompletedProcess[str], dict]:
+        program = ["-c", WITH_A_DRAWN_CAMERA] if camera else [str(ROOT / "run_live.py")]
+        done = subprocess.run(
+            [sys.executable, *program, "--view", "none", "--report", str(self._report), *map(str, arguments)],
+            cwd=ROOT,
+            env={**NO_DISPLAY, "TOKENMOCAP_DATA": str(self.data)},
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "Traceback" not in done.stderr
+        return done, json.loads(self._report.read_text())
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    fetch(POSE_LANDMARKS_FULL)
+    return Runs(tmp_path)
+
+
+def test_a_webcam_is_calibrated_by_somebody_who_does_as_told_and_known_the_next_time(
+    runs: Runs, tmp_path: Path
+) -> None:
+    done, report = runs.run("--cam", "0", "--calibrate", "--height", acted.STATURE_M, "--seconds", "120", camera=True)
+    told = [line for line in done.stderr.splitlines() if line.startswith("calibration: ")]
+    assert [told[0], *dict.fromkeys(told[1:])][-3:] == [
+        "calibration: Stand still, arms at your sides",
+        "calibration: One step to your left",
+        "calibration: Two steps to your right",
+    ]
+    assert report["calibration"].startswith("Calibrated: ")
+    assert done.stderr.count(report["calibration"]) == 1
+    (file,) = (runs.data / "cameras").iterdir()
+    kept = json.loads(file.read_text())
+    assert (kept["camera_name"], kept["size"], kept["stature_m"]) == ("Drawn Camera", list(acted.SIZE), acted.STATURE_M)
+    angles = [kept["fov_deg"], kept["pitch_deg"], kept["roll_deg"]]
+    assert angles == pytest.approx([acted.FOV_DEG, acted.PITCH_DEG, acted.ROLL_DEG], abs=1.0)
+    assert kept["T_world_cam"][1] == pytest.approx(acted.HEIGHT_M, abs=0.1)
+    assert kept["T_world_cam"][2] == pytest.approx(acted.AWAY_M, abs=0.2)
+
+    session = tmp_path / "s.npz"
+    done, report = runs.run("--cam", "drawn", "--seconds", "4", "--record", session, camera=True)
+    assert report["calibration"] == ""
+    assert report["camera"]["source"] == "profile"
+    assert report["camera"]["fov_deg"] == pytest.approx(kept["fov_deg"], abs=0.01)
+    assert "Drawn Camera at 640x480, calibrated " in done.stderr
+    with np.load(session) as recorded:
+        assert recorded["camera"]["source"] == "profile"
+        joints = recorded["raw_joints"]
+        # Where they stood is the origin, the floor is under their feet, and they are as tall as they said.
+        np.testing.assert_allclose(joints[0, 0, [0, 2]], 0, atol=0.1)
+        assert joints[0, [10, 11], 1] == pytest.approx([0.0, 0.0], abs=0.06)
+
+
+def stood(seconds: float) -> list[float]:
+    return [0.0] * round(seconds * acted.FPS)
+
+
+@pytest.mark.parametrize(
+    ("places", "why"),
+    [
+        ([*stood(2.6), 0.5, 0.5], "the pictures ended at 'One step to your left'"),
+        ([None] * 20, "the pictures ended at 'Step into the picture'"),
+    ],
+    ids=["no step", "nobody"],
+)
+def test_a_clip_that_ends_before_it_is_done_keeps_nothing_and_is_no_failure(
+    runs: Runs, tmp_path: Path, places: list[float | None], why: str
+) -> None:
+    done, report = runs.run("--video", acted.film(tmp_path / "c.mp4", *places), "--offline", "--calibrate")
+    assert report["calibration"] == f"Not calibrated: {why}"
+    assert done.stderr.count(why) == 1
+    assert not runs.data.exists()
+
+
+def test_a_folder_that_cannot_be_written_is_told_and_the_run_keeps_its_calibration(runs: Runs, tmp_path: Path) -> None:
+    runs.data.write_text("no folder")
+    aside = np.interp(np.arange(0, 2.6, 1 / acted.FPS), [0, 0.4, 1.2, 1.8, 2.6], [0, 0.5, 0.5, -0.5, -0.5]).round(1)
+    clip = acted.film(tmp_path / "c.mp4", *stood(2.6), *aside.tolist(), *[-0.5] * 30)
+    done, report = runs.run("--video", clip, "--offline", "--calibrate")
+    assert report["calibration"].startswith(f"Calibrated for this run only: cannot keep the calibration in {runs.data}")
+    assert report["camera"]["source"] == "profile"
+    assert done.stderr.count("Calibrated for this run only") == 1
