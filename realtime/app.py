@@ -267,5 +267,7 @@ class App:
 
 def _body(config: LiveConfig, kept: KeptCamera) -> BodyModel:
     body = load_body(config.body.file)
-    height_m = config.body.height_m or kept.stature_m
+    height_m = config.body.height_m
+    if height_m is None and (height_m := kept.stature_m) is not None:
+        logger.info("%.2f m tall, as --height said when this camera was calibrated", height_m)
     return body if height_m is None else body.scaled_to_height(height_m)

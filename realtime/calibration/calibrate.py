@@ -87,7 +87,7 @@ class Calibration:
         except ProfileError as error:
             return Guidance(f"Calibrated for this run only: {error}", 1.0, "failed")
         logger.info("%s; kept in %s", profile, path)
-        return Guidance(f"Calibrated: {profile.T_world_cam[1]:.2f} m above the floor", 1.0, "done")
+        return Guidance(f"Calibrated: camera {profile.T_world_cam[1]:.2f} m above the floor", 1.0, "done")
 
     def _conclude(self, guidance: Guidance) -> None:
         self.outcome = guidance.text

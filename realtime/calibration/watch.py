@@ -177,8 +177,9 @@ class CameraWatch:
 
     def _conclude(self) -> Camera:
         """The camera by the best that is known."""
-        given, calibrated = self._given, self._calibrated
-        camera = self._found() if calibrated is None else calibrated
+        given, camera, calibrated = self._given, self._found(), self._calibrated
+        if calibrated is not None and not camera.doubt_deg < calibrated.doubt_deg >= DOUBT_DEG:
+            camera = calibrated  # but for one made where no room told, once something does
         if given.fov_deg != "auto":
             camera = replace(camera, fov_deg=float(given.fov_deg))
         if given.pitch_deg != "auto":

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from realtime.assets import POSE_LANDMARKS_FULL, fetch
+from realtime.calibration.profile import save_profile
 from tests.realtime.calibration import acted
+from tests.realtime.calibration.profiles import profile
 
 ROOT = Path(__file__).resolve().parents[2]
 NO_DISPLAY = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
@@ -111,6 +113,23 @@ def test_a_clip_that_ends_before_it_is_done_keeps_nothing_and_is_no_failure(
     assert report["calibration"] == f"Not calibrated: {why}"
     assert done.stderr.count(why) == 1
     assert not runs.data.exists()
+
+
+def test_profiles_that_do_not_fit_or_are_damaged_are_said_and_the_camera_is_found(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKENMOCAP_DATA", str(runs.data))
+    found = {"fov_deg": acted.FOV_DEG, "roll_deg": acted.ROLL_DEG, "camera_name": "c.mp4", "stature_m": 1.9}
+    save_profile(profile(**found, size=acted.SIZE, pitch_deg=acted.PITCH_DEG - 8))
+    save_profile(profile(**found, size=(1920, 1080))).write_text("{")
+    done, report = runs.run("--video", acted.film(tmp_path / "c.mp4", *stood(1.5)), "--offline")
+    assert report["camera"]["source"] == "room"
+    assert report["camera"]["pitch_deg"] == pytest.approx(acted.PITCH_DEG, abs=1.0)
+    assert "1.90 m tall, as --height said when this camera was calibrated" in done.stderr
+    told = [line for line in done.stderr.splitlines() if "calibration" in line]
+    assert len(told) == 2
+    assert "1920x1080.json is damaged: " in told[0]
+    assert told[1].startswith("the calibration is not used any more, as the room's edges differ from it by 8 degrees")
 
 
 def test_a_folder_that_cannot_be_written_is_told_and_the_run_keeps_its_calibration(runs: Runs, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -185,3 +187,16 @@ def test_pictures_read_ahead_of_an_offline_run_deny_a_calibration_at_once():
     watch.survey([Frame(ROOM, k, float(k)) for k in range(3)])
     assert not watch.take_up(Camera(65.0, 5.0, 4.0, "profile", 0.4), (1280, 720))
     assert watch.camera.source == "room"
+
+
+def test_a_calibration_made_where_nothing_told_gives_way_to_what_is_found():
+    by_people, by_nothing = replace(PROFILE, doubt_deg=9.0), replace(PROFILE, doubt_deg=15.0)
+    assert calibrated(by_people, ROOM).camera.source == "room"
+    assert calibrated(by_people, BLANK).camera == by_people
+
+    watch = calibrated(by_nothing, BLANK)
+    assert watch.camera == by_nothing
+    for k in range(FEWEST + 1):
+        watch.see_standing(joints_cam(25, 0))
+        watch.look(Frame(BLANK, k, 1 + k / 10))
+    assert watch.camera.source == "people"
