@@ -8,7 +8,9 @@ logger = logging.getLogger(__name__)
 
 _SAYS_ITSELF = "--fov, --pitch and --roll tell the camera"
 ILLEGIBLE = f"the picture is %s: the camera cannot be read from it; {_SAYS_ITSELF}"
-NO_EDGES = f"too few straight edges in the picture tell the camera: {_SAYS_ITSELF}"
+NO_EDGES = (
+    "too few straight edges in the picture to tell the camera: people who stand may, or --fov, --pitch and --roll"
+)
 FISHEYE = (
     "the lens bends straight lines as a fisheye does: bodies come out wrong away from the picture's middle; straighten "
     "the pictures, or give --fov, --pitch and --roll"

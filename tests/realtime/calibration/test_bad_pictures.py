@@ -39,7 +39,7 @@ def watched(picture: np.ndarray, seconds: int = 20) -> CameraWatch:
 @pytest.mark.parametrize(
     ("picture", "says"),
     [
-        (blank(128), "too few straight edges in the picture tell the camera"),
+        (blank(128), "too few straight edges in the picture to tell the camera"),
         (cv2.convertScaleAbs(ROOM, alpha=0.1), "the picture is very dark: the camera cannot be read"),
         (cv2.convertScaleAbs(ROOM, alpha=1.0, beta=245), "the picture is overexposed: the camera cannot be read"),
     ],
