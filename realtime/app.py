@@ -7,6 +7,7 @@ joined by bounded ones: nothing is dropped.
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack, closing
@@ -47,6 +48,7 @@ _OFFLINE_DEPTH = 4
 SURVEYED, SURVEY_STEP_S = 5, 0.4  # pictures from which the camera is found before an offline run, a step apart
 
 T = TypeVar("T")
+_Capture = Callable[[Callable[[Frame], None], threading.Event], None]
 
 
 @dataclass(frozen=True)
@@ -156,13 +158,19 @@ class App:
         cleanup.callback(pipeline.stop)
         frames, sightings = self._channel(Channel[Frame]), self._channel(Channel[Sighting])
         fan_out.dropped = lambda: reader.passed_over + frames.dropped + sightings.dropped
-        capture = self._capture(reader, frames.wanted, lambda frame: kept.meet(frame.size, watch, world))
+
+        def met(frame: Frame) -> None:
+            self._readout.frame_came()
+            kept.meet(frame.size, watch, world)
+
         if config.offline:
-            pipeline.add_source("capture", capture, frames)
+            pipeline.add_source("capture", self._every_frame(reader, met), frames)
+            solve = _looking_first(watch, solver)
         else:
             looks = Channel[Frame].newest()
-            pipeline.add_source("capture", capture, frames, looks)
+            pipeline.add_source("capture", self._newest_frames(reader, met, frames.wanted), frames, looks)
             pipeline.add_stage("camera", watch.look, looks)
+            solve = solver.solve
         gate = Gate(holds=config.offline)
         pipeline.add_holding_stage(
             "perceive", lambda frame: gate.let_through(perception.observe(frame)), gate.finish, frames, (sightings,)
@@ -170,7 +178,7 @@ class App:
         to_put = Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)
         to_publish = self._channel(Channel[SolvedFrame])
         outboxes = (to_put, to_publish) if config.stream else (to_put,)
-        pipeline.add_holding_stage("solve", self._solve(solver, watch), solver.finish, sightings, outboxes)
+        pipeline.add_holding_stage("solve", solve, solver.finish, sightings, outboxes)
         pipeline.add_stage("fan out", self._put(fan_out, calibration), to_put)
         if config.stream:
             pipeline.add_stage("publish", fan_out.publish, to_publish)
@@ -218,38 +226,30 @@ class App:
             if not fan_out.tick() or time_is_up or self.stop.is_set():
                 return
 
-    def _capture(
-        self, reader: FrameReader, wanted: threading.Event, meet: Callable[[Frame], None]
-    ) -> Callable[[Callable[[Frame], None], threading.Event], None]:
-        """The body of the capturing thread; `meet` is given every frame before anybody else."""
-        config, readout = self._config, self._readout
+    def _newest_frames(self, reader: FrameReader, met: Callable[[Frame], None], wanted: threading.Event) -> _Capture:
+        """The body of the capturing thread of a live run; `met` is told of every frame before anybody else."""
 
-        def live(put: Callable[[Frame], None], stopping: threading.Event) -> None:
+        def capture(put: Callable[[Frame], None], stopping: threading.Event) -> None:
             def noted(frame: Frame) -> None:
-                readout.frame_came()
-                meet(frame)
+                met(frame)
                 put(frame)
 
             reader.run(noted, stopping, wanted)
 
-        def offline(put: Callable[[Frame], None], stopping: threading.Event) -> None:
+        return capture
+
+    def _every_frame(self, reader: FrameReader, met: Callable[[Frame], None]) -> _Capture:
+        """The same of an offline run."""
+        seconds = math.inf if self._config.seconds is None else self._config.seconds
+
+        def capture(put: Callable[[Frame], None], stopping: threading.Event) -> None:
             for frame in reader.frames():
-                if stopping.is_set() or (config.seconds is not None and frame.t_capture >= config.seconds):
+                if stopping.is_set() or frame.t_capture >= seconds:
                     return
-                readout.frame_came()
-                meet(frame)
+                met(frame)
                 put(frame)
 
-        return offline if config.offline else live
-
-    def _solve(self, solver: Solver, watch: CameraWatch) -> Callable[[Sighting], tuple[SolvedFrame, ...]]:
-        """Offline the camera is looked after in the same thread: the same file always gives the same bodies."""
-
-        def looked_at(sighting: Sighting) -> tuple[SolvedFrame, ...]:
-            watch.look(sighting.frame)
-            return solver.solve(sighting)
-
-        return looked_at if self._config.offline else solver.solve
+        return capture
 
     def _put(self, fan_out: FanOut, calibration: Calibration | None) -> Callable[[SolvedFrame], None]:
         def put(solved: SolvedFrame) -> None:
@@ -263,6 +263,16 @@ class App:
 
     def _channel(self, kind: type[Channel[T]]) -> Channel[T]:
         return kind.bounded(_OFFLINE_DEPTH) if self._config.offline else kind.newest()
+
+
+def _looking_first(watch: CameraWatch, solver: Solver) -> Callable[[Sighting], tuple[SolvedFrame, ...]]:
+    """Look after the camera in the solving thread: the same file always gives the same bodies."""
+
+    def solve(sighting: Sighting) -> tuple[SolvedFrame, ...]:
+        watch.look(sighting.frame)
+        return solver.solve(sighting)
+
+    return solve
 
 
 def _body(config: LiveConfig, kept: KeptCamera) -> BodyModel:
