@@ -134,7 +134,7 @@ class CameraWatch:
             self._check_calibration()
             if reading.fisheye:
                 self._remarks.say(FISHEYE)
-        if self._tries == TRIES_TOLD and not len(self._consensus):
+        if self._tries == TRIES_TOLD and not len(self._consensus) and self._calibrated is None:
             self._remarks.say(NO_EDGES)
         self._tell()
 

@@ -12,7 +12,7 @@ from realtime.calibration.blend import CameraBlend
 from realtime.calibration.upright import FEWEST
 from realtime.calibration.watch import MOST_TRIES, CameraWatch
 from realtime.config import CameraConfig
-from realtime.messages import CameraPose, Frame
+from realtime.messages import Camera, CameraPose, Frame
 from tests.realtime.calibration.rooms import draw_room
 from tests.realtime.calibration.test_upright import joints_cam
 
@@ -52,6 +52,16 @@ def test_a_picture_that_does_not_tell_is_said_once_and_a_level_camera_assumed(pi
     assert line.startswith(says)
     assert "--fov, --pitch and --roll" in line
     assert (watch.camera.source, watch.camera.pitch_deg, watch.camera.roll_deg) == ("assumed", 0, 0)
+
+
+def test_a_calibrated_camera_needs_no_edges(caplog):
+    watch = CameraWatch(CameraConfig())
+    watch.take_up(Camera(65.0, 15.0, 4.0, "profile", 1.0), SIZE)
+    for k in range(20):
+        watch.look(Frame(blank(128), k, float(k)))
+
+    assert not lines(caplog)
+    assert watch.camera.source == "profile"
 
 
 def test_a_room_is_read_once_the_light_is_on(caplog):
