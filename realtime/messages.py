@@ -19,7 +19,9 @@ Array = NDArray[np.float32]
 
 
 NO_CONTACTS = np.zeros(4, np.float32)
-NO_CONTACTS.setflags(write=False)
+ON_THE_FLOOR = np.zeros(2, np.float32)
+for _array in (NO_CONTACTS, ON_THE_FLOOR):
+    _array.setflags(write=False)
 
 CameraSource = Literal["given", "profile", "room", "people", "assumed"]
 
@@ -157,6 +159,8 @@ class Person:
     scale: float = 1.0  # the person's size to the body's as it was loaded: what both poses are of
     # (4,) 0..1, how surely each stands: left heel, left toe, right heel, right toe
     contacts: Array = field(default_factory=lambda: NO_CONTACTS)
+    # (2,) metres above the floor of what the left and the right foot stand on, where they do
+    support_m: Array = field(default_factory=lambda: ON_THE_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)

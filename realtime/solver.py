@@ -7,10 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from engine.skeleton import LANDMARK_NAMES
 from realtime.attendance import Attendance
 from realtime.body.feet import Feet
-from realtime.body.projection import PinholeCamera
 from realtime.body.world import World
 from realtime.calibration.blend import CameraBlend
 from realtime.calibration.upright import SEEN as STANDING_SEEN
@@ -19,15 +18,11 @@ from realtime.estimate.calm import CalmLimbs
 from realtime.estimate.coasting import Coaster
 from realtime.estimate.estimator import Estimator
 from realtime.estimate.look_ahead import LookAheadSmoother
-from realtime.estimate.seen import UNSEEN
 from realtime.estimate.smoothing import PoseSmoother, Smoothed, SmoothingConfig
-from realtime.messages import Array, Camera, CameraPose, Estimate, Frame, Person, Sighting, SolvedFrame
+from realtime.grounding import Grounding, Stance
+from realtime.messages import Camera, CameraPose, Estimate, Frame, Person, Sighting, SolvedFrame
 
-_FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
-_ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
 _LEGS = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("hip", "knee", "ankle"))]
-_STANDS = 0.5  # contact of a heel or a toe from which it tells where the floor is
-_SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
 
 
 class Solver:
@@ -51,8 +46,7 @@ class Solver:
         self._limbs = CalmLimbs(world.body)
         self._world = world
         self._watch = watch
-        self._feet = feet or Feet(world.body)
-        self._origins = 0  # of the world, when people were placed last
+        self._grounding = Grounding(world, feet or Feet(world.body))
         self._turning = False  # whether the world turns about them, as more becomes known of the camera
         self._blend = CameraBlend(world.camera)
         self._cameras: dict[int, Camera] = {}  # of frames that are held back, by number
@@ -120,9 +114,8 @@ class Solver:
         pairs = tuple(zip(smoothed.estimates, smoothed.poses, strict=True))
         calm = self.smoothing.parameters is not None
         bodies = tuple(self._calmed(t, *pair) if calm else pair[1] for pair in pairs)
-        contacts = tuple(self._contacts(smoothed.frame, *pair) for pair in pairs)
-        self._settle(t, smoothed.estimates, smoothed.poses, bodies, contacts)
-        people = tuple(self._person(t, *of) for of in zip(smoothed.estimates, bodies, contacts, strict=True))
+        stances = self._grounding.settle(smoothed.frame, smoothed.estimates, smoothed.poses, bodies)
+        people = tuple(self._person(t, *of) for of in zip(smoothed.estimates, bodies, stances, strict=True))
         self.attendance.count(t, people)
         people += tuple(held for held in self._coaster.update(t, people)[len(people) :] if self._may_return(held.id, t))
         return SolvedFrame(smoothed.frame, people, time.monotonic(), self._world.T_world_cam, self._world.camera)
@@ -136,7 +129,7 @@ class Solver:
         size = frame.size
         if self._size_out is not None and self._size_out != size:
             self._coaster = Coaster()
-            self._feet.begin_anew()
+            self._grounding.begin_anew()
             if self._size_out[0] * size[1] != self._size_out[1] * size[0]:  # a turned phone, another photograph
                 self._limbs = CalmLimbs(self._world.body)
                 self._world.recalibrate()
@@ -146,49 +139,10 @@ class Solver:
         if self._turning:
             self._world.see_through(camera)
 
-    def _contacts(self, frame: Frame, estimate: Estimate, pose: CameraPose) -> Array:
-        """(4,) how surely each heel and toe stands."""
-        focal_px = PinholeCamera(*frame.size, self._world.camera.fov_deg).focal_px
-        metres_per_px = float(pose.T_cam_root[2]) / focal_px
-        return self._feet.contacts(frame.t_capture, estimate.person, metres_per_px, self._world.feet_m(pose))
-
-    def _settle(
-        self,
-        t: float,
-        estimates: tuple[Estimate, ...],
-        poses: tuple[CameraPose, ...],
-        calm: tuple[CameraPose, ...],
-        contacts: tuple[Array, ...],
-    ) -> None:
-        """Let the floor follow the feet that stand, else those seen, else those of calm legs; nobody is under it."""
-        standing: list[CameraPose] = []
-        seen: list[CameraPose] = []
-        guessed, others = [], []
-        for estimate, pose, body, contact in zip(estimates, poses, calm, contacts, strict=True):
-            if estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
-                (standing if contact.max() > _STANDS else seen).append(pose)
-                continue
-            others.append(body)
-            if body is not pose and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
-                guessed.append(body)
-        if standing:
-            self._world.settle(t, *standing, stand=True)
-            others += seen
-        elif seen:
-            self._world.settle(t, *seen)
-        elif guessed:
-            self._world.settle(t, *guessed, guessed=True)
-        if others:
-            self._world.give_way(t, *others)
-
-    def _person(self, t: float, estimate: Estimate, body: CameraPose, contacts: Array) -> Person:
+    def _person(self, t: float, estimate: Estimate, body: CameraPose, stance: Stance) -> Person:
         pose = self._world.place(body)
         raw = pose if body is estimate.raw else self._world.place(estimate.raw)
-        if self._world.origins != self._origins:
-            self._feet.begin_anew()
-            self._origins = self._world.origins
-        rest_joints = np.float32(body.scale) * self._world.body.rest_joints(body.betas[None])[0]
-        pose = self._feet.stand(t, estimate.person.id, pose, rest_joints, contacts, turning=self._turning)
+        pose = self._grounding.stand(t, estimate, body, pose, stance, turning=self._turning)
         visibility = estimate.person.landmarks.visibility
         watch = self._watch
         if watch is not None and watch.wants_standing and (visibility[_LEGS] > STANDING_SEEN).all():
@@ -204,7 +158,8 @@ class Solver:
             tracked=estimate.person,
             joint_confidence=estimate.joint_confidence,
             scale=body.scale,
-            contacts=contacts,
+            contacts=stance.contacts,
+            support_m=stance.support_m,
         )
 
     def _calmed(self, t: float, estimate: Estimate, smooth: CameraPose) -> CameraPose:

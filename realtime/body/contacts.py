@@ -22,9 +22,12 @@ POINTS = [LANDMARK_NAMES.index(name.replace("toe", "foot_index")) for name in CO
 _SPAN_S, _SHORTEST_S = 0.1, 0.05  # over which a speed is taken
 _UP_DOWN = 1.5  # motion up or down the picture may be along the line of sight, which hardly shows: it counts for more
 _STOPS_M_S, _STARTS_M_S = 0.4, 0.7  # slower than the one it comes to stand, faster than the other it leaves
-_FOOT_M, _LEG_M = 0.08, 0.12  # a point further above its foot's lower one, or above the lower foot, is in the air
-_LEVEL_M = 0.08  # nearer to the floor, or to where the person stood last, a point stands at once ...
-_DWELL_S = 0.2  # ... elsewhere after this: at the top of a jump feet are still for half as long
+_FOOT_M = 0.08  # a point further above the other one of its foot is in the air
+_LEVEL_M, _LEG_M = (
+    0.08,
+    0.12,
+)  # near the floor or where the person stood last, and near the lower foot, it stands at once
+_DWELL_S = 0.2  # elsewhere after this, as on a step: at the top of a jump feet are still for half as long
 _SEEN = 0.3
 _RISE_S, _FALL_S = 0.06, 0.12
 
@@ -37,7 +40,7 @@ class FootContacts:
         self._slow_since = np.full(4, np.inf)
         self._stands = np.zeros(4, bool)
         self._contacts = np.zeros(4, np.float32)
-        self._level_m = 0.0  # above the floor, where the person stood last
+        self._level_m = 0.0  # above the floor, where the person seemed to stand last
 
     def update(self, t: float, image_px: Array, visibility: Array, metres_per_px: float, height_m: Floats) -> Array:
         """(4,) 0..1 at time t (s), in the order of CONTACTS.
@@ -50,12 +53,14 @@ class FootContacts:
         slow = speed_m_s < np.where(self._stands, _STARTS_M_S, _STOPS_M_S)
         self._slow_since = np.where(slow, np.minimum(self._slow_since, t), np.inf)
         lowest_m = float(height_m.min())
-        low = (height_m < lowest_m + _LEG_M) & (height_m < height_m.reshape(2, 2).min(1).repeat(2) + _FOOT_M)
+        flat = height_m < height_m.reshape(2, 2).min(1).repeat(2) + _FOOT_M
         where_it_stood = min(abs(lowest_m), abs(lowest_m - self._level_m)) < _LEVEL_M
-        settled = self._stands | where_it_stood | (t - self._slow_since >= _DWELL_S)
-        self._stands = slow & low & settled & (visibility[POINTS] > _SEEN)
+        likely = where_it_stood & (height_m < lowest_m + _LEG_M)
+        settled = self._stands | likely | (t - self._slow_since >= _DWELL_S)
+        self._stands = slow & flat & settled & (visibility[POINTS] > _SEEN)
         if self._stands.any():
             self._level_m = float(height_m[self._stands].min())
+
         step = np.where(self._stands, dt / _RISE_S, -dt / _FALL_S)
         self._contacts = np.clip(self._contacts + step, 0.0, 1.0).astype(np.float32)
         return self._contacts

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from realtime.body.contacts import FootContacts
 from realtime.body.foot_lock import FootLock
 from realtime.body.model import BodyModel
+from realtime.body.supports import Supports
 from realtime.estimate.memory import PersonMemory
 from realtime.messages import Array, TrackedPerson, WorldPose
 
@@ -28,6 +29,7 @@ class Feet:
     def begin_anew(self) -> None:
         """Forget where feet were: all places have changed, or the picture's pixels."""
         self._contacts = PersonMemory(FootContacts)
+        self._supports = PersonMemory(Supports)
         self._locks = PersonMemory(self._make_lock)
 
     def contacts(self, t: float, person: TrackedPerson, metres_per_px: float, height_m: NDArray[np.floating]) -> Array:
@@ -36,13 +38,25 @@ class Feet:
         past = self._contacts.recall(person.id, t)
         return past.update(t, seen.image_px, seen.visibility, metres_per_px, height_m)
 
+    def supports(self, t: float, person_id: int) -> Supports:
+        """What this person's feet stand on."""
+        return self._supports.recall(person_id, t)
+
     def stand(
-        self, t: float, person_id: int, pose: WorldPose, rest_joints: Array, contacts: Array, *, turning: bool
+        self,
+        t: float,
+        person_id: int,
+        pose: WorldPose,
+        rest_joints: Array,
+        contacts: Array,
+        support_m: Array,
+        *,
+        turning: bool,
     ) -> WorldPose:
         """The pose with its feet where they stand; see `FootLock.update`. As it is with feet off."""
         if self._mode == "off":
             return pose
-        return self._locks.recall(person_id, t).update(t, pose, rest_joints, contacts, turning=turning)
+        return self._locks.recall(person_id, t).update(t, pose, rest_joints, contacts, support_m, turning=turning)
 
 
 def sole_below_joints_m(body: BodyModel) -> float:

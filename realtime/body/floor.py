@@ -11,18 +11,16 @@ _AIRBORNE_S = 0.7  # longer than a jump: until then the floor stays, however hig
 _SINK_TIME_S = 0.1  # nobody goes through the floor, so it gives way at once
 _RISE_TIME_S = 0.5
 _KNOWN_S, _FORGOTTEN_S = 1.0, 3.0  # stood on for so long it is known, until nobody has stood for so long
-STEP_M = 0.08  # who stands higher stands on something else ...
-_STEP_S = 20.0  # ... for so long; then it is the floor
+_FAR_M = 0.08  # who stands further below it takes it along at once
 _DIP_M = 0.03  # that somebody who moves may dip under a floor that is known
 
 
 class Floor:
     """Follows the lowest point of bodies whose camera's pitch and distance are known only roughly.
 
-    Who stands tells it best: it goes to where they stand within half a second, both ways, but a step up of more than
-    8 cm stays a step for twenty seconds. Before anybody has stood for a second, a body that stays above for more than
-    0.7 s pulls it up. A body that comes lower takes it along within a tenth of a second. So feet neither sink nor float
-    for long, and jumps stay jumps.
+    Who stands tells it best: it goes to where they stand within half a second, both ways. Before anybody has stood for
+    a second, a body that stays above for more than 0.7 s pulls it up. A body that comes lower takes it along within a
+    tenth of a second. So feet neither sink nor float for long, and jumps stay jumps.
     """
 
     def __init__(self, level_m: float) -> None:
@@ -30,29 +28,27 @@ class Floor:
         self.height_m = level_m
         self._levels, self._others = _Levels(), _Levels()
         self._t = -math.inf  # when it was told of anything last
-        self._stood_s, self._stood_at, self._above_s = 0.0, -math.inf, 0.0
+        self._stood_s, self._stood_at = 0.0, -math.inf
 
     def follow(self, t: float, level_m: float, *, stands: bool = False) -> None:
         """Take in the height of the body's lowest point at time t (s), measured as height_m is.
 
-        stands: it rests on something there.
+        stands: it rests on the floor there.
         """
         dt, self._t = self._levels.add(t, level_m), t
         lowest_m, now_m = self._levels.lowest_m, self._levels.now_m
-        if not stands and not self._known(t):
+        if stands:
+            self._stood_s, self._stood_at = self._stood_s + dt, t
+            self._go(now_m, dt, _SINK_TIME_S if now_m < self.height_m - _FAR_M else _RISE_TIME_S)
+        elif not self.is_known(t):
             self._go(lowest_m, dt, _SINK_TIME_S if lowest_m < self.height_m else _RISE_TIME_S)
-        elif not stands:
-            self._go(min(self.height_m, lowest_m + _DIP_M), dt, _SINK_TIME_S)
-        elif now_m > self.height_m + STEP_M and self._known(t) and self._above_s < _STEP_S:
-            self._above_s, self._stood_at = self._above_s + dt, t
         else:
-            self._above_s, self._stood_s, self._stood_at = 0.0, self._stood_s + dt, t
-            self._go(now_m, dt, _SINK_TIME_S if now_m < self.height_m - STEP_M else _RISE_TIME_S)
+            self._go(min(self.height_m, lowest_m + _DIP_M), dt, _SINK_TIME_S)
 
     def give_way(self, t: float, level_m: float) -> None:
         """Sink to somebody else's lowest point at time t (s), if it lies lower; once a frame, besides `follow`."""
         dt, self._t = self._others.add(t, level_m) or max(0.0, t - self._t), t
-        dip_m = _DIP_M if self._known(t) else 0.0
+        dip_m = _DIP_M if self.is_known(t) else 0.0
         self._go(min(self.height_m, self._others.lowest_m + dip_m), dt, _SINK_TIME_S)
 
     def shift(self, by_m: float) -> None:
@@ -61,7 +57,8 @@ class Floor:
         self._levels.shift(by_m)
         self._others.shift(by_m)
 
-    def _known(self, t: float) -> bool:
+    def is_known(self, t: float) -> bool:
+        """Whether people have stood on it for long enough, and not too long ago."""
         return self._stood_s >= _KNOWN_S and 0 <= t - self._stood_at <= _FORGOTTEN_S
 
     def _go(self, target_m: float, dt: float, time_s: float) -> None:

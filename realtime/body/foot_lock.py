@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from engine.skeleton import JOINT_NAMES
 from realtime.body.leg import reach
 from realtime.body.rotations import exp_so3, quaternion_from_rotmat, rotmat_from_quaternion
+from realtime.body.supports import STANDS
 from realtime.messages import WorldPose
 
 Array = NDArray[np.float32]
@@ -20,10 +21,9 @@ SOLE_M = 0.012  # from the lowest joint at rest to the lowest point of the sole,
 
 _ROOT_FOLLOWS_S = 0.05  # in which the root takes up most of what a standing foot tells
 _ROOT_RETURNS_S = np.array([2.0, 5.0, 2.0])  # in which it goes back to where the picture has it; legs bend meanwhile
+_AIRBORNE_RETURNS_S = np.array([np.inf, 0.1, np.inf])  # in which it does while nothing stands: jumps keep their height
 _SETTLES_S = 0.5  # in which a foot that has come down goes onto what it stands on
-_SUPPORT_S = 0.5  # over which the height of what it stands on is averaged
 _FINDS_S, _FIRST_S = 0.25, 0.03  # over which its place is averaged after it came down, and what the first is worth
-_STEP_M = 0.08  # what lies nearer to the floor is the floor
 _LEASH_M, _ROOT_LEASH_M = 0.15, 0.4  # a foot, and a root, that are seen further off take those held back along
 _LEVELS_S = 1.5  # in which feet that stand are brought to one height by the legs: until then mostly by the root
 _LEVEL_AT_ONCE = 0.3
@@ -45,7 +45,6 @@ class _Foot:
 
     pins: list[Floats | None] = field(default_factory=lambda: [None, None])  # (3,) of heel and ball, in the world
     ages_s: list[float] = field(default_factory=lambda: [0.0, 0.0])  # since each was taken hold of
-    support_m: float | None = None  # height of what it stands on above the floor, as the picture has it
     bend: Floats = field(default_factory=lambda: np.zeros(3))  # metres by which the ankle was moved beyond the root
 
 
@@ -73,23 +72,27 @@ class FootLock:
         self._feet = (_Foot(), _Foot())
 
     def update(
-        self, t: float, pose: WorldPose, rest_joints: Array, contacts: Array, *, turning: bool = False
+        self, t: float, pose: WorldPose, rest_joints: Array, contacts: Array, support_m: Array, *, turning: bool = False
     ) -> WorldPose:
         """The pose with its feet where they stand; the very same object where nothing moves.
 
-        rest_joints (24, 3) of this person; contacts (4,) of `realtime.body.contacts`; turning: the world turns about
+        rest_joints (24, 3) of this person; contacts (4,) of `realtime.body.contacts`; support_m (2,) of
+        `realtime.body.supports`; turning: the world turns about
         the person, as more has become known of the camera. A pose that is not finite is returned as it is.
         """
         if not (np.isfinite(pose.joints).all() and np.isfinite(pose.rotations).all()):
             return pose
         dt = 0.0 if self._t is None else max(0.0, t - self._t)
         self._t = t
-        self._root_off *= np.exp(-dt / (np.full(3, _TURNING_S) if turning else _ROOT_RETURNS_S))
+        returns_s = np.full(3, _TURNING_S) if turning else _ROOT_RETURNS_S
+        if contacts.max() < STANDS:
+            returns_s = np.minimum(returns_s, _AIRBORNE_RETURNS_S)
+        self._root_off *= np.exp(-dt / returns_s)
         legs, R_pelvis, local = _legs(pose, rest_joints)
-        stand_m = rest_joints[[leg[3] for leg in _LEGS], 1] - float(rest_joints[:, 1].min()) + self._sole_m
+        flat_m = rest_joints[[leg[3] for leg in _LEGS], 1] - float(rest_joints[:, 1].min()) + self._sole_m
         weights = contacts.astype(np.float64).reshape(2, 2)
         turns = []
-        for foot, leg, weight, height_m in zip(self._feet, legs, weights, stand_m, strict=True):
+        for foot, leg, weight, height_m in zip(self._feet, legs, weights, flat_m + support_m, strict=True):
             self._pin(foot, leg, weight, float(height_m), dt, turning=turning)
             turns.append(_flattened(foot, leg, weight))
         offs = np.stack([_off(*each) for each in zip(self._feet, legs, weights, strict=True)])
@@ -100,7 +103,7 @@ class FootLock:
             self._root_off *= min(1.0, _ROOT_LEASH_M / max(float(np.linalg.norm(self._root_off)), 1e-9))
         bends = strength[:, None] * (offs - self._root_off)
         bends[:, 1] *= [1 - (1 - _LEVEL_AT_ONCE) * math.exp(-max(foot.ages_s) / _LEVELS_S) for foot in self._feet]
-        for leg, bend, height_m in zip(legs, bends, stand_m, strict=True):
+        for leg, bend, height_m in zip(legs, bends, flat_m, strict=True):
             bend[1] += max(0.0, float(height_m) - _UNDER_M - float((leg.points + self._root_off + bend)[:, 1].min()))
         for foot, bend in zip(self._feet, bends, strict=True):
             foot.bend = bend
@@ -108,16 +111,8 @@ class FootLock:
             return pose
         return _moved(pose, self._root_off, bends, legs, turns, R_pelvis, local)
 
-    def _pin(self, foot: _Foot, leg: _Leg, weights: Floats, stand_m: float, dt: float, *, turning: bool) -> None:
+    def _pin(self, foot: _Foot, leg: _Leg, weights: Floats, height_m: float, dt: float, *, turning: bool) -> None:
         """Let go of points in the air, take hold of those that stand, and set these onto what they stand on."""
-        if not weights.any():
-            foot.pins, foot.support_m = [None, None], None
-            return
-        seen_m = float(weights @ leg.points[:, 1] / weights.sum()) - stand_m
-        if foot.support_m is None or abs(seen_m - foot.support_m) > _STEP_M:
-            foot.support_m = seen_m
-        foot.support_m += -math.expm1(-dt / _SUPPORT_S) * (seen_m - foot.support_m)
-        height_m = stand_m + (foot.support_m if abs(foot.support_m) > _STEP_M else 0.0)
         for k, point in enumerate(leg.points):
             pin = foot.pins[k]
             if weights[k] == 0.0:

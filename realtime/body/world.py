@@ -28,6 +28,8 @@ class World:
 
     def __init__(self, body: BodyModel, camera: Camera = LEVEL) -> None:
         self._body = body
+        rest_m = body.landmark_rest[:, 1]
+        self._soles_m = rest_m[POINTS] - min(rest_m.min(), body.joints_template[:, 1].min())  # heights on flat feet
         self.camera = camera
         self.R_world_cam: Array = camera.R_world_cam
         self._T_world_cam: Array | None = None
@@ -72,11 +74,11 @@ class World:
             self._floor.shift(-float(shift[1]))
         self.camera, self.R_world_cam = camera, R_world_cam
 
-    def settle(self, t: float, *poses: CameraPose, guessed: bool = False, stand: bool = False) -> None:
+    def settle(self, t: float, *poses: CameraPose, guessed: bool = False) -> None:
         """Let the floor follow the lowest of the bodies whose feet are seen at time t (s): once a frame, all together.
 
         Call before `place`, in the same thread. With `guessed` feet are not seen but stand somewhere likely: they count
-        until any are seen. stand: these bodies are known to rest on their feet (`realtime.body.contacts`).
+        until any are seen.
         """
         if guessed and self._feet_seen:
             return
@@ -89,8 +91,20 @@ class World:
             first = next(pose for pose in poses if np.isfinite(pose.T_cam_root).all())
             self._begin(self._turned(first)[1], level_m)
         else:
-            self._floor.follow(t, level_m, stands=stand)
+            self._floor.follow(t, level_m)
             self._T_world_cam = np.array([T_world_cam[0], -self._floor.height_m, T_world_cam[2]], np.float32)
+
+    def floor_is_known(self, t: float) -> bool:
+        """Whether people have stood on the floor for long enough at time t (s)."""
+        return self._T_world_cam is not None and self._floor is not None and self._floor.is_known(t)
+
+    def stand(self, t: float, *heights_m: float) -> None:
+        """Let the floor follow those who stand on it, and seem so much higher at time t (s): once a frame, likewise."""
+        T_world_cam, floor = self._T_world_cam, self._floor
+        if T_world_cam is not None and floor is not None:
+            self._feet_seen = True
+            floor.follow(t, min(heights_m) - float(T_world_cam[1]), stands=True)
+            self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
 
     def give_way(self, t: float, *poses: CameraPose) -> None:
         """Let the floor sink to bodies that tell nothing else of it, if any lies lower: nobody is under the floor.
@@ -115,10 +129,13 @@ class World:
         return WorldPose(quaternion_from_rotmat(rotmats), trans, joints[0] + trans)
 
     def feet_m(self, pose: CameraPose) -> Array:
-        """(4,) heights of heels and toes, in the order of contacts, above the floor; above the lowest before it is."""
+        """(4,) how much higher heels and toes are than if they stood on the floor, in the order of contacts.
+
+        Before there is a floor: than the lowest of them.
+        """
         rotmats, root = self._turned(pose)
         _, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
-        heights: Array = np.float32(pose.scale) * landmarks[0, POINTS, 1] + root[1]
+        heights: Array = np.float32(pose.scale) * (landmarks[0, POINTS, 1] - self._soles_m) + root[1]
         T_world_cam = self._T_world_cam
         return heights - heights.min() if T_world_cam is None else heights + T_world_cam[1]
 

@@ -151,7 +151,7 @@ def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
             ("tokens", "<i2", (num_tokens,)),
             *([("joint_confidence", "<f4", (NUM_JOINTS,))] if layout >= 2 else []),
             *([("T_world_cam", "<f4", (3,)), ("camera", _CAMERA_ROW)] if layout >= 3 else []),
-            *([("scale", "<f4"), ("contacts", "<f4", (4,))] if layout >= 4 else []),
+            *([("scale", "<f4"), ("contacts", "<f4", (4,)), ("support_m", "<f4", (2,))] if layout >= 4 else []),
             ("crc", "<u4"),
         ]
     )

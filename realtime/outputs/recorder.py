@@ -348,7 +348,7 @@ def _rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[
         row["rotations"], row["trans"] = person.pose.rotations, person.pose.trans
         row["tokens"] = person.tokens
         row["joint_confidence"] = person.joint_confidence
-        row["scale"], row["contacts"] = person.scale, person.contacts
+        row["scale"], row["contacts"], row["support_m"] = person.scale, person.contacts, person.support_m
     return rows
 
 
@@ -358,6 +358,6 @@ def _is_finite(person: Person) -> bool:
             np.isfinite(pose.rotations).all() and np.isfinite(pose.trans).all() and np.isfinite(pose.joints).all()
         )
 
-    of_person = (person.betas, person.joint_confidence, person.contacts)
+    of_person = (person.betas, person.joint_confidence, person.contacts, person.support_m)
     numbers = np.concatenate(([person.confidence, person.scale], *of_person))
     return bool(np.isfinite(numbers).all()) and all(pose_is(pose) for pose in (person.raw, person.pose))

@@ -45,14 +45,13 @@ class RowFeet:
             pelvis = poses.pelvis(at).astype(np.float32)
             _, joints = forward_kinematics(rotmat_from_quaternion(rotations), np.broadcast_to(rest, (len(at), 24, 3)))
             joints += pelvis[:, None]
-            columns = (poses.rows[name][numbers] for name in ("t", "contacts", "camera"))
-            for k, (t, contacts, seen_by) in enumerate(zip(*columns, strict=True)):
+            columns = (poses.rows[name][numbers] for name in ("t", "contacts", "support_m", "camera"))
+            for k, (t, contacts, support_m, seen_by) in enumerate(zip(*columns, strict=True)):
                 angles = (seen_by["fov"], seen_by["pitch"], seen_by["roll"])
                 if t - last_t > MAX_GAP_S:
                     lock = FootLock(sole_m)
-                stands = lock.update(
-                    t, WorldPose(rotations[k], pelvis[k], joints[k]), rest, contacts, turning=camera != angles
-                )
+                shown = WorldPose(rotations[k], pelvis[k], joints[k])
+                stands = lock.update(t, shown, rest, contacts, support_m, turning=camera not in (None, angles))
                 last_t, camera = t, angles
                 joint_rotations[start + k] = stands.rotations[CHANGED_JOINTS]
                 pelvis_m[start + k] = stands.trans

@@ -1,0 +1,72 @@
+"""The height of what each foot of a person stands on: the floor, or a step above it.
+
+How high a body seems depends on how far away it seems, which drifts. So a foot that comes down is compared with the
+person's other foot, or with where they stood a moment ago, and not with the floor.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.messages import Array
+
+Floats = NDArray[np.floating]
+
+STANDS = 0.5  # contact from which a heel or a toe tells what it stands on
+STEP_M = 0.08  # what lies nearer to the floor is the floor, and what lies nearer to the other foot's step is that step
+_FLAT = 0.9  # contact of both heel and toe of a foot that does not roll: it may tell of the drift
+_FINDS_S = 0.1  # over which it is found what a foot has come down on
+_REMEMBERS_S = 1.0  # without a standing foot
+_STEP_LASTS_S = 20.0  # then what somebody stands on is the floor
+
+
+class Supports:
+    """What the feet of one person stand on, frame by frame."""
+
+    def __init__(self) -> None:
+        self.heights_m: Array = np.zeros(2, np.float32)  # above the floor, of what left and right foot stand on
+        self.drift_m = 0.0  # how much higher the person seems to stand than they do: the floor's error, as they tell it
+        self._sure_drift_m = 0.0  # the same by feet that have stood for a while
+        self._stood_s = np.zeros(2)  # how long each foot has stood
+        self._raised_s = 0.0
+        self._t: float | None = None
+        self._last_stood = -math.inf
+
+    def update(self, t: float, contacts: Array, feet_m: Floats, *, floor_is_known: bool) -> bool:
+        """Whether a foot stands at time t (s), by contacts (4,) and heights (4,) of heels and toes above the floor."""
+        dt = 0.0 if self._t is None else t - self._t
+        self._t = t
+        points = contacts.reshape(2, 2) > STANDS
+        stands = points.any(axis=1)
+        seen_m = np.where(points, feet_m.reshape(2, 2), np.inf).min(axis=1)
+        if not stands.any():
+            self._stood_s[:] = 0.0
+            return False
+        found = stands & (self._stood_s > _FINDS_S)
+        flat = found & (contacts.reshape(2, 2) > _FLAT).all(axis=1)
+        if flat.any():
+            self._sure_drift_m = float((seen_m - self.heights_m)[flat].mean())
+            self._last_stood = t
+        elif t - self._last_stood > _REMEMBERS_S:
+            self._sure_drift_m = 0.0
+        for foot in range(2):
+            if not stands[foot] or found[foot]:
+                continue
+            self.heights_m[foot] = self._level_m(
+                float(seen_m[foot]) - self._sure_drift_m, bool(found[1 - foot]), 1 - foot
+            )
+        self._stood_s = np.where(stands, self._stood_s + dt, 0.0)
+        self._raised_s = self._raised_s + dt if (self.heights_m[stands] > 0).all() else 0.0
+        if not floor_is_known or self._raised_s > _STEP_LASTS_S:
+            self.heights_m = np.zeros(2, np.float32)
+        self.drift_m = float((seen_m - self.heights_m)[stands].mean())
+        return True
+
+    def _level_m(self, height_m: float, other_stands: bool, other: int) -> float:
+        """The height of what a foot at this height stands on."""
+        if other_stands and abs(height_m - self.heights_m[other]) < STEP_M:
+            return float(self.heights_m[other])
+        return height_m if height_m > STEP_M else 0.0

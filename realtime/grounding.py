@@ -1,0 +1,93 @@
+"""People on one floor: what of their feet stands, where the floor is therefore, and that feet stay where they stand."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from realtime.body.feet import Feet
+from realtime.body.projection import PinholeCamera
+from realtime.body.world import World
+from realtime.estimate.seen import UNSEEN
+from realtime.messages import Array, CameraPose, Estimate, Frame, WorldPose
+
+_FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
+_ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
+_SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
+
+
+class Stance(NamedTuple):
+    """How somebody stands: see `Person.contacts` and `Person.support_m`."""
+
+    contacts: Array  # (4,)
+    support_m: Array  # (2,)
+
+
+class Grounding:
+    """Sets everybody of a frame onto the floor. One thread calls it, frame by frame."""
+
+    def __init__(self, world: World, feet: Feet) -> None:
+        self._world = world
+        self._feet = feet
+        self._origins = 0  # of the world, when people were placed last
+
+    def begin_anew(self) -> None:
+        """Forget where feet were: the picture's pixels are others."""
+        self._feet.begin_anew()
+
+    def settle(
+        self,
+        frame: Frame,
+        estimates: tuple[Estimate, ...],
+        poses: tuple[CameraPose, ...],
+        calm: tuple[CameraPose, ...],
+    ) -> tuple[Stance, ...]:
+        """How everybody stands, once the floor has followed the feet that stand, else those seen, else guessed.
+
+        poses: smoothed; calm: the same with limbs at rest that are not seen. Nobody ends up under the floor.
+        """
+        t = frame.t_capture
+        stances, drifts_m = [], []
+        floor_is_known = self._world.floor_is_known(t)
+        seen: list[CameraPose] = []
+        guessed: list[CameraPose] = []
+        unseen: list[CameraPose] = []
+        focal_px = PinholeCamera(*frame.size, self._world.camera.fov_deg).focal_px
+        for estimate, pose, body in zip(estimates, poses, calm, strict=True):
+            heights_m = self._world.feet_m(pose)
+            contact = self._feet.contacts(t, estimate.person, float(pose.T_cam_root[2]) / focal_px, heights_m)
+            supports = self._feet.supports(t, estimate.person.id)
+            stands = supports.update(t, contact, heights_m, floor_is_known=floor_is_known)
+            stances.append(Stance(contact, supports.heights_m.copy()))
+            if stands:
+                drifts_m.append(supports.drift_m)
+            elif estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
+                seen.append(pose)
+            else:
+                unseen.append(body)
+                if body is not pose and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
+                    guessed.append(body)
+        if drifts_m:
+            self._world.stand(t, *drifts_m)
+            unseen += seen
+        elif seen:
+            self._world.settle(t, *seen)
+        elif guessed:
+            self._world.settle(t, *guessed, guessed=True)
+        if unseen:
+            self._world.give_way(t, *unseen)
+        return tuple(stances)
+
+    def stand(
+        self, t: float, estimate: Estimate, body: CameraPose, placed: WorldPose, stance: Stance, *, turning: bool
+    ) -> WorldPose:
+        """The placed body with its feet where they stand; see `realtime.body.foot_lock`."""
+        if self._world.origins != self._origins:
+            self._feet.begin_anew()
+            self._origins = self._world.origins
+        rest_joints = np.float32(body.scale) * self._world.body.rest_joints(body.betas[None])[0]
+        return self._feet.stand(
+            t, estimate.person.id, placed, rest_joints, stance.contacts, stance.support_m, turning=turning
+        )
