@@ -140,8 +140,8 @@ class Solver:
             self._world.see_through(camera)
 
     def _person(self, t: float, estimate: Estimate, body: CameraPose, stance: Stance) -> Person:
-        pose = self._world.place(body)
-        raw = pose if body is estimate.raw else self._world.place(estimate.raw)
+        pose, *others = self._world.place_all(*((body,) if body is estimate.raw else (body, estimate.raw)))
+        raw = others[0] if others else pose
         pose = self._grounding.stand(t, estimate, body, pose, stance, turning=self._turning)
         visibility = estimate.person.landmarks.visibility
         watch = self._watch

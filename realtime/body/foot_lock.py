@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.skeleton import JOINT_NAMES
 from realtime.body.leg import reach
-from realtime.body.rotations import exp_so3, quaternion_from_rotmat, rotmat_from_quaternion
+from realtime.body.rotations import cross, exp_so3, quaternion_from_rotmat, rotmat_from_quaternion
 from realtime.body.supports import STANDS
 from realtime.messages import WorldPose
 
@@ -29,36 +29,40 @@ _LEVELS_S = 1.5  # in which feet that stand are brought to one height by the leg
 _LEVEL_AT_ONCE = 0.3
 _TURNS_RAD = 0.5  # that a foot is turned at most to lie flat
 _TURNING_S = 0.2  # in which feet go where they are seen while the world turns, as the camera becomes known
+_TURNING_RETURNS_S = np.full(3, _TURNING_S)
 _UNDER_M = 0.01  # of a foot may be under the floor before the leg bends
-_HEEL = 0.4  # of the way from the ankle to the ball of the foot: as far lies the heel behind the ankle
-
-_LEGS = [
-    [JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "knee", "ankle", "foot")] for side in ("left", "right")
-]
-CHANGED_JOINTS = [joint for leg in _LEGS for joint in leg[:3]]  # whose rotations a lock may change
+_TO_HEEL = np.array([0.0, 1.0, -0.4])  # from the ankle, times the way to the ball: as low, and behind
+_PARTS = ("hip", "knee", "ankle", "foot")
+_LEGS = np.array([[JOINT_NAMES.index(f"{side}_{part}") for part in _PARTS] for side in ("left", "right")])
+_ANKLES, _BALLS = _LEGS[:, 2], _LEGS[:, 3]
+CHANGED_JOINTS = _LEGS[:, :3].ravel()  # whose rotations a lock may change
 _CHAIN = [0, *CHANGED_JOINTS]
 
 
 @dataclass
-class _Foot:
-    """One foot, and where it stands."""
+class _Legs:
+    """Both legs as they come in, in the world: the first axis is left and right."""
 
-    pins: list[Floats | None] = field(default_factory=lambda: [None, None])  # (3,) of heel and ball, in the world
-    ages_s: list[float] = field(default_factory=lambda: [0.0, 0.0])  # since each was taken hold of
-    bend: Floats = field(default_factory=lambda: np.zeros(3))  # metres by which the ankle was moved beyond the root
-
-
-@dataclass
-class _Leg:
-    """One leg as it comes in, in the world."""
-
-    hip: Floats
+    hip: Floats  # (2, 3)
     knee: Floats
     ankle: Floats
-    points: Floats  # (2, 3) heel and ball of the foot
-    R_hip: Floats
+    points: Floats  # (2, 2, 3) heel and ball of the foot
+    R_pelvis: Floats  # (3, 3)
+    R_hip: Floats  # (2, 3, 3)
     R_knee: Floats
     R_foot: Floats  # of the ankle's joint
+
+    @classmethod
+    def of(cls, pose: WorldPose, rest_joints: Array) -> _Legs:
+        local = rotmat_from_quaternion(pose.rotations[_CHAIN].astype(np.float64))
+        R_pelvis, of_legs = local[0], local[1:].reshape(2, 3, 3, 3)
+        R_hip = R_pelvis @ of_legs[:, 0]
+        R_knee = R_hip @ of_legs[:, 1]
+        R_foot = R_knee @ of_legs[:, 2]
+        hip, knee, ankle, ball = pose.joints[_LEGS].astype(np.float64).swapaxes(0, 1)
+        to_heel = (rest_joints[_BALLS] - rest_joints[_ANKLES]) * _TO_HEEL
+        points = np.stack((ankle + (R_foot @ to_heel[..., None])[..., 0], ball), axis=1)
+        return cls(hip, knee, ankle, points, R_pelvis, R_hip, R_knee, R_foot)
 
 
 class FootLock:
@@ -69,7 +73,10 @@ class FootLock:
         self._sole_m = sole_m
         self._t: float | None = None
         self._root_off = np.zeros(3)  # metres: the root's place less where the picture has it
-        self._feet = (_Foot(), _Foot())
+        self._bends = np.zeros((2, 3))  # metres by which the ankles were moved beyond the root
+        self._pins = np.zeros((2, 2, 3))  # where heel and ball of each foot stand, in the world
+        self._holds = np.zeros((2, 2), bool)  # which of them do
+        self._ages_s = np.zeros((2, 2))  # for how long
 
     def update(
         self, t: float, pose: WorldPose, rest_joints: Array, contacts: Array, support_m: Array, *, turning: bool = False
@@ -77,122 +84,78 @@ class FootLock:
         """The pose with its feet where they stand; the very same object where nothing moves.
 
         rest_joints (24, 3) of this person; contacts (4,) of `realtime.body.contacts`; support_m (2,) of
-        `realtime.body.supports`; turning: the world turns about
-        the person, as more has become known of the camera. A pose that is not finite is returned as it is.
+        `realtime.body.supports`; turning: the world turns about the person, as more has become known of the camera.
+        A pose that is not finite is returned as it is.
         """
         if not (np.isfinite(pose.joints).all() and np.isfinite(pose.rotations).all()):
             return pose
         dt = 0.0 if self._t is None else max(0.0, t - self._t)
         self._t = t
-        returns_s = np.full(3, _TURNING_S) if turning else _ROOT_RETURNS_S
-        if contacts.max() < STANDS:
+        weights = contacts.reshape(2, 2).astype(np.float64)
+        strength = weights.max(axis=1)
+        returns_s = _TURNING_RETURNS_S if turning else _ROOT_RETURNS_S
+        if strength.max() < STANDS:
             returns_s = np.minimum(returns_s, _AIRBORNE_RETURNS_S)
         self._root_off *= np.exp(-dt / returns_s)
-        legs, R_pelvis, local = _legs(pose, rest_joints)
-        flat_m = rest_joints[[leg[3] for leg in _LEGS], 1] - float(rest_joints[:, 1].min()) + self._sole_m
-        weights = contacts.astype(np.float64).reshape(2, 2)
-        turns = []
-        for foot, leg, weight, height_m in zip(self._feet, legs, weights, flat_m + support_m, strict=True):
-            self._pin(foot, leg, weight, float(height_m), dt, turning=turning)
-            turns.append(_flattened(foot, leg, weight))
-        offs = np.stack([_off(*each) for each in zip(self._feet, legs, weights, strict=True)])
-        strength = weights.max(axis=1)
-        if strength.any():
+        legs = _Legs.of(pose, rest_joints)
+        flat_m = rest_joints[_BALLS, 1] - rest_joints[:, 1].min() + self._sole_m  # of heel and ball on the floor
+        self._hold(legs.points, weights, flat_m + support_m, dt, turning=turning)
+        turns = self._flattened(legs, weights)
+        offs = (weights[..., None] * (self._pins - legs.points)).sum(1) / np.maximum(weights.sum(1), 1e-9)[:, None]
+        if strength.any() and not turning:
             told = strength @ (offs - self._root_off) / strength.sum() * strength.max()
             self._root_off += -math.expm1(-dt / _ROOT_FOLLOWS_S) * told
             self._root_off *= min(1.0, _ROOT_LEASH_M / max(float(np.linalg.norm(self._root_off)), 1e-9))
         bends = strength[:, None] * (offs - self._root_off)
-        bends[:, 1] *= [1 - (1 - _LEVEL_AT_ONCE) * math.exp(-max(foot.ages_s) / _LEVELS_S) for foot in self._feet]
-        for leg, bend, height_m in zip(legs, bends, flat_m, strict=True):
-            bend[1] += max(0.0, float(height_m) - _UNDER_M - float((leg.points + self._root_off + bend)[:, 1].min()))
-        for foot, bend in zip(self._feet, bends, strict=True):
-            foot.bend = bend
-        if not self._root_off.any() and not bends.any() and all(turn is None for turn in turns):
+        bends[:, 1] *= 1 - (1 - _LEVEL_AT_ONCE) * np.exp(-self._ages_s.max(axis=1) / _LEVELS_S)
+        lowest_m = (legs.points[..., 1] + self._root_off[1] + bends[:, None, 1]).min(axis=1)
+        bends[:, 1] += np.maximum(0.0, flat_m - _UNDER_M - lowest_m)
+        self._bends = bends
+        if turns is None and not self._root_off.any() and not bends.any():
             return pose
-        return _moved(pose, self._root_off, bends, legs, turns, R_pelvis, local)
+        return _moved(pose, self._root_off, bends, legs, turns)
 
-    def _pin(self, foot: _Foot, leg: _Leg, weights: Floats, height_m: float, dt: float, *, turning: bool) -> None:
+    def _hold(self, points: Floats, weights: Floats, height_m: Floats, dt: float, *, turning: bool) -> None:
         """Let go of points in the air, take hold of those that stand, and set these onto what they stand on."""
-        for k, point in enumerate(leg.points):
-            pin = foot.pins[k]
-            if weights[k] == 0.0:
-                foot.pins[k] = None
-                continue
-            if pin is None:
-                pin = point + self._root_off + foot.bend
-                foot.ages_s[k] = 0.0
-            foot.ages_s[k] += dt
-            if foot.ages_s[k] < _FINDS_S:
-                pin = pin + dt / (foot.ages_s[k] + _FIRST_S) * (point + self._root_off - pin)
-            if turning:
-                pin = pin - math.expm1(-dt / _TURNING_S) * (point + self._root_off - pin)
-            pin[1] -= math.expm1(-dt / _SETTLES_S) * (height_m - pin[1])
-            off = pin - point - self._root_off
-            foot.pins[k] = pin - off * max(0.0, 1.0 - _LEASH_M / max(float(np.linalg.norm(off)), 1e-9))
+        seen = points + self._root_off
+        holds = weights > 0
+        new = holds & ~self._holds
+        pins = np.where(new[..., None], seen + self._bends[:, None], self._pins)
+        self._ages_s = np.where(new, dt, self._ages_s + dt)
+        finds = np.where(self._ages_s < _FINDS_S, dt / (self._ages_s + _FIRST_S), 0.0)
+        if turning:
+            finds = np.maximum(finds, -math.expm1(-dt / _TURNING_S))
+        pins += finds[..., None] * (seen - pins)
+        pins[..., 1] -= math.expm1(-dt / _SETTLES_S) * (height_m[:, None] - pins[..., 1])
+        off = pins - seen
+        taut = np.maximum(0.0, 1 - _LEASH_M / np.maximum(np.sqrt((off * off).sum(-1, keepdims=True)), 1e-9))
+        self._pins, self._holds = pins - taut * off, holds
+
+    def _flattened(self, legs: _Legs, weights: Floats) -> Floats | None:
+        """Turn feet that stand on heel and ball so that they lie as they did; the turns (2, 3, 3), if there are any."""
+        flat = weights.min(axis=1)
+        if not flat.any():
+            return None
+        now, wanted = (points[:, 1] - points[:, 0] for points in (legs.points, self._pins))
+        axis = cross(now, wanted)
+        sine = np.sqrt((axis * axis).sum(-1))
+        angle_rad = np.minimum(np.arctan2(sine, (now * wanted).sum(-1)), _TURNS_RAD) * flat
+        turns: Floats = exp_so3(axis * (angle_rad / np.maximum(sine, 1e-12))[:, None])
+        ankle = legs.ankle[:, None]
+        legs.points = ankle + (legs.points - ankle) @ turns.swapaxes(-1, -2)
+        return turns
 
 
-def _legs(pose: WorldPose, rest_joints: Array) -> tuple[list[_Leg], Floats, Floats]:
-    """Both legs, the pelvis' rotation, and the local rotations (7, 3, 3) of _CHAIN."""
-    local: Floats = rotmat_from_quaternion(pose.rotations[_CHAIN].astype(np.float64))
-    joints = pose.joints.astype(np.float64)
-    legs = []
-    for side, (hip, knee, ankle, ball) in enumerate(_LEGS):
-        R_hip = local[0] @ local[1 + 3 * side]
-        R_knee = R_hip @ local[2 + 3 * side]
-        R_foot = R_knee @ local[3 + 3 * side]
-        to_ball = rest_joints[ball] - rest_joints[ankle]
-        to_heel = np.array([0.0, to_ball[1], -_HEEL * to_ball[2]])
-        points = np.stack((joints[ankle] + R_foot @ to_heel, joints[ball]))
-        legs.append(_Leg(joints[hip], joints[knee], joints[ankle], points, R_hip, R_knee, R_foot))
-    return legs, local[0], local
-
-
-def _flattened(foot: _Foot, leg: _Leg, weights: Floats) -> Floats | None:
-    """Turn a foot that stands on heel and ball so that they lie as they did; the turn (3, 3), if there is one."""
-    heel, ball = foot.pins
-    if heel is None or ball is None:
-        return None
-    now, wanted = leg.points[1] - leg.points[0], ball - heel
-    axis = np.cross(now, wanted)
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-9:
-        return None
-    angle_rad = min(math.atan2(sine, float(now @ wanted)), _TURNS_RAD) * float(weights.min())
-    turn: Floats = exp_so3(axis / sine * angle_rad)
-    leg.points = leg.ankle + (leg.points - leg.ankle) @ turn.T
-    return turn
-
-
-def _off(foot: _Foot, leg: _Leg, weights: Floats) -> Floats:
-    """(3,) from where the foot is seen to where it stands."""
-    off = np.zeros(3)
-    for pin, point, weight in zip(foot.pins, leg.points, weights, strict=True):
-        if pin is not None:
-            off += weight * (pin - point)
-    return off / max(float(weights.sum()), 1e-9)
-
-
-def _moved(
-    pose: WorldPose,
-    root_off: Floats,
-    bends: Floats,
-    legs: list[_Leg],
-    turns: list[Floats | None],
-    R_pelvis: Floats,
-    local: Floats,
-) -> WorldPose:
+def _moved(pose: WorldPose, root_off: Floats, bends: Floats, legs: _Legs, turns: Floats | None) -> WorldPose:
     """The pose with its root moved, each ankle moved further by its row of `bends` (2, 3), and each foot turned."""
-    joints = pose.joints + root_off.astype(np.float32)
-    changed = local[1:].copy()
-    for side, (leg, bend, turn) in enumerate(zip(legs, bends, turns, strict=True)):
-        R_foot = leg.R_foot if turn is None else turn @ leg.R_foot
-        knee_axis = leg.R_knee[:, 0]
-        R_thigh, R_shin, knee = reach(leg.hip, leg.knee, leg.ankle, knee_axis, leg.ankle + bend)
-        R_hip, R_knee = R_thigh @ leg.R_hip, R_shin @ leg.R_knee
-        changed[3 * side : 3 * side + 3] = R_pelvis.T @ R_hip, R_hip.T @ R_knee, R_knee.T @ R_foot
-        ankle = knee + R_shin @ (leg.ankle - leg.knee)
-        places = (knee, ankle, ankle + leg.points[1] - leg.ankle)
-        joints[_LEGS[side][1:]] = np.stack(places) + root_off
+    R_foot = legs.R_foot if turns is None else turns @ legs.R_foot
+    R_thigh, R_shin, knee = reach(legs.hip, legs.knee, legs.ankle, legs.R_knee[..., 0], legs.ankle + bends)
+    R_hip, R_knee = R_thigh @ legs.R_hip, R_shin @ legs.R_knee
+    changed = np.stack((legs.R_pelvis.T @ R_hip, R_hip.swapaxes(1, 2) @ R_knee, R_knee.swapaxes(1, 2) @ R_foot), axis=1)
     rotations = pose.rotations.copy()
-    rotations[CHANGED_JOINTS] = quaternion_from_rotmat(changed)
+    rotations[CHANGED_JOINTS] = quaternion_from_rotmat(changed).reshape(-1, 4)
+    ankle = knee + (R_shin @ (legs.ankle - legs.knee)[..., None])[..., 0]
+    joints = pose.joints.copy()
+    joints[_LEGS[:, 1:]] = np.stack((knee, ankle, ankle + legs.points[:, 1] - legs.ankle), axis=1)
+    joints += root_off.astype(np.float32)
     return WorldPose(rotations, pose.trans + root_off.astype(np.float32), joints)

@@ -1,49 +1,53 @@
-"""Two-bone inverse kinematics: a leg bent so that its ankle is where it should be."""
+"""Two-bone inverse kinematics: legs bent so that their ankles are where they should be."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.floating]
+from realtime.body.rotations import cross
+
+Floats = NDArray[np.floating]
 
 _LONGEST = 0.995  # of thigh and shin together, unless it is straighter already: near there a knee leaps
 _TINY = 1e-9
 
 
-def reach(hip: Array, knee: Array, ankle: Array, knee_axis: Array, target: Array) -> tuple[Array, Array, Array]:
-    """Turn a leg about its hip and its knee until the ankle is at `target`, or as near as it reaches.
+def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: Floats) -> tuple[Floats, Floats, Floats]:
+    """Turn legs about their hips and knees until each ankle is at `target`, or as near as it reaches.
 
-    All (3,), metres, in one frame; knee_axis: which way the leg bends where it is straight. Returns the rotations
-    (3, 3) of thigh and shin, to be applied from the left in that frame, and the new knee (3,). The plane of the leg
-    turns no further than it must.
+    All (..., 3), metres, in one frame; knee_axis: about which a leg bends where it is straight. Returns the rotations
+    (..., 3, 3) of thighs and shins, to be applied from the left in that frame, and the new knees (..., 3). The plane
+    of a leg turns no further than it must.
     """
     thigh, shin, wanted = knee - hip, ankle - knee, target - hip
-    upper_m, lower_m = float(np.linalg.norm(thigh)), float(np.linalg.norm(shin))
-    distance_m = float(np.linalg.norm(wanted))
-    longest_m = max(_LONGEST * (upper_m + lower_m), float(np.linalg.norm(ankle - hip)))
-    reached_m = min(max(distance_m, abs(upper_m - lower_m) + _TINY), longest_m)
-    ahead = wanted / max(distance_m, _TINY)
-    normal: Array = np.cross(thigh, shin)
-    if np.linalg.norm(normal) < 1e-3 * upper_m * lower_m:
-        normal = knee_axis
-    plane = normal - (normal @ ahead) * ahead  # the leg's plane, turned along with the direction to the ankle
-    plane /= max(float(np.linalg.norm(plane)), _TINY)
-    cosine = (upper_m**2 + reached_m**2 - lower_m**2) / (2 * upper_m * reached_m)
-    cosine = min(1.0, max(-1.0, cosine))
-    new_thigh = upper_m * (cosine * ahead - np.sqrt(1 - cosine**2) * np.cross(plane, ahead))
+    upper_m, lower_m, distance_m, length_m = (_length(v) for v in (thigh, shin, wanted, ankle - hip))
+    longest_m = np.maximum(_LONGEST * (upper_m + lower_m), length_m)
+    reached_m = np.minimum(np.maximum(distance_m, np.abs(upper_m - lower_m) + _TINY), longest_m)
+    ahead = wanted / np.maximum(distance_m, _TINY)
+    normal = cross(thigh, shin)
+    normal = np.where(_length(normal) < 1e-3 * upper_m * lower_m, knee_axis, normal)
+    plane = _unit(normal - (normal * ahead).sum(-1, keepdims=True) * ahead)  # turned along with the way to the ankle
+    cosine = np.clip((upper_m**2 + reached_m**2 - lower_m**2) / (2 * upper_m * reached_m), -1.0, 1.0)
+    new_thigh = upper_m * (cosine * ahead - np.sqrt(1 - cosine**2) * cross(plane, ahead))
     new_shin = reached_m * ahead - new_thigh
-    flat = normal / max(float(np.linalg.norm(normal)), _TINY)
-    return _turn(thigh, flat, new_thigh, plane), _turn(shin, flat, new_shin, plane), hip + new_thigh
+    before = _frame(np.stack((thigh, shin)), normal)
+    after = _frame(np.stack((new_thigh, new_shin)), plane)
+    R_thigh, R_shin = after @ before.swapaxes(-1, -2)
+    return R_thigh, R_shin, hip + new_thigh
 
 
-def _turn(bone: Array, normal: Array, new_bone: Array, new_normal: Array) -> Array:
-    """The rotation that takes a bone and the normal of its plane to the new ones."""
-    return _frame(new_bone, new_normal) @ _frame(bone, normal).T
+def _frame(bone: Floats, normal: Floats) -> Floats:
+    """(..., 3, 3) whose columns are a bone's direction, the part of `normal` across it, and their product."""
+    along = _unit(bone)
+    across = _unit(normal - (normal * along).sum(-1, keepdims=True) * along)
+    return np.stack([along, across, cross(along, across)], axis=-1)
 
 
-def _frame(bone: Array, normal: Array) -> Array:
-    along = bone / max(float(np.linalg.norm(bone)), _TINY)
-    across = normal - (normal @ along) * along
-    across /= max(float(np.linalg.norm(across)), _TINY)
-    return np.stack([along, across, np.cross(along, across)], axis=1)
+def _length(vectors: Floats) -> Floats:
+    """(..., 1)"""
+    return np.sqrt((vectors * vectors).sum(-1, keepdims=True))
+
+
+def _unit(vectors: Floats) -> Floats:
+    return vectors / np.maximum(_length(vectors), _TINY)

@@ -8,6 +8,14 @@ from numpy.typing import NDArray
 Floats = NDArray[np.floating]
 
 
+_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
+
+
+def cross(a: Floats, b: Floats) -> Floats:
+    """(..., 3) a cross b; for few vectors ten times as fast as numpy's."""
+    return a[..., _NEXT] * b[..., _LAST] - a[..., _LAST] * b[..., _NEXT]
+
+
 def cross_matrix(vectors: Floats) -> Floats:
     """(..., 3) -> (..., 3, 3), the matrices that take x to `vector` cross x."""
     x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]

@@ -45,8 +45,8 @@ class Supports:
         if not stands.any():
             self._stood_s[:] = 0.0
             return False
-        found = stands & (self._stood_s > _FINDS_S)
-        flat = found & (contacts.reshape(2, 2) > _FLAT).all(axis=1)
+        found: NDArray[np.bool_] = stands & (self._stood_s > _FINDS_S)
+        flat = found & (contacts.reshape(2, 2).min(axis=1) > _FLAT)
         if flat.any():
             self._sure_drift_m = float((seen_m - self.heights_m)[flat].mean())
             self._last_stood = t

@@ -118,15 +118,24 @@ class World:
 
     def place(self, pose: CameraPose) -> WorldPose:
         """The pose in the world. A pose that is not finite stays so, and never sets the floor."""
-        rotmats, root = self._turned(pose)
+        return self.place_all(pose)[0]
+
+    def place_all(self, *poses: CameraPose) -> tuple[WorldPose, ...]:
+        """Likewise several, in one go; the first sets the floor where there is none yet."""
+        turned = [self._turned(pose) for pose in poses]
         T_world_cam = self._T_world_cam
         if T_world_cam is None:
-            T_world_cam = self._begin(root, root[1] + self._lowest_m(rotmats, pose))
-        if np.isfinite(pose.T_cam_root).all():
-            self._T_cam_anchor = pose.T_cam_root
-        trans = root + T_world_cam
-        _, joints = forward_kinematics(rotmats[None], pose.scale * self._body.rest_joints(pose.betas[None]))
-        return WorldPose(quaternion_from_rotmat(rotmats), trans, joints[0] + trans)
+            rotmats, root = turned[0]
+            T_world_cam = self._begin(root, root[1] + self._lowest_m(rotmats, poses[0]))
+        if np.isfinite(poses[0].T_cam_root).all():
+            self._T_cam_anchor = poses[0].T_cam_root
+        all_rotmats = np.stack([rotmats for rotmats, _ in turned])
+        scale = np.array([pose.scale for pose in poses], np.float32)[:, None, None]
+        rest_joints = scale * self._body.rest_joints(np.stack([pose.betas for pose in poses]))
+        _, joints = forward_kinematics(all_rotmats, rest_joints)
+        quaternions = quaternion_from_rotmat(all_rotmats)
+        trans = [root + T_world_cam for _, root in turned]
+        return tuple(WorldPose(q, at, own + at) for q, at, own in zip(quaternions, trans, joints, strict=True))
 
     def feet_m(self, pose: CameraPose) -> Array:
         """(4,) how much higher heels and toes are than if they stood on the floor, in the order of contacts.

@@ -60,3 +60,42 @@ def test_a_gap_starts_the_memory_afresh() -> None:
     for i in range(60):
         floor.follow(10 + i / FPS, 0.4)
     assert floor.height_m == pytest.approx(0.4, abs=0.02)
+
+
+def stood_on(levels: np.ndarray, start: float = 0.0) -> Floor:
+    floor = Floor(start)
+    for i, level in enumerate(levels):
+        floor.follow(i / FPS, float(level), stands=True)
+    return floor
+
+
+def test_where_people_stand_is_the_floor_both_ways() -> None:
+    noisy = 0.05 + np.random.default_rng(0).normal(scale=0.01, size=90)
+    assert stood_on(noisy).height_m == pytest.approx(0.05, abs=0.005)  # the mean, where the lowest would be 0.03
+    assert stood_on(noisy - 0.1).height_m == pytest.approx(-0.05, abs=0.005)
+
+
+def test_a_floor_that_is_known_stays_under_somebody_who_moves_above_it() -> None:
+    floor = stood_on(np.zeros(45))
+    assert floor.is_known(1.5)
+    for i in range(45, 105):
+        floor.follow(i / FPS, 0.3)
+    assert floor.height_m == pytest.approx(0, abs=1e-9)
+
+
+def test_a_floor_that_is_known_lets_moving_feet_dip_three_centimetres() -> None:
+    floor = stood_on(np.zeros(45))
+    for i in range(45, 75):
+        floor.follow(i / FPS, -0.03 if i < 60 else -0.2)
+        if i < 60:
+            assert floor.height_m == pytest.approx(0, abs=1e-9)
+    assert floor.height_m == pytest.approx(-0.17, abs=0.02)
+
+
+def test_somebody_elses_feet_are_made_room_for_beside_those_who_stand() -> None:
+    """Both in every frame: the one who stands holds the floor, the other is not under it."""
+    floor = stood_on(np.zeros(45))
+    for i in range(45, 75):
+        floor.follow(i / FPS, 0.0, stands=True)
+        floor.give_way(i / FPS, -0.3)
+    assert floor.height_m == pytest.approx(-0.25, abs=0.04)
