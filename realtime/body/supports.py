@@ -40,13 +40,13 @@ class Supports:
         dt = 0.0 if self._t is None else t - self._t
         self._t = t
         points = contacts.reshape(2, 2) > STANDS
-        stands = points.any(axis=1)
+        stands: NDArray[np.bool_] = points[:, 0] | points[:, 1]
         seen_m = np.where(points, feet_m.reshape(2, 2), np.inf).min(axis=1)
         if not stands.any():
             self._stood_s[:] = 0.0
             return False
         found: NDArray[np.bool_] = stands & (self._stood_s > _FINDS_S)
-        flat = found & (contacts.reshape(2, 2).min(axis=1) > _FLAT)
+        flat: NDArray[np.bool_] = found & (contacts.reshape(2, 2).min(axis=1) > _FLAT)
         if flat.any():
             self._sure_drift_m = float((seen_m - self.heights_m)[flat].mean())
             self._last_stood = t
