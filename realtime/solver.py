@@ -50,7 +50,7 @@ class Solver:
         self._turning = False  # whether the world turns about them, as more becomes known of the camera
         self._blend = CameraBlend(world.camera)
         self._cameras: dict[int, Camera] = {}  # of frames that are held back, by number
-        estimator.fov_deg = world.camera.fov_deg
+        estimator.camera = world.camera
         self._look_ahead = look_ahead
         self._smoother = self._take_up(smoothing)
         self._wanted = self.smoothing = smoothing
@@ -92,7 +92,7 @@ class Solver:
         if self._watch is None:
             return self._blend.camera
         camera = self._blend.update(sighting.frame.t_capture, self._watch.camera, watched=bool(sighting.people))
-        self._estimator.fov_deg = camera.fov_deg
+        self._estimator.camera = camera
         return camera
 
     def finish(self) -> tuple[SolvedFrame, ...]:

@@ -10,7 +10,7 @@ from realtime.body.model import BodyModel
 from realtime.errors import UserError
 from realtime.estimate.smoothing import SmoothingConfig
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.messages import Estimate, Sighting
+from realtime.messages import Camera, Estimate, Sighting
 
 
 class EstimatorError(UserError):
@@ -20,7 +20,7 @@ class EstimatorError(UserError):
 class Estimator(Protocol):
     """Keeps what it must remember of each person, so feed it the sightings of one source in order."""
 
-    fov_deg: float  # the camera's horizontal field of view; set it between frames, in the thread that estimates
+    camera: Camera  # as it is held to be; set it between frames, in the thread that estimates
 
     @property
     def name(self) -> str:

@@ -17,13 +17,14 @@ from engine.skeleton import LIMB_LANDMARKS, MIRROR_LANDMARKS, NUM_JOINTS, NUM_LA
 from realtime.body.model import BodyModel
 from realtime.body.projection import PinholeCamera
 from realtime.body.translation import root_translation
+from realtime.estimate.gravity import ToldGravity
 from realtime.estimate.leftright import FORGET_S, LeftRightCheck
 from realtime.estimate.memory import PersonMemory
 from realtime.estimate.networks import OnnxNetwork
 from realtime.estimate.refine import Refiner
 from realtime.estimate.seen import joint_confidence
 from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
-from realtime.messages import CameraPose, Estimate, Landmarks, Sighting, TrackedPerson
+from realtime.messages import LEVEL, Camera, CameraPose, Estimate, Landmarks, Sighting, TrackedPerson
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ NETWORK = _ASSETS / "landmarks.onnx"
 DECODER = _ASSETS / "tokenizer_decoder.onnx"
 
 _INPUTS = {"image_px": (2, NUM_LANDMARKS, 2), "world_m": (2, NUM_LANDMARKS, 3), "visibility": (2, NUM_LANDMARKS)}
+_OF_GRAVITY = {"up_cam": (2, 3), "lens_px": (2, 3)}  # of networks that take it
 _MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
 _SHAPE_FRAMES = 150  # how many frames the running mean of the shape goes back
 
@@ -62,22 +64,23 @@ class LandmarkEstimator:
         self,
         body: BodyModel,
         *,
-        fov_deg: float = 60.0,
+        camera: Camera = LEVEL,
         token_smoothing: TokenSmoothing | None = None,
         network: Path = NETWORK,
         decoder: Path = DECODER,
         threads: int = 1,
         refine: bool = True,
     ) -> None:
-        """body is at the person's height already; fov_deg is horizontal. Without token_smoothing the steady pose is the
-        raw one. Without `refine` there is no Gauss-Newton step: to measure what it is worth.
+        """body is at the person's height already. Without token_smoothing the steady pose is the raw one. Without
+        `refine` there is no Gauss-Newton step: to measure what it is worth.
 
         Raises NetworkFileError for a network file that is missing or wrong.
         """
         self._body = body
-        self.fov_deg = fov_deg
+        self.camera = camera
+        self._gravity = ToldGravity()
         outputs = ("root_rotmat", "body_rotmats", "betas", "camera", "center_px", "scale_px", "token_probabilities")
-        self._network = OnnxNetwork(network, _INPUTS, outputs, threads)
+        self._network = OnnxNetwork(network, _INPUTS, outputs, threads, optional=_OF_GRAVITY)
         self.backend = self._network.backend
         self._check = LeftRightCheck()
         self._refiner = Refiner(body) if refine else None
@@ -90,14 +93,16 @@ class LandmarkEstimator:
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
         """One estimate a person, in the sighting's order; who cannot be placed before the camera is left out."""
         t = sighting.frame.t_capture
-        camera = PinholeCamera(*sighting.frame.size, self.fov_deg)
-        readings = [reading for person in sighting.people if (reading := self._read(person, t, camera)) is not None]
+        lens = PinholeCamera(*sighting.frame.size, self.camera.fov_deg)
+        up_cam = self._gravity.update(t, self.camera, watched=bool(sighting.people))
+        read = [self._read(person, t, lens, up_cam) for person in sighting.people]
+        readings = [reading for reading in read if reading is not None]
         if not readings:
             return ()
         bodies = [readings]
         if self._smoother is not None:
             bodies.append([self._steady(reading, t) for reading in readings])
-        poses = self._place([reading for row in bodies for reading in row], camera)
+        poses = self._place([reading for row in bodies for reading in row], lens, up_cam)
         raw, steady = poses[: len(readings)], poses[-len(readings) :]
         estimates = []
         for reading, raw_pose, steady_pose in zip(readings, raw, steady, strict=True):
@@ -120,12 +125,13 @@ class LandmarkEstimator:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _read(self, person: TrackedPerson, t: float, camera: PinholeCamera) -> _Reading | None:
+    def _read(self, person: TrackedPerson, t: float, lens: PinholeCamera, up_cam: Array) -> _Reading | None:
         seen = person.landmarks
         image_px = np.stack((seen.image_px, seen.image_px[MIRROR_LANDMARKS]))
         visibility = np.stack((seen.visibility, seen.visibility[MIRROR_LANDMARKS]))
         world_m = np.stack((seen.world_m, seen.world_m[MIRROR_LANDMARKS] * _MIRROR_DEPTH))
-        out = self._network(image_px=image_px, world_m=world_m, visibility=visibility)
+        lens_px = np.array([lens.focal_px, *lens.principal_px], np.float32)
+        out = self._network(image_px=image_px, world_m=world_m, visibility=visibility, up_cam=up_cam, lens_px=lens_px)
         if not all(np.isfinite(array).all() for array in out.values()):
             self._drop(person, "the network's answer for person %d is not finite: left out")
             return None
@@ -141,7 +147,7 @@ class LandmarkEstimator:
             image_px[which],
             visibility[which],
             (image_px[which] - center_px) / scale_px,
-            camera.ray_rotation(center_px),
+            lens.ray_rotation(center_px),
             rotmats[which],
             self._shapes.recall(person.id, t).update(out["betas"][which]),
             out["camera"][which],
@@ -157,7 +163,7 @@ class LandmarkEstimator:
         rotmats[1:22] = self._decoder(probabilities=smooth[None])["body_rotmats"][0]
         return replace(reading, rotmats=rotmats)
 
-    def _place(self, readings: list[_Reading], camera: PinholeCamera) -> list[CameraPose]:
+    def _place(self, readings: list[_Reading], lens: PinholeCamera, up_cam: Array) -> list[CameraPose]:
         """Refine all bodies in one go and set each before the camera."""
 
         def stacked(name: str) -> Array:
@@ -165,10 +171,11 @@ class LandmarkEstimator:
 
         rotmats, betas, visibility = stacked("rotmats"), stacked("betas"), stacked("visibility")
         if self._refiner is not None:
-            rotmats, _ = self._refiner.refine(rotmats, betas, stacked("camera"), stacked("image"), visibility)
+            up = up_cam @ stacked("R_cam_ray")
+            rotmats, _ = self._refiner.refine(rotmats, betas, stacked("camera"), stacked("image"), visibility, up)
         rotmats[:, 0] = stacked("R_cam_ray") @ rotmats[:, 0]
         _, landmarks = self._body.landmarks(rotmats, betas)
-        T_cam_root = root_translation(landmarks, stacked("image_px"), visibility, camera)
+        T_cam_root = root_translation(landmarks, stacked("image_px"), visibility, lens)
         return [CameraPose(*parts) for parts in zip(rotmats, T_cam_root, betas, strict=True)]
 
     def _drop(self, person: TrackedPerson, why: str) -> None:

@@ -2,7 +2,8 @@
 
 The network sees 2D and 3D landmarks as numbers and answers with a likely pose; it need not land on the pixels.
 Here the pose moves a little so that it does, as long as that costs little: depth stays near the network's (a single
-camera says nothing about it), and every joint pays for turning. One step does as much as three.
+camera says nothing about it), and every joint pays for turning. One step does as much as three. Where the view is known
+to be far from level, the depth of the whole is doubted: how it tilts is left to the picture's perspective.
 
 Unknowns, 69 a body: for each of joints 0..21 a rotation vector in ray axes that turns the joint's whole subtree
 about the joint (22 x 3), and the camera's scale and shift (k, tx, ty). The camera's perspective q is held: it hardly
@@ -39,6 +40,9 @@ TURN_SIGMA_RAD = {
     "hip": 0.22, "knee": 0.22, "shoulder": 0.22, "elbow": 0.22, "ankle": 0.15, "wrist": 0.15, "foot": 0.12,
 }  # fmt: skip
 
+# Of a view's pitch the share by which detector and network draw people upright in the picture, as measured: 0.2 from
+# 17 degrees above, 0.55 from 38.
+TILT_SHARE = 0.5
 ROBUST_AT_SIGMAS = 4.0  # residuals beyond this many sigmas count less and less
 UNSEEN, SEEN = 0.3, 0.9  # visibility up to which a landmark has no pull, and from which it has its full pull
 
@@ -72,12 +76,19 @@ class Refiner:
         self._prior = np.diag(prior)
 
     def refine(
-        self, rotmats: Array, betas: Array, camera: Array, image: Array, visibility: Array
+        self,
+        rotmats: Array,
+        betas: Array,
+        camera: Array,
+        image: Array,
+        visibility: Array,
+        up: Array | None = None,
     ) -> tuple[Array, Array]:
         """One step for B bodies.
 
         rotmats (B, 24, 3, 3) local, the root in ray axes; betas (B, 10); camera (B, 4) = k, tx, ty, q; image
-        (B, 33, 2) landmarks seen, normalised; visibility (B, 33) in 0..1. Returns moved rotmats and camera.
+        (B, 33, 2) landmarks seen, normalised; visibility (B, 33) in 0..1. up (B, 3): the unit vector against gravity
+        in ray axes, shorter or zeros (or None) where it is hardly known or not. Returns moved rotmats and camera.
         """
         world, joints, rest = self._pose(rotmats, betas)
         here = self._linearise(world, joints, rest, betas, camera)
@@ -89,9 +100,12 @@ class Refiner:
         batch = len(rotmats)
         jacobian = here.image_jacobian.reshape(batch, -1, NUM_UNKNOWNS)
         weighted = jacobian.swapaxes(1, 2) * weights.repeat(2, axis=1)[:, None]
-        normal = weighted @ jacobian + self._prior
         turns = 3 * NUM_TURNS
-        normal[:, :turns, :turns] += here.depth_jacobian.swapaxes(1, 2) @ here.depth_jacobian / DEPTH_SIGMA_M**2
+        depth_jacobian, prior = here.depth_jacobian, self._prior
+        if up is not None:
+            depth_jacobian, prior = self._doubting_tilt(depth_jacobian, up)
+        normal = weighted @ jacobian + prior
+        normal[:, :turns, :turns] += depth_jacobian.swapaxes(1, 2) @ depth_jacobian / DEPTH_SIGMA_M**2
         step = np.linalg.solve(normal, weighted @ residual.reshape(batch, -1, 1))[..., 0]
 
         moved = rotmats.copy()
@@ -102,6 +116,20 @@ class Refiner:
         nearer = camera.copy()
         nearer[:, :3] += step[:, turns:]
         return moved, nearer
+
+    def _doubting_tilt(self, depth_jacobian: Array, up: Array) -> tuple[Array, Array]:
+        """Depth jacobian and prior for bodies whose tilt in the view is off by a share of the view's pitch.
+
+        An error that turns all depths alike about the picture's horizontal axis, with a deviation of its own, weakens
+        what the network's depth says of that one turn: its variance adds to the one that the depths give the turn.
+        """
+        error_rad = TILT_SHARE * np.arcsin(np.abs(up[:, 2]).clip(0, 1))
+        by_depth = (depth_jacobian[..., 0] ** 2).sum(-1) / DEPTH_SIGMA_M**2  # (B,) one over a variance
+        depth_jacobian = depth_jacobian.copy()
+        depth_jacobian[..., 0] /= np.sqrt(1 + error_rad**2 * by_depth)[:, None]
+        prior = np.repeat(self._prior[None], len(up), 0)
+        prior[:, 0, 0] = 1 / (1 / self._prior[0, 0] + error_rad**2)
+        return depth_jacobian, prior
 
     def linearise(self, rotmats: Array, betas: Array, camera: Array) -> Linearised:
         """The followed landmarks' images and their derivatives at zero turns; shapes as in `refine`."""

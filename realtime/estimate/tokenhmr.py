@@ -20,7 +20,7 @@ from realtime.body.projection import PinholeCamera
 from realtime.errors import UserError
 from realtime.estimate.seen import joint_confidence
 from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
-from realtime.messages import CameraPose, Estimate, Sighting, TrackedPerson
+from realtime.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
 from realtime.perception.crop import crop_square, tokenhmr_crops
 
 logger = logging.getLogger(__name__)
@@ -46,13 +46,13 @@ class TokenHmrEstimator:
         body: BodyModel,
         engine: PoseEngine,
         *,
-        fov_deg: float = 60.0,
+        camera: Camera = LEVEL,
         token_smoothing: TokenSmoothing | None = None,
     ) -> None:
-        """fov_deg is horizontal. Without token_smoothing the steady pose is the raw one."""
+        """Of the camera only the field of view is used. Without token_smoothing the steady pose is the raw one."""
         self._engine = engine
         self.backend = engine.backend
-        self.fov_deg = fov_deg
+        self.camera = camera
         self.set_token_smoothing(token_smoothing)
         # The network's shape components are SMPL's; the free body has others, and keeps its mean.
         self._body = body
@@ -107,7 +107,7 @@ class TokenHmrEstimator:
     def _root(self, cam: Array, betas: Array, boxes: list[Array], size: tuple[int, int]) -> Array:
         """The pelvis joint (B, 3) in the camera frame: where SMPL's origin is, and the pelvis from there."""
         centers, sides = zip(*(crop_square(box) for box in boxes), strict=True)
-        focal_px = PinholeCamera(*size, self.fov_deg).focal_px
+        focal_px = PinholeCamera(*size, self.camera.fov_deg).focal_px
         origin: Array = full_frame_translation(cam, np.stack(centers), np.array(sides), size, focal_px)
         pelvis = self._body.rest_joints(betas)[:, 0] if self._smpl else SMPL_PELVIS_M
         return (origin + pelvis).astype(np.float32)

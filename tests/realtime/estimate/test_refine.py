@@ -135,3 +135,33 @@ def test_bodies_of_a_batch_do_not_influence_each_other(stick_body: BodyModel) ->
     for s in range(3):
         alone, _ = refiner.refine(*(x[s : s + 1] for x in (poses, shapes, cameras, images, visibility)))
         np.testing.assert_allclose(together[s], alone[0], atol=2e-5)
+
+
+def tilt_left(body: BodyModel, up: np.ndarray | None, seed: int = 0) -> float:
+    """What one step leaves of a body's tilt of 0.3 rad about the picture's horizontal axis: 1 all of it, 0 nothing."""
+    truth, shape = random_pose(seed, 0.15), betas(seed)
+    start = truth.copy()
+    start[0, 0] = Rotation.from_rotvec([0.3, 0, 0]).as_matrix() @ truth[0, 0]
+    visibility = np.ones((1, 33), np.float32)
+    moved, _ = Refiner(body).refine(start, shape, CAMERA, seen(body, truth, shape), visibility, up)
+    left = Rotation.from_matrix(moved[0, 0]) * Rotation.from_matrix(truth[0, 0]).inv()
+    return float(left.as_rotvec()[0] / 0.3)
+
+
+def up_axis(pitch_deg: float, length: float = 1.0) -> np.ndarray:
+    pitch = np.radians(pitch_deg)
+    return length * np.array([[0, -np.cos(pitch), -np.sin(pitch)]], np.float32)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_picture_decides_on_tilt_the_farther_a_view_is_from_level(stick_body: BodyModel, seed: int) -> None:
+    """A detector and a network that learnt from level cameras draw people seen from above upright in the picture."""
+    unknown = tilt_left(stick_body, None, seed)
+    assert unknown > 0.7
+    assert tilt_left(stick_body, np.zeros((1, 3), np.float32), seed) == unknown
+    assert tilt_left(stick_body, up_axis(0), seed) == pytest.approx(unknown, abs=1e-6)
+    above = [tilt_left(stick_body, up_axis(pitch_deg), seed) for pitch_deg in (10, 20, 40)]
+    assert unknown > above[0] > above[1] > above[2]
+    assert above[2] < 0.5
+    assert tilt_left(stick_body, up_axis(-40), seed) == pytest.approx(above[2], abs=1e-6)  # from below as from above
+    assert above[2] < tilt_left(stick_body, up_axis(40, length=0.5), seed) < unknown  # on its way to be known

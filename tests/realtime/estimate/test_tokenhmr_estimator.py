@@ -28,7 +28,7 @@ from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.estimate.smoothing import SmoothingConfig
 from realtime.estimate.tokenhmr import TokenHmrEstimator
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.messages import Frame, Landmarks, Sighting, TrackedPerson
+from realtime.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
 from realtime.perception.crop import tokenhmr_crop
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -80,7 +80,8 @@ def test_each_person_gets_what_the_engine_says_of_their_crop(engine, stick_body)
 def test_the_body_stands_where_the_crop_shows_it(engine, stick_body):
     """SMPL's origin, which is the pelvis less its rest position, falls onto the place that the weak camera says."""
     seen = sighting()
-    for estimate, box in zip(TokenHmrEstimator(stick_body, engine, fov_deg=75.0).estimate(seen), BOXES, strict=True):
+    estimator = TokenHmrEstimator(stick_body, engine, camera=Camera(75.0))
+    for estimate, box in zip(estimator.estimate(seen), BOXES, strict=True):
         margin = 0.1 * (box[2:] - box[:2])
         grown = np.concatenate((box[:2] - margin, box[2:] + margin))
         s, tx, ty = engine.infer(tokenhmr_crop(seen.frame.image_bgr, grown)[None]).cam[0]

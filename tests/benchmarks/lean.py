@@ -1,0 +1,71 @@
+"""Measures how people in a video lean who, on average, should not: of trunk and whole body, away from the camera.
+
+    python -m tests.benchmarks.lean VIDEO [--fov DEGREES --pitch DEGREES --roll DEGREES]
+
+Each frame by itself, solved offline, of people whose shoulders and hips are seen. Away: the mean of the signed angle
+from the vertical in the plane through camera and person. Size: the mean of the angle in any direction. People who
+stand upright lean forward by about 6 degrees (trunk: hips to shoulders) and 5 (whole: ankles to shoulders) by this
+measure, in the mocap that the estimator is trained on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from realtime.app import App
+from realtime.capture.source import SourceConfig
+from realtime.config import CameraConfig, LiveConfig
+from realtime.estimate.smoothing import SmoothingConfig
+from realtime.messages import SolvedFrame
+
+Array = NDArray[np.float64]
+
+SEEN = 0.5
+SHOULDERS, HIPS, ANKLES = (
+    [JOINT_NAMES.index(f"{s}_{n}") for s in ("left", "right")] for n in ("shoulder", "hip", "ankle")
+)
+LOOKED_AT = [LANDMARK_NAMES.index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "hip")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("video", type=Path)
+    for name in ("--fov", "--pitch", "--roll"):
+        parser.add_argument(name, default="auto")
+    args = parser.parse_args()
+    angles = (value if value == "auto" else float(value) for value in (args.fov, args.pitch, args.roll))
+    source, smoothing = SourceConfig(video=args.video), SmoothingConfig("off")
+    solved: list[SolvedFrame] = []
+    config = LiveConfig(source=source, camera=CameraConfig(*angles), smoothing=smoothing, view="none", offline=True)
+    App(config, on_solved=solved.append).run()
+    rows = [
+        (person.pose.joints, person.pose.trans - frame.T_world_cam)
+        for frame in solved
+        for person in frame.people
+        if person.valid
+        and frame.T_world_cam is not None
+        and person.tracked.landmarks.visibility[LOOKED_AT].min() > SEEN
+    ]
+    print(f"camera: {solved[-1].camera}; {len(rows)} bodies")
+    joints, from_camera = (np.array(part, np.float64) for part in zip(*rows, strict=True))
+    for name, below in (("trunk", HIPS), ("whole", ANKLES)):
+        away_deg, size_deg = leans_deg(joints[:, SHOULDERS].mean(1) - joints[:, below].mean(1), from_camera)
+        away = f"{away_deg.mean():+.1f} (median {np.median(away_deg):+.1f})"
+        print(f"{name}: away {away}, size {size_deg.mean():.1f} degrees")
+
+
+def leans_deg(along: Array, from_camera: Array) -> tuple[Array, Array]:
+    """Signed lean away from the camera and its size in any direction, (N,) each, of lines (N, 3) in the world."""
+    away = from_camera * (1, 0, 1)
+    away /= np.linalg.norm(away, axis=1, keepdims=True)
+    size = np.arccos(along[:, 1] / np.linalg.norm(along, axis=1))
+    return np.degrees(np.arctan2((along * away).sum(1), along[:, 1])), np.degrees(size)
+
+
+if __name__ == "__main__":
+    main()
