@@ -18,11 +18,10 @@ from tests.realtime.calibration.test_upright import joints_cam
 
 SIZE = (1280, 720)
 ROOM = draw_room(SIZE, fov_deg=65, pitch_deg=15, roll_deg=4)
-RNG = np.random.default_rng(0)
 
 
 def blank(level: int) -> np.ndarray:
-    return np.clip(RNG.normal(level, 4, (SIZE[1], SIZE[0], 3)), 0, 255).astype(np.uint8)
+    return np.clip(np.random.default_rng(0).normal(level, 4, (SIZE[1], SIZE[0], 3)), 0, 255).astype(np.uint8)
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
