@@ -73,6 +73,16 @@ def test_a_room_is_read_once_the_light_is_on(caplog):
     assert watch.camera.pitch_deg == pytest.approx(15, abs=1)
 
 
+def test_the_light_goes_out_and_on_again_and_nothing_has_moved(caplog):
+    watch = CameraWatch(CameraConfig())
+    watch.take_up(Camera(65.0, 15.0, 4.0, "profile", 1.0), SIZE)
+    for k in range(60):
+        watch.look(Frame(blank(5) if 10 <= k < 40 else ROOM, k, float(k)))
+
+    assert watch.camera.source == "profile"
+    assert not lines(caplog)
+
+
 def test_a_fisheye_is_said_once_and_gravity_found(caplog):
     watch = watched(draw_room(SIZE, fov_deg=120, pitch_deg=20, heading_deg=35, fisheye=True))
 
