@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.calibration.lines import Box, line_segments
+from realtime.calibration.lines import line_segments
 
 Array = NDArray[np.float64]
 
@@ -55,15 +54,12 @@ class RoomReading:
         return self.bend < FISHEYE_FROM
 
 
-def read_room(
-    image_bgr: NDArray[np.uint8], fov_deg: float | None = None, people: Sequence[Box] = ()
-) -> RoomReading | None:
+def read_room(image_bgr: NDArray[np.uint8], fov_deg: float | None = None) -> RoomReading | None:
     """The camera that makes right angles of the edges of the (H, W, 3) picture; None where there are too few edges.
 
     fov_deg: the field of view across the longer side where it is known; then only gravity is looked for.
-    people: boxes (4,) in pixels around those whose edges do not count.
     """
-    edges, weights = line_segments(image_bgr, people)
+    edges, weights = line_segments(image_bgr)
     if len(edges) < FEWEST_EDGES:
         return None
     height, width = image_bgr.shape[:2]

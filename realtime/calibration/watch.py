@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from realtime.calibration.consensus import MOST_FOV_DOUBT_DEG, Consensus
 from realtime.calibration.legible import why_illegible
-from realtime.calibration.lines import Box
 from realtime.calibration.moved import CameraMoved, Restlessness
 from realtime.calibration.remarks import FISHEYE, ILLEGIBLE, NO_EDGES, RESTLESS, TURNED, Remarks
 from realtime.calibration.room import USUAL_FOV_DEG, angle_deg, plausible, read_room
@@ -41,7 +40,6 @@ class CameraWatch:
     def __init__(self, given: CameraConfig) -> None:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_misfit: Callable[[], None] = lambda: None
-        self.people: tuple[Box, ...] = ()  # around those seen last, in pixels: neither walls nor a camera that moves
         self._given = given
         self._size = (16, 9)  # width, height; from the first picture on, that picture's
         self._moved, self._restlessness = CameraMoved(), Restlessness()
@@ -114,7 +112,9 @@ class CameraWatch:
     def _look_for_moves(self, frame: Frame) -> None:
         """Begin anew where the camera has been moved; not again and again where a hand holds it."""
         t, watch = frame.t_capture, self._restlessness
-        if self._moved.look(frame.image_bgr, self.people):
+        if why_illegible(frame.image_bgr):  # in the dark nothing is known to have moved
+            return
+        if self._moved.look(frame.image_bgr):
             watch.moved(t)
             if watch.restless:
                 self._remarks.say(RESTLESS)
@@ -130,7 +130,7 @@ class CameraWatch:
             self._remarks.say(ILLEGIBLE, why)
             return
         self._tries += 1
-        reading = read_room(frame.image_bgr, self._given_longer_fov_deg(), self.people)
+        reading = read_room(frame.image_bgr, self._given_longer_fov_deg())
         if reading is not None:
             self._consensus.add(reading)
             self._check_calibration()
