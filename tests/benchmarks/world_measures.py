@@ -84,6 +84,16 @@ def measures(each: list[Found]) -> dict[str, float]:
     }
 
 
+def added_ms(person: Found, other: Found) -> dict[str, float]:
+    """How late wrist and ankle come after those of the same person solved otherwise."""
+    settled, fps = person.settled, person.motion.fps
+    late = {
+        name: 1e3 * late_s(person.joints[settled, joint], other.joints[settled, joint], fps)
+        for name, joint in (("wrist added", WRIST), ("ankle added", ANKLES[1]))
+    }
+    return late if not person.motion.planted[settled].all() else late | {"ankle added": math.nan}
+
+
 def _planted_off_mm(person: Found) -> Array:
     """Heights of planted heels and toes, ours less the true ones."""
     off_m = (person.landmarks - person.true_landmarks)[:, HEELS_AND_TOES, 1]
