@@ -126,7 +126,8 @@ class App:
         quarter_turns = config.camera.quarter_turns
         name = camera_name(config.source) + (f" turned by {90 * quarter_turns}" if quarter_turns else "")
         kept = KeptCamera([] if config.calibrate else profiles_of(name))
-        body = _body(config, kept)
+        body, heights_m = load_body(config.body.file), _heights_m(config, kept)
+        body = body.scaled_to_height(heights_m[0]) if heights_m else body
         given = config.camera.of_turned_pictures()
         watch = CameraWatch(given)
         if config.offline:
@@ -136,7 +137,7 @@ class App:
         settings = EstimatorConfig(config.estimator, engine=config.engine)
         estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
         feet = Feet(body, config.feet)
-        solver = Solver(estimator, config.smoothing, world, watch, feet, look_ahead=config.offline)
+        solver = Solver(estimator, config.smoothing, world, watch, feet, look_ahead=config.offline, heights_m=heights_m)
         fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
         watch.on_change = fan_out.tell_camera
         watch.on_misfit = lambda: None if solver.frames_solved else world.recalibrate()
@@ -275,9 +276,9 @@ def _looking_first(watch: CameraWatch, solver: Solver) -> Callable[[Sighting], t
     return solve
 
 
-def _body(config: LiveConfig, kept: KeptCamera) -> BodyModel:
-    body = load_body(config.body.file)
-    height_m = config.body.height_m
-    if height_m is None and (height_m := kept.stature_m) is not None:
-        logger.info("%.2f m tall, as --height said when this camera was calibrated", height_m)
-    return body if height_m is None else body.scaled_to_height(height_m)
+def _heights_m(config: LiveConfig, kept: KeptCamera) -> tuple[float, ...]:
+    """Of the first people to come, as many as are known."""
+    if config.body.heights_m or kept.stature_m is None:
+        return config.body.heights_m
+    logger.info("%.2f m tall, as --height said when this camera was calibrated", kept.stature_m)
+    return (kept.stature_m,)

@@ -76,7 +76,12 @@ def parser() -> argparse.ArgumentParser:
     solve.add_argument("--detector-model", type=Path, metavar="FILE", help="your own BlazePose .task or .tflite")
     solve.add_argument("--people", type=int, metavar="N", help="follow up to N people (default: 1)")
     solve.add_argument("--body", metavar="open|FILE", help="the free body (default), or your SMPL .pkl or .npz")
-    solve.add_argument("--height", type=float, metavar="METRES", help="the person's stature (default: the body's own)")
+    solve.add_argument(
+        "--height",
+        type=heights,
+        metavar="METRES[,METRES...]",
+        help="statures of people in the order in which they come (default: the body's own; others are learnt)",
+    )
     solve.add_argument(
         "--fov",
         type=degrees,
@@ -125,6 +130,12 @@ def parser() -> argparse.ArgumentParser:
 def degrees(text: str) -> float | str:
     """A number of degrees, or 'auto'."""
     return text if text == "auto" else float(text)
+
+
+def heights(text: str) -> float | tuple[float, ...]:
+    """One height, or several with commas between them."""
+    first, *others = map(float, text.split(","))
+    return (first, *others) if others else first
 
 
 def parse(arguments: list[str] | None = None) -> LiveConfig:

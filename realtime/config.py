@@ -55,11 +55,22 @@ class BodyConfig:
     """Which body moves."""
 
     file: str = "open"  # 'open' is the free body that ships; otherwise an SMPL .pkl or .npz
-    height_m: float | None = None  # the person's stature; None: the body's own
+    # Statures of people in the order in which they come; None: the first one's is the body's own. Others are learnt.
+    height_m: float | tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
-        if self.height_m is not None and not 0.5 <= self.height_m <= 2.6:
-            raise ValueError(f"body.height_m must lie between 0.5 and 2.6 metres, not {self.height_m}")
+        if self.height_m == ():
+            raise ValueError("body.height_m is an empty list: name a height in metres, or leave it out")
+        for height_m in self.heights_m:
+            if not 0.5 <= height_m <= 2.6:
+                raise ValueError(f"body.height_m must lie between 0.5 and 2.6 metres, not {height_m}")
+
+    @property
+    def heights_m(self) -> tuple[float, ...]:
+        """As many as are given."""
+        if self.height_m is None:
+            return ()
+        return self.height_m if isinstance(self.height_m, tuple) else (self.height_m,)
 
 
 @dataclass(frozen=True)

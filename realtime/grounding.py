@@ -32,6 +32,7 @@ class Grounding:
         self._world = world
         self._feet = feet
         self._origins = 0  # of the world, when people were placed last
+        self._unknown: frozenset[int] = frozenset()
 
     def begin_anew(self) -> None:
         """Forget where feet were: the picture's pixels are others."""
@@ -43,11 +44,14 @@ class Grounding:
         estimates: tuple[Estimate, ...],
         poses: tuple[CameraPose, ...],
         calm: tuple[CameraPose, ...],
+        unknown: frozenset[int] = frozenset(),
     ) -> tuple[Stance, ...]:
         """How everybody stands, once the floor has followed the feet that stand, else those seen, else guessed.
 
-        poses: smoothed; calm: the same with limbs at rest that are not seen. Nobody ends up under the floor.
+        poses: smoothed; calm: the same with limbs at rest that are not seen. Nobody ends up under the floor. unknown:
+        numbers of people whose size is about to be known: till then they tell no floor, and their feet stand nowhere.
         """
+        self._unknown = unknown
         t = frame.t_capture
         stances, drifts_m = [], []
         floor_is_known = self._world.floor_is_known(t)
@@ -58,6 +62,9 @@ class Grounding:
         for estimate, pose, body in zip(estimates, poses, calm, strict=True):
             heights_m = self._world.feet_m(pose)
             contact = self._feet.contacts(t, estimate.person, float(pose.T_cam_root[2]) / focal_px, heights_m)
+            if estimate.person.id in unknown:
+                stances.append(Stance(contact, np.zeros(2, np.float32)))
+                continue
             supports = self._feet.supports(t, estimate.person.id)
             stands = supports.update(t, contact, heights_m, floor_is_known=floor_is_known)
             stances.append(Stance(contact, supports.heights_m.copy()))
@@ -88,6 +95,7 @@ class Grounding:
             self._feet.begin_anew()
             self._origins = self._world.origins
         rest_joints = np.float32(body.scale) * self._world.body.rest_joints(body.betas[None])[0]
-        return self._feet.stand(
-            t, estimate.person.id, placed, rest_joints, stance.contacts, stance.support_m, turning=turning
-        )
+        unknown = estimate.person.id in self._unknown
+        contacts = np.zeros_like(stance.contacts) if unknown else stance.contacts
+        turning |= unknown
+        return self._feet.stand(t, estimate.person.id, placed, rest_joints, contacts, stance.support_m, turning=turning)

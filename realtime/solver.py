@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +20,7 @@ from realtime.estimate.coasting import Coaster
 from realtime.estimate.estimator import Estimator
 from realtime.estimate.look_ahead import LookAheadSmoother
 from realtime.estimate.smoothing import PoseSmoother, Smoothed, SmoothingConfig
+from realtime.estimate.stature import Statures
 from realtime.grounding import Grounding, Stance
 from realtime.messages import Camera, CameraPose, Estimate, Frame, Person, Sighting, SolvedFrame
 
@@ -37,13 +39,16 @@ class Solver:
         feet: Feet | None = None,
         *,
         look_ahead: bool = False,
+        heights_m: Sequence[float] = (),
     ) -> None:
         """Without `watch` the camera stays that of the world; without `feet` they are locked where they stand.
 
         look_ahead: hold frames back until their future is known, and smooth both ways in time. For files.
+        heights_m: of people, in the order in which they come.
         """
         self._estimator = estimator
         self._limbs = CalmLimbs(world.body)
+        self._statures = Statures(world, heights_m)
         self._world = world
         self._watch = watch
         self._grounding = Grounding(world, feet or Feet(world.body))
@@ -111,10 +116,13 @@ class Solver:
         """Everybody in the frame, in the world; those lost a moment ago are held, marked as not valid."""
         t = smoothed.frame.t_capture
         self._look_through(smoothed.frame)
+        smoothed = self._statures.sized(smoothed)
         pairs = tuple(zip(smoothed.estimates, smoothed.poses, strict=True))
         calm = self.smoothing.parameters is not None
         bodies = tuple(self._calmed(t, *pair) if calm else pair[1] for pair in pairs)
-        stances = self._grounding.settle(smoothed.frame, smoothed.estimates, smoothed.poses, bodies)
+        unknown = self._statures.unknown(t)
+        stances = self._grounding.settle(smoothed.frame, smoothed.estimates, smoothed.poses, bodies, unknown)
+        self._statures.look(smoothed, [stance.contacts for stance in stances])
         people = tuple(self._person(t, *of) for of in zip(smoothed.estimates, bodies, stances, strict=True))
         self.attendance.count(t, people)
         people += tuple(held for held in self._coaster.update(t, people)[len(people) :] if self._may_return(held.id, t))

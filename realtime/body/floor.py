@@ -51,6 +51,10 @@ class Floor:
         dip_m = _DIP_M if self.is_known(t) else 0.0
         self._go(min(self.height_m, self._others.lowest_m + dip_m), dt, _SINK_TIME_S)
 
+    def doubt(self) -> None:
+        """Hold the floor for unknown: whoever stands next tells it, however high."""
+        self._stood_s = 0.0
+
     def shift(self, by_m: float) -> None:
         """Measure every height from `by_m` lower: the camera from which they are measured is held to be elsewhere."""
         self.height_m += by_m

@@ -63,15 +63,17 @@ class BodyModel:
         """Height of the template, from the lowest to the highest vertex."""
         return float(np.ptp(self.v_template[:, 1]))
 
+    def stature_of(self, betas: Array) -> float:
+        """Height of a body of this shape (10,): of what is the highest and the lowest of the template."""
+        return self.stature_m * (1.0 + float(self._growth() @ betas))
+
     def scaled_to_height(self, height_m: float) -> BodyModel:
         """The same body at a known stature, whatever the betas: shape then changes the build, never the height.
 
         Everything is scaled uniformly, then each shape component loses the uniform growth that would undo it:
         S_k - (dh_k / h) v_template, where dh_k is what the component adds to the template's height h.
         """
-        scale = np.float32(height_m / self.stature_m)
-        top, bottom = int(self.v_template[:, 1].argmax()), int(self.v_template[:, 1].argmin())
-        growth = (self.shapedirs[top, 1] - self.shapedirs[bottom, 1]) / np.float32(self.stature_m)
+        scale, growth = np.float32(height_m / self.stature_m), self._growth()
 
         def scaled_dirs(dirs: Array, rest: Array) -> Array:
             return scale * (dirs - rest[..., None] * growth)
@@ -86,6 +88,12 @@ class BodyModel:
             landmark_rest=scale * self.landmark_rest,
             landmark_shapedirs=scaled_dirs(self.landmark_shapedirs, self.landmark_rest),
         )
+
+    def _growth(self) -> Array:
+        """(10,) what each shape component adds to the template's height, as a share of it."""
+        top, bottom = int(self.v_template[:, 1].argmax()), int(self.v_template[:, 1].argmin())
+        growth: Array = (self.shapedirs[top, 1] - self.shapedirs[bottom, 1]) / np.float32(self.stature_m)
+        return growth
 
 
 def _shaped(shapedirs: Array, betas: Array) -> Array:

@@ -116,6 +116,11 @@ class World:
             floor.give_way(t, level_m)
             self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
 
+    def doubt_floor(self) -> None:
+        """Let the next who stand tell where the floor is, wherever it was: what told it before was mistaken."""
+        if self._floor is not None:
+            self._floor.doubt()
+
     def place(self, pose: CameraPose) -> WorldPose:
         """The pose in the world. A pose that is not finite stays so, and never sets the floor."""
         return self.place_all(pose)[0]
@@ -147,6 +152,13 @@ class World:
         heights: Array = np.float32(pose.scale) * (landmarks[0, POINTS, 1] - self._soles_m) + root[1]
         T_world_cam = self._T_world_cam
         return heights - heights.min() if T_world_cam is None else heights + T_world_cam[1]
+
+    def before_camera(self, pose: CameraPose) -> tuple[Array, float]:
+        """Joints (24, 3) from the camera in the world's axes, and the height of the body's lowest point in them."""
+        rotmats, root = self._turned(pose)
+        joints, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
+        lowest = min(joints[0, :, 1].min(), landmarks[0, :, 1].min())
+        return pose.scale * joints[0] + root, float(root[1] + pose.scale * lowest)
 
     def in_camera_axes(self, points: Array) -> Array:
         """Points (N, 3) in the world -> turned into the camera's axes; the world's origin stays the origin."""

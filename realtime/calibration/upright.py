@@ -67,10 +67,16 @@ class Upright:
 
 def legs_are_straight(joints: Array) -> bool:
     """Whether neither knee of a body (24, 3) is bent: who sits or squats says nothing of gravity."""
+    return bool(straight_legs(joints).all())
+
+
+def straight_legs(joints: Array) -> NDArray[np.bool_]:
+    """(2,) which of the left and right knees of a body (24, 3) are straight; metres, any origin, any axes."""
     hips, knees, ankles = np.moveaxis(joints[_LEGS], 1, 0)
     thighs, shins = hips - knees, knees - ankles
     bend = (thighs * shins).sum(-1) / (np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1))
-    return bool((bend > math.cos(math.radians(STRAIGHT_KNEE_DEG))).all())
+    straight: NDArray[np.bool_] = bend > math.cos(math.radians(STRAIGHT_KNEE_DEG))
+    return straight
 
 
 def body_up(joints: Array) -> Array:

@@ -23,6 +23,17 @@ def test_calibrating_is_asked_for_by_a_flag() -> None:
     assert not parse(["--cam", "0"]).calibrate
 
 
+def test_heights_are_one_number_or_several(tmp_path: Path) -> None:
+    body = parse(["--demo", "--height", "1.8,1.6"]).body
+    assert body.height_m == body.heights_m == (1.8, 1.6)
+    assert parse(["--demo", "--height", "1.8"]).body.heights_m == (1.8,)
+    assert parse(["--demo"]).body.heights_m == ()
+    path = tmp_path / "mine.yaml"
+    for text, expected in (("1.8", (1.8,)), ("[1.8, 1.6]", (1.8, 1.6))):
+        path.write_text(f"body: {{height_m: {text}}}\n")
+        assert parse(["--demo", "--config", str(path)]).body.heights_m == expected
+
+
 def test_streams_add_up() -> None:
     config = parse(["--demo", "--stream", "zmq://:0", "--stream", "vmc://"])
     assert config.stream == ("zmq://:0", "vmc://")
@@ -60,6 +71,7 @@ def test_the_shipped_example_holds_the_defaults() -> None:
         (["--demo", "--smoothing", "much"], "invalid choice: 'much'"),
         (["--demo", "--cam", "0"], "not allowed with"),
         (["--seconds", "soon", "--demo"], "invalid float value: 'soon'"),
+        (["--height", "1.8,tall", "--demo"], "invalid heights value: '1.8,tall'"),
     ],
 )
 def test_a_wrong_flag_is_one_line_and_exit_2(
@@ -78,6 +90,7 @@ def test_a_wrong_flag_is_one_line_and_exit_2(
     [
         (["--demo", "--fov", "0"], "fov_deg must lie between"),
         (["--demo", "--height", "17"], "height_m must lie between"),
+        (["--demo", "--height", "1.7,17"], "height_m must lie between 0.5 and 2.6 metres, not 17"),
         (["--demo", "--seconds", "-1"], "seconds must be above 0"),
         (["--cam", "0", "--offline"], "--offline reads a file"),
     ],

@@ -99,3 +99,13 @@ def test_somebody_elses_feet_are_made_room_for_beside_those_who_stand() -> None:
         floor.follow(i / FPS, 0.0, stands=True)
         floor.give_way(i / FPS, -0.3)
     assert floor.height_m == pytest.approx(-0.25, abs=0.04)
+
+
+def test_a_floor_that_is_doubted_goes_to_where_somebody_stands_however_high() -> None:
+    floor = Floor(-0.5)
+    for k in range(60):
+        floor.follow(k / FPS, -0.5, stands=True)
+    floor.doubt()
+    for k in range(60, 120):
+        floor.follow(k / FPS, 0.0, stands=True)
+    assert abs(floor.height_m) < 0.03

@@ -140,6 +140,13 @@ def test_a_stated_height_holds_for_every_shape(open_body, height_m, seed):
     assert np.ptp(vertices[:, 1]) == pytest.approx(height_m, abs=0.015)
 
 
+def test_the_stature_of_a_shape_is_that_of_its_template(open_body):
+    betas = np.array([1.2, -0.7, *np.zeros(8)], np.float32)
+    vertices = open_body.vertices(IDENTITY, betas, NO_SHAPE[:3])
+    assert open_body.stature_of(betas) == pytest.approx(np.ptp(vertices[:, 1]), abs=2e-3)
+    assert open_body.scaled_to_height(1.55).stature_of(betas) == pytest.approx(1.55, abs=1e-5)
+
+
 def test_a_stated_height_scales_joints_landmarks_and_pose_shapes_with_the_skin(open_body):
     rng = np.random.default_rng(1)
     posedirs = rng.normal(0, 1e-3, (len(open_body.v_template), 3, 207)).astype(np.float32)

@@ -1,0 +1,216 @@
+"""People's sizes: given, or learnt from where their feet meet the one floor.
+
+A body of the wrong size fits the picture as well, nearer or farther away. But then its soles lie at another height: at
+scale 1 they lie h below the camera, at scale s they lie s h below it. Everybody stands on one floor, so that s h is the
+same for all: s = H / h, where H is the camera's height above the soles of those whose size is fixed.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.skeleton import JOINT_NAMES
+from realtime.body.world import World
+from realtime.calibration.upright import body_up, straight_legs
+from realtime.calibration.watch import differs_deg
+from realtime.estimate.smoothing import Smoothed
+from realtime.messages import Array, Camera, CameraPose
+
+logger = logging.getLogger(__name__)
+
+SHORTEST_M, TALLEST_M = 0.5, 2.2
+HARDLY_M = 2.0  # who seems taller beside somebody of the body's own size tells that this is a child
+EVERY_S = 0.1  # between two looks at a person's soles
+FEWEST, MOST = 12, 600  # looks that count: at least 1.2 s, and the latest minute
+GROW_S = 2.0  # from one size to another, gently
+NOTICED, GROWS = 0.005, 0.02  # shares by which a size must differ to be taken up, and for feet to be let go on the way
+PATIENCE_S = 5.0  # that a newcomer's feet do not tell where the floor is
+SEEN, STANDS = 0.5, 0.5  # of a leg's joints, and contact of its heel or toe
+UPRIGHT = math.cos(math.radians(30.0))  # of the way from the ankles to the neck
+FLATTEST = 10.0  # cotangent of the angle under which the soles are seen: a flatter ray tells next to nothing
+MOST_SPREAD = 0.06  # median deviation of a person's looks, as a share
+MOST_DOUBT = 0.05  # share by which a camera that is turned within its doubt would change the answer
+OTHER_CAMERA_DEG = 1.0
+_FORGET_S = 10.0  # without somebody: long after their number may come back
+
+_LEGS = [
+    [JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "knee", "ankle", "foot")] for side in ("left", "right")
+]
+
+# How somebody stood: the logarithm of the camera's height above the soles, in metres, and the cotangent of the angle
+# under which it looks down at them.
+_Look = tuple[float, float]
+
+
+def _looks() -> deque[_Look]:
+    return deque(maxlen=MOST)
+
+
+@dataclass(slots=True)
+class _Person:
+    came_t: float
+    seen_t: float
+    scale: float = 1.0
+    fixed: bool = False
+    learnt: float | None = None  # the size that was learnt
+    before: tuple[float, float] = (-math.inf, 1.0)  # when that was, and the scale then
+    growing: bool = False  # on the way to it
+    looked_t: float = -math.inf
+    looks: deque[_Look] = field(default_factory=_looks)  # at scale 1
+
+
+class Statures:
+    """The scale of everybody, from frame to frame; see `realtime.messages.CameraPose.scale`.
+
+    world: its body is as tall as the first of `heights_m`. heights_m: of the first people to come, in that order; of
+    several in one frame the one with the lowest number came first. Whoever comes after them is learnt. Without any, the
+    first person who is seen to stand keeps the body's own size. The sizes of those do not change.
+    """
+
+    def __init__(self, world: World, heights_m: Sequence[float] = ()) -> None:
+        self._world = world
+        self._given, self._is_given = deque(heights_m), bool(heights_m)
+        self._body_m = next(iter(heights_m), 0.0)
+        self._own: _Person | None = None  # who has the body's own size
+        self._people: dict[int, _Person] = {}
+        self._floor = _looks()  # at those whose size is fixed, at that size
+        self._camera: Camera | None = None
+
+    def sized(self, smoothed: Smoothed) -> Smoothed:
+        """A frame's people, who are at scale 1, at their own: so much nearer or farther, for the same picture."""
+        people = [self._person(each.person.id, smoothed.frame.t_capture) for each in smoothed.estimates]
+        scales = [person.scale for person in people]
+        if all(scale == 1 for scale in scales):
+            return smoothed
+        pairs = zip(smoothed.estimates, scales, strict=True)
+        return replace(
+            smoothed,
+            estimates=tuple(replace(estimate, raw=_at(estimate.raw, scale)) for estimate, scale in pairs),
+            poses=tuple(map(_at, smoothed.poses, scales)),
+        )
+
+    def look(self, smoothed: Smoothed, contacts: Sequence[Array]) -> None:
+        """Learn from a frame of `sized` people; contacts (4,) of each, as of `realtime.body.contacts`."""
+        if not self._knows_camera():
+            return
+        t = smoothed.frame.t_capture
+        for estimate, pose, stands in zip(smoothed.estimates, smoothed.poses, contacts, strict=True):
+            person = self._people[estimate.person.id]
+            if 0 <= t - person.looked_t < EVERY_S or not (stands > STANDS).any():
+                continue
+            person.looked_t = t
+            on_feet = stands.reshape(2, 2).max(axis=1) > STANDS
+            look = self._standing(pose, on_feet & (estimate.joint_confidence[_LEGS].min(axis=1) > SEEN))
+            if look is not None:
+                self._learn(estimate.person.id, person, look, self._world.body.stature_of(pose.betas))
+
+    def unknown(self, t: float) -> frozenset[int]:
+        """Numbers of people whose size is about to be known: until then their feet tell no floor and stand nowhere."""
+        anybody_fixed = self._is_given or self._own is not None
+
+        def waits(person: _Person) -> bool:
+            if person.fixed or person.learnt is not None:
+                return person.growing
+            return anybody_fixed and 0 <= t - person.came_t < PATIENCE_S
+
+        return frozenset(number for number, person in self._people.items() if waits(person))
+
+    def _knows_camera(self) -> bool:
+        """Whether gravity is known. What was seen through another camera is forgotten; sizes stay."""
+        before, camera = self._camera, self._world.camera
+        known = camera.source != "assumed"
+        if before is None or not known or differs_deg(before, camera) > OTHER_CAMERA_DEG:
+            self._camera = camera
+            self._floor.clear()
+            for person in self._people.values():
+                person.looks.clear()
+        return known
+
+    def _person(self, person_id: int, t: float) -> _Person:
+        """Somebody as they are at time t (s)."""
+        person = self._people.get(person_id)
+        if person is None:
+            self._people = {i: one for i, one in self._people.items() if 0 <= t - one.seen_t < _FORGET_S}
+            person = self._people[person_id] = _Person(t, t)
+            if self._given:
+                height_m = self._given.popleft()
+                person.scale, person.fixed = height_m / self._body_m, True
+                logger.info("person %d is %.2f m tall, as given", person_id, height_m)
+        if person.learnt is not None and (person.growing or person.scale != person.learnt):
+            since, scale = person.before
+            share = (t - since) / GROW_S if t >= since else 1.0
+            if share < 1.0:
+                person.scale = scale * (person.learnt / scale) ** (share * share * (3.0 - 2.0 * share))
+            else:
+                person.scale = person.learnt
+            if person.growing and share >= 1.0:
+                person.growing = False
+                self._world.doubt_floor()  # it may have been where they stood before
+        person.seen_t = t
+        return person
+
+    def _standing(self, pose: CameraPose, legs: NDArray[np.bool_]) -> _Look | None:
+        """A look at somebody who stands upright, straight on one of these legs (2,), if the ray to the soles tells."""
+        joints, soles_m = self._world.before_camera(pose)
+        if not np.isfinite(joints).all() or soles_m >= 0 or not (straight_legs(joints) & legs).any():
+            return None
+        flatness = float(np.hypot(*joints[0, [0, 2]])) / -soles_m
+        if body_up(joints)[1] < UPRIGHT or flatness > FLATTEST:
+            return None
+        return math.log(-soles_m / pose.scale), flatness
+
+    def _learn(self, person_id: int, person: _Person, look: _Look, stature_m: float) -> None:
+        """Take in a look at somebody who is `stature_m` tall at scale 1."""
+        if not self._is_given and self._own is None:
+            self._own, person.fixed = person, True
+        if person.fixed:
+            self._floor.append((look[0] + math.log(person.scale), look[1]))
+            return
+        person.looks.append(look)
+        learnt = self._learnt(person)
+        if learnt is None:
+            return
+        learnt = min(max(learnt, SHORTEST_M / stature_m), TALLEST_M / stature_m)
+        if learnt * stature_m > HARDLY_M and self._own is not None:
+            self._own.fixed, self._own.came_t = False, person.seen_t
+            self._own, person.fixed, self._floor = person, True, person.looks
+            self._world.doubt_floor()
+            self._take_up(person, 1.0)
+        elif person.learnt is None:
+            logger.info("person %d is %.2f m tall, by where their feet are", person_id, learnt * stature_m)
+            self._take_up(person, learnt)
+        elif person.scale == person.learnt and abs(learnt / person.learnt - 1) > NOTICED:
+            self._take_up(person, learnt)
+
+    def _take_up(self, person: _Person, learnt: float) -> None:
+        """Let somebody grow to a size from now on."""
+        person.before, person.learnt = (person.seen_t, person.scale), learnt
+        person.growing |= abs(learnt / person.scale - 1) > GROWS
+
+    def _learnt(self, person: _Person) -> float | None:
+        """The size by all looks; None where they do not tell."""
+        if min(len(self._floor), len(person.looks)) < FEWEST:
+            return None
+        (floor, floor_spread, floor_flatness), (own, spread, flatness) = map(_summed_up, (self._floor, person.looks))
+        doubt = math.radians(self._world.camera.doubt_deg) * abs(flatness - floor_flatness)
+        if max(spread, floor_spread) > MOST_SPREAD or doubt > MOST_DOUBT:
+            return None
+        return math.exp(floor - own)
+
+
+def _at(pose: CameraPose, scale: float) -> CameraPose:
+    return replace(pose, T_cam_root=np.float32(scale) * pose.T_cam_root, scale=scale)
+
+
+def _summed_up(looks: deque[_Look]) -> tuple[float, float, float]:
+    """Median logarithm, median deviation from it, and median flatness."""
+    log_h, flatness = np.array(looks).T
+    middle = np.median(log_h)
+    return float(middle), float(np.median(np.abs(log_h - middle))), float(np.median(flatness))
