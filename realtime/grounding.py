@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
-
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.body.feet import Feet
 from realtime.body.projection import PinholeCamera
-from realtime.body.world import World
+from realtime.body.world import Turned, World
 from realtime.estimate.seen import UNSEEN
 from realtime.messages import Array, CameraPose, Estimate, Frame, WorldPose
 
@@ -43,7 +41,7 @@ class Grounding:
         frame: Frame,
         estimates: tuple[Estimate, ...],
         poses: tuple[CameraPose, ...],
-        calm: tuple[CameraPose, ...],
+        calm: tuple[Turned, ...],
         unknown: frozenset[int] = frozenset(),
     ) -> tuple[Stance, ...]:
         """How everybody stands, once the floor has followed the feet that stand, else those seen, else guessed.
@@ -59,8 +57,8 @@ class Grounding:
         guessed: list[CameraPose] = []
         unseen: list[CameraPose] = []
         focal_px = PinholeCamera(*frame.size, self._world.camera.fov_deg).focal_px
-        for estimate, pose, body in zip(estimates, poses, calm, strict=True):
-            heights_m = self._world.feet_m(pose)
+        for estimate, pose, turned in zip(estimates, poses, calm, strict=True):
+            body, heights_m = turned.pose, self._world.feet_m(turned)
             contact = self._feet.contacts(t, estimate.person, float(pose.T_cam_root[2]) / focal_px, heights_m)
             if estimate.person.id in unknown:
                 stances.append(Stance(contact, np.zeros(2, np.float32)))
@@ -88,14 +86,13 @@ class Grounding:
         return tuple(stances)
 
     def stand(
-        self, t: float, estimate: Estimate, body: CameraPose, placed: WorldPose, stance: Stance, *, turning: bool
+        self, t: float, person_id: int, turned: Turned, placed: WorldPose, stance: Stance, *, turning: bool
     ) -> WorldPose:
         """The placed body with its feet where they stand; see `realtime.body.foot_lock`."""
         if self._world.origins != self._origins:
             self._feet.begin_anew()
             self._origins = self._world.origins
-        rest_joints = np.float32(body.scale) * self._world.body.rest_joints(body.betas[None])[0]
-        unknown = estimate.person.id in self._unknown
+        unknown = person_id in self._unknown
         contacts = np.zeros_like(stance.contacts) if unknown else stance.contacts
         turning |= unknown
-        return self._feet.stand(t, estimate.person.id, placed, rest_joints, contacts, stance.support_m, turning=turning)
+        return self._feet.stand(t, person_id, placed, turned.rest_joints, contacts, stance.support_m, turning=turning)

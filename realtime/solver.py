@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import repeat
 
 import numpy as np
 
 from engine.skeleton import LANDMARK_NAMES
 from realtime.attendance import Attendance
 from realtime.body.feet import Feet
-from realtime.body.world import World
+from realtime.body.world import Turned, World
 from realtime.calibration.blend import CameraBlend
 from realtime.calibration.upright import SEEN as STANDING_SEEN
 from realtime.calibration.watch import CameraWatch
@@ -118,12 +119,14 @@ class Solver:
         self._look_through(smoothed.frame)
         smoothed = self._statures.sized(smoothed)
         pairs = tuple(zip(smoothed.estimates, smoothed.poses, strict=True))
-        calm = self.smoothing.parameters is not None
-        bodies = tuple(self._calmed(t, *pair) if calm else pair[1] for pair in pairs)
+        calms = self.smoothing.parameters is not None
+        bodies = tuple(self._calmed(t, *pair) if calms else pair[1] for pair in pairs)
+        both = self._world.turn(*bodies, *(estimate.raw for estimate in smoothed.estimates))
+        calm, raw = both[: len(bodies)], both[len(bodies) :]
         unknown = self._statures.unknown(t)
-        stances = self._grounding.settle(smoothed.frame, smoothed.estimates, smoothed.poses, bodies, unknown)
+        stances = self._grounding.settle(smoothed.frame, smoothed.estimates, smoothed.poses, calm, unknown)
         self._statures.look(smoothed, [stance.contacts for stance in stances])
-        people = tuple(self._person(t, *of) for of in zip(smoothed.estimates, bodies, stances, strict=True))
+        people = tuple(map(self._person, repeat(t), smoothed.estimates, calm, raw, stances))
         self.attendance.count(t, people)
         people += tuple(held for held in self._coaster.update(t, people)[len(people) :] if self._may_return(held.id, t))
         return SolvedFrame(smoothed.frame, people, time.monotonic(), self._world.T_world_cam, self._world.camera)
@@ -147,10 +150,10 @@ class Solver:
         if self._turning:
             self._world.see_through(camera)
 
-    def _person(self, t: float, estimate: Estimate, body: CameraPose, stance: Stance) -> Person:
-        pose, *others = self._world.place_all(*((body,) if body is estimate.raw else (body, estimate.raw)))
-        raw = others[0] if others else pose
-        pose = self._grounding.stand(t, estimate, body, pose, stance, turning=self._turning)
+    def _person(self, t: float, estimate: Estimate, calm: Turned, seen: Turned, stance: Stance) -> Person:
+        placed = self._world.set_down(calm)
+        pose = self._grounding.stand(t, estimate.person.id, calm, placed, stance, turning=self._turning)
+        raw = placed if calm.pose is seen.pose else self._world.set_down(seen)
         visibility = estimate.person.landmarks.visibility
         watch = self._watch
         if watch is not None and watch.wants_standing and (visibility[_LEGS] > STANDING_SEEN).all():
@@ -159,13 +162,13 @@ class Solver:
             id=estimate.person.id,
             confidence=estimate.confidence,
             valid=bool(np.isfinite(pose.joints).all()),
-            betas=body.betas,
+            betas=calm.pose.betas,
             tokens=estimate.tokens,
             raw=raw,
             pose=pose,
             tracked=estimate.person,
             joint_confidence=estimate.joint_confidence,
-            scale=body.scale,
+            scale=calm.pose.scale,
             contacts=stance.contacts,
             support_m=stance.support_m,
         )

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.skeleton import JOINT_NAMES
 from realtime.body.contacts import POINTS
 from realtime.body.floor import Floor
 from realtime.body.kinematics import forward_kinematics
@@ -15,6 +17,22 @@ from realtime.body.rotations import quaternion_from_rotmat
 from realtime.messages import LEVEL, Camera, CameraPose, WorldPose
 
 Array = NDArray[np.float32]
+
+
+# The joints that heels and toes hang on, in the order of contacts.
+_SOLES = [JOINT_NAMES.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("ankle", "foot")]
+
+
+class Turned(NamedTuple):
+    """A body in the world's axes, its pelvis' place told from the camera: what does not hang on the floor."""
+
+    pose: CameraPose
+    rotmats: Array  # (24, 3, 3) local; [0] into the world's axes
+    root_m: Array  # (3,) the pelvis, from the camera
+    quaternions: Array  # (24, 4) of rotmats
+    rest_joints: Array  # (24, 3) of the person
+    R_joints: Array  # (24, 3, 3) of the joints, into the world's axes
+    joints_m: Array  # (24, 3) from the pelvis
 
 
 class World:
@@ -28,8 +46,10 @@ class World:
 
     def __init__(self, body: BodyModel, camera: Camera = LEVEL) -> None:
         self._body = body
-        rest_m = body.landmark_rest[:, 1]
-        self._soles_m = rest_m[POINTS] - min(rest_m.min(), body.joints_template[:, 1].min())  # heights on flat feet
+        soles = body.landmark_rest[POINTS]
+        lowest_m = min(body.landmark_rest[:, 1].min(), body.joints_template[:, 1].min())
+        self._soles_m: Array = soles[:, 1] - lowest_m  # heights on flat feet
+        self._sole_points: Array = soles - body.joints_template[_SOLES]  # (4, 3) from the joints that they hang on
         self.camera = camera
         self.R_world_cam: Array = camera.R_world_cam
         self._T_world_cam: Array | None = None
@@ -123,33 +143,30 @@ class World:
 
     def place(self, pose: CameraPose) -> WorldPose:
         """The pose in the world. A pose that is not finite stays so, and never sets the floor."""
-        return self.place_all(pose)[0]
+        (turned,) = self.turn(pose)
+        return self.set_down(turned)
 
-    def place_all(self, *poses: CameraPose) -> tuple[WorldPose, ...]:
-        """Likewise several, in one go; the first sets the floor where there is none yet."""
+    def turn(self, *poses: CameraPose) -> tuple[Turned, ...]:
+        """Bodies in the world's axes, in one go."""
+        if not poses:
+            return ()
         turned = [self._turned(pose) for pose in poses]
-        T_world_cam = self._T_world_cam
-        if T_world_cam is None:
-            rotmats, root = turned[0]
-            T_world_cam = self._begin(root, root[1] + self._lowest_m(rotmats, poses[0]))
-        if np.isfinite(poses[0].T_cam_root).all():
-            self._T_cam_anchor = poses[0].T_cam_root
-        all_rotmats = np.stack([rotmats for rotmats, _ in turned])
+        rotmats = np.stack([each for each, _ in turned])
         scale = np.array([pose.scale for pose in poses], np.float32)[:, None, None]
         rest_joints = scale * self._body.rest_joints(np.stack([pose.betas for pose in poses]))
-        _, joints = forward_kinematics(all_rotmats, rest_joints)
-        quaternions = quaternion_from_rotmat(all_rotmats)
-        trans = [root + T_world_cam for _, root in turned]
-        return tuple(WorldPose(q, at, own + at) for q, at, own in zip(quaternions, trans, joints, strict=True))
+        of_joints = forward_kinematics(rotmats, rest_joints)
+        quaternions = quaternion_from_rotmat(rotmats)
+        roots = (root for _, root in turned)
+        return tuple(map(Turned, poses, rotmats, roots, quaternions, rest_joints, *of_joints))
 
-    def feet_m(self, pose: CameraPose) -> Array:
+    def feet_m(self, turned: Turned) -> Array:
         """(4,) how much higher heels and toes are than if they stood on the floor, in the order of contacts.
 
         Before there is a floor: than the lowest of them.
         """
-        rotmats, root = self._turned(pose)
-        _, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
-        heights: Array = np.float32(pose.scale) * (landmarks[0, POINTS, 1] - self._soles_m) + root[1]
+        arms = np.float32(turned.pose.scale) * self._sole_points[:, None]
+        heights: Array = turned.root_m[1] + turned.joints_m[_SOLES, 1]
+        heights = heights + (turned.R_joints[_SOLES, 1:2] * arms).sum(-1)[:, 0] - turned.pose.scale * self._soles_m
         T_world_cam = self._T_world_cam
         return heights - heights.min() if T_world_cam is None else heights + T_world_cam[1]
 
@@ -159,6 +176,16 @@ class World:
         joints, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
         lowest = min(joints[0, :, 1].min(), landmarks[0, :, 1].min())
         return pose.scale * joints[0] + root, float(root[1] + pose.scale * lowest)
+
+    def set_down(self, turned: Turned) -> WorldPose:
+        """The body where it is in the world; see `place`."""
+        T_world_cam, root = self._T_world_cam, turned.root_m
+        if T_world_cam is None:
+            T_world_cam = self._begin(root, root[1] + self._lowest_m(turned.rotmats, turned.pose))
+        if np.isfinite(turned.pose.T_cam_root).all():
+            self._T_cam_anchor = turned.pose.T_cam_root
+        trans = root + T_world_cam
+        return WorldPose(turned.quaternions, trans, turned.joints_m + trans)
 
     def in_camera_axes(self, points: Array) -> Array:
         """Points (N, 3) in the world -> turned into the camera's axes; the world's origin stays the origin."""
