@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.body.feet import Feet
 from realtime.body.projection import PinholeCamera
