@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
-from realtime.calibration.upright import SEEN, legs_are_straight
+from realtime.calibration.upright import SEEN, body_up, legs_are_straight
 from realtime.calibration.watch import differs_deg
 from realtime.messages import Array, Camera, Guidance, Person, SolvedFrame
 
@@ -20,6 +20,7 @@ PATIENCE_S = 30.0  # for each part: long enough to walk from the keyboard to one
 _SWAY_M = 0.10  # of any joint from its mean, while still
 _DEPTH_COUNTS = 0.4  # of a move along the line of sight, of which one camera is least sure
 _ARMS_HANG_M = 0.15  # a wrist that hangs is at most this far above the pelvis
+_UPRIGHT = 0.5  # cosine of the tilt of who stands: a camera whose own is not known may show them so
 _ANOTHER_CAMERA_DEG = 3.0  # found in the middle of it: the standing begins anew
 _STEADY_S = 0.5  # a hint stays this long at least: nobody reads what flickers
 
@@ -35,7 +36,7 @@ _GAVE_UP = {  # what the end of all patience makes of a hint
     NOBODY: "nobody was in view",
     CROWD: "more than one person was in view",
     LEGS_UNSEEN: "your legs were not seen; stand up, three metres away",
-    BENT: "your knees were bent; stand upright",
+    BENT: "nobody stood upright",
     ARMS: "your arms did not hang at your sides",
     STAND: f"nobody stood still for {STILL_S:.0f} s",
     LEFT: "no step to the left was seen",
@@ -169,6 +170,6 @@ def _hindrance(stance: Stance, size: tuple[int, int]) -> str | None:
     inside = ((seen.image_px[_LEGS] >= 0) & (seen.image_px[_LEGS] < np.array(size))).all()
     if not (inside and (seen.visibility[_LEGS] > SEEN).all()):
         return LEGS_UNSEEN
-    if not legs_are_straight(joints):
+    if not legs_are_straight(joints) or body_up(joints)[1] < _UPRIGHT:
         return BENT
     return ARMS if (joints[_WRISTS, 1] > joints[0, 1] + _ARMS_HANG_M).any() else None

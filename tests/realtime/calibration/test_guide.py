@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -39,7 +40,7 @@ def standing(t: float) -> tuple[Person, ...]:
     return (person(),)
 
 
-def at(left_m: float, **how: float) -> Acting:
+def at(left_m: float, **how: Any) -> Acting:
     return lambda t: (person(left_m, **how),)
 
 
@@ -85,11 +86,22 @@ def test_the_right_side_may_come_first(played: Played) -> None:
         (lambda t: (person(), person(1.0, id=1)), words.CROWD, "more than one person was in view"),
         (at(0, legs_seen=0.2), words.LEGS_UNSEEN, "your legs were not seen"),
         (at(0, feet_px=500), words.LEGS_UNSEEN, "your legs were not seen"),
-        (at(0, knees_deg=85), words.BENT, "your knees were bent"),
+        (at(0, knees_deg=85), words.BENT, "nobody stood upright"),
+        (at(0, turn=np.diag([-1, -1, 1]).astype(np.float32)), words.BENT, "nobody stood upright"),
         (at(0, arms_deg=0), words.ARMS, "your arms did not hang"),
         (lambda t: (person(0.3 * np.sin(3 * t)),), words.STAND, "nobody stood still for 2 s"),
     ],
-    ids=["nobody", "lost", "two", "seated at a desk", "feet outside", "seated in view", "arms out", "restless"],
+    ids=[
+        "nobody",
+        "lost",
+        "two",
+        "seated at a desk",
+        "feet outside",
+        "seated in view",
+        "upside down",
+        "arms out",
+        "restless",
+    ],
 )
 def test_what_hinders_is_told_at_once_and_gives_up_in_one_line(played: Played, acting: Acting, hint, why) -> None:
     assert played.play(PATIENCE_S - 1, acting)[-1] == hint
