@@ -97,6 +97,7 @@ class Solver:
         """The camera to be used in this frame: on its way to what has become known of it."""
         if self._watch is None:
             return self._blend.camera
+        self._watch.people = tuple(person.box_xyxy for person in sighting.people)
         camera = self._blend.update(sighting.frame.t_capture, self._watch.camera, watched=bool(sighting.people))
         self._estimator.camera = camera
         return camera

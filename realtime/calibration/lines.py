@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Box = NDArray[np.floating]  # (4,) x0, y0, x1, y1 in pixels
 
 LONGER_SIDE_PX = 960  # pictures are shrunk to this: edges keep a tenth of a degree and cost a quarter
 SHORTEST = 0.02  # of the longer side; shorter edges point anywhere
 MOST = 256  # edges kept, the longest first
+_MARGIN = 0.15  # of a person's box on each side: it is around landmarks, which lie within the body
 LONGEST_COUNTED = 0.25  # of the longer side: one long edge outweighs no dozen short ones
 
 
-def line_segments(image_bgr: NDArray[np.uint8]) -> tuple[Array, Array]:
+def line_segments(image_bgr: NDArray[np.uint8], people: Sequence[Box] = ()) -> tuple[Array, Array]:
     """Straight edges (N, 4) as x0, y0, x1, y1 in pixels of the (H, W, 3) picture, and their weights (N,), sum 1.
 
-    Found by OpenCV's line segment detector (Grompone von Gioi et al., LSD, 2012). N may be 0.
+    Found by OpenCV's line segment detector (Grompone von Gioi et al., LSD, 2012). Those within the boxes of people are
+    left out: limbs are straight, and no walls. N may be 0.
     """
     longer_px = max(image_bgr.shape[:2])
     gray = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
@@ -28,8 +33,18 @@ def line_segments(image_bgr: NDArray[np.uint8]) -> tuple[Array, Array]:
     if found is None:
         return np.empty((0, 4)), np.empty(0)
     segments = found.reshape(-1, 4).astype(np.float64) / shrink
+    segments = segments[~in_any(segments.reshape(-1, 2, 2).mean(axis=1), people)]
     length_px = np.hypot(*(segments[:, 2:] - segments[:, :2]).T)
     longest_first = np.argsort(-length_px)[:MOST]
     kept = longest_first[length_px[longest_first] > SHORTEST * longer_px]
     weights = np.minimum(length_px[kept], LONGEST_COUNTED * longer_px)
     return segments[kept], weights / max(weights.sum(), 1.0)
+
+
+def in_any(points: NDArray[np.floating], people: Sequence[Box]) -> NDArray[np.bool_]:
+    """(...) whether points (..., 2) in pixels lie in a person's box, which is taken a little larger."""
+    inside = np.zeros(points.shape[:-1], np.bool_)
+    for box in people:
+        margin = _MARGIN * float((box[2:] - box[:2]).max())
+        inside |= ((points >= box[:2] - margin) & (points <= box[2:] + margin)).all(axis=-1)
+    return inside

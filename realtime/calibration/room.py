@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.calibration.lines import line_segments
+from realtime.calibration.lines import Box, line_segments
 
 Array = NDArray[np.float64]
 
@@ -30,6 +31,7 @@ USUAL_FOV_DEG = 60.0  # across the longer side: webcams have 55 to 78, the main 
 USUAL_SPREAD = 0.35  # of the logarithm of the focal length
 MOST_DOWN_DEG, MOST_UP_DEG, MOST_ROLL_DEG = 70.0, 25.0, 45.0
 FEWEST_EDGES = 20
+LEAST_SPREAD = 0.12  # standard deviation of the edges' places, of the picture's width; 0.24 and up in rooms and streets
 SIGNIFICANT = 0.012  # of all support: a difference that makes one reading e times as likely as another
 _BREATH_S = 0.002  # after each lens of the scan, in which threads of the pose path have Python to themselves
 _WITHIN_RAD, _SCAN_WITHIN_RAD = math.radians(1.0), math.radians(2.0)
@@ -54,15 +56,22 @@ class RoomReading:
         return self.bend < FISHEYE_FROM
 
 
-def read_room(image_bgr: NDArray[np.uint8], fov_deg: float | None = None) -> RoomReading | None:
+def read_room(
+    image_bgr: NDArray[np.uint8], fov_deg: float | None = None, people: Sequence[Box] = ()
+) -> RoomReading | None:
     """The camera that makes right angles of the edges of the (H, W, 3) picture; None where there are too few edges.
 
+    Also where they all lie in one place: a person's before a bare wall say nothing of the room.
+
     fov_deg: the field of view across the longer side where it is known; then only gravity is looked for.
+    people: boxes (4,) in pixels around those whose edges do not count.
     """
-    edges, weights = line_segments(image_bgr)
+    edges, weights = line_segments(image_bgr, people)
     if len(edges) < FEWEST_EDGES:
         return None
     height, width = image_bgr.shape[:2]
+    if _spread(edges, weights) < LEAST_SPREAD * width:
+        return None
     rays = _Rays(edges, weights, np.array([width / 2, height / 2]), max(width, height) / 2)
     pairs = _steep_pairs(edges, weights)
     if not len(pairs):
@@ -85,6 +94,12 @@ def _scan(rays: _Rays, pairs: NDArray[np.intp], fovs_deg: Array, bends: tuple[fl
             readings += [] if axes is None else [axes]
             time.sleep(_BREATH_S)
     return readings
+
+
+def _spread(edges: Array, weights: Array) -> float:
+    """The standard deviation of where edges (N, 4) lie across the picture, pixels."""
+    x_px = (edges[:, 0] + edges[:, 2]) / 2
+    return math.sqrt(float(weights @ (x_px - weights @ x_px) ** 2))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from realtime.calibration.consensus import MOST_FOV_DOUBT_DEG, Consensus
 from realtime.calibration.legible import why_illegible
+from realtime.calibration.lines import Box
 from realtime.calibration.moved import CameraMoved, Restlessness
 from realtime.calibration.remarks import FISHEYE, ILLEGIBLE, NO_EDGES, RESTLESS, TURNED, Remarks
 from realtime.calibration.room import USUAL_FOV_DEG, angle_deg, plausible, read_room
@@ -40,6 +41,7 @@ class CameraWatch:
     def __init__(self, given: CameraConfig) -> None:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_misfit: Callable[[], None] = lambda: None
+        self.people: tuple[Box, ...] = ()  # around those seen last, in pixels: neither walls nor a camera that moves
         self._given = given
         self._size = (16, 9)  # width, height; from the first picture on, that picture's
         self._moved, self._restlessness = CameraMoved(), Restlessness()
@@ -114,7 +116,7 @@ class CameraWatch:
         t, watch = frame.t_capture, self._restlessness
         if why_illegible(frame.image_bgr):  # in the dark nothing is known to have moved
             return
-        if self._moved.look(frame.image_bgr):
+        if self._moved.look(frame.image_bgr, self.people):
             watch.moved(t)
             if watch.restless:
                 self._remarks.say(RESTLESS)
@@ -130,7 +132,7 @@ class CameraWatch:
             self._remarks.say(ILLEGIBLE, why)
             return
         self._tries += 1
-        reading = read_room(frame.image_bgr, self._given_longer_fov_deg())
+        reading = read_room(frame.image_bgr, self._given_longer_fov_deg(), self.people)
         if reading is not None:
             self._consensus.add(reading)
             self._check_calibration()

@@ -42,15 +42,17 @@ def empty_room() -> NDArray[np.uint8]:
 
 
 @cache
-def picture(left_m: float | None, *, arms_down: bool = True) -> NDArray[np.uint8]:
-    """(H, W, 3) BGR of the room and somebody in it who faces the camera, so far to their left; None: nobody."""
-    scene = empty_room().copy()
+def picture(left_m: float | None, *, bare: bool = False) -> NDArray[np.uint8]:
+    """(H, W, 3) BGR of the room and somebody in it who faces the camera, so far to their left; None: nobody.
+
+    bare: they stand before a wall that has no edge.
+    """
+    scene = np.full((SIZE[1], SIZE[0], 3), 150, np.uint8) if bare else empty_room().copy()
     if left_m is None:
         return scene
     body, turns = actor(), np.zeros((24, 3))
-    if arms_down:
-        turns[JOINT_NAMES.index("left_shoulder"), 2] = -_ARM_DOWN_RAD
-        turns[JOINT_NAMES.index("right_shoulder"), 2] = _ARM_DOWN_RAD
+    turns[JOINT_NAMES.index("left_shoulder"), 2] = -_ARM_DOWN_RAD
+    turns[JOINT_NAMES.index("right_shoulder"), 2] = _ARM_DOWN_RAD
     rotmats = Rotation.from_rotvec(turns).as_matrix().astype(np.float32)
     vertices = body.vertices(rotmats, np.zeros(10, np.float32), np.zeros(3, np.float32))  # faces +z, left is +x
     vertices[:, 1] -= vertices[:, 1].min()

@@ -8,6 +8,7 @@ import pytest
 
 from realtime.calibration.consensus import LEAST_SUPPORT, MOST_FOV_DOUBT_DEG, MOST_UP_DOUBT_DEG, Consensus
 from realtime.calibration.room import RoomReading, angle_deg, read_room
+from tests.realtime.calibration import acted
 from tests.realtime.calibration.rooms import R_cam_world, draw_room
 
 CAMERAS = [
@@ -136,6 +137,25 @@ def test_a_picture_that_does_not_tell_is_not_believed(picture):
 @pytest.mark.parametrize("shade", [0, 255])
 def test_black_and_overexposed_pictures_tell_nothing(shade):
     assert read_room(np.full((480, 640, 3), shade, np.uint8)) is None
+
+
+def test_somebody_before_a_bare_wall_tells_nothing_of_the_room():
+    """Their edges alone gave a camera that looks 68 degrees down, surely to within a degree."""
+    assert read_room(acted.picture(0.0, bare=True)) is None
+
+
+def test_edges_within_a_persons_box_do_not_count():
+    picture = draw_room((1280, 720), fov_deg=65, pitch_deg=15, roll_deg=4)
+    striped = picture.copy()
+    for x in range(420, 860, 12):  # a coat of stripes that lean
+        cv2.line(striped, (x, 120), (x + 90, 700), (0, 0, 0), 2, cv2.LINE_AA)
+    box = np.array([440.0, 120, 920, 700])
+
+    misled, told = read_room(striped), read_room(striped, people=[box])
+
+    assert misled is None or angle_deg(misled.up_cam, up(15, 4)) > 3
+    assert told is not None
+    assert angle_deg(told.up_cam, up(15, 4)) < 1
 
 
 def test_a_reading_that_stands_alone_is_outvoted():
