@@ -106,6 +106,11 @@ class SessionHead:
         """N, the number of frames at `mocap_framerate`."""
         raise NotImplementedError
 
+    @property
+    def has_contacts(self) -> bool:
+        """Whether `contacts` were recorded: files of before have none."""
+        raise NotImplementedError
+
     def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
         """The rows of these keys, a few thousand frames at a time and in order. Raises SessionError, as reading may."""
         raise NotImplementedError
@@ -141,6 +146,10 @@ class Session(SessionHead):
     def frames(self) -> int:
         return len(self.poses)
 
+    @property
+    def has_contacts(self) -> bool:
+        return self.contacts is not None
+
     def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
         columns = [getattr(self, key) for key in keys]
         for start in range(0, self.frames, _BLOCK):
@@ -153,10 +162,15 @@ class SessionFile(SessionHead):
 
     path: Path
     count: int
+    keys: frozenset[str] = frozenset()  # of the file
 
     @property
     def frames(self) -> int:
         return self.count
+
+    @property
+    def has_contacts(self) -> bool:
+        return "contacts" in self.keys
 
     def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
         with _reading(self.path) as file:
@@ -227,7 +241,8 @@ def open_session(path: Path | str) -> SessionFile:
         sizes = _check_layout(path, file)
         names = [field.name for field in fields(SessionHead) if field.name in file]
         head = {name: _plain(file.read(name)) for name in names}
-    opened = SessionFile(path=path, count=sizes["N"], **head)
+        keys = frozenset(key for key in (*_LAYOUT, *_LATER) if key in file)
+    opened = SessionFile(path=path, count=sizes["N"], keys=keys, **head)
     _check_head(path, opened)
     return opened
 

@@ -47,6 +47,8 @@ def write_amass(session: SessionHead, shape: SmplShape, out: Path) -> None:
         rows("trans", 3, _trans(session, shape)),
         rows("dmpls", _SOFT_TISSUE, (np.zeros((len(trans), _SOFT_TISSUE)) for (trans,) in session.blocks("trans"))),
     ]
+    if session.has_contacts:  # of heels and toes, as in the session: a key that AMASS' readers pass over
+        members.append(rows("contacts", 4, (contacts for (contacts,) in session.blocks("contacts"))))
     values = {
         "betas": np.pad(shape.betas, (0, AMASS_BETAS - len(shape.betas))),
         "gender": session.gender,

@@ -59,6 +59,7 @@ def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None
     skeleton.CreateBindTransformsAttr(_translations(body.joints))
     skeleton.CreateRestTransformsAttr(_translations(body.offsets))
     animation = UsdSkel.Animation.Define(stage, "/Body/Skeleton/Motion")
+    _tell_contacts(animation.GetPrim(), session)
     for frame in _animate(animation, session, body.offsets):
         if frame % _SAVED_FRAMES == 0 and not stage.GetRootLayer().identifier.endswith(".usda"):
             stage.Save()
@@ -106,6 +107,18 @@ def _animate(animation: Any, session: SessionHead, offsets: Array) -> Iterator[i
         translations.Set(Vt.Vec3fArray.FromNumpy(places), frame)
         rotations.Set(Vt.QuatfArray.FromNumpy(turns), frame)
         yield frame
+
+
+def _tell_contacts(prim: Any, session: SessionHead) -> None:
+    """The contacts of heels and toes as an attribute of the motion, where the session has them."""
+    from pxr import Gf, Sdf
+
+    if not session.has_contacts:
+        return
+    attribute = prim.CreateAttribute("userProperties:contacts", Sdf.ValueTypeNames.Float4)
+    rows = (row for (contacts,) in session.blocks("contacts") for row in contacts.tolist())
+    for frame, row in enumerate(rows):
+        attribute.Set(Gf.Vec4f(*row), frame)
 
 
 def _shape(mesh: Any, body: StandingBody) -> None:

@@ -52,6 +52,11 @@ def quaternions_at(t: float, phase: float = 0.0) -> np.ndarray:
     return np.concatenate([np.sin(half)[:, None] * axes, np.cos(half)[:, None]], axis=-1)
 
 
+def contacts_at(t: float) -> np.ndarray:
+    """(4,): heels and toes come and go, each in its own time."""
+    return (0.5 + 0.5 * np.sin(3.0 * t + np.arange(4))).astype(np.float32)
+
+
 def rotmats_of(quaternions: np.ndarray) -> np.ndarray:
     """By rotating the basis vectors, v + 2 u x (u x v + w v): a different route than the recorder's."""
     u, w = quaternions[..., None, :3], quaternions[..., None, 3:]
@@ -79,6 +84,7 @@ def person_at(t: float, *, id: int = 1, valid: bool = True, scale: float = 1.0) 
         pose=pose_at(t, scale=scale),
         tracked=TrackedPerson(id, landmarks, np.zeros(4, np.float32)),
         joint_confidence=JOINT_CONFIDENCE,
+        contacts=contacts_at(t),
         scale=scale,
     )
 

@@ -23,6 +23,7 @@ from tests.realtime.outputs.synthetic_stream import (
     BODY,
     JOINT_CONFIDENCE,
     NUM_TOKENS,
+    contacts_at,
     person_at,
     pose_at,
     solved_at,
@@ -114,6 +115,11 @@ def test_each_joints_confidence_is_kept(session: Session) -> None:
     assert session.joint_confidence is not None
     assert session.joint_confidence.dtype == np.float32
     np.testing.assert_allclose(session.joint_confidence, np.tile(JOINT_CONFIDENCE, (90, 1)), atol=1e-6)
+
+
+def test_contacts_are_kept(session: Session) -> None:
+    expected = [contacts_at(k / 60) for k in range(90)]
+    np.testing.assert_allclose(session.contacts, expected, atol=1e-6)
 
 
 def test_raw_part_is_what_was_put(session: Session) -> None:

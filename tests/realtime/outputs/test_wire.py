@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from realtime.messages import Camera, CameraSource, Person
 from realtime.outputs.wire import Wire
-from tests.realtime.outputs.synthetic_stream import BETAS, BODY, JOINT_CONFIDENCE, person_at, solved_at
+from tests.realtime.outputs.synthetic_stream import BETAS, BODY, JOINT_CONFIDENCE, contacts_at, person_at, solved_at
 
 SCHEMAS = Path(__file__).resolve().parents[3] / "docs" / "schemas"
 
@@ -73,6 +73,7 @@ def test_a_status_tells_the_camera(source: CameraSource) -> None:
 def test_each_joints_confidence_goes_with_the_person() -> None:
     person = check(Wire(BODY).pose(solved_at(0.5, 3), fps=30))["people"][0]
     np.testing.assert_allclose(person["joint_confidence"], JOINT_CONFIDENCE, atol=5.1e-4)
+    np.testing.assert_allclose(person["contacts"], contacts_at(0.5), atol=5.1e-4)
 
 
 def test_a_schema_refuses_what_is_no_message() -> None:
@@ -104,12 +105,14 @@ def test_joints_from_the_messages_are_ours_for_every_shape_and_size(scale: float
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("where", ["rotations", "trans", "betas", "confidence", "scale", "joint_confidence"])
+@pytest.mark.parametrize(
+    "where", ["rotations", "trans", "betas", "confidence", "scale", "joint_confidence", "contacts"]
+)
 def test_nobody_with_a_number_that_is_not_finite_is_published(bad: float, where: str) -> None:
     sick, well = person_at(0.1, id=1), person_at(0.2, id=2)
     if where in ("confidence", "scale"):
         sick = replace(sick, **{where: bad})
-    elif where in ("betas", "joint_confidence"):
+    elif where in ("betas", "joint_confidence", "contacts"):
         array = np.array(getattr(sick, where))
         array[4] = bad
         sick = replace(sick, **{where: array})

@@ -63,6 +63,11 @@ def test_both_dialects_say_the_same(amass: Path) -> None:
     assert data["mocap_framerate"] == data["mocap_frame_rate"] == RATE_HZ
 
 
+def test_contacts_are_kept(amass: Path, session: Session) -> None:
+    with np.load(amass) as file:
+        np.testing.assert_array_equal(file["contacts"], session.contacts)
+
+
 def test_smplcodec_takes_it_for_an_smplh_body(amass: Path, session: Session) -> None:
     codec = SMPLCodec.from_amass_npz(str(amass))
     assert codec.smpl_version == SMPLVersion.SMPLH

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from realtime.body.contacts import CONTACTS
 from realtime.export import main
+from realtime.outputs.export.joints_csv import csv_parts
 from realtime.outputs.session import Session
 from tests.realtime.outputs.export.recording import FRAMES
 
@@ -21,3 +24,10 @@ def test_csv(path: Path, session: Session, tmp_path: Path) -> None:
         np.testing.assert_allclose(read, session.joints[:, index], atol=1e-6)
     np.testing.assert_allclose([float(row["time_s"]) for row in rows], np.arange(FRAMES) / 60, atol=1e-6)
     assert {row["valid"] for row in rows} == {"1"}
+    told = [[float(row[f"{name}_contact"]) for name in CONTACTS] for row in rows]
+    np.testing.assert_allclose(told, session.contacts, atol=6e-4)
+
+
+def test_a_session_without_contacts_has_no_columns_of_them(session: Session) -> None:
+    header, *_ = csv_parts(replace(session, contacts=None))
+    assert "contact" not in header

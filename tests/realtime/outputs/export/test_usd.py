@@ -67,6 +67,13 @@ def test_openusd_gives_our_joints(usd: UsdReader, session: Session) -> None:
     assert np.abs(usd.joints(20.5) - session.joints[20:22].mean(0)).max() < MM  # between frames
 
 
+def test_contacts_are_kept_beside_the_motion(usd: UsdReader, session: Session) -> None:
+    assert session.contacts is not None
+    told = usd.stage.GetPrimAtPath("/Body/Skeleton/Motion").GetAttribute("userProperties:contacts")
+    for k in SAMPLES:
+        np.testing.assert_allclose(told.Get(k), session.contacts[k], atol=1e-6)
+
+
 def test_rest_is_the_t_pose_on_the_floor(usd: UsdReader, session: Session) -> None:
     (mesh,) = (UsdGeom.Mesh(prim) for prim in usd.stage.Traverse() if prim.IsA(UsdGeom.Mesh))
     points = np.array(mesh.GetPointsAttr().Get())
