@@ -114,7 +114,7 @@ def test_nobody_with_a_number_that_is_not_finite_is_published(bad: float, where:
         sick = replace(sick, **{where: bad})
     elif where in ("betas", "joint_confidence", "contacts"):
         array = np.array(getattr(sick, where))
-        array[4] = bad
+        array[3] = bad
         sick = replace(sick, **{where: array})
     else:
         array = np.array(getattr(sick.pose, where))
