@@ -165,11 +165,11 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 def row(told: dict[str, dict[str, float]]) -> str:
-    """Cells with one figure for each kind."""
+    """Cells with one figure for each kind, or one for all where they are the same."""
     cells = []
     for name, (_, form) in COLUMNS.items():
-        values = [figures[name] for figures in told.values()]
-        cells.append("" if np.isnan(values).all() else " / ".join(form(value) for value in values if value == value))
+        values = [form(figures[name]) for figures in told.values() if not math.isnan(figures[name])]
+        cells.append(" / ".join(values if len(set(values)) > 1 else values[:1]))
     return " | ".join(cells)
 
 
