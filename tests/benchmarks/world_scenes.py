@@ -40,6 +40,7 @@ class Scene:
 
     statures_m: tuple[float | None, ...]
     motions: Callable[[tuple[Figure, ...]], tuple[Motion, ...]]
+    heights_m: tuple[float, ...] = ()  # that the program is told
 
     def people(self, body: BodyModel, fps: float) -> tuple[Motion, ...]:
         bodies = [body if height_m is None else body.scaled_to_height(height_m) for height_m in self.statures_m]
@@ -67,6 +68,12 @@ def _step_up(figure: Figure) -> Motion:
     return figure.stepping(7.0, [Step(0, STILL_S, 2.1, 0.4, STEP_M), Step(1, 2.3, UP_SINCE_S, 0.4, STEP_M)])
 
 
+def _side_by_side(figures: tuple[Figure, ...]) -> tuple[Motion, ...]:
+    places = zip(figures, (-0.6, 0.6), strict=True)
+    return tuple(figure.stepping(8.0, []).turned(10.0, (across_m, 0.0)) for figure, across_m in places)
+
+
+TWO_M = (1.55, 1.90)
 JUMP_M, STEP_M, UP_SINCE_S = 0.30, 0.20, 2.9
 SCENES = {
     "stands": _alone(lambda figure: figure.stepping(8.0, [])),
@@ -77,13 +84,8 @@ SCENES = {
     "steps up": _alone(_step_up, 60.0, (-0.2, 0.0)),
     "kneels": _alone(_kneels),
     "sits": _alone(_sits, 40.0),
-    "two": Scene(
-        (1.55, 1.90),
-        lambda figures: tuple(
-            figure.stepping(6.0, []).turned(10.0, (side, 0.0))
-            for figure, side in zip(figures, (-0.6, 0.6), strict=True)
-        ),
-    ),
+    "two, heights told": Scene(TWO_M, _side_by_side, TWO_M),
+    "two": Scene(TWO_M, _side_by_side),
     "a minute": _alone(lambda figure: figure.stepping(60.0, [])),
 }
 

@@ -64,9 +64,12 @@ class Replayed:
     def close(self) -> None: ...
 
 
-def solver(body: BodyModel, estimator: Estimator, known: Camera, feet: FeetMode) -> Solver:
+def solver(
+    body: BodyModel, estimator: Estimator, known: Camera, feet: FeetMode, heights_m: tuple[float, ...] = ()
+) -> Solver:
     """As `realtime.app` makes it, but for the camera, which is known from the first frame on."""
-    return Solver(estimator, SmoothingConfig(), World(body, known), feet=Feet(body, feet))
+    world = World(body, known)
+    return Solver(estimator, SmoothingConfig(), world, feet=Feet(body, feet), heights_m=heights_m)
 
 
 def estimates(body: BodyModel, seen: list[Sighting], known: Camera) -> tuple[Estimator, list[tuple[Estimate, ...]]]:
@@ -100,13 +103,15 @@ def scene_measures(
     body = load_body("open")
     true, place_m = camera(pitch_deg)
     known = true if source == "given" else off_by(true, ROOM_OFF_DEG)
-    people = SCENES[name].people(body, fps)
+    scene = SCENES[name]
+    people = scene.people(body, fps)
+    body = body.scaled_to_height(scene.heights_m[0]) if scene.heights_m else body
     seen = list(sightings(people, true, place_m, errors=errors, seed=seed))
     estimator, made = estimates(body, seen, known)
     told: dict[str, dict[str, float]] = {}
     first: Found | None = None
     for kind in feet:
-        run = solver(body, Replayed(estimator, made), known, kind)
+        run = solver(body, Replayed(estimator, made), known, kind, scene.heights_m)
         each = found(body, [frame for sighting in seen for frame in run.solve(sighting)], people, place_m)
         first = first or each[0]
         told[kind] = measures(each) | added_ms(each[0], first)
