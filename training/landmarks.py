@@ -244,7 +244,7 @@ def figures_by_split(
 
 @dataclass(frozen=True)
 class Paths:
-    """Where things are. init: a checkpoint of another run to start from."""
+    """Where things are. init: a checkpoint of another run, or its weights (.safetensors), to start from."""
 
     mocap: Sequence[Path]
     out: Path
@@ -271,7 +271,7 @@ def train(config: LandmarkTrainingConfig, paths: Paths, resume: bool = False) ->
     if (earlier := checkpoint.begin(saved, resume)) is not None:
         trainer.load_state(earlier, saved)
     elif paths.init is not None:
-        trainer.warm_start(checkpoint.load(paths.init))
+        trainer.warm_start(_weights_to_start_from(paths.init))
     accelerator.wait_for_everyone()
 
     figures: dict[str, dict[str, float]] = {}
@@ -304,6 +304,12 @@ def train(config: LandmarkTrainingConfig, paths: Paths, resume: bool = False) ->
     return figures
 
 
+def _weights_to_start_from(path: Path) -> Mapping[str, Any]:
+    if path.suffix == ".safetensors":
+        return {"ema": landmark_net.load(path)[0].state_dict()}
+    return checkpoint.load(path)
+
+
 def _save_weights(net: LandmarkNet, trainer: Trainer, paths: Paths, figures: dict[str, dict[str, float]]) -> None:
     about = {
         "training": asdict(trainer.config),
@@ -329,7 +335,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where checkpoints and weights go")
     parser.add_argument("--tokenizer", type=Path, default=Paths.tokenizer, metavar="FILE", help="for the token head")
     parser.add_argument("--body", type=Path, default=Paths.body, metavar="FILE", help="body .npz (the shipped one)")
-    parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint of another run to start from")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint or weights of another run to start from")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     parser.add_argument("--steps", type=int, help="instead of the configuration's")
     options = parser.parse_args(argv)

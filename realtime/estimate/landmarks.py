@@ -35,7 +35,6 @@ NETWORK = _ASSETS / "landmarks.onnx"
 DECODER = _ASSETS / "tokenizer_decoder.onnx"
 
 _INPUTS = {"image_px": (2, NUM_LANDMARKS, 2), "world_m": (2, NUM_LANDMARKS, 3), "visibility": (2, NUM_LANDMARKS)}
-_OF_GRAVITY = {"up_cam": (2, 3), "lens_px": (2, 3)}  # of networks that take it
 _MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
 _SHAPE_FRAMES = 150  # how many frames the running mean of the shape goes back
 
@@ -80,7 +79,7 @@ class LandmarkEstimator:
         self.camera = camera
         self._gravity = ToldGravity()
         outputs = ("root_rotmat", "body_rotmats", "betas", "camera", "center_px", "scale_px", "token_probabilities")
-        self._network = OnnxNetwork(network, _INPUTS, outputs, threads, optional=_OF_GRAVITY)
+        self._network = OnnxNetwork(network, _INPUTS, outputs, threads)
         self.backend = self._network.backend
         self._check = LeftRightCheck()
         self._refiner = Refiner(body) if refine else None
@@ -95,8 +94,7 @@ class LandmarkEstimator:
         t = sighting.frame.t_capture
         lens = PinholeCamera(*sighting.frame.size, self.camera.fov_deg)
         up_cam = self._gravity.update(t, self.camera, watched=bool(sighting.people))
-        read = [self._read(person, t, lens, up_cam) for person in sighting.people]
-        readings = [reading for reading in read if reading is not None]
+        readings = [reading for person in sighting.people if (reading := self._read(person, t, lens)) is not None]
         if not readings:
             return ()
         bodies = [readings]
@@ -125,13 +123,12 @@ class LandmarkEstimator:
     def close(self) -> None:
         """Nothing is held open."""
 
-    def _read(self, person: TrackedPerson, t: float, lens: PinholeCamera, up_cam: Array) -> _Reading | None:
+    def _read(self, person: TrackedPerson, t: float, lens: PinholeCamera) -> _Reading | None:
         seen = person.landmarks
         image_px = np.stack((seen.image_px, seen.image_px[MIRROR_LANDMARKS]))
         visibility = np.stack((seen.visibility, seen.visibility[MIRROR_LANDMARKS]))
         world_m = np.stack((seen.world_m, seen.world_m[MIRROR_LANDMARKS] * _MIRROR_DEPTH))
-        lens_px = np.array([lens.focal_px, *lens.principal_px], np.float32)
-        out = self._network(image_px=image_px, world_m=world_m, visibility=visibility, up_cam=up_cam, lens_px=lens_px)
+        out = self._network(image_px=image_px, world_m=world_m, visibility=visibility)
         if not all(np.isfinite(array).all() for array in out.values()):
             self._drop(person, "the network's answer for person %d is not finite: left out")
             return None

@@ -31,15 +31,9 @@ class OnnxNetwork:
     backend = "openvino f32 cpu"
 
     def __init__(
-        self,
-        path: Path,
-        inputs: Mapping[str, tuple[int, ...]],
-        outputs: tuple[str, ...],
-        threads: int,
-        optional: Mapping[str, tuple[int, ...]] | None = None,
+        self, path: Path, inputs: Mapping[str, tuple[int, ...]], outputs: tuple[str, ...], threads: int
     ) -> None:
-        """inputs: the shape of each by name, batch included. outputs: names that the graph must have. optional: inputs
-        that it may have; what is given for one that it has not is left out.
+        """inputs: the shape of each by name, batch included. outputs: names that the graph must have.
 
         Raises NetworkFileError for a file that is missing, unreadable or of other inputs or outputs.
         """
@@ -55,9 +49,7 @@ class OnnxNetwork:
         started = time.perf_counter()
         try:
             model = core.read_model(path)
-            names = {name for port in model.inputs for name in port.names}
-            taken = {**inputs, **{name: shape for name, shape in (optional or {}).items() if name in names}}
-            model.reshape({name: list(shape) for name, shape in taken.items()})
+            model.reshape({name: list(shape) for name, shape in inputs.items()})
             settings = {
                 **CPU_SETTINGS,
                 "INFERENCE_PRECISION_HINT": "f32",
@@ -73,7 +65,7 @@ class OnnxNetwork:
             ) from error
         logger.info("%s compiled in %.0f ms", path.name, 1e3 * (time.perf_counter() - started))
         self._request = compiled.create_infer_request()
-        self._inputs = {name: np.zeros(shape, np.float32) for name, shape in taken.items()}
+        self._inputs = {name: np.zeros(shape, np.float32) for name, shape in inputs.items()}
         for name, array in self._inputs.items():
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
 
@@ -83,8 +75,8 @@ class OnnxNetwork:
 
     def __call__(self, **inputs: Array) -> dict[str, Array]:
         """Arrays in by name, arrays out by name; the answers are the caller's to keep."""
-        for name in self._inputs:
-            self._inputs[name][...] = inputs[name]
+        for name, array in inputs.items():
+            self._inputs[name][...] = array
         self._request.infer()
         return {name: self._request.get_tensor(port).data.copy() for name, port in self._ports.items()}
 

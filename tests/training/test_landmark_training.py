@@ -103,6 +103,19 @@ def test_the_token_head_starts_from_the_direct_heads_trunk(
     assert torch.equal(token.net.state_dict()["tokens.query.weight"], fresh)
 
 
+def test_a_run_starts_from_weights_as_from_a_checkpoint(
+    tmp_path: Path, body: TorchBody, mocap: Mocap, mocap_file: Path
+) -> None:
+    torch.manual_seed(3)  # not what a run begins with by itself
+    start = landmark_net.LandmarkNet(TINY.net)
+    landmark_net.save(tmp_path / "start.safetensors", start, {})
+    still = replace(TINY, steps=1, learning_rate=0.0, evaluate_people=4)
+    train(still, Paths([mocap_file], tmp_path / "run", init=tmp_path / "start.safetensors"))
+    net, _ = landmark_net.load(tmp_path / "run" / "landmarks.safetensors")
+    for name, tensor in start.state_dict().items():
+        torch.testing.assert_close(net.state_dict()[name], tensor, rtol=0, atol=1e-3)  # stored in halves
+
+
 def test_the_rate_warms_up_and_falls(body: TorchBody, mocap: Mocap) -> None:
     trainer = Trainer(TINY, mocap, body, None)
     rates = []

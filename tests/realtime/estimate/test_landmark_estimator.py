@@ -130,17 +130,6 @@ def test_a_t_pose_is_found_where_it_stands(stick_body: BodyModel, network: Path)
     assert estimator.backend == "openvino f32 cpu"
 
 
-def test_a_network_that_takes_no_gravity_runs_as_before(stick_body: BodyModel, network: Path) -> None:
-    """Its file has three inputs, as all had once."""
-    poses = [
-        LandmarkEstimator(stick_body, camera=camera, network=network, refine=False)
-        .estimate(t_pose_sighting(stick_body))[0]
-        .raw
-        for camera in (Camera(FOV_DEG, 30.0, source="room"), Camera(FOV_DEG, source="assumed"))
-    ]
-    np.testing.assert_array_equal(poses[0].rotmats, poses[1].rotmats)
-
-
 def test_without_token_smoothing_the_steady_pose_is_the_raw_one(stick_body: BodyModel, network: Path) -> None:
     (estimate,) = LandmarkEstimator(stick_body, network=network).estimate(t_pose_sighting(stick_body))
     assert estimate.steady is estimate.raw
