@@ -23,7 +23,7 @@ SIDES = ("left", "right")
 JOINT = {name: i for i, name in enumerate(JOINT_NAMES)}
 HIPS, KNEES, ANKLES, BALLS = ([JOINT[f"{side}_{part}"] for side in SIDES] for part in ("hip", "knee", "ankle", "foot"))
 HEEL_UP_S, HEEL_UP_RAD = 0.15, 0.45  # before a foot leaves, its heel rises about the ball
-FOOT_LIFT_M = 0.08
+FOOT_LIFT_M, WALKS_LOWER_M = 0.08, 0.03
 BEND_M = 0.01  # of straight legs: the pelvis hangs so much lower
 GRAVITY = 9.81
 STILL_S = 1.5  # everybody stands at first
@@ -91,31 +91,29 @@ class Figure:
     def times(self, seconds: float) -> Array:
         return np.arange(round(seconds * self.fps)) / self.fps
 
-    def stepping(self, seconds: float, steps: list[Step], low_m: float = 0.03) -> Motion:
-        """Stand, take the steps, stand. The pelvis goes over whichever foot stands, low_m lower than on straight legs.
+    def standing(self, seconds: float) -> Motion:
+        """Stand still; arms swing a little, as in every motion."""
+        return self.lowering(np.zeros(len(self.times(seconds))), 0.0, 0.0, (0.0, 0.0))
+
+    def stepping(self, seconds: float, steps: list[Step]) -> Motion:
+        """Stand, take the steps, stand. The pelvis goes over whichever foot stands, as low as the legs want it.
 
         A step whose end is that of another one's start would hop: leave both feet down for a tenth of a second.
         """
         t = self.times(seconds)
         feet = self._feet(t, steps)
-        places = [np.zeros(2), np.zeros(2)]  # of the feet: ahead, up
-        knots = [(0.0, 0.0, 0.0, 0.0)]
-        begun_s = steps[0].start_s - 0.3 if steps else seconds
-        knots.append((begun_s, 0.0, 0.0, 0.0))
+        begins_s, ends_s = steps[0].start_s - 0.3, steps[-1].end_s + 0.3
+        places = [np.zeros(2), np.zeros(2)]  # of the feet: up, ahead
+        knots = [(0.0, 0.0, 0.0, 0.0), (begins_s, 0.0, 0.0, 0.0)]  # time; the pelvis aside, up, ahead
         for step in steps:
-            ahead, up = places[1 - step.foot]
-            aside = (0.03 if step.foot else -0.03) * self.scale  # over the foot that stands
-            knots.append(((step.start_s + step.end_s) / 2, aside, up, ahead))
-            places[step.foot] = np.array([step.ahead_m, step.up_m]) * [self.scale, 1.0]
-        if steps:
-            ahead, up = np.mean(places, axis=0)
-            knots += [(steps[-1].end_s + 0.3, 0.0, up, ahead), (seconds + 1.0, 0.0, up, ahead)]
-        at, *path = np.array(knots).T
-        aside_m, up_m, ahead_m = (PchipInterpolator(at, values)(t) for values in path)
-        walks = PchipInterpolator([0, begun_s, begun_s + 0.3, begun_s + 9e9], [0, 0, 1, 1])(t) if steps else 0 * t
-        if steps:
-            walks *= 1 - _ease((t - steps[-1].end_s) / 0.4)
-        trans = np.stack([aside_m, self.stands_m - low_m * walks + up_m, ahead_m], axis=1)
+            aside_m = (0.03 if step.foot else -0.03) * self.scale  # over the foot that stands
+            knots.append(((step.start_s + step.end_s) / 2, aside_m, *places[1 - step.foot]))
+            places[step.foot] = np.array([step.up_m, step.ahead_m * self.scale])
+        knots += [(at_s, 0.0, *np.mean(places, axis=0)) for at_s in (ends_s, max(ends_s, seconds) + 1.0)]
+        at_s, *path = np.array(knots).T
+        trans = np.stack([PchipInterpolator(at_s, values)(t) for values in path], axis=1)
+        walks = _ease((t - begins_s) / 0.3) * (1 - _ease((t - ends_s + 0.3) / 0.4))
+        trans[:, 1] += self.stands_m - WALKS_LOWER_M * walks
         trans[:, 1] = self._within_reach(trans, feet)
         return self._motion(t, trans, np.zeros(len(t)), feet)
 
@@ -130,14 +128,19 @@ class Figure:
             landed = into - air_s
             flies = (into > 0) & (landed < 0)
             flying |= flies
-            for when, value in (
-                ((into >= -push_s - bend_s) & (into < -push_s), -crouch_m * _ease((into + push_s + bend_s) / bend_s)),
-                ((into >= -push_s) & (into <= 0), -crouch_m + crouch_m * ((into + push_s) / push_s) ** 2),
-                (flies, speed * into - GRAVITY / 2 * into**2),
-                ((landed >= 0) & (landed < push_s), -crouch_m + crouch_m * (1 - landed / push_s) ** 2),
-                ((landed >= push_s) & (landed < push_s + bend_s), -crouch_m * _ease(1 - (landed - push_s) / bend_s)),
-            ):
-                rise_m = np.where(when, value, rise_m)
+            goes_down, pushes = _ease((into + push_s + bend_s) / bend_s), (into + push_s) / push_s
+            catches, comes_up = 1 - landed / push_s, _ease(1 - (landed - push_s) / bend_s)
+            rise_m = np.select(
+                [into < -push_s - bend_s, into < -push_s, into <= 0, flies, landed < push_s, landed < push_s + bend_s],
+                [
+                    rise_m,
+                    -crouch_m * goes_down,
+                    crouch_m * (pushes**2 - 1),
+                    speed * into - GRAVITY / 2 * into**2,
+                    crouch_m * (catches**2 - 1),
+                    -crouch_m * comes_up,
+                ],
+            )
         feet = self._feet(t, [])
         feet.balls_m[..., 1] += np.where(flying, rise_m, 0.0)[:, None]
         feet.planted[flying] = False

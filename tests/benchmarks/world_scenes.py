@@ -70,13 +70,13 @@ def _step_up(figure: Figure) -> Motion:
 
 def _side_by_side(figures: tuple[Figure, ...]) -> tuple[Motion, ...]:
     places = zip(figures, (-0.6, 0.6), strict=True)
-    return tuple(figure.stepping(8.0, []).turned(10.0, (across_m, 0.0)) for figure, across_m in places)
+    return tuple(figure.standing(8.0).turned(10.0, (across_m, 0.0)) for figure, across_m in places)
 
 
 TWO_M = (1.55, 1.90)
 JUMP_M, STEP_M, UP_SINCE_S = 0.30, 0.20, 2.9
 SCENES = {
-    "stands": _alone(lambda figure: figure.stepping(8.0, [])),
+    "stands": _alone(lambda figure: figure.standing(8.0)),
     "walks across": _alone(lambda figure: figure.stepping(7.0, walk(8, 0.5)), 80.0, (-1.8, -0.2)),
     "walks up": _alone(lambda figure: figure.stepping(7.0, walk(6, 0.5)), 10.0, (0.0, -1.5)),
     "jumps": _alone(lambda figure: figure.jumping([STILL_S, 4.0, 6.5], 9.0, JUMP_M)),
@@ -86,7 +86,7 @@ SCENES = {
     "sits": _alone(_sits, 40.0),
     "two, heights told": Scene(TWO_M, _side_by_side, TWO_M),
     "two": Scene(TWO_M, _side_by_side),
-    "a minute": _alone(lambda figure: figure.stepping(60.0, [])),
+    "a minute": _alone(lambda figure: figure.standing(60.0)),
 }
 
 
