@@ -5,7 +5,7 @@ A pure machine over solved frames and their times: it reads no clock, draws noth
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -48,7 +48,7 @@ _GAVE_UP = {  # what the end of all patience makes of a hint
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """One body of the calibration, as one frame has it."""
+    """One body of the calibration, as one frame alone has it: no foot is held where it stands."""
 
     t: float
     person: Person
@@ -108,7 +108,7 @@ class Guide:
             self._interrupt()
             return CROWD if len(people) > 1 else NOBODY
         (person,) = people
-        joints_cam = ((person.pose.joints - solved.T_world_cam) @ solved.camera.R_world_cam).astype(np.float32)
+        joints_cam = ((person.raw.joints - solved.T_world_cam) @ solved.camera.R_world_cam).astype(np.float32)
         stance = Stance(t, person, solved.camera, joints_cam)
         if self._part and not self._is_the_same(stance):
             self.standing, self.sides, self._part = [], ([], []), 0
@@ -123,8 +123,10 @@ class Guide:
                 side.clear()
 
     def _is_the_same(self, stance: Stance) -> bool:
+        """Whether it is the person who stood, before the same camera; its tilt may become known after that."""
         first = self.standing[0]
-        same_camera = differs_deg(stance.camera, first.camera) <= _ANOTHER_CAMERA_DEG
+        now = stance.camera if not self._part else replace(first.camera, fov_deg=stance.camera.fov_deg)
+        same_camera = differs_deg(now, first.camera) <= _ANOTHER_CAMERA_DEG
         return same_camera and stance.person.id == first.person.id and stance.t >= first.t
 
     def _stand(self, stance: Stance, size: tuple[int, int]) -> str:
@@ -166,7 +168,7 @@ def _lasted(side: list[Stance]) -> bool:
 
 def _hindrance(stance: Stance, size: tuple[int, int]) -> str | None:
     """What keeps this body from being one that stands with its arms down, in full view."""
-    seen, joints = stance.person.tracked.landmarks, stance.person.pose.joints
+    seen, joints = stance.person.tracked.landmarks, stance.person.raw.joints
     inside = ((seen.image_px[_LEGS] >= 0) & (seen.image_px[_LEGS] < np.array(size))).all()
     if not (inside and (seen.visibility[_LEGS] > SEEN).all()):
         return LEGS_UNSEEN

@@ -22,7 +22,7 @@ from realtime.messages import Camera, CameraPose
 
 Array = NDArray[np.float32]
 
-LEAST_ROLL_DEG, MOST_ROLL_DEG = 3.0, 20.0  # that steps may tell: below it is their own noise, above no camera's
+LEAST_ROLL_DEG, MOST_ROLL_DEG = 2.0, 20.0  # that steps may tell: below it is their own noise, above no camera's
 _BETTER = 0.5  # of the feet's spread in height that must be gone
 _ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
 

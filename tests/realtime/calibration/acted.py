@@ -68,11 +68,11 @@ def picture(left_m: float | None, *, bare: bool = False) -> NDArray[np.uint8]:
     return cv2.GaussianBlur(scene, (3, 3), 0)
 
 
-def film(path: Path, *places_m: float | None) -> Path:
-    """A video of `FPS` pictures a second, a picture a place."""
+def film(path: Path, *places_m: float | None, bare: bool = False) -> Path:
+    """A video of `FPS` pictures a second, a picture a place (see `picture`)."""
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), FPS, SIZE)
     for left_m in places_m:
-        writer.write(picture(left_m))
+        writer.write(picture(left_m, bare=bare))
     writer.release()
     return path
 

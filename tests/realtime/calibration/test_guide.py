@@ -78,6 +78,13 @@ def test_the_right_side_may_come_first(played: Played) -> None:
     assert told[-2:] == [words.TWO_LEFT, "Calibrated"]
 
 
+def test_feet_that_are_held_where_they_stand_hide_no_step(played: Played) -> None:
+    """Somebody who shuffles, and whose body the lock of feet keeps back."""
+    played.play(STILL_S + 0.2, standing)
+    kept_back = replace(person(0.4), pose=person(0.1).pose)
+    assert played.play(SIDE_S + 0.6, lambda t: (kept_back,))[-1] == words.TWO_RIGHT
+
+
 @pytest.mark.parametrize(
     ("acting", "hint", "why"),
     [
@@ -139,11 +146,17 @@ def test_somebody_else_begins_from_the_beginning(played: Played) -> None:
     assert {stance.person.id for stance in played.guide.standing} == {7}
 
 
-def test_a_camera_found_to_be_another_one_begins_from_the_beginning(played: Played) -> None:
+@pytest.mark.parametrize(("stood_s", "found"), [(0.9, {"pitch_deg": 22.0}), (1.1, {"fov_deg": 40.0})])
+def test_a_camera_found_to_be_another_one_begins_from_the_beginning(played: Played, stood_s: float, found) -> None:
+    played.play(stood_s * STILL_S, standing)
+    camera = replace(CAMERA, **found)
+    assert played.play(1.0, standing, camera=camera)[-1] == words.STAND
+    assert {stance.camera for stance in played.guide.standing} == {camera}
+
+
+def test_a_tilt_that_people_tell_by_having_stood_lets_them_step_on(played: Played) -> None:
     played.play(STILL_S + 0.2, standing)
-    found = replace(CAMERA, pitch_deg=CAMERA.pitch_deg + 12)
-    assert played.play(1.0, standing, camera=found)[-1] == words.STAND
-    assert {stance.camera for stance in played.guide.standing} == {found}
+    assert played.play(1.0, standing, camera=replace(CAMERA, pitch_deg=22.0)) == [words.LEFT]
 
 
 def test_a_clip_that_ends_too_soon_says_where_it_was(played: Played) -> None:
