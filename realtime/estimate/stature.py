@@ -32,6 +32,7 @@ FEWEST, MOST = 12, 600  # looks that count: at least 1.2 s, and the latest minut
 GROW_S = 2.0  # from one size to another, gently
 NOTICED, GROWS = 0.005, 0.02  # shares by which a size must differ to be taken up, and for feet to be let go on the way
 PATIENCE_S = 5.0  # that a newcomer's feet do not tell where the floor is
+BESIDE_S = 1.0  # since when whoever tells the floor may be out of sight
 SEEN, STANDS = 0.5, 0.5  # of a leg's joints, and contact of its heel or toe
 UPRIGHT = math.cos(math.radians(30.0))  # of the way from the ankles to the neck
 FLATTEST = 10.0  # cotangent of the angle under which the soles are seen: a flatter ray tells next to nothing
@@ -112,13 +113,16 @@ class Statures:
                 self._learn(estimate.person.id, person, look, self._world.body.stature_of(pose.betas))
 
     def unknown(self, t: float) -> frozenset[int]:
-        """Numbers of people whose size is about to be known: until then their feet tell no floor and stand nowhere."""
-        anybody_fixed = self._is_given or self._own is not None
+        """Numbers of people whose size is about to be known: until then their feet tell no floor and stand nowhere.
+
+        Beside somebody who tells it, that is: of people who come one after the other, each stands on the floor.
+        """
+        floor_is_told = any(person.fixed and 0 <= t - person.seen_t < BESIDE_S for person in self._people.values())
 
         def waits(person: _Person) -> bool:
             if person.fixed or person.learnt is not None:
                 return person.growing
-            return anybody_fixed and 0 <= t - person.came_t < PATIENCE_S
+            return floor_is_told and 0 <= t - person.came_t < PATIENCE_S
 
         return frozenset(number for number, person in self._people.items() if waits(person))
 

@@ -208,3 +208,12 @@ def test_feet_of_somebody_whose_size_is_not_known_yet_do_not_tell_the_floor(body
     assert not run.statures.unknown(run.t)
     run.scales(6, ADULT, replace(CHILD, id=2, stands=False))  # of somebody who never stands, after a while
     assert not run.statures.unknown(run.t)
+
+
+def test_who_comes_after_the_others_have_gone_stands_on_the_floor_at_once(body: BodyModel) -> None:
+    """intel_rooms: visitors alone in the room, one after the other; the sixth hung 0.65 m above it for four seconds."""
+    run = Run(body)
+    run.scales(3, ADULT)
+    run.t += 5
+    run.step(CHILD)
+    assert not run.statures.unknown(run.t)
