@@ -28,7 +28,7 @@ def solved(pitch_deg: float, seconds: float, *heights_m: float) -> list[SolvedFr
     scene = Scene(
         (1.55, 1.90),
         lambda figures: tuple(
-            figure.stepping(seconds, []).turned(10.0, at_m) for figure, at_m in zip(figures, places, strict=True)
+            figure.standing(seconds).turned(10.0, at_m) for figure, at_m in zip(figures, places, strict=True)
         ),
     )
     people = scene.people(body, FPS)
