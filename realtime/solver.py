@@ -49,7 +49,7 @@ class Solver:
         """
         self._estimator = estimator
         self._limbs = CalmLimbs(world.body)
-        self._statures = Statures(world, heights_m)
+        self._statures = Statures(world, heights_m, at_once=look_ahead)
         self._world = world
         self._watch = watch
         self._grounding = Grounding(world, feet or Feet(world.body))

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 SHORTEST_M, TALLEST_M = 0.5, 2.2
 HARDLY_M = 2.0  # who seems taller beside somebody of the body's own size tells that this is a child
-EVERY_S = 0.1  # between two looks at a person's soles
+EVERY_S, SELDOM_S = 0.1, 0.5  # between two looks at a person's soles, also where the size is fixed and the floor known
 FEWEST, MOST = 12, 600  # looks that count: at least 1.2 s, and the latest minute
 GROW_S = 2.0  # from one size to another, gently
 NOTICED, GROWS = 0.005, 0.02  # shares by which a size must differ to be taken up, and for feet to be let go on the way
@@ -72,11 +72,13 @@ class Statures:
 
     world: its body is as tall as the first of `heights_m`. heights_m: of the first people to come, in that order; of
     several in one frame the one with the lowest number came first. Whoever comes after them is learnt. Without any, the
-    first person who is seen to stand keeps the body's own size. The sizes of those do not change.
+    first person who is seen to stand keeps the body's own size. The sizes of those do not change. at_once: nobody
+    watches, so people need not grow to the size that was learnt.
     """
 
-    def __init__(self, world: World, heights_m: Sequence[float] = ()) -> None:
+    def __init__(self, world: World, heights_m: Sequence[float] = (), *, at_once: bool = False) -> None:
         self._world = world
+        self._at_once = at_once
         self._given, self._is_given = deque(heights_m), bool(heights_m)
         self._body_m = next(iter(heights_m), 0.0)
         self._own: _Person | None = None  # who has the body's own size
@@ -104,13 +106,14 @@ class Statures:
         t = smoothed.frame.t_capture
         for estimate, pose, stands in zip(smoothed.estimates, smoothed.poses, contacts, strict=True):
             person = self._people[estimate.person.id]
-            if 0 <= t - person.looked_t < EVERY_S or not (stands > STANDS).any():
+            every_s = SELDOM_S if person.fixed and len(self._floor) > FEWEST else EVERY_S
+            if 0 <= t - person.looked_t < every_s or not (stands > STANDS).any():
                 continue
             person.looked_t = t
             on_feet = stands.reshape(2, 2).max(axis=1) > STANDS
             look = self._standing(pose, on_feet & (estimate.joint_confidence[_LEGS].min(axis=1) > SEEN))
             if look is not None:
-                self._learn(estimate.person.id, person, look, self._world.body.stature_of(pose.betas))
+                self._learn(estimate.person.id, person, look, pose.betas)
 
     def unknown(self, t: float) -> frozenset[int]:
         """Numbers of people whose size is about to be known: until then their feet tell no floor and stand nowhere.
@@ -170,8 +173,7 @@ class Statures:
             return None
         return math.log(-soles_m / pose.scale), flatness
 
-    def _learn(self, person_id: int, person: _Person, look: _Look, stature_m: float) -> None:
-        """Take in a look at somebody who is `stature_m` tall at scale 1."""
+    def _learn(self, person_id: int, person: _Person, look: _Look, betas: Array) -> None:
         if not self._is_given and self._own is None:
             self._own, person.fixed = person, True
         if person.fixed:
@@ -181,6 +183,7 @@ class Statures:
         learnt = self._learnt(person)
         if learnt is None:
             return
+        stature_m = self._world.body.stature_of(betas)
         learnt = min(max(learnt, SHORTEST_M / stature_m), TALLEST_M / stature_m)
         if learnt * stature_m > HARDLY_M and self._own is not None:
             self._own.fixed, self._own.came_t = False, person.seen_t
@@ -190,6 +193,8 @@ class Statures:
         elif person.learnt is None:
             logger.info("person %d is %.2f m tall, by where their feet are", person_id, learnt * stature_m)
             self._take_up(person, learnt)
+            if self._at_once:
+                person.before = (-math.inf, learnt)
         elif person.scale == person.learnt and abs(learnt / person.learnt - 1) > NOTICED:
             self._take_up(person, learnt)
 

@@ -107,6 +107,15 @@ def test_a_child_beside_an_adult_comes_to_its_size_without_a_jump(body: BodyMode
     assert np.abs(np.diff(np.log(scales[:, 1]))).max() < 0.02
 
 
+def test_where_nobody_watches_a_size_is_taken_up_at_once(body: BodyModel) -> None:
+    run = Run(body)
+    run.statures = Statures(run.world, at_once=True)
+    scales = run.scales(2, ADULT, CHILD)[:, 1]
+    assert scales[-1] == pytest.approx(0.65, abs=0.003)
+    assert ((scales == 1.0) | (np.abs(scales - 0.65) < 0.003)).all()
+    assert not run.statures.unknown(run.t)
+
+
 def test_the_picture_stays_the_same(body: BodyModel) -> None:
     run = Run(body, 1.7, 1.2)
     estimate = run.estimate(CHILD)
