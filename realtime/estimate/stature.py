@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engine.skeleton import JOINT_NAMES
 from realtime.body.world import World
-from realtime.calibration.upright import body_up, straight_legs
+from realtime.calibration.upright import straight_legs
 from realtime.calibration.watch import differs_deg
 from realtime.estimate.smoothing import Smoothed
 from realtime.messages import Array, Camera, CameraPose
@@ -34,7 +34,7 @@ NOTICED, GROWS = 0.005, 0.02  # shares by which a size must differ to be taken u
 PATIENCE_S = 5.0  # that a newcomer's feet do not tell where the floor is
 BESIDE_S = 1.0  # since when whoever tells the floor may be out of sight
 SEEN, STANDS = 0.5, 0.5  # of a leg's joints, and contact of its heel or toe
-UPRIGHT = math.cos(math.radians(30.0))  # of the way from the ankles to the neck
+UPRIGHT = math.cos(math.radians(30.0))  # of the way from the ankle to the hip
 FLATTEST = 10.0  # cotangent of the angle under which the soles are seen: a flatter ray tells next to nothing
 MOST_SPREAD = 0.06  # median deviation of a person's looks, as a share
 MOST_DOUBT = 0.05  # share by which a camera that is turned within its doubt would change the answer
@@ -164,12 +164,14 @@ class Statures:
         return person
 
     def _standing(self, pose: CameraPose, legs: NDArray[np.bool_]) -> _Look | None:
-        """A look at somebody who stands upright, straight on one of these legs (2,), if the ray to the soles tells."""
+        """A look at somebody who stands upright, on one of these legs (2,) that is straight, if the ray tells."""
         joints, soles_m = self._world.before_camera(pose)
-        if not np.isfinite(joints).all() or soles_m >= 0 or not (straight_legs(joints) & legs).any():
+        if not np.isfinite(joints).all() or soles_m >= 0:
             return None
+        hips, _, ankles, _ = joints[_LEGS].swapaxes(0, 1)
+        upright = (hips - ankles)[:, 1] > UPRIGHT * np.linalg.norm(hips - ankles, axis=1)
         flatness = float(np.hypot(*joints[0, [0, 2]])) / -soles_m
-        if body_up(joints)[1] < UPRIGHT or flatness > FLATTEST:
+        if flatness > FLATTEST or not (legs & upright & straight_legs(joints)).any():
             return None
         return math.log(-soles_m / pose.scale), flatness
 
