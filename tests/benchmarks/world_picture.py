@@ -29,13 +29,13 @@ from realtime.outputs.scene import BodyShader, person_colour
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
-PX_PER_M = 150.0
+PX_PER_M = 140.0
 COLUMN_M, ABOVE_M, BELOW_M = 1.5, 2.0, 0.35  # of a body's box; what lies under the floor must show
 TWICE = 2  # drawn larger, then shrunk: soft edges
 BACKGROUND, FLOOR, UNDER, INK = (250, 249, 247), (150, 146, 140), (236, 233, 228), (70, 70, 70)  # BGR
 SUNK_M, SUNK = 0.02, np.array([0.85, 0.25, 0.2], np.float32)  # what lies deeper under the floor, and its colour
 ROWS: tuple[tuple[str, CameraConfig, FeetMode], ...] = (
-    ("before: a level camera, 60 degrees wide, is assumed", CameraConfig(60.0, 0.0, 0.0), "off"),
+    ("before: a level camera, 60 degrees wide, is assumed, feet are not held", CameraConfig(60.0, 0.0, 0.0), "off"),
     ("now: without a flag", CameraConfig(), "lock"),
 )
 
@@ -43,7 +43,7 @@ ROWS: tuple[tuple[str, CameraConfig, FeetMode], ...] = (
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO")
-    parser.add_argument("--frame", type=int, default=50, help="of every video (50)")
+    parser.add_argument("--frame", type=int, default=75, help="of every video (75)")
     parser.add_argument("--write", type=Path, default=Path("docs/images/world.png"), metavar="FILE")
     args = parser.parse_args()
     body = load_body("open")
