@@ -16,14 +16,14 @@ if __name__ == "__main__":
     ctrl_c_ends_at_once()  # before the imports below, which take seconds
 
 from realtime.app import App
-from realtime.command import parse
+from realtime.command import PROGRAM, parse
 from realtime.pipeline import StageFailed
 from realtime.status_line import StatusLine
 
 logger = logging.getLogger("run_live")
 
 
-@command("run_live.py")
+@command(PROGRAM)
 def main(arguments: list[str] | None = None) -> int:
     """Run until the source ends or Ctrl-C. Exit codes: 0 clean, 1 failed while running, 2 bad input, 130 interrupted
     before it began, or twice."""
@@ -37,7 +37,7 @@ def main(arguments: list[str] | None = None) -> int:
                 report = app.run(tell=line.show)
     except StageFailed as failure:
         logger.debug("the stage's traceback", exc_info=failure)
-        print(f"run_live.py: {failure}", file=sys.stderr)
+        print(f"{PROGRAM}: {failure}", file=sys.stderr)
         return EXIT_FAILED
     print("\n".join(report.lines()))
     if config.report is not None:

@@ -12,6 +12,9 @@ from typing import Any, NoReturn
 from engine.config import ConfigError, load_config
 from realtime.config import LiveConfig
 
+# What the user called: the console script of an installed package, or the file in a checkout.
+PROGRAM = "tokenmocap" if Path(sys.argv[0]).stem == "tokenmocap" else "run_live.py"
+
 # flag's destination -> where it goes in LiveConfig
 _PLACES = {
     "cam": "source.cam",
@@ -57,7 +60,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     parser = _Parser(
-        prog="run_live.py",
+        prog=PROGRAM,
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
         description="A person in front of a camera moves a 3D body, live.",
