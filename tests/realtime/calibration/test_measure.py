@@ -87,3 +87,12 @@ def test_a_sloping_floor_rolls_no_camera() -> None:
     for place, up_m in zip(places, (0.0, 0.05, -0.05), strict=True):
         place[:] = [replace(s, joints_cam=s.joints_cam + up_m * TRUE.up_cam) for s in place]
     assert rolled_by_steps(held, *places) is held
+
+
+def test_feet_that_no_roll_brings_to_one_height_roll_no_camera() -> None:
+    """Somebody who stood on something and stepped off it."""
+    true, held = replace(TRUE, roll_deg=5.0), Camera(62.0, 14.0, 0.0, "people", 9.0)
+    places = [stances(left_m, true, held) for left_m in (0.0, 0.4, -0.4)]
+    assert rolled_by_steps(held, *places) is not held
+    places[0] = [replace(s, joints_cam=s.joints_cam + 0.08 * true.up_cam) for s in places[0]]
+    assert rolled_by_steps(held, *places) is held
