@@ -45,3 +45,7 @@ MIRROR_LANDMARKS = _mirrored(LANDMARK_NAMES)
 # The twelve landmarks that sit (nearly) on joints, and those joints: shoulders, elbows, wrists, hips, knees, ankles.
 LIMB_LANDMARKS = np.array([11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
 LIMB_JOINTS = np.array([16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8])
+
+# What may stand on the floor, in the order in which contacts are told, and the landmarks there.
+CONTACT_NAMES = ("left_heel", "left_toe", "right_heel", "right_toe")
+CONTACT_LANDMARKS = np.array([29, 31, 30, 32])

@@ -14,7 +14,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TypeVar
 
-from realtime.body.feet import Feet
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
@@ -29,6 +28,7 @@ from realtime.config import LiveConfig
 from realtime.errors import UserError
 from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
 from realtime.fanout import FanOut
+from realtime.ground.feet import Feet
 from realtime.messages import Frame, Sighting, SolvedFrame
 from realtime.outputs.display import NoDisplayError, why_no_window
 from realtime.outputs.overlay import LiveStatus

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from realtime.body.feet import FeetMode
 from realtime.capture.source import SourceConfig
 from realtime.estimate.smoothing import SmoothingConfig
+from realtime.ground.feet import FeetMode
 from realtime.outputs.web import WebConfig
 from realtime.outputs.window import ViewerConfig
 from realtime.perception.config import PerceptionConfig

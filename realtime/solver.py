@@ -11,7 +11,6 @@ import numpy as np
 
 from engine.skeleton import LANDMARK_NAMES
 from realtime.attendance import Attendance
-from realtime.body.feet import Feet
 from realtime.body.world import Turned, World
 from realtime.calibration.blend import CameraBlend
 from realtime.calibration.upright import SEEN as STANDING_SEEN
@@ -21,8 +20,9 @@ from realtime.estimate.coasting import Coaster
 from realtime.estimate.estimator import Estimator
 from realtime.estimate.look_ahead import LookAheadSmoother
 from realtime.estimate.smoothing import PoseSmoother, Smoothed, SmoothingConfig
-from realtime.estimate.stature import Statures
-from realtime.grounding import Grounding, Stance
+from realtime.ground.feet import Feet
+from realtime.ground.grounding import Grounding, Stance
+from realtime.ground.stature import Statures
 from realtime.messages import Camera, CameraPose, Estimate, Frame, Person, Sighting, SolvedFrame
 
 _LEGS = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("hip", "knee", "ankle"))]

@@ -8,8 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.contacts import POINTS
+from engine.skeleton import CONTACT_LANDMARKS, JOINT_NAMES
 from realtime.body.floor import Floor
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
@@ -46,7 +45,7 @@ class World:
 
     def __init__(self, body: BodyModel, camera: Camera = LEVEL) -> None:
         self._body = body
-        soles = body.landmark_rest[POINTS]
+        soles = body.landmark_rest[CONTACT_LANDMARKS]
         lowest_m = min(body.landmark_rest[:, 1].min(), body.joints_template[:, 1].min())
         self._soles_m: Array = soles[:, 1] - lowest_m  # heights on flat feet
         self._sole_points: Array = soles - body.joints_template[_SOLES]  # (4, 3) from the joints that they hang on

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from engine.config import ConfigError, from_dict
 from engine.skeleton import NUM_JOINTS
-from realtime.body.feet import sole_below_joints_m
-from realtime.body.foot_lock import SOLE_M
 from realtime.body.model import BodyModel
 from realtime.errors import UserError
+from realtime.ground.feet import sole_below_joints_m
+from realtime.ground.foot_lock import SOLE_M
 from realtime.outputs.session import sync_folder
 
 if os.name == "posix":

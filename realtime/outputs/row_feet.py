@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.body.foot_lock import CHANGED_JOINTS, FootLock
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.rotations import rotmat_from_quaternion
 from realtime.estimate.both_ways import Floats
 from realtime.estimate.memory import MAX_GAP_S
+from realtime.ground.foot_lock import CHANGED_JOINTS, FootLock
 from realtime.messages import WorldPose
 from realtime.outputs.row_poses import RowPoses
 

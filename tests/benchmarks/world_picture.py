@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from realtime.app import App
-from realtime.body.feet import FeetMode
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.capture.source import SourceConfig
 from realtime.config import CameraConfig, LiveConfig
+from realtime.ground.feet import FeetMode
 from realtime.messages import SolvedFrame
 from realtime.outputs.rasteriser import rasterise
 from realtime.outputs.scene import BodyShader, person_colour

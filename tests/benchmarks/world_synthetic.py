@@ -30,12 +30,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from realtime.body.feet import Feet, FeetMode
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
 from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
 from realtime.estimate.smoothing import SmoothingConfig
+from realtime.ground.feet import Feet, FeetMode
 from realtime.messages import Camera, Estimate, Sighting, SolvedFrame
 from realtime.solver import Solver
 from tests.benchmarks.world_measures import Found, added_ms, measures

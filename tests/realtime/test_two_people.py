@@ -14,7 +14,7 @@ from realtime.estimate.smoothing import SmoothingConfig
 from realtime.messages import Estimate, Frame, Person, Sighting, SolvedFrame
 from realtime.solver import Solver
 from tests.benchmarks.world_scenes import Scene, camera, sightings
-from tests.realtime.estimate.test_stature import ADULT, CAMERA, CHILD, PICTURE, Run, Stander
+from tests.realtime.ground.test_stature import ADULT, CAMERA, CHILD, PICTURE, Run, Stander
 
 FPS = 15
 APART_M = 1.2

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.contacts import CONTACTS
+from engine.skeleton import CONTACT_NAMES, JOINT_NAMES
 from realtime.outputs.session import SessionHead
 
 
@@ -17,7 +16,7 @@ def csv_parts(session: SessionHead) -> Iterator[str]:
     columns = ["time_s", "valid", "confidence", *(f"{name}_{axis}" for name in JOINT_NAMES for axis in "xyz")]
     keys = ["timestamps", "valid", "confidence", "joints"]
     if session.has_contacts:
-        columns += [f"{name}_contact" for name in CONTACTS]
+        columns += [f"{name}_contact" for name in CONTACT_NAMES]
         keys.append("contacts")
     yield ",".join(columns) + "\n"
     for rows in session.blocks(*keys):

@@ -11,7 +11,6 @@ from onnx import TensorProto, helper, numpy_helper
 from scipy.spatial.transform import Rotation
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_LANDMARKS
-from realtime.body.feet import Feet
 from realtime.body.model import BodyModel
 from realtime.body.projection import PinholeCamera
 from realtime.body.world import World
@@ -19,6 +18,7 @@ from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.estimate.networks import NetworkFileError
 from realtime.estimate.smoothing import SmoothingConfig
 from realtime.estimate.tokens import TokenSmoothing
+from realtime.ground.feet import Feet
 from realtime.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
 from realtime.solver import Solver
 

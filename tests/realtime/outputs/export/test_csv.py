@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.body.contacts import CONTACTS
+from engine.skeleton import CONTACT_NAMES
 from realtime.export import main
 from realtime.outputs.export.joints_csv import csv_parts
 from realtime.outputs.session import Session
@@ -24,7 +24,7 @@ def test_csv(path: Path, session: Session, tmp_path: Path) -> None:
         np.testing.assert_allclose(read, session.joints[:, index], atol=1e-6)
     np.testing.assert_allclose([float(row["time_s"]) for row in rows], np.arange(FRAMES) / 60, atol=1e-6)
     assert {row["valid"] for row in rows} == {"1"}
-    told = [[float(row[f"{name}_contact"]) for name in CONTACTS] for row in rows]
+    told = [[float(row[f"{name}_contact"]) for name in CONTACT_NAMES] for row in rows]
     np.testing.assert_allclose(told, session.contacts, atol=6e-4)
 
 

@@ -11,13 +11,10 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import LANDMARK_NAMES
+from engine.skeleton import CONTACT_LANDMARKS
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]
-
-CONTACTS = ("left_heel", "left_toe", "right_heel", "right_toe")
-POINTS = [LANDMARK_NAMES.index(name.replace("toe", "foot_index")) for name in CONTACTS]
 
 _SPAN_S, _SHORTEST_S = 0.1, 0.05  # over which a speed is taken
 _UP_DOWN = 1.5  # motion up or down the picture may be along the line of sight, which hardly shows: it counts for more
@@ -43,13 +40,13 @@ class FootContacts:
         self._level_m = 0.0  # above the floor, where the person seemed to stand last
 
     def update(self, t: float, image_px: Array, visibility: Array, metres_per_px: float, height_m: Floats) -> Array:
-        """(4,) 0..1 at time t (s), in the order of CONTACTS.
+        """(4,) 0..1 at time t (s), in the order of CONTACT_NAMES.
 
         image_px (33, 2) and visibility (33,) of the landmarks; metres_per_px at the person's distance; height_m (4,)
         of the body's heels and toes above the floor.
         """
         dt = t - self._past[-1][0] if self._past else 0.0
-        speed_m_s = self._speed_px_s(t, image_px[POINTS].astype(np.float64)) * metres_per_px
+        speed_m_s = self._speed_px_s(t, image_px[CONTACT_LANDMARKS].astype(np.float64)) * metres_per_px
         slow = speed_m_s < np.where(self._stands, _STARTS_M_S, _STOPS_M_S)
         self._slow_since = np.where(slow, np.minimum(self._slow_since, t), np.inf)
         lowest_m = float(height_m.min())
@@ -57,7 +54,7 @@ class FootContacts:
         where_it_stood = min(abs(lowest_m), abs(lowest_m - self._level_m)) < _LEVEL_M
         likely = where_it_stood & (height_m < lowest_m + _LEG_M)
         settled = self._stands | likely | (t - self._slow_since >= _DWELL_S)
-        self._stands = slow & flat & settled & (visibility[POINTS] > _SEEN)
+        self._stands = slow & flat & settled & (visibility[CONTACT_LANDMARKS] > _SEEN)
         if self._stands.any():
             self._level_m = float(height_m[self._stands].min())
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 
 from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
-from realtime.body.feet import Feet
 from realtime.body.projection import PinholeCamera
 from realtime.body.world import Turned, World
 from realtime.estimate.seen import UNSEEN
+from realtime.ground.feet import Feet
 from realtime.messages import Array, CameraPose, Estimate, Frame, WorldPose
 
 _FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
@@ -90,7 +90,7 @@ class Grounding:
     def stand(
         self, t: float, person_id: int, turned: Turned, placed: WorldPose, stance: Stance, *, turning: bool
     ) -> WorldPose:
-        """The placed body with its feet where they stand; see `realtime.body.foot_lock`."""
+        """The placed body with its feet where they stand; see `realtime.ground.foot_lock`."""
         if self._world.origins != self._origins:
             self._feet.begin_anew()
             self._origins = self._world.origins

@@ -13,7 +13,7 @@ from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.body.world import World
 from realtime.estimate.smoothing import Smoothed
-from realtime.estimate.stature import Statures
+from realtime.ground.stature import Statures
 from realtime.messages import Camera, CameraPose, Estimate, Frame, Landmarks, TrackedPerson
 
 FPS = 30

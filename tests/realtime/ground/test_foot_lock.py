@@ -8,11 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from realtime.body.foot_lock import CHANGED_JOINTS, FootLock
 from realtime.body.kinematics import forward_kinematics
-from realtime.body.model import BodyModel
 from realtime.body.rotations import rotmat_from_quaternion
 from realtime.body.smpl_file import load_body
+from realtime.ground.foot_lock import CHANGED_JOINTS, FootLock
 from realtime.messages import WorldPose
 
 BOTH, LEFT, NONE = (np.array(c, np.float32) for c in ((1, 1, 1, 1), (1, 1, 0, 0), (0, 0, 0, 0)))
@@ -22,8 +21,8 @@ LEG_LENGTHS = ((1, 4), (4, 7), (7, 10), (2, 5), (5, 8), (8, 11))
 
 
 @pytest.fixture(scope="module")
-def rest(open_body: BodyModel) -> np.ndarray:
-    return open_body.rest_joints(np.zeros((1, 10), np.float32))[0]
+def rest() -> np.ndarray:
+    return _rest()
 
 
 def standing(rest: np.ndarray, offset_m=(0.0, 0.0, 0.0), knee_rad: float = 0.3, rng=None, jitter_rad=0.0) -> WorldPose:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.skeleton import JOINT_NAMES
 from realtime.body.leg import reach
 from realtime.body.rotations import cross, exp_so3, quaternion_from_rotmat, rotmat_from_quaternion
-from realtime.body.supports import STANDS
+from realtime.ground.supports import STANDS
 from realtime.messages import WorldPose
 
 Array = NDArray[np.float32]
@@ -83,8 +83,8 @@ class FootLock:
     ) -> WorldPose:
         """The pose with its feet where they stand; the very same object where nothing moves.
 
-        rest_joints (24, 3) of this person; contacts (4,) of `realtime.body.contacts`; support_m (2,) of
-        `realtime.body.supports`; turning: the world turns about the person, as more has become known of the camera.
+        rest_joints (24, 3) of this person; contacts (4,) of `realtime.ground.contacts`; support_m (2,) of
+        `realtime.ground.supports`; turning: the world turns about the person, as more has become known of the camera.
         A pose that is not finite is returned as it is.
         """
         if not (np.isfinite(pose.joints).all() and np.isfinite(pose.rotations).all()):

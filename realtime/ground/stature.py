@@ -100,7 +100,7 @@ class Statures:
         )
 
     def look(self, smoothed: Smoothed, contacts: Sequence[Array]) -> None:
-        """Learn from a frame of `sized` people; contacts (4,) of each, as of `realtime.body.contacts`."""
+        """Learn from a frame of `sized` people; contacts (4,) of each, as of `realtime.ground.contacts`."""
         if not self._knows_camera():
             return
         t = smoothed.frame.t_capture

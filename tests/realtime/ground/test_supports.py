@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realtime.body.supports import Supports
+from realtime.ground.supports import Supports
 
 BOTH, LEFT, RIGHT, NONE = (np.array(c, np.float32) for c in ((1, 1, 1, 1), (1, 1, 0, 0), (0, 0, 1, 1), (0, 0, 0, 0)))
 
