@@ -30,7 +30,8 @@ _LEVEL_AT_ONCE = 0.3
 _TURNS_RAD = 0.5  # that a foot is turned at most to lie flat
 _TURNING_S = 0.2  # in which feet go where they are seen while the world turns, as the camera becomes known
 _TURNING_RETURNS_S = np.full(3, _TURNING_S)
-_UNDER_M = 0.01  # of a foot may be under the floor before the leg bends
+_UNDER_M = 0.01  # of a foot may be under the floor before the leg bends ...
+_LIFT_M = 0.15  # ... by so much at most: for somebody deeper down the floor gives way, and no leg folds up
 _TO_HEEL = np.array([0.0, 1.0, -0.4])  # from the ankle, times the way to the ball: as low, and behind
 _PARTS = ("hip", "knee", "ankle", "foot")
 _LEGS = np.array([[JOINT_NAMES.index(f"{side}_{part}") for part in _PARTS] for side in ("left", "right")])
@@ -109,7 +110,7 @@ class FootLock:
         bends = strength[:, None] * (offs - self._root_off)
         bends[:, 1] *= 1 - (1 - _LEVEL_AT_ONCE) * np.exp(-self._ages_s.max(axis=1) / _LEVELS_S)
         lowest_m = (legs.points[..., 1] + self._root_off[1] + bends[:, None, 1]).min(axis=1)
-        bends[:, 1] += np.maximum(0.0, flat_m - _UNDER_M - lowest_m)
+        bends[:, 1] += np.clip(flat_m - _UNDER_M - lowest_m, 0.0, _LIFT_M)
         self._bends = bends
         if turns is None and not self._root_off.any() and not bends.any():
             return pose

@@ -103,6 +103,16 @@ def test_no_foot_is_deep_under_the_floor(rest: np.ndarray) -> None:
     assert out.joints[FEET, 1].min() > 0.012 - 0.011
 
 
+def test_who_comes_in_far_under_the_floor_does_not_fold_up_their_legs(rest: np.ndarray) -> None:
+    """sports2d: a man on a roof is all there is, then a woman passes below: her legs turned by 170 degrees a frame."""
+    lock = FootLock()
+    for k, depth_m in enumerate((1.6, 1.6, 0.0)):
+        pose = standing(rest, (0, -depth_m, 0))
+        out = lock.update(k / 30, pose, rest, NONE, FLOOR)
+        turned = Rotation.from_quat(out.rotations).inv() * Rotation.from_quat(pose.rotations)
+        assert turned.magnitude().max() < 1.0
+
+
 def test_feet_that_float_come_down_onto_what_they_stand_on(rest: np.ndarray) -> None:
     for support in (0.0, 0.2):
         lock = FootLock()
