@@ -72,6 +72,12 @@ class World:
         T_world_cam = self._T_world_cam
         return -float(T_world_cam[1]) if T_world_cam is not None and self._feet_seen else None
 
+    @property
+    def floor_height_m(self) -> float:
+        """The floor's height as seen from the camera, also where nobody's feet have told it; 0 before anybody."""
+        T_world_cam = self._T_world_cam
+        return 0.0 if T_world_cam is None else -float(T_world_cam[1])
+
     def recalibrate(self) -> None:
         """Find floor and origin anew from the next body. May be called from any thread."""
         self._T_world_cam = None

@@ -25,6 +25,9 @@ _AIRBORNE_RETURNS_S = np.array([np.inf, 0.1, np.inf])  # in which it does while 
 _SETTLES_S = 0.5  # in which a foot that has come down goes onto what it stands on
 _FINDS_S, _FIRST_S = 0.25, 0.03  # over which its place is averaged after it came down, and what the first is worth
 _LEASH_M, _ROOT_LEASH_M = 0.15, 0.4  # a foot, and a root, that are seen further off take those held back along
+_ASTRAY_M = 0.2  # a root that is further off goes back, level, by feet that swing and feet that creep:
+_SWINGS_BACK_S, _CREEPS_S = 0.15, 5.0  # a foot in the air to where the picture has it, and feet that stand after it
+_LEVEL = np.array([1.0, 0.0, 1.0])
 _LEVELS_S = 1.5  # in which feet that stand are brought to one height by the legs: until then mostly by the root
 _LEVEL_AT_ONCE = 0.3
 _TURNS_RAD = 0.5  # that a foot is turned at most to lie flat
@@ -78,6 +81,7 @@ class FootLock:
         self._pins = np.zeros((2, 2, 3))  # where heel and ball of each foot stand, in the world
         self._holds = np.zeros((2, 2), bool)  # which of them do
         self._ages_s = np.zeros((2, 2))  # for how long
+        self._aloft_s = np.zeros(2)  # for how long each foot has been in the air
 
     def update(
         self, t: float, pose: WorldPose, rest_joints: Array, contacts: Array, support_m: Array, *, turning: bool = False
@@ -100,6 +104,7 @@ class FootLock:
         self._root_off *= np.exp(-dt / returns_s)
         legs = _Legs.of(pose, rest_joints)
         flat_m = rest_joints[_BALLS, 1] - rest_joints[:, 1].min() + self._sole_m  # of heel and ball on the floor
+        self._aloft_s = np.where(strength > 0, 0.0, self._aloft_s + dt)
         self._hold(legs.points, weights, flat_m + support_m, dt, turning=turning)
         turns = self._flattened(legs, weights)
         offs = (weights[..., None] * (self._pins - legs.points)).sum(1) / np.maximum(weights.sum(1), 1e-9)[:, None]
@@ -108,6 +113,7 @@ class FootLock:
             self._root_off += -math.expm1(-dt / _ROOT_FOLLOWS_S) * told
             self._root_off *= min(1.0, _ROOT_LEASH_M / max(float(np.linalg.norm(self._root_off)), 1e-9))
         bends = strength[:, None] * (offs - self._root_off)
+        bends -= ((1 - strength) * -np.expm1(-self._aloft_s / _SWINGS_BACK_S))[:, None] * self._astray()
         bends[:, 1] *= 1 - (1 - _LEVEL_AT_ONCE) * np.exp(-self._ages_s.max(axis=1) / _LEVELS_S)
         lowest_m = (legs.points[..., 1] + self._root_off[1] + bends[:, None, 1]).min(axis=1)
         bends[:, 1] += np.clip(flat_m - _UNDER_M - lowest_m, 0.0, _LIFT_M)
@@ -115,6 +121,11 @@ class FootLock:
         if turns is None and not self._root_off.any() and not bends.any():
             return pose
         return _moved(pose, self._root_off, bends, legs, turns)
+
+    def _astray(self) -> Floats:
+        """(3,) by how much more than it may the root is off, level, from where the picture has it."""
+        off = self._root_off * _LEVEL
+        return off * max(0.0, 1.0 - _ASTRAY_M / max(float(np.linalg.norm(off)), 1e-9))
 
     def _hold(self, points: Floats, weights: Floats, height_m: Floats, dt: float, *, turning: bool) -> None:
         """Let go of points in the air, take hold of those that stand, and set these onto what they stand on."""
@@ -127,6 +138,7 @@ class FootLock:
         if turning:
             finds = np.maximum(finds, -math.expm1(-dt / _TURNING_S))
         pins += finds[..., None] * (seen - pins)
+        pins -= dt / _CREEPS_S * self._astray()
         pins[..., 1] -= math.expm1(-dt / _SETTLES_S) * (height_m[:, None] - pins[..., 1])
         off = pins - seen
         taut = np.maximum(0.0, 1 - _LEASH_M / np.maximum(np.sqrt((off * off).sum(-1, keepdims=True)), 1e-9))

@@ -54,7 +54,7 @@ class Grounding:
         self._unknown = unknown
         t = frame.t_capture
         stances, drifts_m = [], []
-        floor_is_known = self._world.floor_is_known(t)
+        floor_m, floor_is_known = self._world.floor_height_m, self._world.floor_is_known(t)
         seen: list[CameraPose] = []
         guessed: list[CameraPose] = []
         unseen: list[CameraPose] = []
@@ -66,7 +66,7 @@ class Grounding:
                 stances.append(Stance(contact, np.zeros(2, np.float32)))
                 continue
             supports = self._feet.supports(t, estimate.person.id)
-            stands = supports.update(t, contact, heights_m, floor_is_known=floor_is_known)
+            stands = supports.update(t, contact, heights_m, floor_m=floor_m, floor_is_known=floor_is_known)
             stances.append(Stance(contact, supports.heights_m.copy()))
             if stands:
                 drifts_m.append(supports.drift_m)

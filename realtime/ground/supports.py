@@ -17,6 +17,7 @@ Floats = NDArray[np.floating]
 
 STANDS = 0.5  # contact from which a heel or a toe tells what it stands on
 STEP_M = 0.08  # what lies nearer to the floor is the floor, and what lies nearer to the other foot's step is that step
+_ROLLING_STEP_M, _REMEMBERED_STEP_M = 0.12, 0.15  # likewise beside a foot that rolls, and where none stands
 _FLAT = 0.9  # contact of both heel and toe of a foot that does not roll: it may tell of the drift
 _FINDS_S = 0.1  # over which it is found what a foot has come down on
 _REMEMBERS_S = 1.0  # without a standing foot
@@ -29,44 +30,54 @@ class Supports:
     def __init__(self) -> None:
         self.heights_m: Array = np.zeros(2, np.float32)  # above the floor, of what left and right foot stand on
         self.drift_m = 0.0  # how much higher the person seems to stand than they do: the floor's error, as they tell it
-        self._sure_drift_m = 0.0  # the same by feet that have stood for a while
+        self._ground_m = 0.0  # the floor's height as feet tell it that have stood for a while
         self._stood_s = np.zeros(2)  # how long each foot has stood
         self._raised_s = 0.0
         self._t: float | None = None
         self._last_stood = -math.inf
 
-    def update(self, t: float, contacts: Array, feet_m: Floats, *, floor_is_known: bool) -> bool:
-        """Whether a foot stands at time t (s), by contacts (4,) and heights (4,) of heels and toes above the floor."""
+    def update(self, t: float, contacts: Array, feet_m: Floats, *, floor_m: float, floor_is_known: bool) -> bool:
+        """Whether a foot stands at time t (s), by contacts (4,) and heights (4,) of heels and toes above the floor.
+
+        floor_m: the floor's own height, as seen from the camera. It moves, and nobody does with it.
+        """
         dt = 0.0 if self._t is None else t - self._t
         self._t = t
         points = contacts.reshape(2, 2) > STANDS
         stands: NDArray[np.bool_] = points[:, 0] | points[:, 1]
-        seen_m = np.where(points, feet_m.reshape(2, 2), np.inf).min(axis=1)
+        seen_m = np.where(points, feet_m.reshape(2, 2), np.inf).min(axis=1) + floor_m
         if not stands.any():
             self._stood_s[:] = 0.0
             return False
         found: NDArray[np.bool_] = stands & (self._stood_s > _FINDS_S)
         flat: NDArray[np.bool_] = found & (contacts.reshape(2, 2).min(axis=1) > _FLAT)
         if flat.any():
-            self._sure_drift_m = float((seen_m - self.heights_m)[flat].mean())
+            self._ground_m = float((seen_m - self.heights_m)[flat].mean())
             self._last_stood = t
         elif t - self._last_stood > _REMEMBERS_S:
-            self._sure_drift_m = 0.0
+            self._ground_m = floor_m
         for foot in range(2):
-            if not stands[foot] or found[foot]:
-                continue
-            self.heights_m[foot] = self._level_m(
-                float(seen_m[foot]) - self._sure_drift_m, bool(found[1 - foot]), 1 - foot
-            )
+            if stands[foot] and not found[foot]:
+                self.heights_m[foot] = self._level_m(
+                    float(seen_m[foot]), float(seen_m[1 - foot]), 1 - foot, found, flat
+                )
         self._stood_s = np.where(stands, self._stood_s + dt, 0.0)
         self._raised_s = self._raised_s + dt if (self.heights_m[stands] > 0).all() else 0.0
         if not floor_is_known or self._raised_s > _STEP_LASTS_S:
             self.heights_m = np.zeros(2, np.float32)
-        self.drift_m = float((seen_m - self.heights_m)[stands].mean())
+        self.drift_m = float((seen_m - self.heights_m)[stands].mean()) - floor_m
         return True
 
-    def _level_m(self, height_m: float, other_stands: bool, other: int) -> float:
-        """The height of what a foot at this height stands on."""
-        if other_stands and abs(height_m - self.heights_m[other]) < STEP_M:
-            return float(self.heights_m[other])
-        return height_m if height_m > STEP_M else 0.0
+    def _level_m(
+        self, foot_m: float, other_m: float, other: int, found: NDArray[np.bool_], flat: NDArray[np.bool_]
+    ) -> float:
+        """The height above the floor of what a foot that is seen at foot_m has come down on."""
+        ground_m, step_m, other_support_m = self._ground_m, _REMEMBERED_STEP_M, float(self.heights_m[other])
+        if flat[other]:
+            step_m = STEP_M
+        elif found[other]:
+            ground_m, step_m = other_m - other_support_m, _ROLLING_STEP_M
+        height_m = foot_m - ground_m
+        if found[other] and abs(height_m - other_support_m) < step_m:
+            return other_support_m
+        return height_m if height_m > step_m else 0.0
