@@ -45,6 +45,15 @@ def test_a_step_is_as_high_as_the_other_foot_tells_whatever_the_drift() -> None:
     np.testing.assert_allclose(walk.stand(BOTH, 0.2, 0, seconds=0.3), [0.2, 0], atol=0.001)  # and down again
 
 
+def test_a_body_that_seems_to_rise_between_two_steps_of_a_walk_climbs_nothing() -> None:
+    """A camera that looks steeply down takes a farther body for a higher one: 11 cm within a step."""
+    walk = Walk()
+    walk.stand(BOTH, 0, 0, seconds=1)
+    rolling = np.array([0, 1, 0, 0], np.float32)  # on the toe of the left foot
+    walk.stand(rolling, 0, 0.2, seconds=0.2, drift_m=0.11)
+    np.testing.assert_array_equal(walk.stand(np.array([0, 1, 1, 1], np.float32), 0, 0, seconds=0.2, drift_m=0.11), 0)
+
+
 def test_after_a_jump_the_floor_is_where_it_was() -> None:
     walk = Walk()
     walk.stand(BOTH, 0, 0, seconds=0.5)
