@@ -33,6 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
         _on_ending_signals(_interrupt)
         with App(config) as app:
             _on_ending_signals(_end_cleanly(app))
+            if _asked:
+                app.stop.set()  # while it opened, and what was raised was lost in a finalizer
             with StatusLine() as line:
                 report = app.run(tell=line.show)
     except StageFailed as failure:
@@ -46,7 +48,11 @@ def main(arguments: list[str] | None = None) -> int:
     return EXIT_FAILED if report.recording_failed or report.filming_failed else 0
 
 
+_asked: list[int] = []  # signals that came before the run began
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    _asked.append(number)
     raise KeyboardInterrupt  # for the command's wrapper: nothing has begun that would have to be finished
 
 

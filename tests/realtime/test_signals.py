@@ -66,6 +66,37 @@ def test_a_service_manager_ends_every_process_of_the_run_at_once(tmp_path: Path)
     all_is_whole(tmp_path, family)
 
 
+ASKED_IN_A_FINALIZER = """
+import os, signal, sys
+from realtime.app import App
+opened = App.__enter__
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        for _ in range(1000):  # where the handler runs: Python drops what it raises
+            pass
+
+def enter(app):
+    Finalized()
+    return opened(app)
+
+App.__enter__ = enter
+import run_live
+sys.exit(run_live.main(sys.argv[1:]))
+"""
+
+
+def test_a_signal_that_is_lost_in_a_finalizer_ends_the_run_all_the_same():
+    """Python drops what a handler raises within __del__: a run went on for ever once its terminal had closed."""
+    fetch(POSE_LANDMARKS_FULL)
+    fetch(DEMO_CLIP)
+    call = [sys.executable, "-c", ASKED_IN_A_FINALIZER, "--demo", "--view", "none"]
+    ended = subprocess.run(call, cwd=ROOT, env=NO_DISPLAY, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "Exception ignored in" in ended.stderr  # it was lost indeed
+
+
 IN_A_TERMINAL = """
 import fcntl, os, signal, sys, termios
 os.setsid()
