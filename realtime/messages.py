@@ -157,6 +157,7 @@ class Person:
     tracked: TrackedPerson
     joint_confidence: Array  # (24,) 0..1, how far each joint is seen: near 0, the pose of that joint is made up
     scale: float = 1.0  # the person's size to the body's as it was loaded: what both poses are of
+    in_picture: WorldPose | None = None  # `pose` before its feet were held: what lies on the person; None: `pose` does
     # (4,) 0..1, how surely each stands: left heel, left toe, right heel, right toe
     contacts: Array = field(default_factory=lambda: NO_CONTACTS)
     # (2,) metres above the floor of what the left and the right foot stand on, where they do

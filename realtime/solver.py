@@ -170,6 +170,7 @@ class Solver:
             tracked=estimate.person,
             joint_confidence=estimate.joint_confidence,
             scale=calm.pose.scale,
+            in_picture=placed,
             contacts=stance.contacts,
             support_m=stance.support_m,
         )

@@ -25,8 +25,8 @@ _AIRBORNE_RETURNS_S = np.array([np.inf, 0.1, np.inf])  # in which it does while 
 _SETTLES_S = 0.5  # in which a foot that has come down goes onto what it stands on
 _FINDS_S, _FIRST_S = 0.25, 0.03  # over which its place is averaged after it came down, and what the first is worth
 _LEASH_M, _ROOT_LEASH_M = 0.15, 0.4  # a foot, and a root, that are seen further off take those held back along
-_ASTRAY_M = 0.2  # a root that is further off goes back, level, by feet that swing and feet that creep:
-_SWINGS_BACK_S, _CREEPS_S = 0.15, 30.0  # a foot in the air to where the picture has it, and feet that stand after it
+_ASTRAY_M = 0.2  # a root that is further off, level, goes back by feet that swing ...
+_SWINGS_BACK_S = 0.15  # ... to where the picture has them
 _LEVEL = np.array([1.0, 0.0, 1.0])
 _LEVELS_S = 1.5  # in which feet that stand are brought to one height by the legs: until then mostly by the root
 _LEVEL_AT_ONCE = 0.3
@@ -139,7 +139,6 @@ class FootLock:
         if turning:
             finds = np.maximum(finds, -math.expm1(-dt / _TURNING_S))
         pins += finds[..., None] * (seen - astray - pins)
-        pins -= dt / _CREEPS_S * astray
         pins[..., 1] -= math.expm1(-dt / _SETTLES_S) * (height_m[:, None] - pins[..., 1])
         off = pins - seen
         taut = np.maximum(0.0, 1 - _LEASH_M / np.maximum(np.sqrt((off * off).sum(-1, keepdims=True)), 1e-9))

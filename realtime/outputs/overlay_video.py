@@ -116,7 +116,7 @@ class OverlayVideo:
             return
         if not self._blocking:
             self._t_due = frame.t_capture + 0.8 / _LIVE_FPS
-        people = people_shown(solved, 1.0)
+        people = people_shown(solved, 1.0, over_picture=True)
         t = frame.t_capture if frame.t_file is None else frame.t_file
         try:
             self._shots.put(Shot(t, frame.image_bgr, people, solved.T_world_cam, solved.camera))

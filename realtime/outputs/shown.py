@@ -51,16 +51,20 @@ def shown(solved: SolvedFrame, status: LiveStatus) -> Shown:
     return Shown(picture, people_shown(solved, scale), status)
 
 
-def people_shown(solved: SolvedFrame, scale: float) -> tuple[ShownPerson, ...]:
-    """The people of a solved frame; `scale` is that of the picture which is shown to the frame's."""
+def people_shown(solved: SolvedFrame, scale: float, *, over_picture: bool = False) -> tuple[ShownPerson, ...]:
+    """The people of a solved frame; `scale` is that of the picture which is shown to the frame's.
+
+    over_picture: bodies are to lie on the people in the picture, and not to stand on the floor.
+    """
     camera = PinholeCamera(*solved.frame.size, solved.camera.fov_deg)
     R_world_cam = solved.camera.R_world_cam
     people = []
     for person in solved.people:
-        pose = person.pose
+        in_picture = person.in_picture or person.pose
+        pose = in_picture if over_picture else person.pose
         if solved.T_world_cam is None or not np.isfinite(pose.joints).all():
             continue
-        joints_cam = ((pose.joints - solved.T_world_cam) @ R_world_cam).astype(np.float32, copy=False)
+        joints_cam = ((in_picture.joints - solved.T_world_cam) @ R_world_cam).astype(np.float32, copy=False)
         joints_px = camera.project(joints_cam) * np.float32(scale)
         body = person.betas, joints_px, person.scale
         people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, *body))

@@ -77,7 +77,19 @@ def messages(subscriber: zmq.Socket[bytes]) -> Iterator[Message]:
 
 def test_subscribers_get_what_is_recorded(tmp_path: Path) -> None:
     session, report = tmp_path / "s.npz", tmp_path / "r.json"
-    options = ["--demo", "--smoothing", "off", "--seconds", "3", "--record", str(session), "--report", str(report)]
+    options = [
+        "--demo",
+        "--smoothing",
+        "off",
+        "--feet",
+        "off",
+        "--seconds",
+        "3",
+        "--record",
+        str(session),
+        "--report",
+        str(report),
+    ]
     received: dict[str, list[dict[str, Any]]] = {"skeleton": [], "pose": [], "status": []}
     with streaming(*options) as (process, arriving):
         for topic, fields in arriving:
