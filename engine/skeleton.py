@@ -46,6 +46,9 @@ MIRROR_LANDMARKS = _mirrored(LANDMARK_NAMES)
 LIMB_LANDMARKS = np.array([11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
 LIMB_JOINTS = np.array([16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8])
 
+# Hip, knee, ankle and ball of the foot, left and right: (2, 4).
+LEG_JOINTS = np.array([[1, 4, 7, 10], [2, 5, 8, 11]])
+
 # What may stand on the floor, in the order in which contacts are told, and the landmarks there.
 CONTACT_NAMES = ("left_heel", "left_toe", "right_heel", "right_toe")
 CONTACT_LANDMARKS = np.array([29, 31, 30, 32])

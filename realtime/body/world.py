@@ -117,7 +117,7 @@ class World:
             self._begin(self._turned(first)[1], level_m)
         else:
             self._floor.follow(t, level_m)
-            self._T_world_cam = np.array([T_world_cam[0], -self._floor.height_m, T_world_cam[2]], np.float32)
+            self._stand_on(self._floor, T_world_cam)
 
     def floor_is_known(self, t: float) -> bool:
         """Whether people have stood on the floor for long enough at time t (s)."""
@@ -129,7 +129,7 @@ class World:
         if T_world_cam is not None and floor is not None:
             self._feet_seen = True
             floor.follow(t, min(heights_m) - float(T_world_cam[1]), stands=True)
-            self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
+            self._stand_on(floor, T_world_cam)
 
     def give_way(self, t: float, *poses: CameraPose) -> None:
         """Let the floor sink to bodies that tell nothing else of it, if any lies lower: nobody is under the floor.
@@ -139,7 +139,7 @@ class World:
         level_m, T_world_cam, floor = self._level_m(poses), self._T_world_cam, self._floor
         if T_world_cam is not None and floor is not None and np.isfinite(level_m):
             floor.give_way(t, level_m)
-            self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
+            self._stand_on(floor, T_world_cam)
 
     def doubt_floor(self) -> None:
         """Let the next who stand tell where the floor is, wherever it was: what told it before was mistaken."""
@@ -209,6 +209,10 @@ class World:
             self._T_world_cam, self._floor = T_world_cam, Floor(float(level_m))
             self.origins += 1
         return T_world_cam
+
+    def _stand_on(self, floor: Floor, T_world_cam: Array) -> None:
+        """Let the camera be as high as it is above the floor; T_world_cam: where it was held to be."""
+        self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
 
     def _level_m(self, poses: tuple[CameraPose, ...]) -> float:
         """Height of the lowest of these bodies, from the camera; not finite where none of them is."""

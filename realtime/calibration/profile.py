@@ -1,4 +1,4 @@
-"""What calibrating a camera gave: a small JSON file for each camera and size of its picture."""
+"""The result of calibrating a camera: a small JSON file for each camera and size of its picture."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import JOINT_NAMES, LEG_JOINTS
 
 Array = NDArray[np.floating]
 
@@ -20,7 +20,6 @@ DOUBT_DEG = 9.0  # measured on eight views of three places, from 5 to 15
 LEAST_ACROSS = 0.5  # of their mean direction that lies in the picture, for it to have a way up
 TILT_TOLD_DEG = 6.0  # a smaller mean lean is not told apart from a level camera
 
-_LEGS = [[JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "knee", "ankle")] for side in ("left", "right")]
 _NECK = JOINT_NAMES.index("neck")
 
 
@@ -72,7 +71,7 @@ def legs_are_straight(joints: Array) -> bool:
 
 def straight_legs(joints: Array) -> NDArray[np.bool_]:
     """(2,) which of the left and right knees of a body (24, 3) are straight; metres, any origin, any axes."""
-    hips, knees, ankles = np.moveaxis(joints[_LEGS], 1, 0)
+    hips, knees, ankles = np.moveaxis(joints[LEG_JOINTS[:, :3]], 1, 0)
     thighs, shins = hips - knees, knees - ankles
     bend = (thighs * shins).sum(-1) / (np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1))
     straight: NDArray[np.bool_] = bend > math.cos(math.radians(STRAIGHT_KNEE_DEG))
@@ -81,5 +80,5 @@ def straight_legs(joints: Array) -> NDArray[np.bool_]:
 
 def body_up(joints: Array) -> Array:
     """(3,) unit vector from between the ankles of a body (24, 3) to its neck."""
-    up = joints[_NECK] - joints[_LEGS][:, 2].mean(axis=0)
+    up = joints[_NECK] - joints[LEG_JOINTS[:, 2]].mean(axis=0)
     return up / np.linalg.norm(up)

@@ -1,4 +1,4 @@
-"""What the landmark estimator is told of gravity: where up is, taken up and let go gradually, so that no pose jumps."""
+"""Gravity as the landmark estimator is told it: where up is, taken up and let go gradually, so that no pose jumps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which parts of a person's feet stand on something, from how still they are in the picture.
+"""Contacts: the parts of a person's feet that stand on something, from how still they are in the picture.
 
 What stands does not move in the picture of a camera that stands, whatever its depth. That is far better seen than the
 height or the speed of an estimated body's foot.
@@ -20,10 +20,8 @@ _SPAN_S, _SHORTEST_S = 0.1, 0.05  # over which a speed is taken
 _UP_DOWN = 1.5  # motion up or down the picture may be along the line of sight, which hardly shows: it counts for more
 _STOPS_M_S, _STARTS_M_S = 0.4, 0.7  # slower than the one it comes to stand, faster than the other it leaves
 _FOOT_M = 0.08  # a point further above the other one of its foot is in the air
-_LEVEL_M, _LEG_M = (
-    0.08,
-    0.12,
-)  # near the floor or where the person stood last, and near the lower foot, it stands at once
+_LEVEL_M = 0.08  # near the floor or where the person stood last, ...
+_LEG_M = 0.12  # ... and near the lower foot, it stands at once
 _DWELL_S = 0.2  # elsewhere after this, as on a step: at the top of a jump feet are still for half as long
 _SEEN = 0.3
 _RISE_S, _FALL_S = 0.06, 0.12

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import LEG_JOINTS
 from realtime.body.leg import reach
 from realtime.body.rotations import cross, exp_so3, quaternion_from_rotmat, rotmat_from_quaternion
 from realtime.ground.supports import STANDS
@@ -36,10 +36,8 @@ _TURNING_RETURNS_S = np.full(3, _TURNING_S)
 _UNDER_M = 0.01  # of a foot may be under the floor before the leg bends ...
 _LIFT_M = 0.15  # ... by so much at most: for somebody deeper down the floor gives way, and no leg folds up
 _TO_HEEL = np.array([0.0, 1.0, -0.4])  # from the ankle, times the way to the ball: as low, and behind
-_PARTS = ("hip", "knee", "ankle", "foot")
-_LEGS = np.array([[JOINT_NAMES.index(f"{side}_{part}") for part in _PARTS] for side in ("left", "right")])
-_ANKLES, _BALLS = _LEGS[:, 2], _LEGS[:, 3]
-CHANGED_JOINTS = _LEGS[:, :3].ravel()  # whose rotations a lock may change
+_ANKLES, _BALLS = LEG_JOINTS[:, 2], LEG_JOINTS[:, 3]
+CHANGED_JOINTS = LEG_JOINTS[:, :3].ravel()  # whose rotations a lock may change
 _CHAIN = [0, *CHANGED_JOINTS]
 
 
@@ -63,7 +61,7 @@ class _Legs:
         R_hip = R_pelvis @ of_legs[:, 0]
         R_knee = R_hip @ of_legs[:, 1]
         R_foot = R_knee @ of_legs[:, 2]
-        hip, knee, ankle, ball = pose.joints[_LEGS].astype(np.float64).swapaxes(0, 1)
+        hip, knee, ankle, ball = pose.joints[LEG_JOINTS].astype(np.float64).swapaxes(0, 1)
         to_heel = (rest_joints[_BALLS] - rest_joints[_ANKLES]) * _TO_HEEL
         points = np.stack((ankle + (R_foot @ to_heel[..., None])[..., 0], ball), axis=1)
         return cls(hip, knee, ankle, points, R_pelvis, R_hip, R_knee, R_foot)
@@ -169,6 +167,6 @@ def _moved(pose: WorldPose, root_off: Floats, bends: Floats, legs: _Legs, turns:
     rotations[CHANGED_JOINTS] = quaternion_from_rotmat(changed).reshape(-1, 4)
     ankle = knee + (R_shin @ (legs.ankle - legs.knee)[..., None])[..., 0]
     joints = pose.joints.copy()
-    joints[_LEGS[:, 1:]] = np.stack((knee, ankle, ankle + legs.points[:, 1] - legs.ankle), axis=1)
+    joints[LEG_JOINTS[:, 1:]] = np.stack((knee, ankle, ankle + legs.points[:, 1] - legs.ankle), axis=1)
     joints += root_off.astype(np.float32)
     return WorldPose(rotations, pose.trans + root_off.astype(np.float32), joints)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES
+from engine.skeleton import LEG_JOINTS
 from realtime.body.world import World
 from realtime.calibration.upright import straight_legs
 from realtime.calibration.watch import differs_deg
@@ -40,10 +40,6 @@ MOST_SPREAD = 0.06  # median deviation of a person's looks, as a share
 MOST_DOUBT = 0.05  # share by which a camera that is turned within its doubt would change the answer
 OTHER_CAMERA_DEG = 1.0
 _FORGET_S = 10.0  # without somebody: long after their number may come back
-
-_LEGS = [
-    [JOINT_NAMES.index(f"{side}_{part}") for part in ("hip", "knee", "ankle", "foot")] for side in ("left", "right")
-]
 
 # How somebody stood: the logarithm of the camera's height above the soles, in metres, and the cotangent of the angle
 # under which it looks down at them.
@@ -111,7 +107,7 @@ class Statures:
                 continue
             person.looked_t = t
             on_feet = stands.reshape(2, 2).max(axis=1) > STANDS
-            look = self._standing(pose, on_feet & (estimate.joint_confidence[_LEGS].min(axis=1) > SEEN))
+            look = self._standing(pose, on_feet & (estimate.joint_confidence[LEG_JOINTS].min(axis=1) > SEEN))
             if look is not None:
                 self._learn(estimate.person.id, person, look, pose.betas)
 
@@ -168,7 +164,7 @@ class Statures:
         joints, soles_m = self._world.before_camera(pose)
         if not np.isfinite(joints).all() or soles_m >= 0:
             return None
-        hips, _, ankles, _ = joints[_LEGS].swapaxes(0, 1)
+        hips, _, ankles, _ = joints[LEG_JOINTS].swapaxes(0, 1)
         upright = (hips - ankles)[:, 1] > UPRIGHT * np.linalg.norm(hips - ankles, axis=1)
         flatness = float(np.hypot(*joints[0, [0, 2]])) / -soles_m
         if flatness > FLATTEST or not (legs & upright & straight_legs(joints)).any():

@@ -33,10 +33,8 @@ class RowFeet:
             return None
         rest = rest_joints.astype(np.float32)
         count = len(poses.good)
-        joint_rotations, pelvis_m = (
-            np.empty((count, len(CHANGED_JOINTS), 4), np.float32),
-            np.empty((count, 3), np.float32),
-        )
+        joint_rotations = np.empty((count, len(CHANGED_JOINTS), 4), np.float32)
+        pelvis_m = np.empty((count, 3), np.float32)
         lock, last_t, camera = FootLock(sole_m), -np.inf, None
         for start in range(0, count, _BLOCK):
             at = poses.good[start : start + _BLOCK]
