@@ -1,4 +1,4 @@
-"""What somebody who calibrates is told, frame by frame, and what they can do wrong."""
+"""Guidance of somebody who calibrates, frame by frame, and all that they can do wrong."""
 
 from __future__ import annotations
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.outputs.recorder import Recorder
+from realtime.outputs.session import Session, load_session
 
 NUM_TOKENS = 40
 BETAS = np.linspace(-1.0, 1.0, 10).astype(np.float32)
@@ -94,6 +98,16 @@ def solved_at(t: float, seq: int, people: tuple[Person, ...] | None = None) -> S
     frame = Frame(_IMAGE, seq, 1000.0 + t)
     seen = (person_at(t),) if people is None else people
     return SolvedFrame(frame, seen, frame.t_capture, T_WORLD_CAM, CAMERA)
+
+
+def recorded(path: Path, frames: list[SolvedFrame], info: dict[str, str], body: BodyModel = BODY) -> Session:
+    """The session file of one person's frames, by a recorder that is told `info`."""
+    recorder = Recorder(path, body=body, session_info=info, blocking=True)
+    recorder.start()
+    for frame in frames:
+        recorder.put(frame)
+    (file,) = recorder.close().files
+    return load_session(file)
 
 
 def stream(count: int, rate_hz: float) -> list[SolvedFrame]:

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 
 from realtime.errors import UserError
+from realtime.messages import SolvedFrame
 from realtime.outputs import assemble, journal
 from realtime.outputs import recorder as recorder_module
 from realtime.outputs.journal import JournalWriter
@@ -37,17 +38,22 @@ def wait_for(condition: Callable[[], bool], timeout_s: float = 20.0) -> None:
         time.sleep(0.01)
 
 
+def half_way(path: Path) -> tuple[Recorder, list[SolvedFrame]]:
+    """A recorder that has 30 of 60 frames on disk, and all of them."""
+    recorder, frames = make(path), stream(60, 30)
+    recorder.start()
+    for frame in frames[:30]:
+        recorder.put(frame)
+    wait_for(lambda: recorder.status.frames == 30)
+    return recorder, frames
+
+
 @pytest.mark.parametrize("how", ["deleted", "moved", "replaced"])
 def test_a_journal_that_is_taken_away_is_noticed_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
     monkeypatch.setattr(recorder_module, "SYNC_S", 0.0)
-    recorder = make(tmp_path / "s.npz")
-    recorder.start()
-    frames = stream(60, 30)
-    for frame in frames[:30]:
-        recorder.put(frame)
-    wait_for(lambda: recorder.status.frames == 30)
+    recorder, frames = half_way(tmp_path / "s.npz")
     written = tmp_path / "s.npz.journal"
     if how == "moved":
         written.rename(tmp_path / "elsewhere")
@@ -72,12 +78,7 @@ def test_a_journal_that_is_cut_off_is_noticed_and_recording_goes_on_in_a_new_one
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, left: int
 ) -> None:
     monkeypatch.setattr(recorder_module, "SYNC_S", 0.0)
-    recorder = make(tmp_path / "s.npz")
-    recorder.start()
-    frames = stream(60, 30)
-    for frame in frames[:30]:
-        recorder.put(frame)
-    wait_for(lambda: recorder.status.frames == 30)
+    recorder, frames = half_way(tmp_path / "s.npz")
     os.truncate(tmp_path / "s.npz.journal", left)
     recorder.put(frames[30])
     wait_for(lambda: "was cut off: recording goes on in" in caplog.text)

@@ -13,8 +13,8 @@ from realtime.body.kinematics import forward_kinematics
 from realtime.body.model import BodyModel
 from realtime.body.smpl_file import load_body
 from realtime.messages import Person, SolvedFrame, WorldPose
-from realtime.outputs.recorder import Recorder
-from realtime.outputs.session import Session, load_session
+from realtime.outputs.session import Session
+from tests.realtime.outputs import synthetic_stream
 from tests.realtime.outputs.synthetic_stream import person_at, solved_at
 
 ANKLES = [7, 8]
@@ -43,12 +43,7 @@ def wandering(body: BodyModel, k: int, contacts: np.ndarray = STANDS) -> Person:
 
 def recorded(path: Path, body: BodyModel, feet: str | None, frames: list[SolvedFrame]) -> Session:
     info = {"smoothing": "light"} | ({} if feet is None else {"feet": feet})
-    recorder = Recorder(path, body=body, session_info=info, blocking=True)
-    recorder.start()
-    for frame in frames:
-        recorder.put(frame)
-    (file,) = recorder.close().files
-    return load_session(file)
+    return synthetic_stream.recorded(path, frames, info, body)
 
 
 def frames(body: BodyModel, contacts: np.ndarray = STANDS) -> list[SolvedFrame]:

@@ -13,6 +13,7 @@ from engine.skeleton import JOINT_NAMES
 from realtime.messages import Person, SolvedFrame
 from realtime.outputs.recorder import Recorder
 from realtime.outputs.session import Session, load_session
+from tests.realtime.outputs import synthetic_stream
 from tests.realtime.outputs.synthetic_stream import BODY, person_at, pose_at, solved_at
 
 LATE_S = 0.05
@@ -30,12 +31,7 @@ def recorded(
     path: Path, smoothing: str | None, frames: list[SolvedFrame], T_world_cam: np.ndarray | None = T_WORLD_CAM
 ) -> Session:
     info = {} if smoothing is None else {"smoothing": smoothing}
-    recorder = Recorder(path, body=BODY, session_info=info, blocking=True)
-    recorder.start()
-    for frame in frames:
-        recorder.put(replace(frame, T_world_cam=T_world_cam))
-    (file,) = recorder.close().files
-    return load_session(file)
+    return synthetic_stream.recorded(path, [replace(frame, T_world_cam=T_world_cam) for frame in frames], info)
 
 
 def frames(count: int = 90, joint_confidence: np.ndarray = SEEN) -> list[SolvedFrame]:

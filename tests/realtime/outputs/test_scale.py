@@ -13,9 +13,9 @@ from realtime.body.smpl_file import load_body
 from realtime.messages import SolvedFrame, WorldPose
 from realtime.outputs.export.shape import standing_body
 from realtime.outputs.export.smpl_shape import smpl_shape
-from realtime.outputs.recorder import Recorder
-from realtime.outputs.session import Session, SessionError, load_session, open_session
+from realtime.outputs.session import Session, SessionError, open_session
 from realtime.outputs.streams.humanoid import BONES, HUMANOIDS
+from tests.realtime.outputs import synthetic_stream
 from tests.realtime.outputs.synthetic_stream import BETAS, BODY, T_WORLD_CAM, person_at, pose_at, solved_at
 from tests.realtime.outputs.test_vmc import stood_up
 
@@ -25,12 +25,7 @@ _MIRROR = np.array([-1, 1, 1])
 
 def recorded(path: Path, frames: list[SolvedFrame], smoothing: str | None = "off") -> Session:
     info = {} if smoothing is None else {"smoothing": smoothing}
-    recorder = Recorder(path, body=BODY, session_info=info, blocking=True)
-    recorder.start()
-    for frame in frames:
-        recorder.put(frame)
-    (file,) = recorder.close().files
-    return load_session(file)
+    return synthetic_stream.recorded(path, frames, info)
 
 
 def frame_at(k: int, scale: float) -> SolvedFrame:
