@@ -148,6 +148,7 @@ class Page:
         self._camera = gui.add_image(np.full((9, 16, 3), 20, np.uint8), format="jpeg", jpeg_quality=_JPEG_QUALITY)
         self._figures = gui.add_html("waiting for the first picture")
         self._smoothing = gui.add_dropdown("Smoothing", tuple(LEVELS), initial_value=smoothing)
+        self._smoothing_told = smoothing
         self._record = gui.add_button("Record")
         recentre = gui.add_button("Recentre", hint="find floor and origin anew from the next pose")
 
@@ -179,7 +180,9 @@ class Page:
         self._figures_at = time.monotonic()
         status = shown.status
         _set(self._figures, "content", _figures(status))
-        _set(self._smoothing, "value", status.smoothing)
+        if status.smoothing != self._smoothing_told:  # else a choice on its way to the program would be undone
+            _set(self._smoothing, "value", status.smoothing)
+            self._smoothing_told = status.smoothing
         _set(self._record, "label", "Stop recording" if status.recording else "Record")
         _set(self._record, "color", "red" if status.recording else None)
 

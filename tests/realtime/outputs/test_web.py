@@ -290,8 +290,13 @@ def test_the_controls_reach_the_program_and_show_what_it_does(viewer, browser, a
     option = "[...document.querySelectorAll('[role=option]')].find(o => o.innerText == 'strong')"
     assert eventually(viewer, frame, status(), lambda: browser.run(f"{option} != null"))
     browser.run(f"{option}.click()")
-    assert eventually(viewer, frame, status("strong"), lambda: asked == [("smoothing", "strong")])
+    assert eventually(viewer, frame, status(), lambda: asked == [("smoothing", "strong")])
     levels = "[...document.querySelectorAll('input')].map(i => i.value)"
+    # The choice stands while the program has not followed yet: figures that change show that newer news came.
+    newer = replace(status(), fps=17.0)
+    assert eventually(viewer, frame, newer, lambda: "17 fps" in text(browser))
+    assert "strong" in browser.run(levels)
+    assert eventually(viewer, frame, status("strong"), lambda: "30 fps" in text(browser))
     # Set from elsewhere, it is shown and asks for nothing.
     assert eventually(viewer, frame, status("medium"), lambda: "medium" in browser.run(levels))
     assert asked == [("smoothing", "strong")]
