@@ -15,10 +15,10 @@ from engine.command import EXIT_FAILED, EXIT_INTERRUPTED, command, ctrl_c_ends_a
 if __name__ == "__main__":
     ctrl_c_ends_at_once()  # before the imports below, which take seconds
 
-from realtime.app import App
-from realtime.command import PROGRAM, parse
-from realtime.pipeline import StageFailed
-from realtime.status_line import StatusLine
+from realtime.kernel.pipeline import StageFailed
+from realtime.run.app import App
+from realtime.run.command import PROGRAM, parse
+from realtime.run.status_line import StatusLine
 
 logger = logging.getLogger("run_live")
 

@@ -9,8 +9,8 @@ import engine.privacy  # noqa: F401  before anything can import openvino
 from engine.command import quiet_start
 
 if TYPE_CHECKING:
-    from engine.tokenhmr import TokenHMR
-    from engine.tokenizer import Tokenizer
+    from engine.tokenhmr.network import TokenHMR
+    from engine.tokens.tokenizer import Tokenizer
 
 __all__ = ["load_tokenhmr", "load_tokenizer"]
 
@@ -22,10 +22,10 @@ def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str 
     training.hmr wrote: its model.ckpt and the tokenizer, of either layout, that it was trained on.
 
     `forward(images (B, 3, 256, 256))`, square crops as ImageNet-normalised RGB, answers an
-    `engine.tokenhmr.TokenHmrOutput`. Nothing in the files is run. Raises engine.errors.EngineError, one line that names
-    the first keys at fault, for a file that is missing, cut short or of another layout.
+    `engine.tokenhmr.network.TokenHmrOutput`. Nothing in the files is run. Raises engine.errors.EngineError, one line
+    that names the first keys at fault, for a file that is missing, cut short or of another layout.
     """
-    from engine.checkpoint import load_tokenhmr as load
+    from engine.tokenhmr.released_files import load_tokenhmr as load
 
     return load(checkpoint, tokenizer, device=device)
 
@@ -38,9 +38,9 @@ def load_tokenizer(path: Path | str | None = None) -> Tokenizer:
     `decode_probabilities(p (B, T, K)) -> rotmats`. Raises engine.errors.EngineError for a wrong file.
     """
     if path is None or Path(path).suffix == ".safetensors":
-        from engine.tokenizer import load
+        from engine.tokens.tokenizer import load
 
         return load(path)
-    from engine.checkpoint import load_released_tokenizer
+    from engine.tokenhmr.released_files import load_released_tokenizer
 
     return load_released_tokenizer(path)

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.checkpoint import released_key, tokenhmr_names, tokenizer_names
 from engine.command import command
-from engine.tokenhmr import TokenHMR, TokenHmrConfig
+from engine.tokenhmr.network import TokenHMR, TokenHmrConfig
+from engine.tokenhmr.released_files import released_key, tokenhmr_names, tokenizer_names
 
 _GAINS = {  # of heads, so that poses stay moderate and one code of a token leads, as in a trained network
     "heads.global_orient": 0.3,

@@ -8,7 +8,7 @@ from engine.command import quiet_start
 from engine.errors import UserError
 
 if TYPE_CHECKING:
-    from realtime.loop import SolvedFrames
+    from realtime.run.loop import SolvedFrames
 
 __all__ = ["UserError", "live"]
 
@@ -16,7 +16,7 @@ quiet_start("realtime")
 
 
 def live(**settings: Any) -> SolvedFrames:
-    """Open a source and iterate over its solved frames (`realtime.messages.SolvedFrame`), until it ends.
+    """Open a source and iterate over its solved frames (`realtime.kernel.messages.SolvedFrame`), until it ends.
 
     settings: named as the flags of run_live.py, with `_` for `-`: `live(cam=0, people=2, smoothing="off")`. Without
     `view`, nothing is shown.
@@ -25,6 +25,6 @@ def live(**settings: Any) -> SolvedFrames:
     `break`, an exception in the loop and `close()` end the run cleanly. Raises UserError, one line, for what a user can
     mend: here for a setting that cannot be, from the loop for a source that cannot be opened.
     """
-    from realtime.loop import SolvedFrames
+    from realtime.run.loop import SolvedFrames
 
     return SolvedFrames(settings)

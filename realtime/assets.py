@@ -22,7 +22,7 @@ import platformdirs
 from tqdm import tqdm
 
 from engine.command import command
-from realtime.errors import UserError
+from engine.errors import UserError
 
 logger = logging.getLogger(__name__)
 

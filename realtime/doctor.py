@@ -10,7 +10,7 @@ from collections.abc import Callable
 from math import nan
 
 from engine.command import command
-from realtime.errors import UserError
+from engine.errors import UserError
 
 _NEEDED = ("numpy", "scipy", "opencv-python", "openvino", "open3d", "pyzmq")
 _OPTIONAL = ("torch", "tensorrt", "tensorrt-rtx", "torch2trt", "mediapipe")
@@ -40,7 +40,7 @@ def networks() -> str:
 
 
 def body() -> str:
-    from realtime.body.smpl_file import load_body
+    from engine.body.files import load_body
 
     model = load_body("open")
     return f"{model.name}, {len(model.v_template)} vertices, {model.stature_m:.2f} m"
@@ -48,10 +48,10 @@ def body() -> str:
 
 def pose_path() -> str:
     """Solves frames of the demo clip: the check that matters most."""
-    from realtime.app import App
     from realtime.assets import DEMO_CLIP, fetch
     from realtime.capture.source import SourceConfig
-    from realtime.config import LiveConfig
+    from realtime.run.app import App
+    from realtime.run.config import LiveConfig
 
     app = App(LiveConfig(source=SourceConfig(video=fetch(DEMO_CLIP)), view="none", offline=True, seconds=1.0))
     report = app.run()
@@ -62,7 +62,7 @@ def pose_path() -> str:
 
 
 def window() -> str:
-    from realtime.outputs.display import why_no_window
+    from realtime.outputs.view.display import why_no_window
 
     reason = why_no_window()
     return "can open" if reason is None else f"cannot open: {reason}"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from engine.command import command
 from realtime.outputs.export import FORMATS, ExportError, export
-from realtime.outputs.session import open_session
+from realtime.outputs.recording.session import open_session
 
 
 @command("realtime.export")

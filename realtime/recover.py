@@ -12,10 +12,10 @@ from typing import TypeVar
 from tqdm import tqdm
 
 from engine.command import command
-from realtime.errors import UserError
-from realtime.outputs.assemble import Finished, finish, journal_path
-from realtime.outputs.journal import SUFFIX, Track, is_being_written, untracked
-from realtime.outputs.session import load_session
+from engine.errors import UserError
+from realtime.outputs.recording.assemble import Finished, finish, journal_path
+from realtime.outputs.recording.journal import SUFFIX, Track, is_being_written, untracked
+from realtime.outputs.recording.session import load_session
 
 T = TypeVar("T")
 

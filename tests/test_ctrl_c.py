@@ -14,10 +14,10 @@ from tests.terminal import CTRL_C, ROOT, Terminal
 
 NO_DISPLAY = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
 COMMANDS = sorted(
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__main__")
     for package in ("engine", "realtime", "training")
     for path in (ROOT / package).rglob("*.py")
-    if 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
+    if path.stem == "__main__" or 'if __name__ == "__main__"' in path.read_text(encoding="utf-8")
 )
 SLOW_IMPORTS = """
 import sys, time

@@ -55,9 +55,9 @@ def test_the_console_script_runs_from_any_folder(site: Path, tmp_path: Path) -> 
 def test_what_ships_is_in_it_and_whole(site: Path, tmp_path: Path) -> None:
     code = (
         "from engine.shipped import ASSETS, checked, sums\n"
-        "from realtime.body.smpl_file import load_body\n"
+        "from engine.body.files import load_body\n"
         "from realtime.estimate.estimator import EstimatorConfig, create_estimator\n"
-        "from realtime.estimate.smoothing import SmoothingConfig\n"
+        "from realtime.smoothing.pose_smoother import SmoothingConfig\n"
         "for name in sums(): checked(ASSETS / name)\n"
         "create_estimator(EstimatorConfig(), load_body('open'), SmoothingConfig())\n"
         "print(ASSETS)\n"

@@ -1,21 +1,17 @@
-"""Makes this project's networks, and redoes the TokenHMR paper. Run the modules named first with `python -m`.
+"""Makes this project's networks, and redoes the TokenHMR paper. Each room but the last three is a command.
 
-tokenizer             trains pose tokenizers: codebook, losses; measured by reconstruction
-landmarks             trains the landmark estimator: landmark_losses; on synthetic detections made by views, hiding,
-                      synthetic, synthetic_config
-hmr                   trains TokenHMR's second stage: hmr_network, hmr_losses, patch_keypoints, hmr_evaluation; pictures
-                      come from readers or render, by mixture and crops
-ablation              trains many rows of changes to a tokenizer or estimator: ablation_tables
-evaluate              the paper's evaluations: protocols, paper_figures, pose_map; of checkpoints over image sets:
-                      image_evaluation, evaluation_bodies, smpl; of videos: video_evaluation, trc
-camera_bias           the wrong camera (section 3) and TALS against the plain loss: filmed_people, fixed_camera,
-                      pseudo_truth, known_cameras, tals_ab, bias_plots
-render                draws pictures of the free body
-body                  makes the free body: anny_rig, anny_tpose, anny_landmarks
-readers.poses         turns published motion capture into the files that trainers read; readers has a module a form
-
-Shared by several: mocap and augment (poses), torch_body, tals and thresholds (TALS itself), metrics, and what every
-run does: processes, checkpoint, progress, schedule.
+tokenizer     `python -m training.tokenizer` trains pose tokenizers and measures their reconstruction
+landmarks     `python -m training.landmarks` trains the landmark estimator on simulated detections
+hmr           `python -m training.hmr` trains TokenHMR's second stage on pictures
+ablation      `python -m training.ablation` trains many rows of changes to a tokenizer or estimator
+evaluate      `python -m training.evaluate` redoes the paper's evaluations: of image sets, poses and videos
+camera_bias   `python -m training.camera_bias` measures the wrong camera (section 3) and TALS against the plain loss
+render        `python -m training.render` draws pictures of the free body
+body          `python -m training.body` makes the free body
+processes     `python -m training.processes` starts a trainer in several processes
+readers       forms of published data; `python -m training.readers.poses` turns motion capture into trainers' files
+data          what trainers draw from: mocap, augmentation, views, crops, mixtures of image sets
+run           what every run does: checkpoints, progress, schedule of the rate
 """
 
 from engine.command import quiet_start

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from realtime.messages import Camera
+from realtime.kernel.messages import Camera
 
 TIME_S = 0.25  # in which two thirds of the way are gone
 THERE_DEG = 0.02

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 
-from realtime.body.model import BodyModel
+from engine.body.model import BodyModel
+from engine.errors import UserError
 from realtime.calibration.guide import Guide
 from realtime.calibration.measure import measured, rolled_by_steps
 from realtime.calibration.profile import ProfileError, save_profile
 from realtime.calibration.watch import CameraWatch
-from realtime.errors import UserError
-from realtime.messages import Guidance, SolvedFrame
+from realtime.kernel.messages import Guidance, SolvedFrame
 
 logger = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.calibration.upright import SEEN, body_up, legs_are_straight
 from realtime.calibration.watch import differs_deg
-from realtime.messages import Array, Camera, Guidance, Person, SolvedFrame
+from realtime.kernel.messages import Array, Camera, Guidance, Person, SolvedFrame
 
 STILL_S, SIDE_S = 2.0, 0.4  # to stand, and to stay aside
 STEP_M = 0.25  # aside, from where the person stood

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from realtime.body.model import BodyModel
-from realtime.body.rotations import rotmat_from_quaternion
-from realtime.body.world import World
+from engine.body.model import BodyModel
+from engine.body.rotations import rotmat_from_quaternion
 from realtime.calibration.profile import CameraProfile
 from realtime.calibration.watch import CameraWatch
-from realtime.messages import CameraPose
+from realtime.kernel.messages import CameraPose
+from realtime.world.world import World
 
 logger = logging.getLogger(__name__)
 

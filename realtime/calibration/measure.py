@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.model import BodyModel
-from realtime.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
-from realtime.body.world import World
+from engine.body.model import BodyModel
+from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
+from engine.body.skeleton import JOINT_NAMES
+from engine.errors import UserError
 from realtime.calibration.guide import Stance
 from realtime.calibration.profile import CameraProfile
 from realtime.calibration.upright import body_up
-from realtime.errors import UserError
-from realtime.messages import Camera, CameraPose
+from realtime.kernel.messages import Camera, CameraPose
+from realtime.world.world import World
 
 Array = NDArray[np.float32]
 

@@ -17,9 +17,9 @@ from typing import Literal
 import platformdirs
 
 from engine.config import ConfigError, from_dict
-from engine.whole_file import whole_file
-from realtime.errors import UserError
-from realtime.messages import Camera, CameraSource
+from engine.errors import UserError
+from engine.files.whole_file import whole_file
+from realtime.kernel.messages import Camera, CameraSource
 
 logger = logging.getLogger(__name__)
 

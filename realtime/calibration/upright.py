@@ -9,7 +9,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES, LEG_JOINTS
+from engine.body.skeleton import JOINT_NAMES, LEG_JOINTS
 
 Array = NDArray[np.floating]
 

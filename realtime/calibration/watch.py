@@ -17,8 +17,8 @@ from realtime.calibration.moved import CameraMoved, Restlessness
 from realtime.calibration.remarks import FISHEYE, ILLEGIBLE, NO_EDGES, RESTLESS, TURNED, Remarks
 from realtime.calibration.room import USUAL_FOV_DEG, angle_deg, plausible, read_room
 from realtime.calibration.upright import DOUBT_DEG, Upright
-from realtime.config import CameraConfig
-from realtime.messages import Camera, CameraSource, Frame
+from realtime.kernel.messages import Camera, CameraSource, Frame
+from realtime.run.config import CameraConfig
 
 logger = logging.getLogger(__name__)
 

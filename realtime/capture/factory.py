@@ -18,7 +18,7 @@ from realtime.capture.source import EndOfStream, Source, SourceConfig, SourceErr
 from realtime.capture.turned import turned_left
 from realtime.capture.url import UrlSource
 from realtime.capture.video import VideoSource
-from realtime.messages import Frame
+from realtime.kernel.messages import Frame
 
 _IMAGES_FPS = 30.0  # the rate of a folder of images unless told
 _CAMERA_FPS = 30.0

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from realtime.capture.source import EndOfStream, LazySource, Source, SourceError, SourceLostError
 from realtime.capture.turned import turned_left
-from realtime.channel import Channel, ChannelClosed
-from realtime.messages import Frame
+from realtime.kernel.channel import Channel, ChannelClosed
+from realtime.kernel.messages import Frame
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.errors import UserError
+from engine.errors import UserError
 
 MAX_PIXELS = 64_000_000  # twice an 8K picture; anything larger is a mistake or an attack
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from realtime.body.model import BodyModel
-from realtime.errors import UserError
-from realtime.estimate.smoothing import SmoothingConfig
+from engine.body.model import BodyModel
+from engine.errors import UserError
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.messages import Camera, Estimate, Sighting
+from realtime.kernel.messages import Camera, Estimate, Sighting
+from realtime.smoothing.pose_smoother import SmoothingConfig
 
 
 class EstimatorError(UserError):

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import Camera
+from realtime.kernel.messages import Camera
 
 Array = NDArray[np.float32]
 

@@ -13,26 +13,26 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import LIMB_LANDMARKS, MIRROR_LANDMARKS, NUM_JOINTS, NUM_LANDMARKS
-from realtime.body.model import BodyModel
-from realtime.body.projection import PinholeCamera
-from realtime.body.translation import root_translation
+from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
+from engine.body.skeleton import LIMB_LANDMARKS, MIRROR_LANDMARKS, NUM_JOINTS, NUM_LANDMARKS
+from engine.shipped import ASSETS
 from realtime.estimate.gravity import ToldGravity
 from realtime.estimate.leftright import FORGET_S, LeftRightCheck
 from realtime.estimate.memory import PersonMemory
 from realtime.estimate.networks import OnnxNetwork
 from realtime.estimate.refine import Refiner
-from realtime.estimate.seen import joint_confidence
 from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
-from realtime.messages import LEVEL, Camera, CameraPose, Estimate, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Landmarks, Sighting, TrackedPerson
+from realtime.smoothing.seen import joint_confidence
+from realtime.world.translation import root_translation
 
 logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
-_ASSETS = Path(__file__).resolve().parents[2] / "assets"
-NETWORK = _ASSETS / "landmarks.onnx"
-DECODER = _ASSETS / "tokenizer_decoder.onnx"
+NETWORK = ASSETS / "landmarks.onnx"
+DECODER = ASSETS / "tokenizer_decoder.onnx"
 
 _INPUTS = {"image_px": (2, NUM_LANDMARKS, 2), "world_m": (2, NUM_LANDMARKS, 3), "visibility": (2, NUM_LANDMARKS)}
 _MIRROR_DEPTH = np.array([1, 1, -1], np.float32)

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engine.privacy  # noqa: F401  before openvino
-from engine.openvino_settings import CPU_SETTINGS
+from engine.engines.openvino_settings import CPU_SETTINGS
+from engine.errors import UserError
 from engine.shipped import ShippedFileError, checked
-from realtime.errors import UserError
 
 logger = logging.getLogger(__name__)
 

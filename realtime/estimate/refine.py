@@ -7,7 +7,7 @@ to be far from level, the depth of the whole is doubted: how it tilts is left to
 
 Unknowns, 69 a body: for each of joints 0..21 a rotation vector in ray axes that turns the joint's whole subtree
 about the joint (22 x 3), and the camera's scale and shift (k, tx, ty). The camera's perspective q is held: it hardly
-shows. Points and camera are in the network's ray axes and units; see `engine.landmark_net.project`.
+shows. Points and camera are in the network's ray axes and units; see `engine.landmarks.network.project`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_JOINTS, PARENTS
-from realtime.body.kinematics import forward_kinematics, skinning_transforms
-from realtime.body.model import BodyModel
-from realtime.body.rotations import exp_so3
+from engine.body.kinematics import forward_kinematics, skinning_transforms
+from engine.body.model import BodyModel
+from engine.body.rotations import exp_so3
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float32]
 

@@ -12,16 +12,15 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
 from engine.camera import SMPL_PELVIS_M, full_frame_translation
-from engine.errors import EngineError
-from engine.runtime import PoseEngine, load_engine
-from realtime.body.model import BodyModel
-from realtime.body.projection import PinholeCamera
-from realtime.errors import UserError
-from realtime.estimate.seen import joint_confidence
+from engine.engines.runtime import PoseEngine, load_engine
+from engine.errors import EngineError, UserError
 from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
-from realtime.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
+from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
 from realtime.perception.crop import crop_square, tokenhmr_crops
+from realtime.smoothing.seen import joint_confidence
 
 logger = logging.getLogger(__name__)
 

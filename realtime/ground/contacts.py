@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import CONTACT_LANDMARKS
+from engine.body.skeleton import CONTACT_LANDMARKS
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]

@@ -7,12 +7,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.body.model import BodyModel
+from engine.body.model import BodyModel
 from realtime.estimate.memory import PersonMemory
 from realtime.ground.contacts import FootContacts
 from realtime.ground.foot_lock import FootLock
 from realtime.ground.supports import Supports
-from realtime.messages import Array, TrackedPerson, WorldPose
+from realtime.kernel.messages import Array, TrackedPerson, WorldPose
 
 FeetMode = Literal["off", "lock"]  # feet as they are estimated, or where they stand
 

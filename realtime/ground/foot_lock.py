@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import LEG_JOINTS
-from realtime.body.leg import reach
-from realtime.body.rotations import cross, exp_so3, quaternion_from_rotmat, rotmat_from_quaternion
+from engine.body.rotations import cross, exp_so3, quaternion_from_rotmat, rotmat_from_quaternion
+from engine.body.skeleton import LEG_JOINTS
+from realtime.ground.leg import reach
 from realtime.ground.supports import STANDS
-from realtime.messages import WorldPose
+from realtime.kernel.messages import WorldPose
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
-from realtime.body.projection import PinholeCamera
-from realtime.body.world import Turned, World
-from realtime.estimate.seen import UNSEEN
+from engine.body.projection import PinholeCamera
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.ground.feet import Feet
-from realtime.messages import Array, CameraPose, Estimate, Frame, WorldPose
+from realtime.kernel.messages import Array, CameraPose, Estimate, Frame, WorldPose
+from realtime.smoothing.seen import UNSEEN
+from realtime.world.world import Turned, World
 
 _FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
 _ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]

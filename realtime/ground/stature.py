@@ -16,12 +16,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import LEG_JOINTS
-from realtime.body.world import World
+from engine.body.skeleton import LEG_JOINTS
 from realtime.calibration.upright import straight_legs
 from realtime.calibration.watch import differs_deg
-from realtime.estimate.smoothing import Smoothed
-from realtime.messages import Array, Camera, CameraPose
+from realtime.kernel.messages import Array, Camera, CameraPose
+from realtime.smoothing.pose_smoother import Smoothed
+from realtime.world.world import World
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class _Person:
 
 
 class Statures:
-    """The scale of everybody, from frame to frame; see `realtime.messages.CameraPose.scale`.
+    """The scale of everybody, from frame to frame; see `realtime.kernel.messages.CameraPose.scale`.
 
     world: its body is as tall as the first of `heights_m`. heights_m: of the first people to come, in that order; of
     several in one frame the one with the lowest number came first. Whoever comes after them is learnt. Without any, the

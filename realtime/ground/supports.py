@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import Array
+from realtime.kernel.messages import Array
 
 Floats = NDArray[np.floating]
 

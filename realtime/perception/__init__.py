@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from realtime.messages import Frame, Sighting
+from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.config import PerceptionConfig
 
 __all__ = ["Perception", "PerceptionConfig", "create_perception"]
@@ -16,7 +16,7 @@ class Perception(Protocol):
     description: str  # which networks run by what, for reports
 
     def observe(self, frame: Frame) -> Sighting:
-        """The people in the frame; raises realtime.errors.UserError where the image cannot be used."""
+        """The people in the frame; raises engine.errors.UserError where the image cannot be used."""
 
     def close(self) -> None:
         """Free what is held; no `observe` afterwards."""
@@ -25,7 +25,7 @@ class Perception(Protocol):
 def create_perception(config: PerceptionConfig) -> Perception:
     """Load the networks (fetching the pinned ones at the first use) and be ready for frames.
 
-    Raises realtime.errors.UserError where a model or a package is missing or wrong.
+    Raises engine.errors.UserError where a model or a package is missing or wrong.
     """
     if config.backend == "mediapipe":
         from realtime.perception.mediapipe_backend import MediaPipePerception

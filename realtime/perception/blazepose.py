@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
-from realtime.messages import Frame, Sighting
+from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.config import PerceptionConfig
 from realtime.perception.detector import Detector
 from realtime.perception.landmarker import Landmarker

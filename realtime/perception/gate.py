@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from realtime.messages import Sighting, TrackedPerson
+from realtime.kernel.messages import Sighting, TrackedPerson
 
 MOST_HELD = 32  # frames; some 0.8 GB of them at 3840 x 2160
 

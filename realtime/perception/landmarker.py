@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import NUM_LANDMARKS
-from realtime.messages import Landmarks
+from engine.body.skeleton import NUM_LANDMARKS
+from realtime.kernel.messages import Landmarks
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
 

@@ -13,9 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.skeleton import NUM_LANDMARKS
-from realtime.errors import UserError
-from realtime.messages import Frame, Landmarks, Sighting
+from engine.body.skeleton import NUM_LANDMARKS
+from engine.errors import UserError
+from realtime.kernel.messages import Frame, Landmarks, Sighting
 from realtime.perception.config import PerceptionConfig
 from realtime.perception.identity import Identities, distance
 from realtime.perception.people import check_image, tracked_person

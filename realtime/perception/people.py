@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import LIMB_LANDMARKS
-from realtime.errors import UserError
-from realtime.messages import Frame, Landmarks, Sighting, TrackedPerson
+from engine.body.skeleton import LIMB_LANDMARKS
+from engine.errors import UserError
+from realtime.kernel.messages import Frame, Landmarks, Sighting, TrackedPerson
 from realtime.perception.detector import Detection
 from realtime.perception.identity import Identities, distance, size_ratio
 from realtime.perception.landmarker import PersonView

@@ -10,8 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from engine.skeleton import LIMB_LANDMARKS
-from realtime.messages import Landmarks
+from engine.body.skeleton import LIMB_LANDMARKS
+from realtime.kernel.messages import Landmarks
 
 State = Literal["trial", "earning", "confirmed", "doubted", "lost"]
 

@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import LIMB_JOINTS, LIMB_LANDMARKS
-from realtime.app import App
-from realtime.body.smpl_file import load_body
+from engine.body.files import load_body
+from engine.body.skeleton import LIMB_JOINTS, LIMB_LANDMARKS
 from realtime.capture.source import SourceConfig
-from realtime.config import CameraConfig, LiveConfig
-from realtime.estimate.smoothing import SmoothingConfig
-from realtime.messages import SolvedFrame
+from realtime.kernel.messages import SolvedFrame
 from realtime.perception.config import PerceptionConfig
+from realtime.run.app import App
+from realtime.run.config import CameraConfig, LiveConfig
+from realtime.smoothing.pose_smoother import SmoothingConfig
+from training.evaluate.trc import LIMB_MARKERS, read_trc
 from training.metrics import accel_error, aligned, mpjpe
-from training.trc import LIMB_MARKERS, read_trc
 
 LIMBS = ((0, 2), (2, 4), (1, 3), (3, 5), (6, 8), (8, 10), (7, 9), (9, 11))  # upper and lower arms and legs
 HIPS = (6, 7)

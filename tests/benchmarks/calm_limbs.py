@@ -19,18 +19,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.smpl_file import load_body
-from realtime.body.world import World
+from engine.body.files import load_body
+from engine.body.skeleton import JOINT_NAMES
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
-from realtime.estimate.calm import CalmLimbs
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
-from realtime.estimate.seen import SEEN, UNSEEN
-from realtime.estimate.smoothing import SmoothingConfig
-from realtime.messages import Person, Sighting
+from realtime.kernel.messages import Person, Sighting
 from realtime.perception import PerceptionConfig, create_perception
-from realtime.solver import Solver
+from realtime.run.solver import Solver
+from realtime.smoothing.calm import CalmLimbs
+from realtime.smoothing.pose_smoother import SmoothingConfig
+from realtime.smoothing.seen import SEEN, UNSEEN
+from realtime.world.world import World
 
 Array = NDArray[np.float64]
 

@@ -36,21 +36,21 @@ import scipy.sparse
 import torch
 
 import engine
-import engine.tokenizer
-from engine.backends.base import BuildRequest
-from engine.build import build
+import engine.tokens.tokenizer
+from engine.body.files import load_body
+from engine.engines.backends.base import BuildRequest
+from engine.engines.build import build
+from engine.engines.runtime import load_engine
 from engine.errors import UserError
 from engine.random_checkpoint import write as write_checkpoint
-from engine.runtime import load_engine
-from realtime.body.smpl_file import load_body
-from realtime.command import parse
-from realtime.outputs.assemble import finish
 from realtime.outputs.export import export
-from realtime.outputs.journal import JournalWriter, read_journal
-from realtime.outputs.session import load_session, open_session
+from realtime.outputs.recording.assemble import finish
+from realtime.outputs.recording.journal import JournalWriter, read_journal
+from realtime.outputs.recording.session import load_session, open_session
+from realtime.run.command import parse
 from tests.engine.conftest import SMALL
 from tests.realtime.outputs.export.recording import record
-from tests.realtime.outputs.test_journal import HEADER, some_rows
+from tests.realtime.outputs.recording.test_journal import HEADER, some_rows
 
 LIMIT_S = 5
 SLACK_BYTES = 64 << 20
@@ -183,7 +183,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
     old = folder / "old.ckpt"
     torch.save(torch.load(checkpoint, weights_only=True), old, _use_new_zipfile_serialization=False)
     compact = folder / "compact.safetensors"
-    engine.tokenizer.save(compact, engine.load_tokenizer(), {})
+    engine.tokens.tokenizer.save(compact, engine.load_tokenizer(), {})
     shutil.copy(_ROOT / "configs" / "live.yaml", folder)
     built = folder / "engine"
     build(checkpoint, tokenizer, "torch", built, BuildRequest("fp32"))

@@ -21,7 +21,7 @@ from pathlib import Path
 
 import zmq
 
-from realtime.outputs.session import load_session
+from realtime.outputs.recording.session import load_session
 
 _ROOT = Path(__file__).resolve().parents[2]
 _ALLOWED_S = 2.0

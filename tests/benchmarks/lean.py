@@ -16,12 +16,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
-from realtime.app import App
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from realtime.capture.source import SourceConfig
-from realtime.config import CameraConfig, LiveConfig
-from realtime.estimate.smoothing import SmoothingConfig
-from realtime.messages import SolvedFrame
+from realtime.kernel.messages import SolvedFrame
+from realtime.run.app import App
+from realtime.run.config import CameraConfig, LiveConfig
+from realtime.smoothing.pose_smoother import SmoothingConfig
 
 Array = NDArray[np.float64]
 

@@ -18,22 +18,22 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_LANDMARKS
-from realtime.body.model import BodyModel
-from realtime.body.projection import PinholeCamera
-from realtime.body.smpl_file import load_body
-from realtime.body.world import World
+from engine.body.files import load_body
+from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
+from engine.body.skeleton import LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_LANDMARKS
 from realtime.capture.factory import open_source
 from realtime.capture.reader import FrameReader
 from realtime.capture.source import SourceConfig
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
-from realtime.estimate.smoothing import SmoothingConfig
-from realtime.messages import Camera, Person, Sighting, SolvedFrame
-from realtime.outputs.recorder import Recorder
-from realtime.outputs.session import load_session
+from realtime.kernel.messages import Camera, Person, Sighting, SolvedFrame
+from realtime.outputs.recording.recorder import Recorder
+from realtime.outputs.recording.session import load_session
 from realtime.perception import create_perception
 from realtime.perception.config import PerceptionConfig
-from realtime.solver import Solver
+from realtime.run.solver import Solver
+from realtime.smoothing.pose_smoother import SmoothingConfig
+from realtime.world.world import World
 
 FOV_DEG = 60.0
 SHORTEST_S, CONFIDENT = 1.5, 0.3

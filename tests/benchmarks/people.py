@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.app import App
 from realtime.capture.source import SourceConfig
-from realtime.config import LiveConfig
-from realtime.messages import Person, SolvedFrame
+from realtime.kernel.messages import Person, SolvedFrame
 from realtime.perception.config import PerceptionConfig
+from realtime.run.app import App
+from realtime.run.config import LiveConfig
 
 
 def main() -> None:

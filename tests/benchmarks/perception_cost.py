@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import engine.privacy  # noqa: F401  before openvino
 from realtime.assets import DEMO_CLIP, POSE_DETECTOR, POSE_LANDMARKS_FULL, fetch
-from realtime.messages import Frame
+from realtime.kernel.messages import Frame
 from realtime.perception import PerceptionConfig, create_perception
 from realtime.perception.detector import SPEC, Detector
 from realtime.perception.runtime import load_network

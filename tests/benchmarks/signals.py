@@ -25,7 +25,7 @@ from pathlib import Path
 import cv2
 import psutil
 
-from realtime.outputs.session import load_session
+from realtime.outputs.recording.session import load_session
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_S = 240.0

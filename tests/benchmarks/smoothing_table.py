@@ -22,15 +22,14 @@ from scipy.spatial.transform import Rotation
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from engine.skeleton import JOINT_NAMES, NUM_JOINTS
-from realtime.body import open_body_path
-from realtime.body.kinematics import forward_kinematics
-from realtime.body.model import BodyModel
-from realtime.body.projection import PinholeCamera
-from realtime.body.smpl_file import load_body
+from engine.body.files import OPEN_BODY, load_body
+from engine.body.kinematics import forward_kinematics
+from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
-from realtime.estimate.smoothing import LEVELS, PoseSmoother, SmoothingConfig
-from realtime.messages import CameraPose, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import CameraPose, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.smoothing.pose_smoother import LEVELS, PoseSmoother, SmoothingConfig
 
 FPS = 30
 SECONDS = 20
@@ -155,7 +154,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the marks in this file")
     options = parser.parse_args()
-    made = table(load_body(open_body_path()))
+    made = table(load_body(OPEN_BODY))
     print(made, end="")
     if options.write:
         text = options.write.read_text(encoding="utf-8")

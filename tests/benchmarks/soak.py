@@ -21,13 +21,13 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from realtime.app import App
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.capture.source import SourceConfig
-from realtime.config import LiveConfig
-from realtime.messages import SolvedFrame
+from realtime.kernel.messages import SolvedFrame
 from realtime.perception.landmarker import SPEC
 from realtime.perception.runtime import load_network
+from realtime.run.app import App
+from realtime.run.config import LiveConfig
 from tests.network_camera import NetworkCamera, read_stamp
 
 WIDTH, HEIGHT = 1280, 720

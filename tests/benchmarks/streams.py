@@ -130,11 +130,11 @@ def line(name: str, values: Iterable[float]) -> str:
 
 
 def main() -> None:
-    from realtime.app import App
     from realtime.capture.source import SourceConfig
-    from realtime.config import LiveConfig
-    from realtime.estimate.smoothing import SmoothingConfig
-    from realtime.report import machine
+    from realtime.run.app import App
+    from realtime.run.config import LiveConfig
+    from realtime.run.report import machine
+    from realtime.smoothing.pose_smoother import SmoothingConfig
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60.0)

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.body.smpl_file import load_body
-from realtime.outputs.assemble import journal_path
-from realtime.outputs.journal import Header, JournalWriter, RecordedBody, row_dtype
+from engine.body.files import load_body
+from realtime.outputs.recording.assemble import journal_path
+from realtime.outputs.recording.journal import Header, JournalWriter, RecordedBody, row_dtype
 
 _RATE_HZ = 30.0
 _TOKENS = 42

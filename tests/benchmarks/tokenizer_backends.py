@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from engine import load_tokenizer
-from engine.rotations import angle_between, rotmat_from_axis_angle
-from engine.tokenizer import Tokenizer
-from training.mocap import load_mocap
+from engine.body.torch.rotations import angle_between, rotmat_from_axis_angle
+from engine.tokens.tokenizer import Tokenizer
+from training.data.mocap import load_mocap
 
 COUNT = 1000
 _BATCH = 100

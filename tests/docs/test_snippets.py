@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.command import parser
+from realtime.run.command import parser
 from tests.terminal import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -7,12 +7,12 @@ from typing import NamedTuple
 
 import pytest
 
-from engine.pose_decoder import PoseDecoderConfig
 from engine.random_checkpoint import write
-from engine.released_tokenizer import ReleasedTokenizerConfig
-from engine.token_head import TokenHeadConfig
-from engine.tokenhmr import TokenHmrConfig
-from engine.vit import VitConfig
+from engine.tokenhmr.network import TokenHmrConfig
+from engine.tokenhmr.pose_decoder import PoseDecoderConfig
+from engine.tokenhmr.token_head import TokenHeadConfig
+from engine.tokenhmr.vit import VitConfig
+from engine.tokens.released import ReleasedTokenizerConfig
 
 SMALL = TokenHmrConfig(
     vit=VitConfig(depth=2, dim=64, mlp_dim=96),

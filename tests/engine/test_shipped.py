@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 import engine
-from engine.errors import EngineError
+from engine.body.files import load_body
+from engine.errors import EngineError, UserError
 from engine.shipped import ASSETS, SUMS, ShippedFileError, checked, sums
-from realtime.body.smpl_file import load_body
-from realtime.errors import UserError
 from realtime.estimate.networks import OnnxNetwork
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.errors import UserError
 from realtime import doctor
 from realtime.calibration.profile import save_profile
-from realtime.errors import UserError
 from tests.realtime.calibration.profiles import PROFILE, profile
 
 

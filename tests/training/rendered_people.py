@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.weights import ASSETS
+from engine.body.torch.model import TorchBody
+from engine.files.weights import ASSETS
 from training.readers.files import BrokenFileError
 from training.readers.sample import Sample
-from training.render import Renderer
-from training.torch_body import TorchBody
+from training.render.command import Renderer
 
 
 def rendered(count: int) -> list[Sample]:

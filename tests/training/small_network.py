@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from engine.pose_decoder import PoseDecoderConfig
-from engine.released_tokenizer import ReleasedTokenizerConfig
-from engine.token_head import TokenHeadConfig
-from engine.tokenhmr import TokenHmrConfig
-from engine.vit import VitConfig
+from engine.tokenhmr.network import TokenHmrConfig
+from engine.tokenhmr.pose_decoder import PoseDecoderConfig
+from engine.tokenhmr.token_head import TokenHeadConfig
+from engine.tokenhmr.vit import VitConfig
+from engine.tokens.released import ReleasedTokenizerConfig
 
 SMALL = TokenHmrConfig(
     vit=VitConfig(depth=1, dim=32, mlp_dim=32),

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import PARENTS
-from engine.weights import ASSETS
+from engine.body.skeleton import PARENTS
+from engine.files.weights import ASSETS
 
 # HMR2.0's first 25 keypoints among smplx's joints.
 JOINT_MAP = [24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34]

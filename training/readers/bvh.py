@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES, PARENTS
-from engine.weights import ASSETS
-from training.mocap import NUM_POSED
+from engine.body.skeleton import JOINT_NAMES, PARENTS
+from engine.files.weights import ASSETS
+from training.data.mocap import NUM_POSED
 from training.readers.clip import PoseClip, checked_clip, read_clips
 from training.readers.files import BrokenFileError
 

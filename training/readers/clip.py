@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from training.mocap import NUM_POSED
+from training.data.mocap import NUM_POSED
 from training.readers.files import BrokenFileError, expect, in_form, read_all
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.crop import crop_square
+from engine.tokenhmr.crop import crop_square
 from training.readers.files import BrokenFileError, LayoutError, expect, fingerprint, in_form, read_all, read_image
 from training.readers.sample import KEYPOINT_NAMES, NUM_KEYPOINTS, Sample
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.errors import EngineError
-from engine.unpickle import ARRAYS_AND_CONTAINERS, AllowListUnpickler, UnpickleError, read
+from engine.files.unpickle import ARRAYS_AND_CONTAINERS, AllowListUnpickler, UnpickleError, read
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""Motion capture of several forms into the .npz that the trainers read (training.mocap).
+"""Motion capture of several forms into the .npz that the trainers read (training.data.mocap).
 
 python -m training.readers.poses --form amass --folder DIR --out mocap.npz [--split train] [--fps 30] [--middle 0.6]
 """
@@ -17,7 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.command import command
 from engine.errors import EngineError
-from training.mocap import SPLITS
+from training.data.mocap import SPLITS
 from training.readers import amass, bvh, moyo, session
 from training.readers.clip import PoseClip
 
@@ -38,7 +38,7 @@ def thinned(clip: PoseClip, fps: float, middle: float) -> PoseClip:
 
 
 def write_mocap(clips: Sequence[PoseClip], path: Path, split: str, fps: float) -> int:
-    """Write the file of training.mocap; returns the number of frames. Frames beside a jump are marked bad.
+    """Write the file of training.data.mocap; returns the number of frames. Frames beside a jump are marked bad.
 
     Clips of another frame rate than `fps` are left out with a warning; EngineError where none is left.
     """

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
 from training.readers.files import BrokenFileError
 
 Array = NDArray[np.float32]

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.crop import ASPECT
-from engine.unpickle import AllowListUnpickler, UnpickleError, read
+from engine.files.unpickle import AllowListUnpickler, UnpickleError, read
+from engine.tokenhmr.crop import ASPECT
 from training.readers.files import BrokenFileError, decode_image, expect, fingerprint, in_form, read_all
 from training.readers.sample import NUM_KEYPOINTS, Array, Sample
 

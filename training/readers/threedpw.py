@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.crop import crop_square
+from engine.tokenhmr.crop import crop_square
 from training.readers.files import expect, fingerprint, in_form, read_all, read_image, read_pickle, require
 from training.readers.sample import (
     KEYPOINT_NAMES,

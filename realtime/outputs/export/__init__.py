@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from engine.whole_file import whole_file
-from realtime.errors import UserError
-from realtime.outputs.session import SessionHead
+from engine.errors import UserError
+from engine.files.whole_file import whole_file
+from realtime.outputs.recording.session import SessionHead
 
 FORMATS = (".bvh", ".csv", ".npz", ".glb", ".fbx", ".usd", ".usda", ".usdc")
 

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from realtime.outputs.continuity import continuous_rotvecs
 from realtime.outputs.export.smpl_shape import SmplShape
-from realtime.outputs.session import (
+from realtime.outputs.recording.continuity import continuous_rotvecs
+from realtime.outputs.recording.session import (
     AMASS_BETAS,
     AMASS_JOINTS,
     SMPLH_BODY_JOINTS,

@@ -15,7 +15,7 @@ from pathlib import Path
 from realtime.outputs.export import ExportError
 from realtime.outputs.export.glb import write_glb
 from realtime.outputs.export.shape import StandingBody
-from realtime.outputs.session import SessionHead
+from realtime.outputs.recording.session import SessionHead
 
 _SCRIPT = Path(__file__).with_name("blender_script.py")
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
-from realtime.outputs.continuity import continuous_zxy
-from realtime.outputs.session import SMPLH_BODY_JOINTS, SessionHead
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from realtime.outputs.recording.continuity import continuous_zxy
+from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _ROTATION = "Zrotation Xrotation Yrotation"  # R = Rz Rx Ry, the order that most readers expect
 _POSITION = "Xposition Yposition Zposition"

@@ -13,12 +13,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
-from realtime.body.model import Array
+from engine.body.model import Array
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from realtime.outputs.export import ExportError
 from realtime.outputs.export.motion import motion
 from realtime.outputs.export.shape import StandingBody
-from realtime.outputs.session import SMPLH_BODY_JOINTS, SessionHead
+from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from engine.skeleton import CONTACT_NAMES, JOINT_NAMES
-from realtime.outputs.session import SessionHead
+from engine.body.skeleton import CONTACT_NAMES, JOINT_NAMES
+from realtime.outputs.recording.session import SessionHead
 
 
 def csv_parts(session: SessionHead) -> Iterator[str]:

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from realtime.body.model import Array
-from realtime.body.rotations import exp_so3, quaternion_from_rotmat
-from realtime.outputs.continuity import continuous_quaternions
-from realtime.outputs.session import SMPLH_BODY_JOINTS, SessionHead
+from engine.body.model import Array
+from engine.body.rotations import exp_so3, quaternion_from_rotmat
+from realtime.outputs.recording.continuity import continuous_quaternions
+from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 
 def motion(session: SessionHead) -> Iterator[tuple[Array, Array]]:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import PARENTS
-from realtime.body.model import Array, BodyModel
-from realtime.body.smpl_file import load_body
+from engine.body.files import load_body
+from engine.body.model import Array, BodyModel
+from engine.body.skeleton import PARENTS
 from realtime.outputs.export import ExportError
-from realtime.outputs.session import SessionHead
+from realtime.outputs.recording.session import SessionHead
 
 INFLUENCES = 4  # joints a vertex: what game engines and file formats take
 _SAME_M = 1e-4

@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.body.model import BodyModel
-from realtime.body.smpl_file import load_body
+from engine.body.files import load_body
+from engine.body.model import BodyModel
 from realtime.outputs.export import ExportError
-from realtime.outputs.session import SessionHead
+from realtime.outputs.recording.session import SessionHead
 
 # The pelvis joint of SMPL's neutral template, which lies above the template's own origin by its chest: the number
 # that stands in public code as the offset between `trans` and the root (to 0.1 mm).

@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
-from engine.whole_file import whole_file
-from realtime.body.model import Array
+from engine.body.model import Array
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from engine.files.whole_file import whole_file
 from realtime.outputs.export import ExportError
 from realtime.outputs.export.motion import motion
 from realtime.outputs.export.shape import INFLUENCES, StandingBody
-from realtime.outputs.session import SMPLH_BODY_JOINTS, SessionHead
+from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _SKIN_RGB = (0.75, 0.55, 0.42)
 _SAVED_FRAMES = 50_000  # after so many the binary file is saved, which frees their memory

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from realtime.body.model import BodyModel
-from realtime.outputs.stream import FrameStream, MessageStream, StreamUrl
+from engine.body.model import BodyModel
+from realtime.outputs.streams.url import FrameStream, MessageStream, StreamUrl
 
 
 def open_message_stream(url: StreamUrl) -> MessageStream:

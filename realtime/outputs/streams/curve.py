@@ -17,7 +17,7 @@ from typing import Any
 import zmq
 from zmq.utils import z85
 
-from realtime.errors import UserError
+from engine.errors import UserError
 
 _MAKE = "python -m realtime.keys makes key files"
 

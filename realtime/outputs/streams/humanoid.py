@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES, PARENTS
-from realtime.body.kinematics import forward_kinematics
-from realtime.body.model import BodyModel
-from realtime.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
-from realtime.messages import Array, Person
+from engine.body.kinematics import forward_kinematics
+from engine.body.model import BodyModel
+from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
+from engine.body.skeleton import JOINT_NAMES, PARENTS
+from realtime.kernel.messages import Array, Person
 
 # SMPL's joints in their order, as Unity's HumanBodyBones calls the bone that begins there. SMPL's two hand joints have
 # no counterpart. In both trees every one of these bones has the same parent.

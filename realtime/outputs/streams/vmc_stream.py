@@ -13,11 +13,11 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message import OscMessage
 from pythonosc.osc_message_builder import OscMessageBuilder
 
-from realtime.body.model import BodyModel
-from realtime.messages import Person, SolvedFrame
-from realtime.outputs.publishable import Publishable
-from realtime.outputs.stream import StreamUrl
+from engine.body.model import BodyModel
+from realtime.kernel.messages import Person, SolvedFrame
 from realtime.outputs.streams.humanoid import HUMANOIDS
+from realtime.outputs.streams.publishable import Publishable
+from realtime.outputs.streams.url import StreamUrl
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from http import HTTPStatus
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.http11 import Request, Response
 
-from realtime.outputs.stream import StreamUrl
+from realtime.outputs.streams.url import StreamUrl
 
 logger = logging.getLogger(__name__)
 _garbage_logger = logger.getChild("connections")

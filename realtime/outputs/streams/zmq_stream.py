@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import zmq
 
-from realtime.outputs.stream import StreamUrl
 from realtime.outputs.streams.curve import ServerKeys, is_private, load_server_keys
+from realtime.outputs.streams.url import StreamUrl
 
 logger = logging.getLogger(__name__)
 

@@ -12,14 +12,14 @@ from pathlib import Path
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.model import BodyModel
-from realtime.body.smpl_file import load_body
-from realtime.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
-from realtime.outputs.session import load_session
-from realtime.outputs.stream import parse_stream_url
+from engine.body.files import load_body
+from engine.body.model import BodyModel
+from engine.body.skeleton import JOINT_NAMES
+from realtime.kernel.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.outputs.recording.session import load_session
+from realtime.outputs.streams.url import parse_stream_url
+from realtime.outputs.streams.wire import Wire
 from realtime.outputs.streams.zmq_stream import ZmqStream
-from realtime.outputs.wire import Wire
 
 BETAS = np.array([1.5, -1.0, 0.8, 0.5, -0.7, 0.3, 0.6, -0.4, 0.2, -0.5], np.float32)
 SCALE = 0.9  # the performer's size to the body's

@@ -14,9 +14,9 @@ from clients.blender import build
 from clients.blender.body import BodyError, load_body
 from clients.blender.bone_map import PRESETS, BoneMapError, load_preset, matched
 from clients.blender.protocol import JOINT_NAMES, Skeleton, parse
-from realtime.body import open_body_path
-from realtime.body.model import BodyModel
-from realtime.outputs.wire import Wire
+from engine.body.files import OPEN_BODY
+from engine.body.model import BodyModel
+from realtime.outputs.streams.wire import Wire
 from tests.clients.blender.blender_performance import BETAS, open_body
 
 
@@ -76,7 +76,7 @@ def test_bone_maps_that_are_none(tmp_path: Path, content: str, why: str) -> None
 
 
 def test_body_has_the_programs_vertices() -> None:
-    ours, theirs = load_body(open_body_path()), open_body()
+    ours, theirs = load_body(OPEN_BODY), open_body()
     fitted = ours.fitted(skeleton_of(theirs))
     assert np.abs(fitted.rest_vertices(BETAS) - (theirs.v_template + theirs.shapedirs @ BETAS)).max() < 1e-5
     assert np.array_equal(fitted.faces, theirs.faces)
@@ -85,7 +85,7 @@ def test_body_has_the_programs_vertices() -> None:
 @pytest.mark.parametrize("height_m", [1.5, open_body().stature_m, 1.92])
 def test_body_takes_the_stature_of_the_stream(height_m: float) -> None:
     theirs = open_body().scaled_to_height(height_m)
-    fitted = load_body(open_body_path()).fitted(skeleton_of(theirs))
+    fitted = load_body(OPEN_BODY).fitted(skeleton_of(theirs))
     wanted = theirs.v_template + theirs.shapedirs @ BETAS
     assert np.abs(fitted.rest_vertices(BETAS) - wanted).max() < 5e-5
 
@@ -95,11 +95,11 @@ def test_another_body_is_refused() -> None:
     longer = theirs.joints_template.copy()
     longer[[4, 5, 7, 8, 10, 11], 1] -= 0.05
     with pytest.raises(BodyError, match=r"the stream's body 'open' is not the file's: choose the \.npz"):
-        load_body(open_body_path()).fitted(skeleton_of(replace(theirs, joints_template=longer)))
+        load_body(OPEN_BODY).fitted(skeleton_of(replace(theirs, joints_template=longer)))
 
 
 def test_body_files_that_are_none(tmp_path: Path) -> None:
-    with np.load(open_body_path()) as archive:
+    with np.load(OPEN_BODY) as archive:
         arrays = {key: archive[key] for key in ("v_template", "shapedirs", "J_regressor", "weights", "f")}
     cases: list[tuple[str, dict[str, np.ndarray]]] = [
         ("lacks weights", {key: value for key, value in arrays.items() if key != "weights"}),

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from clients.blender import build
-from engine.skeleton import JOINT_NAMES, PARENTS
+from engine.body.kinematics import forward_kinematics
+from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.assets import cache_folder
-from realtime.body.kinematics import forward_kinematics
 from tests.clients.blender.blender_performance import Publisher, made_up, recorded
 
 PYTHONS = [python for python in os.environ.get("TOKENMOCAP_BPY_PYTHON", "").split(os.pathsep) if python]

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from clients.blender import protocol
 from clients.blender.protocol import Pose, ProtocolError, Skeleton, Status, VersionError, parse
-from engine import skeleton
-from realtime.messages import Frame, SolvedFrame
-from realtime.outputs.wire import Wire
+from engine.body import skeleton
+from realtime.kernel.messages import Frame, SolvedFrame
+from realtime.outputs.streams.wire import Wire
 from tests.clients.blender.blender_performance import BETAS, JOINT_CONFIDENCE, open_body, person_at
 
 BODY = open_body()

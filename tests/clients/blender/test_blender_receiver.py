@@ -17,11 +17,11 @@ from clients.blender.jitter_buffer import JitterBuffer
 from clients.blender.protocol import Person, Pose
 from clients.blender.receiver import ConnectError, Receiver, check_address, load_keys
 from clients.blender.take import ANYONE, chosen, motion_of, resampled
+from realtime.kernel.messages import Frame, SolvedFrame
 from realtime.keys import add_client
-from realtime.messages import Frame, SolvedFrame
-from realtime.outputs.stream import parse_stream_url
+from realtime.outputs.streams.url import parse_stream_url
+from realtime.outputs.streams.wire import Wire
 from realtime.outputs.streams.zmq_stream import ZmqStream
-from realtime.outputs.wire import Wire
 from tests.clients.blender.blender_performance import Publisher, made_up, open_body, person_at
 
 BODY = open_body()

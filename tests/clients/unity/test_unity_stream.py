@@ -19,13 +19,13 @@ from scipy.spatial.transform import Rotation
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection, serve
 
-from engine.skeleton import JOINT_NAMES, PARENTS
-from realtime.body.kinematics import forward_kinematics
-from realtime.messages import Person
-from realtime.outputs.stream import MessageStream, parse_stream_url
+from engine.body.kinematics import forward_kinematics
+from engine.body.skeleton import JOINT_NAMES, PARENTS
+from realtime.kernel.messages import Person
 from realtime.outputs.streams import open_message_stream
-from realtime.outputs.wire import State, Wire
-from tests.realtime.outputs.synthetic_stream import BETAS, BODY, person_at, rotmats_of, solved_at
+from realtime.outputs.streams.url import MessageStream, parse_stream_url
+from realtime.outputs.streams.wire import State, Wire
+from tests.realtime.outputs.streams.synthetic_stream import BETAS, BODY, person_at, rotmats_of, solved_at
 
 MOTION_S, RATE_HZ = 10.0, 30.0
 STATUS = {"source": "test", "estimator": "landmarks", "backend": "none", "dropped": 0}

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.model import BodyModel
-from realtime.body.smpl_file import load_body
+from engine.body.files import load_body
+from engine.body.model import BodyModel
+from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.guide import LEFT, TWO_RIGHT
-from realtime.outputs.rasteriser import rasterise
-from realtime.outputs.scene import BodyShader
+from realtime.outputs.drawing.rasteriser import rasterise
+from realtime.outputs.view.scene import BodyShader
 from tests.realtime.calibration.rooms import CAMERA_M, HALF_M, R_cam_world, draw_room
 
 SIZE = (640, 480)

@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES
-from realtime.body.kinematics import forward_kinematics
-from realtime.body.rotations import exp_so3, quaternion_from_rotmat
-from realtime.body.smpl_file import load_body
-from realtime.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from engine.body.files import load_body
+from engine.body.kinematics import forward_kinematics
+from engine.body.rotations import exp_so3, quaternion_from_rotmat
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from realtime.kernel.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 
 BODY = load_body("open")
 SIZE = (640, 480)

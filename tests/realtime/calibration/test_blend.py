@@ -8,7 +8,7 @@ import pytest
 
 from realtime.calibration.blend import TIME_S, CameraBlend
 from realtime.calibration.room import angle_deg
-from realtime.messages import Camera
+from realtime.kernel.messages import Camera
 
 ASSUMED, KNOWN = Camera(60.0, source="assumed"), Camera(36.0, 23.0, 13.0, "room", 0.5)
 

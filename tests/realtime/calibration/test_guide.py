@@ -11,7 +11,7 @@ import pytest
 
 from realtime.calibration import guide as words
 from realtime.calibration.guide import PATIENCE_S, SIDE_S, STILL_S, Guide
-from realtime.messages import Guidance, Person
+from realtime.kernel.messages import Guidance, Person
 from tests.realtime.calibration.stances import CAMERA, frame, lost, person
 
 FPS = 30

@@ -7,11 +7,11 @@ import logging
 import numpy as np
 import pytest
 
-from realtime.body.smpl_file import load_body
-from realtime.body.world import World
+from engine.body.files import load_body
 from realtime.calibration.kept import KeptCamera
 from realtime.calibration.watch import CameraWatch
-from realtime.config import CameraConfig
+from realtime.run.config import CameraConfig
+from realtime.world.world import World
 from tests.realtime.calibration.profiles import PROFILE, profile
 
 BODY = load_body("open")

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.kinematics import forward_kinematics
-from realtime.body.smpl_file import load_body
+from engine.body.files import load_body
+from engine.body.kinematics import forward_kinematics
+from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.room import angle_deg
 from realtime.calibration.upright import FEWEST, TILT_TOLD_DEG, Upright
 from tests.realtime.calibration.rooms import R_cam_world

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import MIRROR_JOINTS
-from realtime.app import App
+from engine.body.skeleton import MIRROR_JOINTS
 from realtime.assets import DEMO_CLIP, fetch
 from realtime.capture.source import SourceConfig
-from realtime.config import LiveConfig
-from realtime.messages import SolvedFrame
+from realtime.kernel.messages import SolvedFrame
+from realtime.run.app import App
+from realtime.run.config import LiveConfig
 from tests.video_files import with_matrix
 
 

@@ -13,7 +13,7 @@ import pytest
 from realtime.capture.reader import FROZEN_S, FrameReader, StaleFrameError
 from realtime.capture.source import EndOfStream, LazySource, SourceError, SourceLostError
 from realtime.capture.video import VideoSource
-from realtime.messages import Frame
+from realtime.kernel.messages import Frame
 
 Step = Callable[[], float]
 

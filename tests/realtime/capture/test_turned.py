@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.app import App
 from realtime.assets import DEMO_CLIP, fetch
 from realtime.capture.factory import first_frames
 from realtime.capture.source import SourceConfig
-from realtime.config import CameraConfig, LiveConfig
-from realtime.messages import SolvedFrame
+from realtime.kernel.messages import SolvedFrame
+from realtime.run.app import App
+from realtime.run.config import CameraConfig, LiveConfig
 
 FRAMES = 4
 

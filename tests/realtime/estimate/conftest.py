@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.skeleton import LANDMARK_NAMES, LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_JOINTS, NUM_JOINTS
-from realtime.body.model import BodyModel
+from engine.body.model import BodyModel
+from engine.body.skeleton import LANDMARK_NAMES, LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_JOINTS, NUM_JOINTS
 
 _REST_M = {  # the left half and the middle, in SMPL's order
     0: (0.00, 0.00, 0.00), 1: (0.08, -0.09, 0.00), 3: (0.00, 0.11, -0.02), 4: (0.10, -0.47, 0.00),

@@ -10,14 +10,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body import open_body_path
-from realtime.body.model import BodyModel
-from realtime.body.projection import PinholeCamera
-from realtime.body.smpl_file import load_body
+from engine.body.files import OPEN_BODY, load_body
+from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
+from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.gravity import TIME_S, ToldGravity
 from realtime.estimate.landmarks import LandmarkEstimator
-from realtime.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
 
 SIZE, FPS = (1280, 720), 30
 ABOVE = Camera(58.0, pitch_deg=37.0, source="room", doubt_deg=1.0)
@@ -25,7 +24,7 @@ ABOVE = Camera(58.0, pitch_deg=37.0, source="room", doubt_deg=1.0)
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body(open_body_path())
+    return load_body(OPEN_BODY)
 
 
 def standing(body: BodyModel, k: int = 0) -> Sighting:

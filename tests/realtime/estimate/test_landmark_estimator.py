@@ -10,17 +10,17 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_LANDMARKS
-from realtime.body.model import BodyModel
-from realtime.body.projection import PinholeCamera
-from realtime.body.world import World
+from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_LANDMARKS
 from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.estimate.networks import NetworkFileError
-from realtime.estimate.smoothing import SmoothingConfig
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.ground.feet import Feet
-from realtime.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
-from realtime.solver import Solver
+from realtime.kernel.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.run.solver import Solver
+from realtime.smoothing.pose_smoother import SmoothingConfig
+from realtime.world.world import World
 
 TOKENS, CODES = 3, 11  # 3 x 11 = 33, so that visibility serves as logits
 FACING = np.diag([1.0, -1.0, -1.0]).astype(np.float32)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import MIRROR_JOINTS
-from realtime.body.model import BodyModel
+from engine.body.model import BodyModel
+from engine.body.skeleton import MIRROR_JOINTS
 from realtime.estimate.leftright import LeftRightCheck
 
 FPS = 30

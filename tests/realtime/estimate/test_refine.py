@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import LANDMARK_NAMES, PARENTS
-from realtime.body.kinematics import forward_kinematics
-from realtime.body.model import BodyModel
+from engine.body.kinematics import forward_kinematics
+from engine.body.model import BodyModel
+from engine.body.skeleton import LANDMARK_NAMES, PARENTS
 from realtime.estimate.refine import NUM_TURNS, Refiner
 
 CAMERA = np.array([[1.4, 0.05, -0.02, 0.3]], np.float32)

@@ -9,14 +9,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES, MIRROR_LANDMARKS
-from realtime.body import open_body_path
-from realtime.body.model import BodyModel
-from realtime.body.projection import PinholeCamera
-from realtime.body.smpl_file import load_body
+from engine.body.files import OPEN_BODY, load_body
+from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
+from engine.body.skeleton import JOINT_NAMES, MIRROR_LANDMARKS
 from realtime.estimate.estimator import Estimator, EstimatorConfig, EstimatorError, create_estimator
-from realtime.estimate.smoothing import SmoothingConfig
-from realtime.messages import CameraPose, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import CameraPose, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.smoothing.pose_smoother import SmoothingConfig
 
 CAMERA = PinholeCamera(1280, 720, 60.0)
 T_CAM_ROOT = np.array([0.3, 0.1, 3.2], np.float32)
@@ -25,7 +24,7 @@ FPS = 30
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body(open_body_path())
+    return load_body(OPEN_BODY)
 
 
 @pytest.fixture(scope="module")

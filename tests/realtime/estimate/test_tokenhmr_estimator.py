@@ -13,23 +13,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.backends.base import BuildRequest, Session
-from engine.build import build
-from engine.pose_decoder import PoseDecoderConfig
+from engine.engines.backends.base import BuildRequest, Session
+from engine.engines.build import build
+from engine.engines.runtime import PoseEngine, load_engine
+from engine.errors import UserError
 from engine.random_checkpoint import write
-from engine.released_tokenizer import ReleasedTokenizerConfig
-from engine.runtime import PoseEngine, load_engine
-from engine.token_head import TokenHeadConfig
-from engine.tokenhmr import TokenHmrConfig
-from engine.vit import VitConfig
+from engine.tokenhmr.network import TokenHmrConfig
+from engine.tokenhmr.pose_decoder import PoseDecoderConfig
+from engine.tokenhmr.token_head import TokenHeadConfig
+from engine.tokenhmr.vit import VitConfig
+from engine.tokens.released import ReleasedTokenizerConfig
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
-from realtime.errors import UserError
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
-from realtime.estimate.smoothing import SmoothingConfig
 from realtime.estimate.tokenhmr import TokenHmrEstimator
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
 from realtime.perception.crop import tokenhmr_crop
+from realtime.smoothing.pose_smoother import SmoothingConfig
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = TokenHmrConfig(

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.skeleton import CONTACT_LANDMARKS, CONTACT_NAMES, LANDMARK_NAMES
+from engine.body.skeleton import CONTACT_LANDMARKS, CONTACT_NAMES, LANDMARK_NAMES
 from realtime.ground.contacts import FootContacts
 
 M_PER_PX = 0.005  # somebody five metres from a camera with a focal length of 1,000 px

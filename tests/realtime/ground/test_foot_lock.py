@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from realtime.body.kinematics import forward_kinematics
-from realtime.body.rotations import rotmat_from_quaternion
-from realtime.body.smpl_file import load_body
+from engine.body.files import load_body
+from engine.body.kinematics import forward_kinematics
+from engine.body.rotations import rotmat_from_quaternion
 from realtime.ground.foot_lock import CHANGED_JOINTS, FootLock
-from realtime.messages import WorldPose
+from realtime.kernel.messages import WorldPose
 
 BOTH, LEFT, NONE = (np.array(c, np.float32) for c in ((1, 1, 1, 1), (1, 1, 0, 0), (0, 0, 0, 0)))
 FLOOR = np.zeros(2, np.float32)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.model import BodyModel
-from realtime.body.smpl_file import load_body
-from realtime.body.world import World
-from realtime.estimate.smoothing import Smoothed
+from engine.body.files import load_body
+from engine.body.model import BodyModel
+from engine.body.skeleton import JOINT_NAMES
 from realtime.ground.stature import Statures
-from realtime.messages import Camera, CameraPose, Estimate, Frame, Landmarks, TrackedPerson
+from realtime.kernel.messages import Camera, CameraPose, Estimate, Frame, Landmarks, TrackedPerson
+from realtime.smoothing.pose_smoother import Smoothed
+from realtime.world.world import World
 
 FPS = 30
 LANDMARKS = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)

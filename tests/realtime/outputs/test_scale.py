@@ -8,16 +8,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.smpl_file import load_body
-from realtime.messages import SolvedFrame, WorldPose
+from engine.body.files import load_body
+from engine.body.skeleton import JOINT_NAMES
+from realtime.kernel.messages import SolvedFrame, WorldPose
 from realtime.outputs.export.shape import standing_body
 from realtime.outputs.export.smpl_shape import smpl_shape
-from realtime.outputs.session import Session, SessionError, open_session
+from realtime.outputs.recording.session import Session, SessionError, open_session
 from realtime.outputs.streams.humanoid import BONES, HUMANOIDS
-from tests.realtime.outputs import synthetic_stream
-from tests.realtime.outputs.synthetic_stream import BETAS, BODY, T_WORLD_CAM, person_at, pose_at, solved_at
-from tests.realtime.outputs.test_vmc import stood_up
+from tests.realtime.outputs.streams import synthetic_stream
+from tests.realtime.outputs.streams.synthetic_stream import BETAS, BODY, T_WORLD_CAM, person_at, pose_at, solved_at
+from tests.realtime.outputs.streams.test_vmc import stood_up
 
 SCALE = 0.7
 _MIRROR = np.array([-1, 1, 1])

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.skeleton import LANDMARK_NAMES
-from realtime.messages import Frame, Landmarks, Sighting
+from engine.body.skeleton import LANDMARK_NAMES
+from realtime.kernel.messages import Frame, Landmarks, Sighting
 from realtime.perception import PerceptionConfig, create_perception
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.messages import Frame, Landmarks, Sighting
+from realtime.kernel.messages import Frame, Landmarks, Sighting
 from realtime.perception.gate import MOST_HELD, Gate
 from realtime.perception.people import tracked_person
 

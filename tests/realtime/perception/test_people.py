@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from realtime.errors import UserError
-from realtime.messages import Frame, Landmarks
+from engine.errors import UserError
+from realtime.kernel.messages import Frame, Landmarks
 from realtime.perception.detector import Detection
 from realtime.perception.landmarker import PersonView
 from realtime.perception.people import FrameError, PeopleTracker, is_duplicate, tracked_person

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import ConfigError, from_dict
-from realtime.errors import UserError
+from engine.errors import UserError
 from realtime.perception import PerceptionConfig, create_perception
 
 

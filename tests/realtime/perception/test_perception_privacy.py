@@ -26,7 +26,7 @@ sys.addaudithook(watch)
 """
 OBSERVE = """
 import numpy as np
-from realtime.messages import Frame
+from realtime.kernel.messages import Frame
 from realtime.perception import PerceptionConfig, create_perception
 perception = create_perception(PerceptionConfig())
 for i, image in enumerate(np.load(sys.argv[2])):

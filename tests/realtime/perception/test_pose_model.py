@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.errors import UserError
+from engine.errors import UserError
 from realtime.perception import detector, landmarker
 from realtime.perception.pose_model import TASK_DETECTOR, TASK_LANDMARKS, load_pose_model
 from realtime.perception.runtime import ModelFileError, NetworkSpec, load_network

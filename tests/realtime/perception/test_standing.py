@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.skeleton import LANDMARK_NAMES, LIMB_LANDMARKS
-from realtime.messages import Landmarks
+from engine.body.skeleton import LANDMARK_NAMES, LIMB_LANDMARKS
+from realtime.kernel.messages import Landmarks
 from realtime.perception.standing import Standing, proof
 
 

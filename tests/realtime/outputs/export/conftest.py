@@ -12,8 +12,8 @@ from typing import Any, NoReturn
 
 import pytest
 
-from realtime.body.smpl_file import load_body
-from realtime.outputs.session import Session, load_session
+from engine.body.files import load_body
+from realtime.outputs.recording.session import Session, load_session
 from tests.realtime.outputs.export.recording import record
 
 _READERS = Path(__file__).parent / "readers"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from realtime.body.model import BodyModel
-from realtime.outputs.recorder import Recorder
-from tests.realtime.outputs.synthetic_stream import stream
+from engine.body.model import BodyModel
+from realtime.outputs.recording.recorder import Recorder
+from tests.realtime.outputs.streams.synthetic_stream import stream
 
 FRAMES = 40
 RATE_HZ = 60

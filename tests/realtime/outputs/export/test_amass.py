@@ -11,13 +11,12 @@ import pytest
 from scipy.spatial.transform import Rotation
 from smplcodec import SMPLCodec, SMPLVersion
 
-from engine.skeleton import PARENTS
-from realtime.body import open_body_path
-from realtime.body.smpl_file import load_body
+from engine.body.files import OPEN_BODY, load_body
+from engine.body.skeleton import PARENTS
 from realtime.export import main
 from realtime.outputs.export.amass import write_amass
 from realtime.outputs.export.smpl_shape import SmplShape, fitted_betas
-from realtime.outputs.session import Session, load_session
+from realtime.outputs.recording.session import Session, load_session
 from tests.realtime.outputs.export.recording import FRAMES, MM, RATE_HZ, record
 from tests.training.smpl_files import smpl_pickle
 
@@ -162,7 +161,7 @@ def test_smpl_is_for_amass_files_and_takes_smpls_own(
 ) -> None:
     for out, file, why in (
         ("s.bvh", "SMPL_NEUTRAL.pkl", "--smpl is for AMASS files"),
-        ("s.npz", str(open_body_path()), "is the free body"),
+        ("s.npz", str(OPEN_BODY), "is the free body"),
         ("s.npz", str(tmp_path / "none.pkl"), "there is no body file"),
     ):
         assert main([str(path), str(tmp_path / out), "--smpl", file]) == 2

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.outputs import session as session_module
 from realtime.outputs.export import export
-from realtime.outputs.session import Session, SessionError, load_session, open_session
+from realtime.outputs.recording import session as session_module
+from realtime.outputs.recording.session import Session, SessionError, load_session, open_session
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import bvhio
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES
+from engine.body.skeleton import JOINT_NAMES
 from realtime.export import main
 from realtime.outputs.export.bvh import bvh_parts, depth_first
-from realtime.outputs.session import Session
+from realtime.outputs.recording.session import Session
 from tests.realtime.outputs.export.recording import FRAMES, MM
 
 

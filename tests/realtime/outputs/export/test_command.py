@@ -8,7 +8,7 @@ import pytest
 
 from realtime.export import main
 from tests.realtime.outputs.export.recording import record
-from tests.realtime.outputs.synthetic_stream import BODY
+from tests.realtime.outputs.streams.synthetic_stream import BODY
 
 
 def test_refuses_another_body(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 
-from engine.skeleton import CONTACT_NAMES
+from engine.body.skeleton import CONTACT_NAMES
 from realtime.export import main
 from realtime.outputs.export.joints_csv import csv_parts
-from realtime.outputs.session import Session
+from realtime.outputs.recording.session import Session
 from tests.realtime.outputs.export.recording import FRAMES
 
 

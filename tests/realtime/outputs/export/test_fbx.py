@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES
+from engine.body.skeleton import JOINT_NAMES
 from realtime.export import main
-from realtime.outputs.session import Session
+from realtime.outputs.recording.session import Session
 from tests.realtime.outputs.export.conftest import RunNode, missing
 from tests.realtime.outputs.export.recording import FRAMES, MM, RATE_HZ, SAMPLES
 

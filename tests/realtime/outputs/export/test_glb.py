@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.smpl_file import load_body
+from engine.body.files import load_body
+from engine.body.skeleton import JOINT_NAMES
 from realtime.export import main
-from realtime.outputs.session import Session, load_session
+from realtime.outputs.recording.session import Session, load_session
 from tests.realtime.outputs.export.conftest import RunNode
 from tests.realtime.outputs.export.glb_reader import GlbReader
 from tests.realtime.outputs.export.recording import MM, RATE_HZ, SAMPLES, record

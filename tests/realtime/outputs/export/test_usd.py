@@ -13,11 +13,11 @@ import pytest
 from pxr import Usd, UsdGeom, UsdSkel
 from scipy.spatial.transform import Rotation
 
-from engine.skeleton import JOINT_NAMES
-from realtime.body.smpl_file import load_body
+from engine.body.files import load_body
+from engine.body.skeleton import JOINT_NAMES
 from realtime.export import main
 from realtime.outputs.export import usd as usd_module
-from realtime.outputs.session import Session
+from realtime.outputs.recording.session import Session
 from tests.realtime.outputs.export.recording import FRAMES, MM, RATE_HZ, SAMPLES
 
 

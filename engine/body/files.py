@@ -1,0 +1,188 @@
+"""Reading a body file: the one that ships, or the user's SMPL model as .pkl or .npz."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.landmark_points import transferred_landmarks
+from engine.body.model import BodyModel
+from engine.body.skeleton import NUM_JOINTS, NUM_LANDMARKS, PARENTS
+from engine.errors import UserError
+from engine.files.npz_file import NpzError, NpzFile
+from engine.files.smpl_pickle import dense, load_pickle
+from engine.files.unpickle import UnpickleError
+from engine.shipped import ASSETS, ShippedFileError, checked
+
+OPEN_BODY = ASSETS / "body_open.npz"  # the free body that ships with the project
+NUM_BETAS = 10
+NUM_POSE_FEATURES = 207  # nine numbers for each of the 23 joints below the root
+
+_REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
+_LANDMARK_KEYS = ("landmark_rest", "landmark_shapedirs", "landmark_weights")
+_KNOWN = (*_REQUIRED, "posedirs", "name", *_LANDMARK_KEYS)
+_STAR_POSE_FEATURES = 93
+_FEWEST_VERTICES = 100
+_LONGEST_NAME = 64  # as sessions keep it
+_LARGEST = 10.0  # of any number: metres, or shares of one
+_MOST_BYTES, _MOST_TIMES = 1 << 26, 20  # an archive may unpack to the first, and the second times its own size
+# Relatives of SMPL, told by the number of their joints.
+_RELATIVES = {52: "SMPL-H", 55: "SMPL-X", 16: "MANO (a hand)", 5: "FLAME (a head)"}
+_WANTED = "give an SMPL model (basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl, SMPL_NEUTRAL.pkl), or 'open'"
+
+
+class BodyFileError(UserError):
+    """A body file that cannot be used; one line that says why and what to give instead."""
+
+
+def load_body(spec: str | Path) -> BodyModel:
+    """The body that `spec` names: 'open', the free one that ships, or the path of a user's file.
+
+    A user's file is an SMPL pickle (v1.0.0, v1.1.0, with or without chumpy's objects, never run) or an .npz with the
+    same keys (Loper et al. 2015; docs/body.md). Shape components after the tenth are left out. A file without
+    landmark points gets them from the shipped body. Raises BodyFileError.
+    """
+    path = OPEN_BODY if str(spec) == "open" else Path(spec)
+    try:
+        data = checked(path).read_bytes()
+    except ShippedFileError as error:
+        raise BodyFileError(str(error)) from error
+    except FileNotFoundError as error:
+        raise BodyFileError(f"there is no body file {path}; {_WANTED}") from error
+    except OSError as error:
+        raise BodyFileError(f"cannot read the body file {path}: {error.strerror}") from error
+    arrays = _checked(path, _read(path, data))
+    regressor = arrays["J_regressor"]
+    body: dict[str, Any] = {
+        "name": str(arrays.get("name", path.stem)),
+        "sha256": hashlib.sha256(data).hexdigest(),
+        "v_template": arrays["v_template"],
+        "shapedirs": arrays["shapedirs"],
+        "joints_template": regressor @ arrays["v_template"],
+        "joint_shapedirs": np.einsum("jv,vck->jck", regressor, arrays["shapedirs"]),
+        "weights": arrays["weights"],
+        "faces": arrays["f"],
+        "posedirs": arrays.get("posedirs"),
+    }
+    if _LANDMARK_KEYS[0] in arrays:
+        body |= {key: arrays[key] for key in _LANDMARK_KEYS}
+    else:
+        body |= transferred_landmarks(load_body("open"), body)
+    return BodyModel(**body)
+
+
+def _read(path: Path, data: bytes) -> dict[str, Any]:
+    """The file's keys and values, told apart by its first bytes and not by its name."""
+    if not data:
+        raise BodyFileError(f"the body file {path} is empty; copy it again")
+    if data.startswith(b"PK"):
+        return _read_npz(path, data)
+    if data.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf")):
+        raise BodyFileError(f"{path} is a compressed archive; unpack it and give the .pkl that it holds")
+    if data.lstrip()[:1] == b"<":
+        raise BodyFileError(f"{path} is a web page, not a body; log in to SMPL's site and download the model again")
+    try:
+        content = load_pickle(data)
+    except UnpickleError as error:
+        raise BodyFileError(f"{path} is not a body that can be read: {error}; {_WANTED}") from error
+    if not isinstance(content, dict):
+        raise BodyFileError(f"{path} holds a {type(content).__name__}, not a body; {_WANTED}")
+    return content
+
+
+def _read_npz(path: Path, data: bytes) -> dict[str, Any]:
+    try:
+        with NpzFile(io.BytesIO(data)) as archive:
+            sizes = archive.unpacked_bytes
+            models = [name for name in sizes if name.endswith(".pkl")]
+            if models:
+                raise BodyFileError(f"{path} is a zip archive; unpack it and give its {Path(models[0]).name}")
+            if sum(sizes[name] for name in sizes if name in _KNOWN) > _MOST_BYTES + _MOST_TIMES * len(data):
+                raise BodyFileError(f"{path} unpacks to far more than a body has; {_WANTED}")
+            # What is not needed stays unread: it may be pickled.
+            return {name: archive.read(name) if name in _KNOWN else None for name in sizes}
+    except NpzError as error:
+        raise BodyFileError(f"{path} is damaged or holds pickled objects ({error}); copy it again") from error
+
+
+def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
+    """The known keys as arrays of the right types and shapes, shape components cut to ten."""
+    missing = [key for key in _REQUIRED if key not in content]
+    if missing and "poses" in content:
+        raise BodyFileError(f"{path} is a recorded motion, not a body; {_WANTED}")
+    if missing:
+        raise BodyFileError(f"{path} lacks the keys {', '.join(missing)}, so it is no SMPL model; {_WANTED}")
+    arrays = {key: _as_array(path, key, content[key]) for key in _KNOWN if key in content}
+
+    flat = [key for key in _REQUIRED if arrays[key].ndim < 2]
+    if flat:
+        raise BodyFileError(
+            f"{path}: {flat[0]} has the shape {arrays[flat[0]].shape}, which no SMPL model has; {_WANTED}"
+        )
+    weights = arrays["weights"]
+    joint_count = weights.shape[-1]
+    if joint_count != NUM_JOINTS:
+        seems = _RELATIVES.get(joint_count, "some other model")
+        raise BodyFileError(f"{path} has {joint_count} joints: it seems to be {seems}, not SMPL with 24; {_WANTED}")
+    vertex_count = len(weights)
+    if arrays.get("posedirs", np.empty(0)).shape[-1:] == (_STAR_POSE_FEATURES,):
+        raise BodyFileError(f"{path} seems to be STAR, whose pose blend shapes are of another kind; {_WANTED}")
+    if arrays["shapedirs"].ndim == 3:
+        arrays["shapedirs"] = np.ascontiguousarray(arrays["shapedirs"][..., :NUM_BETAS])
+    shapes = {
+        "v_template": (vertex_count, 3),
+        "shapedirs": (vertex_count, 3, NUM_BETAS),
+        "J_regressor": (NUM_JOINTS, vertex_count),
+        "weights": (vertex_count, NUM_JOINTS),
+        "kintree_table": (2, NUM_JOINTS),
+        "f": (len(arrays["f"]), 3),
+        "posedirs": (vertex_count, 3, NUM_POSE_FEATURES),
+        "landmark_rest": (NUM_LANDMARKS, 3),
+        "landmark_shapedirs": (NUM_LANDMARKS, 3, NUM_BETAS),
+        "landmark_weights": (NUM_LANDMARKS, NUM_JOINTS),
+    }
+    for key, array in arrays.items():
+        if key != "name" and array.shape != shapes[key]:
+            raise BodyFileError(
+                f"{path}: {key} has the shape {array.shape}, an SMPL model has {shapes[key]}; {_WANTED}"
+            )
+        if array.dtype == np.float32 and not np.isfinite(array).all():
+            raise BodyFileError(f"{path}: {key} holds numbers that are not finite; copy the file again")
+        if array.dtype == np.float32 and array.size and np.abs(array).max() > _LARGEST:
+            raise BodyFileError(f"{path}: {key} holds numbers above {_LARGEST:g}; it must be in metres, or is damaged")
+
+    if vertex_count < _FEWEST_VERTICES:
+        raise BodyFileError(f"{path} has {vertex_count} vertices, too few for a body; {_WANTED}")
+    lacking = [key for key in _LANDMARK_KEYS if key not in arrays]
+    if 0 < len(lacking) < len(_LANDMARK_KEYS):
+        raise BodyFileError(f"{path} lacks the key {lacking[0]}; give all of {', '.join(_LANDMARK_KEYS)} or none")
+    if not np.array_equal(arrays["kintree_table"][0, 1:], PARENTS[1:]):
+        raise BodyFileError(f"{path}: kintree_table joins the joints in another order than SMPL's; {_WANTED}")
+    if not (arrays["f"] < vertex_count).all():
+        raise BodyFileError(f"{path}: f names a vertex past the last one, {vertex_count - 1}; copy the file again")
+    if not np.allclose(weights.sum(axis=1), 1.0, atol=1e-3):
+        raise BodyFileError(f"{path}: the skinning weights of some vertices do not sum to 1; copy the file again")
+    height_m = float(np.ptp(arrays["v_template"][:, 1]))
+    if not 0.4 < height_m < 3.0:
+        raise BodyFileError(f"{path}: the body is {height_m:.4g} tall along y; it must be in metres with Y up")
+    return arrays
+
+
+def _as_array(path: Path, key: str, value: Any) -> NDArray:
+    """One key's value as an array: float32, or whole numbers for faces and the joint tree; text for the name."""
+    if key == "name":
+        said = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+        if not isinstance(said, str):
+            raise BodyFileError(f"{path}: its name is no text; {_WANTED}")
+        return np.asarray(said[:_LONGEST_NAME])
+    kind = {"f": np.uint32, "kintree_table": np.int64}.get(key, np.float32)
+    try:
+        with np.errstate(all="ignore"):  # what does not fit is told by the checks that follow
+            return np.ascontiguousarray(dense(value)).astype(kind)
+    except UnpickleError as error:
+        raise BodyFileError(f"{path}: {key} cannot be read as an array ({error}); {_WANTED}") from error

@@ -1,0 +1,72 @@
+"""BlazePose's 33 points on a body whose file does not have them: carried over from the body that ships."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.model import BodyModel
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_JOINTS, LIMB_LANDMARKS, NUM_LANDMARKS
+
+Array = NDArray[np.float32]
+
+SMPL_VERTEX_COUNT = 6890
+# Vertices of SMPL's own mesh, as published with it (the vertex joints of smplx).
+_SMPL_VERTICES = {
+    "nose": 332, "left_eye": 2800, "right_eye": 6260, "left_ear": 583, "right_ear": 4071,
+    "left_heel": 3387, "right_heel": 6787, "left_foot_index": 3216, "right_foot_index": 6617,
+}  # fmt: skip
+# Points without a published vertex keep their place relative to one that has.
+_RELATIVE_TO = {
+    "left_eye_inner": "left_eye", "left_eye_outer": "left_eye",
+    "right_eye_inner": "right_eye", "right_eye_outer": "right_eye",
+    "mouth_left": "nose", "mouth_right": "nose",
+}  # fmt: skip
+
+
+_PART_JOINTS = {"pinky": "wrist", "index": "wrist", "thumb": "wrist", "heel": "ankle", "foot_index": "foot"}
+
+
+def _followed_joints() -> NDArray[np.intp]:
+    """(33,) the joint that each point is placed by: its own for limb points, head, wrist, ankle or toe for others."""
+    joints = np.full(NUM_LANDMARKS, JOINT_NAMES.index("head"))
+    joints[LIMB_LANDMARKS] = LIMB_JOINTS
+    for part, joint in _PART_JOINTS.items():
+        for side in ("left", "right"):
+            joints[LANDMARK_NAMES.index(f"{side}_{part}")] = JOINT_NAMES.index(f"{side}_{joint}")
+    return joints
+
+
+_JOINTS = _followed_joints()
+# Limb points and knuckles lie inside the body and hang on joints; the others are vertices.
+_ON_JOINTS = np.isin(np.arange(NUM_LANDMARKS), LIMB_LANDMARKS) | np.isin(
+    _JOINTS, [JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")]
+)
+
+
+def transferred_landmarks(source: BodyModel, body: dict[str, Any]) -> dict[str, Array]:
+    """Rest points, shape directions and weights for `body`, which has BodyModel's arrays but for its landmarks.
+
+    Each point keeps its offset from its joint on `source`, scaled by the ratio of statures. Points on the skin then
+    move to the nearest vertex; on SMPL's mesh the published vertices of nose, eyes, ears, heels and toes are taken.
+    """
+    vertices, joints = body["v_template"], body["joints_template"]
+    scale = np.float32(np.ptp(vertices[:, 1]) / source.stature_m)
+    rest = joints[_JOINTS] + scale * (source.landmark_rest - source.joints_template[_JOINTS])
+    if len(vertices) == SMPL_VERTEX_COUNT:
+        for name, vertex in _SMPL_VERTICES.items():
+            rest[LANDMARK_NAMES.index(name)] = vertices[vertex]
+        for name, anchor in _RELATIVE_TO.items():
+            here, there = LANDMARK_NAMES.index(name), LANDMARK_NAMES.index(anchor)
+            rest[here] = rest[there] + scale * (source.landmark_rest[here] - source.landmark_rest[there])
+    nearest = np.array([np.linalg.norm(vertices - point, axis=1).argmin() for point in rest])
+    on_joints = _ON_JOINTS[:, None]
+    return {
+        "landmark_rest": np.where(on_joints, rest, vertices[nearest]),
+        "landmark_shapedirs": np.where(
+            on_joints[..., None], body["joint_shapedirs"][_JOINTS], body["shapedirs"][nearest]
+        ),
+        "landmark_weights": np.where(on_joints, source.landmark_weights, body["weights"][nearest]),
+    }

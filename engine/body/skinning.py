@@ -1,0 +1,65 @@
+"""Fast linear blend skinning of one body at a time, for the viewer."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.kinematics import forward_kinematics, skinning_transforms
+from engine.body.model import BodyModel
+from engine.body.skeleton import NUM_JOINTS
+
+Array = NDArray[np.float32]
+
+
+class Skinner:
+    """`BodyModel.vertices` with its working arrays kept, coordinates apart from each other (Loper et al. 2015).
+
+    The blend of the 24 transforms is one matrix product, and each coordinate is then contiguous. One skinner serves
+    one thread; what it returns is the caller's.
+    """
+
+    def __init__(self, body: BodyModel) -> None:
+        count = len(body.v_template)
+        self._body = body
+        self._template = body.v_template.T.reshape(-1).copy()
+        self._shape_basis = _coordinates_apart(body.shapedirs)
+        self._pose_basis = None if body.posedirs is None else _coordinates_apart(body.posedirs)
+        self._weights = np.ascontiguousarray(body.weights.T)
+        self._rest = np.empty(3 * count, dtype=np.float32)
+        self._offset = np.empty(3 * count, dtype=np.float32)
+        self._blended = np.empty((12, count), dtype=np.float32)
+        self._placed = np.empty((3, count), dtype=np.float32)
+        self._term = np.empty((3, count), dtype=np.float32)
+
+    def vertices(self, rotmats: Array, betas: Array, trans: Array, scale: float = 1.0) -> Array:
+        """Vertices (V, 3) for a pose (24, 3, 3), a shape (10,) and the pelvis joint's position (3,), float32.
+
+        scale: the person's size to the body's.
+        """
+        rest_joints = self._body.rest_joints(betas[None])
+        world, joints = forward_kinematics(rotmats[None], rest_joints)
+        transforms = skinning_transforms(world, joints + trans / scale, rest_joints)[0].astype(np.float32, copy=False)
+        transforms *= np.float32(scale)
+
+        np.matmul(betas.astype(np.float32, copy=False), self._shape_basis, out=self._rest)
+        self._rest += self._template
+        if self._pose_basis is not None:
+            features = (rotmats[1:] - np.eye(3, dtype=np.float32)).reshape(-1).astype(np.float32, copy=False)
+            np.matmul(features, self._pose_basis, out=self._offset)
+            self._rest += self._offset
+
+        np.matmul(transforms.reshape(NUM_JOINTS, 12).T, self._weights, out=self._blended)
+        blended = self._blended.reshape(3, 4, -1)
+        rest = self._rest.reshape(3, -1)
+        np.multiply(blended[:, 0], rest[0], out=self._placed)
+        for axis in (1, 2):
+            np.multiply(blended[:, axis], rest[axis], out=self._term)
+            self._placed += self._term
+        self._placed += blended[:, 3]
+        return np.ascontiguousarray(self._placed.T)
+
+
+def _coordinates_apart(directions: Array) -> Array:
+    """(V, 3, K) -> (K, 3 V) with each coordinate's V values together."""
+    return np.ascontiguousarray(directions.transpose(2, 1, 0)).reshape(directions.shape[2], -1)

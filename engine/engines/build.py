@@ -1,0 +1,135 @@
+"""Build an engine from the released files.
+
+    python -m engine.build --checkpoint F --tokenizer F --backend tensorrt-rtx --precision fp16 --out DIR
+
+The folder holds the engine, manifest.json (what it was built from and for), reference.npz (torch's answers on fixed
+inputs) and, for each device that it was checked on, its parity in parity.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import platform
+import shutil
+import time
+from dataclasses import asdict
+from importlib import metadata
+from pathlib import Path
+
+from engine.command import command
+from engine.engines import parity
+from engine.engines.backends import BACKENDS, backend
+from engine.engines.backends.base import BuildRequest
+from engine.engines.device import Device
+from engine.engines.manifest import FILE, MAX_BATCH, VERSION, Manifest, hashes, sha256
+from engine.engines.parity import Parity
+from engine.engines.runtime import load_engine
+from engine.errors import EngineError
+from engine.tokenhmr.cost import network_cost
+from engine.tokenhmr.precision import PRECISIONS
+
+logger = logging.getLogger(__name__)
+
+_PACKAGES = ("torch", "onnx", "onnxscript", "openvino", "tensorrt-rtx", "tensorrt", "torch2trt")
+_SCRATCH = 1.3  # what a device needs beside weights and the largest activations
+
+
+def build(checkpoint: Path, tokenizer: Path, backend_name: str, out: Path, request: BuildRequest) -> Parity | None:
+    """Build, check and install an engine; returns its parity with torch, or None where this machine cannot run it.
+
+    Raises EngineError for bad input, and for an engine past the tolerance, which is then not installed.
+    """
+    if not 1 <= request.max_batch <= MAX_BATCH:
+        raise EngineError(f"--batch takes 1 to {MAX_BATCH} people, not {request.max_batch}")
+    if out.exists() and not (out / FILE).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise EngineError(f"{out} exists and is no engine: name a new folder")
+    runner = backend(backend_name)
+    device = runner.device()
+
+    from engine.tokenhmr.network import EngineNetwork
+    from engine.tokenhmr.released_files import load_tokenhmr
+
+    started = time.perf_counter()
+    network = load_tokenhmr(checkpoint, tokenizer)
+    logger.info("read the released files in %.1f s; asking torch in fp32", time.perf_counter() - started)
+    partial = out.with_name(f"{out.name}.part")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        parity.write_reference(network, partial / parity.FILE)
+        engine_network = EngineNetwork(network, PRECISIONS[request.precision])
+        weights_bytes = sum(t.nbytes for t in (*engine_network.parameters(), *engine_network.buffers()))
+        logger.info("building by %s in %s, batches of 1 to %d", backend_name, request.precision, request.max_batch)
+        started = time.perf_counter()
+        runner.build(engine_network, partial, request)
+        logger.info("built in %.1f s", time.perf_counter() - started)
+        config = network.config
+        activations = request.max_batch * 4 * network_cost(config).activation_numbers
+        Manifest(
+            version=VERSION,
+            backend=backend_name,
+            precision=request.precision,
+            max_batch=request.max_batch,
+            targets=_targets(backend_name, request, device),
+            device="" if device is None else device.name,
+            versions=_versions() | (dict(device.versions) if device else {}),
+            inputs={str(path.resolve()): sha256(path) for path in (checkpoint, tokenizer)},
+            tokens=config.head.tokens,
+            codes=config.head.codes,
+            config=asdict(config),
+            weights_bytes=weights_bytes,
+            memory_bytes=int(_SCRATCH * (weights_bytes + activations)),
+            files=dict(hashes(partial)),
+        ).write(partial)
+        del network, engine_network
+        if device is not None:
+            load_engine(partial).close()
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    shutil.rmtree(out, ignore_errors=True)
+    partial.rename(out)
+    return next(iter(parity.parity_reports(out).values()), None)
+
+
+def _targets(name: str, request: BuildRequest, device: Device | None) -> tuple[str, ...]:
+    if name in ("openvino", "torch"):
+        return ()
+    return request.targets or ((device.architecture,) if device else ())
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue  # not needed for every backend
+    return found
+
+
+def parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m engine.build", description="Build a TokenHMR engine.")
+    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="tokenhmr_model_latest.ckpt")
+    parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE", help="tokenizer.pth")
+    parser.add_argument("--backend", choices=BACKENDS, required=True)
+    parser.add_argument("--precision", choices=tuple(PRECISIONS), required=True)
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the engine's folder")
+    parser.add_argument("--batch", type=int, default=4, metavar="N", help="people in one call, at most (4)")
+    parser.add_argument("--targets", default="", metavar="SM86,SM89", help="GPU architectures (tensorrt-rtx)")
+    return parser
+
+
+@command("engine.build")
+def main(arguments: list[str] | None = None) -> int:
+    options = parser().parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    targets = tuple(target.strip().upper() for target in options.targets.split(",") if target.strip())
+    request = BuildRequest(options.precision, options.batch, targets)
+    found = build(options.checkpoint, options.tokenizer, options.backend, options.out, request)
+    if found is None:
+        print(f"{options.out}: built, not checked: no GPU here; it is compared with torch the first time it meets one")
+    else:
+        print(f"{options.out}: {found.in_words()}")
+    return 0

@@ -1,0 +1,102 @@
+"""Running an engine: a folder in, numbers out, on the backend that it was built for. No torch, unless that is torch."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.engines import parity
+from engine.engines.backends import backend
+from engine.engines.backends.base import Session
+from engine.engines.device import Device
+from engine.engines.manifest import Manifest, read_manifest
+from engine.engines.parity import Answer
+from engine.errors import EngineError
+from engine.tokenhmr.graphs import DECODER, NETWORK
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+
+class PoseEngine:
+    """TokenHMR on one device. `load_engine` makes one."""
+
+    def __init__(self, manifest: Manifest, sessions: dict[str, Session], device: Device) -> None:
+        self.manifest = manifest
+        self.device = device
+        self._sessions = sessions
+
+    @property
+    def backend(self) -> str:
+        """What really runs, such as "tensorrt-rtx fp16 NVIDIA GeForce RTX 4090"."""
+        return f"{self.manifest.backend} {self.manifest.precision} {self.device.name}"
+
+    def infer(self, images: Array) -> Answer:
+        """images (B, 3, 256, 256), normalised as `tokenhmr_crop` does; any B, in batches of what the engine takes."""
+        network, size = self._sessions[NETWORK], self.manifest.max_batch
+        parts = [network.run({"images": images[i : i + size]}) for i in range(0, len(images), size)]
+        return Answer(*(np.concatenate([part[name] for part in parts]) for name in Answer._fields))
+
+    def decode(self, token_probabilities: Array) -> Array:
+        """(B, T, K) -> local rotations of joints 1..21, (B, 21, 3, 3)."""
+        decoder, size = self._sessions[DECODER], self.manifest.max_batch
+        return np.concatenate(
+            [
+                decoder.run({"token_probabilities": token_probabilities[i : i + size]})["body_rotmats"]
+                for i in range(0, len(token_probabilities), size)
+            ]
+        )
+
+    def close(self) -> None:
+        for session in self._sessions.values():
+            session.close()
+
+
+def load_engine(folder: Path | str) -> PoseEngine:
+    """The engine in a folder that `python -m engine.build` made, checked for this machine.
+
+    The first time that it meets a device, its answers are compared with torch's; past the tolerance it is refused.
+    Raises EngineError for a folder that is no engine or was changed, an engine of another device or version, too
+    little GPU memory, or one that is not the network that it was built from.
+    """
+    folder = Path(folder)
+    manifest = read_manifest(folder)
+    runner = backend(manifest.backend)
+    device = runner.device()
+    if device is None:
+        raise EngineError(
+            f"the engine {folder} needs a GPU ({manifest.backend}), and there is none: check the driver (nvidia-smi), "
+            "or build one with --backend openvino"
+        )
+    runner.check(manifest, device)
+    if manifest.precision not in parity.TOLERANCES or parity.FILE not in manifest.files:
+        raise EngineError(f"the manifest of {folder} is damaged: {manifest.rebuild_hint()}")
+    try:
+        engine = PoseEngine(manifest, runner.load(folder, manifest), device)
+    except (OSError, RuntimeError) as error:
+        raise EngineError(f"the engine {folder} cannot be loaded ({error}): {manifest.rebuild_hint()}") from error
+    _require_parity(engine, folder)
+    return engine
+
+
+def _require_parity(engine: PoseEngine, folder: Path) -> None:
+    key = f"{engine.device.fingerprint()}, {engine.manifest.files[parity.FILE][:12]}"
+    if key in parity.parity_reports(folder):
+        return
+    logger.info("first run on %s: comparing the engine with torch", engine.device.name)
+    found = parity.check(engine.infer, engine.decode, folder / parity.FILE)
+    if not found.within(parity.TOLERANCES[engine.manifest.precision]):
+        engine.close()
+        raise EngineError(
+            f"the engine {folder} is refused on {engine.device.name}, it is not the network it was built from: "
+            f"{found.in_words()}; build it in another --precision or for another --backend"
+        )
+    logger.info("parity with torch fp32: %s", found.in_words())
+    try:
+        parity.add_report(folder, key, found)
+    except OSError as error:
+        logger.warning("%s is not written (%s): the next start checks again", folder / parity.REPORTS, error.strerror)

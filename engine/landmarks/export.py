@@ -1,0 +1,69 @@
+"""Write the landmark estimator and the tokenizer's decoder as one ONNX graph that OpenVINO runs without torch.
+
+    python -m engine.landmarks.export
+
+The large matrices are stored in int8 with a scale for each output, since on a CPU the time goes into reading them;
+other weights in fp16. Arithmetic is f32. Inputs and outputs: `INPUTS` and `engine.landmarks.network.Estimate`, all with
+a free batch dimension.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+
+from engine.body.skeleton import NUM_LANDMARKS
+from engine.command import command
+from engine.files.onnx_file import OPSET, write_onnx
+from engine.landmarks import network as landmark_net
+from engine.landmarks.network import Estimate, LandmarkEstimator
+from engine.tokens import tokenizer
+
+logger = logging.getLogger(__name__)
+
+INPUTS = {"image_px": (NUM_LANDMARKS, 2), "world_m": (NUM_LANDMARKS, 3), "visibility": (NUM_LANDMARKS,)}
+
+
+def export(estimator: LandmarkEstimator, path: Path, metadata: dict[str, str]) -> None:
+    """Write the graph to `path`, with `metadata` among the model's properties."""
+    estimator = estimator.eval()
+    example = tuple(torch.rand(2, *shape) for shape in INPUTS.values())
+    batch = torch.export.Dim("batch", min=1, max=1024)
+    program = torch.onnx.export(
+        estimator,
+        example,
+        input_names=list(INPUTS),
+        output_names=list(Estimate._fields),
+        dynamic_shapes={name: {0: batch} for name in INPUTS},
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    write_onnx(program.model_proto, path, metadata, int8=True)
+
+
+@command("engine.landmarks.export")
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Export the landmark estimator to ONNX.")
+    parser.add_argument("--weights", type=Path, default=landmark_net.SHIPPED)
+    parser.add_argument("--tokenizer", type=Path, default=tokenizer.SHIPPED)
+    parser.add_argument("--out", type=Path, default=landmark_net.SHIPPED.with_suffix(".onnx"))
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    net, about = landmark_net.load(options.weights)
+    estimator = LandmarkEstimator(net, tokenizer.load(options.tokenizer))
+    about = {"config": asdict(net.config), **about}
+    export(estimator, options.out, {key: json.dumps(value) for key, value in about.items()})
+    logger.info("%s: %.1f MB", options.out, options.out.stat().st_size / 1e6)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

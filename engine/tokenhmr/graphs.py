@@ -1,0 +1,30 @@
+"""The two graphs of an engine by name, and the shapes that they take and give. No torch: engines run without it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from engine.body.skeleton import NUM_BODY_JOINTS
+
+CROP_SIZE = 256  # pixels, of the square crops; the backbone sees their middle
+NETWORK, DECODER = "network", "decoder"
+GRAPHS = (NETWORK, DECODER)
+
+
+@dataclass(frozen=True)
+class GraphShapes:
+    """Inputs and outputs by name, without the batch dimension. All are fp32."""
+
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
+
+
+def graph_shapes(tokens: int, codes: int) -> dict[str, GraphShapes]:
+    """`network` goes from crops to rotations, `decoder` from token probabilities, smoothed or not, to rotations."""
+    probabilities = {"token_probabilities": (tokens, codes)}
+    pose = {"global_orient": (1, 3, 3), "body_pose": (23, 3, 3), "betas": (10,), "cam": (3,)}
+    return {
+        NETWORK: GraphShapes({"images": (3, CROP_SIZE, CROP_SIZE)}, {**probabilities, **pose}),
+        DECODER: GraphShapes(probabilities, {"body_rotmats": (NUM_BODY_JOINTS, 3, 3)}),
+    }

@@ -1,0 +1,80 @@
+"""TokenHMR's token classifier: a person's features to logits over the codebook, one row a pose token.
+
+TokenHMR, section 5.1: blocks of linear layers, each with two MLPs and a GELU, one across tokens and one within each
+(an MLP-mixer), between a spread to all tokens and a classifier of each.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from engine.tokenhmr.precision import LayerNorm, Linear
+
+
+@dataclass(frozen=True)
+class TokenHeadConfig:
+    """The released sizes. in_dim: of the person's features; hidden: channels of a token while it is mixed."""
+
+    in_dim: int = 1024
+    tokens: int = 160
+    codes: int = 2048
+    hidden: int = 64
+    blocks: int = 4
+    token_mlp: int = 64
+    channel_mlp: int = 256
+
+
+class TokenHead(nn.Module):
+    """Features (B, in_dim) -> logits (B, tokens, codes)."""
+
+    def __init__(self, config: TokenHeadConfig) -> None:
+        super().__init__()
+        self.hidden = config.hidden
+        self.spread = LinearNormRelu(config.in_dim, config.tokens * config.hidden)
+        self.mixers = nn.ModuleList([Mixer(config) for _ in range(config.blocks)])
+        self.gather = LinearNormRelu(config.hidden, config.hidden)
+        self.classify = Linear(config.hidden, config.codes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        x = self.spread(features).unflatten(-1, (-1, self.hidden))
+        for mixer in self.mixers:
+            x = mixer(x)
+        return self.classify(self.gather(x)).float()
+
+
+class LinearNormRelu(nn.Module):
+    def __init__(self, in_dim: int, out_dim: int) -> None:
+        super().__init__()
+        self.linear = Linear(in_dim, out_dim)
+        self.norm = LayerNorm(out_dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.linear(x)))
+
+
+class Mixer(nn.Module):
+    """(B, tokens, hidden) -> the same: across tokens, then across channels, each a residual."""
+
+    def __init__(self, config: TokenHeadConfig) -> None:
+        super().__init__()
+        self.token_norm = LayerNorm(config.hidden)
+        self.token_mlp = TwoLayers(config.tokens, config.token_mlp)
+        self.channel_norm = LayerNorm(config.hidden)
+        self.channel_mlp = TwoLayers(config.hidden, config.channel_mlp)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.token_mlp(self.token_norm(x).transpose(1, 2)).float().transpose(1, 2)
+        return x + self.channel_mlp(self.channel_norm(x)).float()
+
+
+class TwoLayers(nn.Module):
+    def __init__(self, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.expand = Linear(dim, hidden)
+        self.project = Linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.project(F.gelu(self.expand(x)))

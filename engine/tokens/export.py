@@ -1,0 +1,75 @@
+"""Write the tokenizer's decoder as an ONNX graph that OpenVINO runs without torch.
+
+    python -m engine.tokens.export
+
+`probabilities` (B, T, K) f32 over the codes of each token -> `body_rotmats` (B, 21, 3, 3) f32 local rotations, with a
+free batch dimension. Weights are stored in fp16 and cast in the graph, arithmetic is f32.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from engine.command import command
+from engine.files.onnx_file import OPSET, write_onnx
+from engine.files.weights import ASSETS, load_weights
+from engine.tokens import tokenizer
+from engine.tokens.tokenizer import Tokenizer
+
+logger = logging.getLogger(__name__)
+
+SHIPPED_DECODER = ASSETS / "tokenizer_decoder.onnx"
+
+
+class _Decoder(nn.Module):
+    """`Tokenizer.decode_probabilities` as a module's forward, which is what the exporter takes."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+
+    def forward(self, probabilities: Tensor) -> Tensor:
+        return self.tokenizer.decode_probabilities(probabilities)
+
+
+def export(tokenizer: Tokenizer, path: Path, about: Mapping[str, Any]) -> None:
+    """Write the decoder's graph to `path`, with `about` as JSON among the model's properties."""
+    example = torch.rand(2, tokenizer.num_tokens, tokenizer.num_codes).softmax(-1)
+    program = torch.onnx.export(
+        _Decoder(tokenizer).eval(),
+        (example,),
+        input_names=["probabilities"],
+        output_names=["body_rotmats"],
+        dynamic_shapes={"probabilities": {0: torch.export.Dim("batch", min=1, max=1024)}},
+        opset_version=OPSET,
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    write_onnx(program.model_proto, path, {key: json.dumps(value) for key, value in about.items()})
+
+
+@command("engine.tokens.export")
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Export the pose tokenizer's decoder to ONNX.")
+    parser.add_argument("--weights", type=Path, default=tokenizer.SHIPPED)
+    parser.add_argument("--out", type=Path, default=SHIPPED_DECODER)
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    weights = load_weights(options.weights, tokenizer.KIND)
+    export(tokenizer.load(options.weights), options.out, {"config": weights.config, **weights.about})
+    logger.info("%s: %.2f MB", options.out, options.out.stat().st_size / 1e6)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""Two-bone inverse kinematics: legs bent so that their ankles are where they should be."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.rotations import cross
+
+Floats = NDArray[np.floating]
+
+_LONGEST = 0.995  # of thigh and shin together, unless it is straighter already: near there a knee leaps
+_TINY = 1e-9
+
+
+def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: Floats) -> tuple[Floats, Floats, Floats]:
+    """Turn legs about their hips and knees until each ankle is at `target`, or as near as it reaches.
+
+    All (..., 3), metres, in one frame; knee_axis: about which a leg bends where it is straight. Returns the rotations
+    (..., 3, 3) of thighs and shins, to be applied from the left in that frame, and the new knees (..., 3). The plane
+    of a leg turns no further than it must.
+    """
+    thigh, shin, wanted = knee - hip, ankle - knee, target - hip
+    upper_m, lower_m, distance_m, length_m = (_length(v) for v in (thigh, shin, wanted, ankle - hip))
+    longest_m = np.maximum(_LONGEST * (upper_m + lower_m), length_m)
+    reached_m = np.minimum(np.maximum(distance_m, np.abs(upper_m - lower_m) + _TINY), longest_m)
+    ahead = wanted / np.maximum(distance_m, _TINY)
+    normal = cross(thigh, shin)
+    normal = np.where(_length(normal) < 1e-3 * upper_m * lower_m, knee_axis, normal)
+    plane = _unit(normal - (normal * ahead).sum(-1, keepdims=True) * ahead)  # turned along with the way to the ankle
+    cosine = np.clip((upper_m**2 + reached_m**2 - lower_m**2) / (2 * upper_m * reached_m), -1.0, 1.0)
+    new_thigh = upper_m * (cosine * ahead - np.sqrt(1 - cosine**2) * cross(plane, ahead))
+    new_shin = reached_m * ahead - new_thigh
+    before = _frame(np.stack((thigh, shin)), normal)
+    after = _frame(np.stack((new_thigh, new_shin)), plane)
+    R_thigh, R_shin = after @ before.swapaxes(-1, -2)
+    return R_thigh, R_shin, hip + new_thigh
+
+
+def _frame(bone: Floats, normal: Floats) -> Floats:
+    """(..., 3, 3) whose columns are a bone's direction, the part of `normal` across it, and their product."""
+    along = _unit(bone)
+    across = _unit(normal - (normal * along).sum(-1, keepdims=True) * along)
+    return np.stack([along, across, cross(along, across)], axis=-1)
+
+
+def _length(vectors: Floats) -> Floats:
+    """(..., 1)"""
+    return np.sqrt((vectors * vectors).sum(-1, keepdims=True))
+
+
+def _unit(vectors: Floats) -> Floats:
+    return vectors / np.maximum(_length(vectors), _TINY)

@@ -1,0 +1,223 @@
+"""Supervised threads joined by channels. It knows nothing of cameras, people or bodies.
+
+A source makes items, stages work on them, each in a thread of its own. When a source ends, the end travels down the
+channels and every stage finishes what it holds. When one fails, all stop, and the failure names its stage.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from realtime.kernel.channel import Channel, ChannelClosed
+from realtime.kernel.stats import StageTimer
+
+logger = logging.getLogger(__name__)
+
+STALL_S = 5.0
+_DRAIN_S = 3.0
+_JOIN_S = 5.0
+
+
+class StageFailed(RuntimeError):
+    """A stage raised; `stage` names it and `__cause__` is what it raised."""
+
+    def __init__(self, stage: str, cause: BaseException) -> None:
+        super().__init__(f"stage '{stage}' failed: {type(cause).__name__}: {cause}")
+        self.stage = stage
+        self.__cause__ = cause
+
+
+@dataclass
+class _Worker:
+    name: str
+    body: Callable[[_Worker], None]
+    outboxes: tuple[Channel[Any], ...]
+    is_source: bool = False
+    timer: StageTimer = field(default_factory=StageTimer)
+    waiting: bool = True  # on its inbox: an idle stage is not a stalled one
+    last_beat: float = field(default_factory=time.monotonic)
+    stall_told: bool = False
+    thread: threading.Thread | None = None
+
+    def beat(self, *, waiting: bool) -> None:
+        self.waiting = waiting
+        self.last_beat = time.monotonic()
+        self.stall_told = False
+
+
+class Pipeline:
+    """Owns the threads of a run: `add_source`, `add_stage`, then `start`, `wait` and `stop`."""
+
+    def __init__(self) -> None:
+        self.stopping = threading.Event()
+        self.failure: StageFailed | None = None
+        self._workers: list[_Worker] = []
+        self._channels: list[Channel[Any]] = []
+        self._lock = threading.Lock()
+
+    def add_source(
+        self, name: str, run: Callable[[Callable[[Any], None], threading.Event], None], *outboxes: Channel[Any]
+    ) -> None:
+        """`run(put, stopping)` makes items for all `outboxes` until it returns, or until `stopping` is set."""
+
+        def body(worker: _Worker) -> None:
+            worker.beat(waiting=False)
+
+            def put(item: Any) -> None:
+                for outbox in outboxes:
+                    outbox.put(item)
+                worker.beat(waiting=False)
+
+            run(put, self.stopping)
+
+        self._add(name, body, outboxes).is_source = True
+
+    def add_stage(
+        self, name: str, work: Callable[[Any], Any], inbox: Channel[Any], outboxes: tuple[Channel[Any], ...] = ()
+    ) -> StageTimer:
+        """`work(item)` is called for every item of `inbox`; what it returns goes to all `outboxes`."""
+        return self.add_holding_stage(name, lambda item: (work(item),), tuple, inbox, outboxes)
+
+    def add_holding_stage(
+        self,
+        name: str,
+        work: Callable[[Any], Iterable[Any]],
+        finish: Callable[[], Iterable[Any]],
+        inbox: Channel[Any],
+        outboxes: tuple[Channel[Any], ...] = (),
+    ) -> StageTimer:
+        """A stage that may hold items back: `work(item)` gives any number of results, `finish()` the rest.
+
+        `finish` is called once, when `inbox` has come to its end, and not after a failure.
+        """
+
+        def body(worker: _Worker) -> None:
+            for item in _items(worker, inbox):
+                with worker.timer.lap():
+                    results = tuple(work(item))
+                _hand_on(worker, results)
+            if self.failure is None:
+                worker.beat(waiting=False)
+                _hand_on(worker, finish())
+
+        self._channels.append(inbox)
+        return self._add(name, body, outboxes).timer
+
+    def start(self) -> None:
+        for worker in self._workers:
+            worker.thread = threading.Thread(target=self._supervise, args=(worker,), name=worker.name, daemon=True)
+            worker.thread.start()
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait until every thread has ended (True), or for `timeout_s` (False). Raises what a stage raised.
+
+        Also the watchdog: a stage that has been busy, or a source silent, for STALL_S is reported in the log once.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while self.running:
+            left = 1.0 if deadline is None else deadline - time.monotonic()
+            if left <= 0:
+                self._raise_failure()
+                return False
+            self._join_any(min(left, 0.1))
+            self._watch()
+            self._raise_failure()
+        self._raise_failure()
+        return True
+
+    def stop(self) -> None:
+        """Ask every stage to end and wait, within a bound. Idempotent; says which thread would not end.
+
+        What the sources have given is worked off first, as long as that is quick.
+        """
+        self.stopping.set()
+        self._drain()
+        for channel in self._channels:
+            channel.close()
+        deadline = time.monotonic() + _JOIN_S
+        for worker in self._workers:
+            if worker.thread is not None and worker.thread is not threading.current_thread():
+                worker.thread.join(max(0.0, deadline - time.monotonic()))
+                if worker.thread.is_alive():
+                    logger.error("stage '%s' did not end within %.0f s", worker.name, _JOIN_S)
+
+    @property
+    def running(self) -> bool:
+        return any(w.thread is not None and w.thread.is_alive() for w in self._workers)
+
+    def timings(self) -> dict[str, dict[str, float | int | None]]:
+        """Per stage: count, p50_ms, p95_ms, max_ms, mean_ms (wall) and cpu_mean_ms."""
+        return {w.name: w.timer.summary() for w in self._workers if w.timer.wall.count}
+
+    def _add(self, name: str, body: Callable[[_Worker], None], outboxes: tuple[Channel[Any], ...]) -> _Worker:
+        worker = _Worker(name, body, outboxes)
+        self._workers.append(worker)
+        self._channels.extend(outboxes)
+        return worker
+
+    def _drain(self) -> None:
+        deadline = time.monotonic() + _DRAIN_S
+        for worker in (w for w in self._workers if w.is_source):
+            for outbox in worker.outboxes:
+                outbox.close()
+        for worker in (w for w in self._workers if not w.is_source):
+            if worker.thread is not None and worker.thread is not threading.current_thread():
+                worker.thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _supervise(self, worker: _Worker) -> None:
+        try:
+            worker.body(worker)
+        except ChannelClosed:
+            pass  # the end of the stream, from either side
+        except Exception as error:  # noqa: BLE001  whatever it is, it must reach the main thread
+            with self._lock:
+                if self.failure is None:
+                    self.failure = StageFailed(worker.name, error)
+            self.stopping.set()
+            for channel in self._channels:
+                channel.abandon()
+        finally:
+            worker.beat(waiting=True)
+            for outbox in worker.outboxes:
+                outbox.close()
+
+    def _join_any(self, timeout_s: float) -> None:
+        for worker in self._workers:
+            if worker.thread is not None and worker.thread.is_alive():
+                worker.thread.join(timeout_s)
+                return
+
+    def _watch(self) -> None:
+        now = time.monotonic()
+        for worker in self._workers:
+            if not worker.waiting and not worker.stall_told and now - worker.last_beat > STALL_S:
+                worker.stall_told = True
+                logger.warning("stage '%s' has given nothing for %.0f s", worker.name, STALL_S)
+
+    def _raise_failure(self) -> None:
+        if self.failure is not None:
+            raise self.failure
+
+
+def _items(worker: _Worker, inbox: Channel[Any]) -> Iterator[Any]:
+    """What comes through `inbox` until its end."""
+    while True:
+        worker.beat(waiting=True)
+        try:
+            item = inbox.get()
+        except ChannelClosed:
+            return
+        worker.beat(waiting=False)
+        yield item
+
+
+def _hand_on(worker: _Worker, results: Iterable[Any]) -> None:
+    for result in results:
+        for outbox in worker.outboxes:
+            outbox.put(result)
+            worker.beat(waiting=False)

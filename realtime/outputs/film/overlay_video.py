@@ -1,0 +1,252 @@
+"""`--record-video`: the body drawn over the camera's picture, as a film. A process of its own draws and encodes.
+
+Frames wait in a short queue. Where drawing is too slow, a live run leaves the oldest out and counts it; offline, it
+waits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import math
+import os
+import threading
+from dataclasses import dataclass, replace
+from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
+from engine.body.skinning import Skinner
+from engine.errors import UserError
+from realtime.kernel.channel import Channel, ChannelClosed
+from realtime.kernel.child import END, Child, ChildGone
+from realtime.kernel.messages import Camera, SolvedFrame
+from realtime.outputs.drawing.overlay import Picture
+from realtime.outputs.drawing.rasteriser import rasterise
+from realtime.outputs.film import ffmpeg
+from realtime.outputs.film.video_file import VideoFile
+from realtime.outputs.recording.assemble import numbered_path
+from realtime.outputs.view.scene import BodyShader, person_colour
+from realtime.outputs.view.shown import ShownPerson, people_shown
+from realtime.run.report import check_writable
+
+logger = logging.getLogger(__name__)
+
+Array = NDArray[np.float32]
+
+_QUEUE_FRAMES = 15  # half a second at 30 Hz; 90 MB where the camera gives 1920x1080
+_SIDE_PX = 1280  # larger pictures are made smaller
+_OPACITY = 0.7
+_LIVE_FPS = 30.0  # at most
+_END_TIMEOUT_S = 60.0  # for what still waits to be drawn
+
+
+@dataclass(frozen=True, slots=True)
+class VideoStatus:
+    """What became of a video."""
+
+    path: Path
+    frames: int  # in the file, as far as is known
+    dropped: int  # solved frames that are not in it
+    message: str  # why it ended early; empty where all is well
+    made: str = ""  # codec and sound, in a few words
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One frame to be drawn."""
+
+    t: float  # s, in the file that is played, otherwise of the capture
+    picture_bgr: Picture  # (H, W, 3)
+    people: tuple[ShownPerson, ...]
+    T_world_cam: Array | None  # (3,); None: nobody has been seen
+    camera: Camera
+
+
+class OverlayVideo:
+    """Films solved frames from its making on until it is closed."""
+
+    def __init__(
+        self,
+        path: Path,
+        body: BodyModel,
+        *,
+        blocking: bool,
+        clip: Path | None = None,
+    ) -> None:
+        """path: OUT.mp4; a name that is taken becomes OUT-2.mp4 and so on.
+
+        blocking: wait for the drawing instead of leaving frames out. clip: the file that is played, for its sound.
+
+        Raises UserError, one line, where no video can be written to `path`.
+        """
+        if path.suffix != ".mp4":
+            raise UserError(f"cannot film to {path}: name a file that ends in .mp4")
+        check_writable(path)
+        self._path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
+        if self._path != path:
+            logger.warning("%s exists already: filming to %s", path, self._path)
+        if ffmpeg.find() is None:
+            lost = "in OpenCV's best codec" + ("" if clip is None else f" and without the sound of {clip.name}")
+            logger.warning("there is no ffmpeg: filming %s; install ffmpeg, or pip install imageio-ffmpeg", lost)
+        self._blocking = blocking
+        self._t_due = -math.inf
+        self._shots = Channel[Shot | Painter](_QUEUE_FRAMES, newest_wins=not blocking)
+        self._came_late = 0  # after it had failed
+        self._status: VideoStatus | None = None
+        self._ending = threading.Lock()
+        self._shots.put(Painter(body))  # not with the arguments: they must be small
+        self._child = Child(_film, self._path, not blocking, clip, name="film", outbox=self._shots, pack=_packed)
+
+    @property
+    def pid(self) -> int | None:
+        """The process that draws."""
+        return self._child.pid
+
+    def put(self, solved: SolvedFrame) -> None:
+        """Take a frame; called by one thread. Never waits unless `blocking`, and does nothing once filming failed."""
+        frame = solved.frame
+        if frame.t_capture < self._t_due:
+            return
+        if not self._blocking:
+            self._t_due = frame.t_capture + 0.8 / _LIVE_FPS
+        people = people_shown(solved, 1.0, over_picture=True)
+        t = frame.t_capture if frame.t_file is None else frame.t_file
+        try:
+            self._shots.put(Shot(t, frame.image_bgr, people, solved.T_world_cam, solved.camera))
+        except ChannelClosed:
+            self._came_late += 1
+        self._look()
+
+    def close(self) -> VideoStatus:
+        """Draw what waits, finish the file and tell how it went. Idempotent."""
+        self._shots.close()
+        _hurry(self._child.pid)
+        self._look(_END_TIMEOUT_S)
+        if self._status is None:
+            self._end(0, f"its process did not end within {_END_TIMEOUT_S:.0f} s", "")
+        self._child.close()
+        assert self._status is not None
+        return replace(self._status, dropped=self._shots.dropped + self._came_late)
+
+    def _look(self, timeout_s: float = 0.0) -> None:
+        """Take what the process says at its end, once."""
+        with self._ending:
+            if self._status is not None or not self._child.poll(timeout_s):
+                return
+            try:
+                self._end(*self._child.receive())
+            except ChildGone as error:
+                self._end(0, str(error), "")
+
+    def _end(self, frames: int, message: str, made: str) -> None:
+        self._status = VideoStatus(self._path, frames, 0, message, made)
+        if message:
+            self._shots.abandon()
+            logger.error("filming %s stopped: %s; the run goes on", self._path, message)
+        elif frames:
+            logger.info("filmed %d frames to %s, %d left out; %s", frames, self._path, self._shots.dropped, made)
+
+
+class Painter:
+    """Draws people over the camera's picture, where its camera sees them."""
+
+    def __init__(self, body: BodyModel) -> None:
+        self._faces = body.faces.astype(np.int32)
+        self._skinner = Skinner(body)
+        self._shader = BodyShader(body.faces, len(body.v_template))
+
+    def draw(self, shot: Shot) -> Picture:
+        """The picture (H, W, 3) BGR with the people's bodies over it."""
+        if shot.T_world_cam is None or not shot.people:
+            return shot.picture_bgr
+        size = shot.picture_bgr.shape[1], shot.picture_bgr.shape[0]
+        camera = PinholeCamera(*size, shot.camera.fov_deg)
+        points, colours, faces = [], [], []
+        for k, person in enumerate(shot.people):
+            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans, person.scale)
+            colour = person_colour(person.id, person.valid)
+            colours.append(self._shader.colours(vertices, self._shader.normals(vertices), colour, shot.T_world_cam))
+            points.append((vertices - shot.T_world_cam) @ shot.camera.R_world_cam)
+            faces.append(self._faces + k * len(vertices))
+        p_cam: Array = np.concatenate(points)
+        pixels, depth_m = camera.project(p_cam), p_cam[:, 2]
+        drawn, mask = rasterise(pixels, depth_m, np.concatenate(colours), np.concatenate(faces), size)
+        return _blended(shot.picture_bgr, drawn[..., ::-1], mask)
+
+
+def _blended(picture: Picture, drawn: Array, mask: NDArray[np.bool_]) -> Picture:
+    """`drawn` (colours in 0..1) over the picture where the mask is set, with soft edges."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    if not len(rows):
+        return picture
+    part = slice(max(0, rows[0] - 1), rows[-1] + 2), slice(max(0, columns[0] - 1), columns[-1] + 2)
+    cover = cv2.blur(mask[part].astype(np.float32), (3, 3))
+    colour = cv2.blur(np.ascontiguousarray(drawn[part]), (3, 3))
+    blended = picture.copy()
+    below = picture[part] * (1 - _OPACITY * cover)[..., None]
+    blended[part] = np.clip(below + 255 * _OPACITY * colour, 0, 255)
+    return blended
+
+
+def _packed(message: Shot | Painter) -> Shot | Painter:
+    return _fitted(message) if isinstance(message, Shot) else message
+
+
+def _fitted(shot: Shot) -> Shot:
+    """The shot with its picture as the video has it: not too large, width and height even as encoders want them."""
+    height, width = shot.picture_bgr.shape[:2]
+    scale = min(1.0, _SIDE_PX / max(width, height))
+    size = max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
+    if size == (width, height):
+        return shot
+    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # the first is slow
+    picture = np.asarray(cv2.resize(shot.picture_bgr, size, interpolation=method), np.uint8)
+    return replace(shot, picture_bgr=picture)
+
+
+def _film(link: Connection, path: Path, live: bool, clip: Path | None) -> None:
+    """The process: draws and encodes until the other end says that it is over, or is gone."""
+    if live:
+        _yield_to_the_pose()
+    video, message = VideoFile(path, clip), ""
+    painter: Painter = link.recv()
+    try:
+        while (shot := _next(link)) is not END:
+            video.write(shot.t, painter.draw(shot))
+        video.close()
+    except OSError as error:
+        message = error.strerror or str(error)
+        video.release()
+    link.send((video.frames, message, video.made))
+    while message and link.recv() is not END:
+        pass  # what was on its way
+
+
+def _yield_to_the_pose() -> None:
+    """Run only when nothing else wants the processor, as far as the system can tell."""
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    elif hasattr(os, "nice"):
+        os.nice(19)
+
+
+def _hurry(pid: int | None) -> None:
+    """Nothing competes with the film any more: let the process that draws run like any other."""
+    if hasattr(os, "SCHED_OTHER") and pid is not None:
+        with contextlib.suppress(OSError):  # it has ended, or may not
+            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+
+
+def _next(link: Connection) -> Shot | None:
+    """The next shot; None at the end, also where the program was killed: the file is then finished all the same."""
+    try:
+        return link.recv()
+    except (EOFError, ConnectionResetError):
+        return None

@@ -1,0 +1,130 @@
+"""The messages that leave the program: `skeleton`, `pose` and `status`, as docs/wire-format.md and its schemas say.
+
+A message is a topic word, one space and UTF-8 JSON, so that one part carries it over any transport.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any, Literal, NotRequired, TypedDict, Unpack
+
+import numpy as np
+
+from engine.body.model import BodyModel
+from engine.body.skeleton import JOINT_NAMES, PARENTS
+from realtime.kernel.messages import Camera, Person, SolvedFrame
+from realtime.outputs.streams.publishable import Publishable
+
+VERSION = 1
+
+State = Literal["running", "lost", "reconnecting", "ended"]
+
+
+class About(TypedDict):
+    """What a status tells of a run beside its state."""
+
+    source: str
+    estimator: str
+    backend: str
+    dropped: int  # frames so far that came in while the last one was still worked on
+    message: NotRequired[str]
+    camera: NotRequired[Camera]
+
+
+class Wire:
+    """Makes the messages of one session; called from one thread at a time.
+
+    The monotonic clock becomes Unix time by one offset, taken here. For a file read offline, whose frame times count
+    from its first frame (`offline`), frame time zero is now.
+    """
+
+    def __init__(self, body: BodyModel, *, offline: bool = False) -> None:
+        self._body = body
+        self._unix_less_monotonic_s = time.time() - time.monotonic()
+        self._capture_zero_s = time.time() if offline else self._unix_less_monotonic_s
+        self._shape_offsets = _numbers(_from_parent(body.joint_shapedirs), 6)
+        self._publishable = Publishable()
+        self._betas = np.zeros(body.joint_shapedirs.shape[-1], np.float32)
+
+    def skeleton(self) -> bytes:
+        """Names, parents and rest offsets (metres, parent to child; the root's is its place at rest).
+
+        Offsets are those of the first person of the latest frame, whose `betas` are given too, at scale 1. Anybody's
+        are scale * (offsets + shape_offsets @ (betas - the skeleton's betas)).
+        """
+        rest = self._body.rest_joints(self._betas[None])[0]
+        return _message(
+            "skeleton",
+            v=VERSION,
+            names=JOINT_NAMES,
+            parents=PARENTS.tolist(),
+            offsets=_numbers(_from_parent(rest), 6),
+            up_axis="Y",
+            body={"name": self._body.name, "sha256": self._body.sha256},
+            betas=_numbers(self._betas),
+            shape_offsets=self._shape_offsets,
+        )
+
+    def pose(self, solved: SolvedFrame, *, fps: float, with_tokens: bool = False) -> bytes:
+        """Everybody of a frame, less those with a number that is not finite; quaternions keep their sign over time."""
+        people = self._publishable.update(solved.people)
+        if people:
+            self._betas = people[0].betas
+        return _message(
+            "pose",
+            v=VERSION,
+            seq=solved.frame.seq,
+            t_capture=round(solved.frame.t_capture + self._capture_zero_s, 6),
+            t_publish=round(time.monotonic() + self._unix_less_monotonic_s, 6),
+            fps=round(fps, 2),
+            people=[_person(person, with_tokens=with_tokens) for person in people],
+        )
+
+    def status(self, state: State, **about: Unpack[About]) -> bytes:
+        """What changed."""
+        camera = about.pop("camera", None)
+        held = {} if camera is None else {"camera": _camera(camera)}
+        return _message("status", **{"v": VERSION, "state": state, "message": "", **about, **held})
+
+
+def _camera(camera: Camera) -> dict[str, Any]:
+    return {
+        "fov_deg": round(camera.fov_deg, 2),
+        "pitch_deg": round(camera.pitch_deg, 2),
+        "roll_deg": round(camera.roll_deg, 2),
+        "source": camera.source,
+        "doubt_deg": round(camera.doubt_deg, 2),
+    }
+
+
+def _person(person: Person, *, with_tokens: bool) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "id": person.id,
+        "confidence": round(float(person.confidence), 4),
+        "valid": person.valid,
+        "joint_confidence": _numbers(person.joint_confidence, 3),
+        "contacts": _numbers(person.contacts, 3),
+        "trans": _numbers(person.pose.trans),
+        "rotations": _numbers(person.pose.rotations, 6),
+        "betas": _numbers(person.betas),
+        "scale": round(person.scale, 5),
+    }
+    if with_tokens:
+        fields["tokens"] = person.tokens.tolist()
+    return fields
+
+
+def _from_parent(joints: np.ndarray) -> np.ndarray:
+    """(24, ...) per joint -> the same, less the parent's; the root's is kept."""
+    offsets = joints - joints[PARENTS]
+    offsets[0] = joints[0]
+    return offsets
+
+
+def _numbers(array: np.ndarray, digits: int = 5) -> list[Any]:
+    return np.round(np.asarray(array, np.float64), digits).tolist()
+
+
+def _message(topic: str, **fields: Any) -> bytes:
+    return f"{topic} {json.dumps(fields, separators=(',', ':'), allow_nan=False)}".encode()

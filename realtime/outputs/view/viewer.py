@@ -1,0 +1,273 @@
+"""The viewer: a window or a web page in a process of its own, so that drawing never holds up the pose.
+
+Open3D keeps Python's global lock for as long as it draws and waits for the screen (tens of ms without a graphics
+card), and viser takes it for every message to every page. In a process of its own a screen costs the pose path a
+small message a drawn frame, a crash of a graphics driver takes no recording with it, and the main process imports
+neither. The screen asks for each picture when it has drawn the last one, so it always gets the newest and nothing
+queues up.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any, Protocol
+
+from engine.body.model import BodyModel
+from realtime.kernel.channel import Channel, ChannelClosed
+from realtime.kernel.child import END, Child, ChildGone
+from realtime.kernel.messages import SolvedFrame
+from realtime.outputs.drawing.overlay import LiveStatus, Picture
+from realtime.outputs.view.display import NoDisplayError, why_no_window
+from realtime.outputs.view.shown import Shown, shown
+from realtime.outputs.view.web import Page, WebConfig
+from realtime.outputs.view.window import ViewerConfig, Window
+from realtime.smoothing.pose_smoother import SmoothingConfig
+
+logger = logging.getLogger(__name__)
+
+__all__ = ["Commands", "LiveStatus", "Pace", "Viewer", "ViewerConfig", "WebConfig"]
+
+_OPEN_TIMEOUT_S = 60.0  # open3d alone can take many seconds to load from a cold disk
+_DRAWING_SHARE = 0.5  # of the time, at most: a window drawn in software leaves the processor to the pose
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What the screen's keys and buttons reach in the program; called from `Viewer.tick`, in its thread."""
+
+    recenter: Callable[[], None]
+    toggle_recording: Callable[[], None]
+    set_smoothing: Callable[[str], None]  # to a level
+
+
+class Screen(Protocol):
+    """Draws in the viewer's process. All calls come from one thread."""
+
+    where: str  # it is to be found, empty for a window
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether it has any use for new pictures now."""
+
+    def show(self, shown: Shown) -> None:
+        """Take what is to be drawn next."""
+
+    def draw(self) -> bool:
+        """Draw what changed, pass on what was pressed. False once the user closed it."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+class Pace:
+    """Says when to draw: at most `fps` times a second, and for at most a share of the time."""
+
+    def __init__(self, fps: float, share: float = _DRAWING_SHARE, clock: Callable[[], float] = time.monotonic) -> None:
+        self._period_s = 1.0 / fps
+        self._share = share
+        self._clock = clock
+        self._started = self._due = clock()
+
+    def wait_s(self) -> float:
+        """Seconds until the next drawing is due, 0 where it is."""
+        return max(0.0, self._due - self._clock())
+
+    def start(self) -> None:
+        """A drawing begins."""
+        self._started = self._clock()
+
+    def done(self) -> None:
+        """A drawing ended; the next is due a period after its start, or later where it took long."""
+        took_s = self._clock() - self._started
+        self._due = self._started + max(self._period_s, took_s / self._share)
+
+
+class Viewer:
+    """A handle on the screen's process. `update` may be called from any thread, all else from one."""
+
+    def __init__(
+        self,
+        body: BodyModel,
+        *,
+        commands: Commands,
+        config: ViewerConfig | WebConfig | None = None,
+        smoothing: str = SmoothingConfig().level,
+    ) -> None:
+        """The type of `config` says which screen: a window (the default) or a web page.
+
+        smoothing: the level in use, until the first frame tells.
+        """
+        self.where = ""  # the page's address, once it is open
+        self._body = body
+        self._commands = commands
+        self._config = config or ViewerConfig()
+        self._smoothing = smoothing
+        self._lock = threading.Lock()
+        self._newest: tuple[SolvedFrame, LiveStatus] | None = None
+        self._closed = False
+        self._wanted = False  # the screen has drawn the last picture and asks for the next
+        self._child: Child | None = None
+        self._outbox: Channel[tuple[str, Any]] = Channel.bounded(8)  # more than are ever on their way: it never waits
+
+    def open(self) -> None:
+        """Open the screen and wait until it is there: a few seconds, in which other threads run on.
+
+        Raises NoDisplayError where no window can open, or no page at the port that was asked for, or not in time.
+        """
+        reason = why_no_window() if isinstance(self._config, ViewerConfig) else None
+        if reason is not None:
+            raise NoDisplayError(reason)
+        self._child = Child(_run_screen, self._config, self._smoothing, name="viewer", outbox=self._outbox)
+        self._send("body", self._body)  # not with the arguments: they must be small
+        try:
+            kind, what = self._wait_for("opened", "failed", timeout_s=_OPEN_TIMEOUT_S)
+        except (ChildGone, TimeoutError) as error:
+            self.close()
+            raise NoDisplayError(f"the viewer cannot open: {error}; choose --view none") from error
+        if kind == "failed":
+            self.close()
+            raise NoDisplayError(what)
+        self.where = what
+
+    def update(self, solved: SolvedFrame, status: LiveStatus) -> None:
+        """Take what is to be shown next; what was not yet shown is forgotten."""
+        with self._lock:
+            self._newest = (solved, status)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the screen has drawn the newest that it was given."""
+        with self._lock:
+            return self._wanted and self._newest is None
+
+    @property
+    def pid(self) -> int | None:
+        """The screen's process while the viewer is open."""
+        return self._child.pid if self._child is not None else None
+
+    def tick(self) -> bool:
+        """Pass commands on and give the screen the newest picture if it asks. At once; False once it was closed.
+
+        Where the screen's process dies, it says so once and does nothing from then on.
+        """
+        try:
+            while not self._closed and self._child is not None and self._child.poll():
+                self._take(*self._child.receive())
+        except ChildGone as error:
+            logger.error("the viewer is gone: %s; the run goes on without it", error)
+            self.close()
+        if self._wanted and not self._closed and self._child is not None:
+            with self._lock:
+                newest, self._newest = self._newest, None
+            if newest is not None:
+                self._wanted = False
+                self._send("show", shown(*newest))
+        return not self._closed
+
+    def picture(self) -> Picture:
+        """What the window shows, (H, W, 3) RGB."""
+        self._send("picture", None)
+        return self._wait_for("picture", timeout_s=10.0)[1]
+
+    def close(self) -> None:
+        """Close the screen and end its process. Harmless where it is closed already."""
+        if self._child is not None:
+            self._child.close()
+            self._child = None
+
+    def _send(self, kind: str, what: Any) -> None:
+        with contextlib.suppress(ChannelClosed):  # the screen's process died: the next receive says how
+            self._outbox.put((kind, what))
+
+    def _take(self, kind: str, what: Any) -> None:
+        if kind == "ready":
+            self._wanted = True
+        elif kind == "closed":
+            self._closed = True
+        elif kind == "command":
+            name, *arguments = what
+            commands: dict[str, Callable[..., None]] = {
+                "record": self._commands.toggle_recording,
+                "recentre": self._commands.recenter,
+                "smoothing": self._commands.set_smoothing,
+            }
+            commands[name](*arguments)
+
+    def _wait_for(self, *kinds: str, timeout_s: float) -> tuple[str, Any]:
+        """The next message of one of these kinds; others are taken as they come. Raises ChildGone or TimeoutError."""
+        deadline = time.monotonic() + timeout_s
+        while self._child is not None and self._child.poll(max(0.0, deadline - time.monotonic())):
+            kind, what = self._child.receive()
+            if kind in kinds:
+                return kind, what
+            self._take(kind, what)
+        raise TimeoutError(f"its process did not answer in {timeout_s:.0f} s")
+
+
+def _run_screen(link: Connection, config: ViewerConfig | WebConfig, smoothing: str) -> None:
+    """The screen's process: until the screen is closed or the program says so."""
+    _prepare_environment()
+
+    def send_command(*command: str) -> None:
+        link.send(("command", command))
+
+    message = link.recv()
+    if message is END:
+        return
+    screen: Screen
+    try:
+        _, body = message
+        screen = (
+            Page(body, config, on_command=send_command, smoothing=smoothing)
+            if isinstance(config, WebConfig)
+            else Window(body, config, on_key=send_command)
+        )
+    except (ImportError, OSError, RuntimeError) as error:
+        link.send(("failed", f"the viewer cannot open: {' '.join(str(error).split())}; choose --view none"))
+        return
+    try:
+        _serve(link, screen, Pace(config.fps))
+    finally:
+        screen.close()
+
+
+def _serve(link: Connection, screen: Screen, pace: Pace) -> None:
+    link.send(("opened", screen.where))
+    asked = False  # for a picture that has not come yet
+    while True:
+        if not asked and screen.is_watched:
+            link.send(("ready", None))
+            asked = True
+        while link.poll(pace.wait_s()):
+            message = link.recv()
+            if message is END:
+                return
+            kind, what = message
+            if kind == "show":
+                screen.show(what)
+                asked = False
+            elif kind == "picture" and isinstance(screen, Window):
+                screen.draw()
+                link.send(("picture", screen.picture()))
+        pace.start()
+        still_open = screen.draw()
+        pace.done()
+        if not still_open:
+            link.send(("closed", None))
+            return
+
+
+def _prepare_environment() -> None:
+    """Let the pose go first, and on Linux take X11 where there is a choice: Open3D's window is at home there."""
+    if hasattr(os, "nice"):
+        os.nice(10)
+    if os.environ.get("DISPLAY"):
+        os.environ["XDG_SESSION_TYPE"] = "x11"
+        os.environ.pop("WAYLAND_DISPLAY", None)

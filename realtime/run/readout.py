@@ -1,0 +1,56 @@
+"""Rate and latency of solved frames: shown while running, reported at the end."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+
+from realtime.kernel.messages import SolvedFrame
+from realtime.kernel.stats import Histogram
+
+_GAIN = 0.1  # how fast the latency shown follows
+_FRAMES = 30  # whose intervals are averaged: frames that a queue lets go come in bursts
+
+
+class Readout:
+    """`frame_came` is called by the capturing thread, `frame_solved` by the one that fans out; all else from any."""
+
+    def __init__(self) -> None:
+        self.latency = Histogram()  # capture to solved (A to C), ms
+        self.fps = 0.0  # solved frames a second: one over the mean of the latest intervals
+        self.latency_ms = 0.0  # now
+        self.frames = 0  # that came
+        self._first_frame_at: float | None = None  # on the monotonic clock
+        self._solved_at: deque[float] = deque(maxlen=_FRAMES + 1)
+
+    def frame_came(self) -> None:
+        self.frames += 1
+        if self._first_frame_at is None:
+            self._first_frame_at = time.monotonic()
+
+    def frame_solved(self, solved: SolvedFrame) -> None:
+        now = time.monotonic()
+        latency_ms = (now - solved.frame.t_capture) * 1e3
+        self.latency.add(latency_ms)
+        if self._solved_at:
+            self.latency_ms += _GAIN * (latency_ms - self.latency_ms)
+        self._solved_at.append(now)
+        seconds = now - self._solved_at[0]
+        self.fps = (len(self._solved_at) - 1) / seconds if seconds > 0 else 0.0
+
+    @property
+    def silent_s(self) -> float:
+        """Time since the latest solved frame; 0 before it."""
+        return time.monotonic() - self._solved_at[-1] if self._solved_at else 0.0
+
+    @property
+    def running_s(self) -> float:
+        """Time since the first frame; 0 before it."""
+        return 0.0 if self._first_frame_at is None else time.monotonic() - self._first_frame_at
+
+    @property
+    def solving_s(self) -> float:
+        """Time from the first frame to the last solved one."""
+        if self._first_frame_at is None or not self._solved_at:
+            return 0.0
+        return self._solved_at[-1] - self._first_frame_at

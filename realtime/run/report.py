@@ -1,0 +1,118 @@
+"""The report of a run: counts, people, per-stage times, latency, and the parts that really ran."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UserError
+from realtime.kernel.messages import Camera
+from realtime.run.attendance import Attended
+
+_LISTED = 10  # people told of in the terminal; the file has all
+
+Summary = dict[str, float | int | None]
+
+
+@dataclass(frozen=True)
+class Report:
+    """The figures of one run. Times in ms; `latency_ms` is from capture to publish, None for files read offline."""
+
+    source: str
+    estimator: str
+    backend: str
+    perception: str
+    body: str
+    smoothing: str
+    camera: Camera  # as it was held to be at the end
+    calibration: str  # how --calibrate ended; empty where it was not asked for
+    offline: bool
+    seconds: float  # from the first frame to the last solved one
+    frames_in: int  # read from the source
+    frames_solved: int  # with at least one person
+    frames_empty: int  # looked at, nobody there
+    people: tuple[Attended, ...]  # who was there, in the order in which they came
+    frames_dropped: int  # replaced by a newer one before they were looked at
+    reconnects: int
+    fps: float | None  # frames looked at (solved or empty) a second
+    latency_ms: Summary | None
+    stages_ms: dict[str, Summary]
+    recorded: tuple[str, ...]
+    recording_failed: str  # why, where the disk gave up on a recording; empty where all is well
+    filmed: str  # the video; empty where there is none
+    filming_failed: str  # why it ended early; empty where all is well
+    film_frames_left_out: int  # drawing was too slow for them (live only), or they came after a failure
+    machine: str
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON. Raises UserError, one line, where the disk will not have it."""
+        try:
+            path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UserError(f"cannot write the report {path}: {error.strerror}; name another file") from error
+
+    def lines(self) -> list[str]:
+        """The report for a terminal."""
+        counts = f"{self.frames_in} frames in, {self.frames_solved} solved, {self.frames_dropped} dropped"
+        if self.frames_empty:
+            counts += f", {self.frames_empty} without a person"
+        rate = "" if self.fps is None else f" in {self.seconds:.1f} s ({self.fps:.1f} fps)"
+        lines = [counts + rate, f"{self.estimator} by {self.backend}; {self.perception}", f"camera {self.camera}"]
+        rows = {**self.stages_ms, **({"capture to publish": self.latency_ms} if self.latency_ms else {})}
+        lines.append(f"{'ms':<20}{'p50':>8}{'p95':>8}{'max':>8}")
+        lines += [
+            f"{name:<20}" + "".join(_cell(row[key]) for key in ("p50_ms", "p95_ms", "max_ms"))
+            for name, row in rows.items()
+        ]
+        if self.frames_in and not self.frames_solved:
+            lines.append(f"no person was seen in {self.source}")
+        lines += [
+            f"person {who.id}: {who.frames} frames from {who.first_s:.1f} to {who.last_s:.1f} s, "
+            f"mean confidence {who.mean_confidence:.2f}"
+            for who in self.people[:_LISTED]
+        ]
+        if (more := len(self.people) - _LISTED) > 0:
+            lines.append(f"and {more} more people")
+        lines += [f"recorded {path}" for path in self.recorded]
+        if self.filming_failed:
+            film = f"the film {self.filmed} is cut short" if self.filmed else "no film was made"
+            lines.append(f"{film}: {self.filming_failed}")
+        elif self.filmed:
+            lines.append(
+                f"filmed {self.filmed}" + (f", {n} frames left out" if (n := self.film_frames_left_out) else "")
+            )
+        return lines
+
+
+def check_writable(path: Path) -> None:
+    """Raises UserError where a file cannot be written: better told before the camera opens than after the session."""
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {path.parent}; make it, or name another")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UserError(f"cannot write {path}: permission denied; name another folder")
+
+
+def machine() -> str:
+    """The hardware and software that figures were measured on, in one line."""
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
+    return f"{_processor()}, {os.cpu_count()} cores, {system}"
+
+
+def _processor() -> str:
+    try:
+        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    except OSError:
+        pass  # not Linux
+    return platform.processor() or "unknown processor"
+
+
+def _cell(value: Any) -> str:
+    return f"{'-':>8}" if value is None else f"{value:>8.1f}"

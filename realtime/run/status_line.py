@@ -1,0 +1,66 @@
+"""The line at the foot of a terminal that tells how a run goes."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from contextlib import ExitStack
+
+from tqdm import tqdm
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from realtime.outputs.drawing.overlay import LiveStatus
+
+_EVERY_S = 1.0
+_SILENT_S = 2.0  # from here on the rate of frames is not worth telling
+
+
+class StatusLine:
+    """Rewrites one line of standard error once a second, below what is logged; does nothing without a terminal."""
+
+    def __init__(self) -> None:
+        self._cleanup = ExitStack()
+        self._line: tqdm | None = None
+        self._due = time.monotonic()
+
+    def __enter__(self) -> StatusLine:
+        line = self._cleanup.enter_context(tqdm(bar_format="{desc}", leave=False, disable=None))
+        if not line.disable:
+            self._cleanup.enter_context(logging_redirect_tqdm())
+            self._line = line
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._cleanup.close()
+
+    def show(self, status: LiveStatus) -> None:
+        """Call as often as you like."""
+        now = time.monotonic()
+        if self._line is not None and now >= self._due:
+            self._due = now + _EVERY_S
+            width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be rewritten
+            self._line.set_description_str(in_words(status)[:width])
+
+
+def in_words(status: LiveStatus) -> str:
+    """The run in one line, the most important first."""
+    is_silent = not status.frames or status.silent_s > _SILENT_S
+    parts = [_silence(status) if is_silent else _pace(status)]
+    if status.guidance is not None:
+        parts.insert(0, f"{status.guidance.text} ({100 * status.guidance.progress:.0f} %)")
+    if not is_silent:
+        parts.append("1 person" if status.people == 1 else f"{status.people or 'no'} people")
+    if status.recording:
+        parts.append(f"recording ({status.recorded_frames} frames)")
+    if status.streams:
+        parts.append(f"streaming to {', '.join(status.streams)}")
+    return " | ".join([*parts, "Ctrl-C ends"])
+
+
+def _silence(status: LiveStatus) -> str:
+    return f"no picture for {status.silent_s:.0f} s" if status.frames else "waiting for the first picture"
+
+
+def _pace(status: LiveStatus) -> str:
+    age = f"{status.frames} frames" if status.offline else f"{status.latency_ms:.0f} ms"
+    return f"{status.fps:.1f} fps | {age}"

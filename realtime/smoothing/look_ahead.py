@@ -1,0 +1,86 @@
+"""Smoothing of a file: frames are held until what follows them is known, then smoothed both ways in time."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
+from realtime.kernel.messages import CameraPose, Estimate, Frame
+from realtime.smoothing.both_ways import LOOK_S, MOST_FRAMES, Floats, Track
+from realtime.smoothing.pose_smoother import Smoothed, SmoothingLevel, pace
+
+
+class LookAheadSmoother:
+    """Smooths each frame's own estimates with 0.4 s of what came before and of what comes after.
+
+    Holds at most MOST_FRAMES frames, so memory does not grow with the file. Starts afresh where time goes back.
+    """
+
+    def __init__(self, level: SmoothingLevel) -> None:
+        self._level = level
+        self._held: deque[tuple[Frame, tuple[Estimate, ...]]] = deque()
+        self._people: dict[int, deque[_Row]] = {}
+
+    def follow(self, frame: Frame, estimates: tuple[Estimate, ...]) -> tuple[Smoothed, ...]:
+        """The frames, none or more, whose future is known with this one."""
+        t = frame.t_capture
+        due: tuple[Smoothed, ...] = ()
+        if self._held and t <= self._held[-1][0].t_capture:
+            due = self.finish()
+            self._people.clear()
+        self._held.append((frame, estimates))
+        for estimate in estimates:
+            if np.isfinite(estimate.raw.rotmats).all() and np.isfinite(estimate.raw.T_cam_root).all():
+                self._people.setdefault(estimate.person.id, deque()).append(_Row.of(t, estimate))
+        return (*due, *self._due(t))
+
+    def expects(self, person_id: int, t: float) -> bool:
+        """Whether the person is seen after time t (s), within the look ahead."""
+        rows = self._people.get(person_id)
+        return rows is not None and bool(rows) and rows[-1].t > t
+
+    def finish(self) -> tuple[Smoothed, ...]:
+        """The frames that are still held."""
+        return tuple(self._due(np.inf))
+
+    def _due(self, t: float) -> Iterator[Smoothed]:
+        """Let those frames go that need no later one than that at time t."""
+        while self._held and (t - self._held[0][0].t_capture >= LOOK_S or len(self._held) > MOST_FRAMES):
+            frame, estimates = self._held.popleft()
+            yield Smoothed(frame, estimates, tuple(self._smoothed(frame.t_capture, each) for each in estimates))
+            self._forget(frame.t_capture - LOOK_S)
+
+    def _smoothed(self, t: float, estimate: Estimate) -> CameraPose:
+        rows = self._people.get(estimate.person.id, ())
+        centre = np.array([k for k, row in enumerate(rows) if row.t == t])
+        if not len(centre):
+            return estimate.raw  # not finite
+        columns = zip(*((row.t, row.rotations, row.place_m, row.pace) for row in rows), strict=True)
+        track = Track(*map(np.array, columns))
+        rotmats = rotmat_from_quaternion(track.smooth_rotations(centre, self._level)[0]).astype(np.float32)
+        place_m = track.smooth_places(centre, self._level)[0].astype(np.float32)
+        return CameraPose(rotmats, place_m, estimate.raw.betas)
+
+    def _forget(self, before_s: float) -> None:
+        for rows in self._people.values():
+            while rows and rows[0].t < before_s:
+                rows.popleft()
+        self._people = {id: rows for id, rows in self._people.items() if rows}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    t: float
+    rotations: Floats  # (24, 4)
+    place_m: Floats  # (3,) in the camera frame
+    pace: Floats  # (24,)
+
+    @classmethod
+    def of(cls, t: float, estimate: Estimate) -> _Row:
+        rotations = quaternion_from_rotmat(estimate.raw.rotmats)
+        columns = (rotations, estimate.raw.T_cam_root, pace(estimate.joint_confidence))
+        return cls(t, *(column.astype(np.float64) for column in columns))

@@ -1,0 +1,108 @@
+"""The One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) on vectors and, in the tangent space, on rotations.
+
+A first-order low-pass whose cutoff rises with speed: `cutoff = min_cutoff + beta * |derivative|`, the derivative
+itself low-passed. Slow is smooth, fast is quick. `beta` has units: Hz per (unit of the signal / s).
+
+The rotation filter works on relative rotations only (the log of R_before^T R_now), so it knows no preferred frame:
+turning every input by a constant rotation, on either side, turns every output alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.rotations import exp_so3, log_so3
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class OneEuroParameters:
+    """min_cutoff_hz: what passes at rest. beta: its rise with speed. derivative_cutoff_hz: smoothing of the speed."""
+
+    min_cutoff_hz: float = 1.0
+    beta: float = 0.7
+    derivative_cutoff_hz: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.min_cutoff_hz <= 0 or self.derivative_cutoff_hz <= 0 or self.beta < 0:
+            raise ValueError("One-Euro cutoffs must be above 0 Hz and beta at least 0")
+
+
+class OneEuroVector:
+    """Filters a vector as a whole: one cutoff from its speed, so turning the axes changes nothing."""
+
+    def __init__(self, parameters: OneEuroParameters) -> None:
+        self._parameters = parameters
+        self._t: float | None = None
+
+    def update(self, t: float, values: Floats, unit: Floats | float = 1.0) -> Floats:
+        """values (..., D) at time t (s), later than the last -> filtered, same shape; the first passes as it is.
+
+        unit: a step of 1 in `values`, in the units in which beta counts speed.
+        """
+        if self._t is None:
+            self._raw = self._smooth = values
+            self._derivative = np.zeros_like(values)
+        else:
+            dt = t - self._t
+            derivative = (values - self._raw) / dt
+            self._derivative = self._derivative + _gain(self._parameters.derivative_cutoff_hz, dt) * (
+                derivative - self._derivative
+            )
+            gain = _adaptive_gain(unit * self._derivative, dt, self._parameters)
+            self._smooth = self._smooth + gain * (values - self._smooth)
+            self._raw = values
+        self._t = t
+        return self._smooth
+
+
+class OneEuroRotation:
+    """Filters rotations on SO(3), each with a cutoff of its own; derivatives are in rad/s in the body frame."""
+
+    def __init__(self, parameters: OneEuroParameters) -> None:
+        self._parameters = parameters
+        self._t: float | None = None
+
+    def update(self, t: float, rotmats: Floats, pace: Floats | float = 1.0) -> Floats:
+        """rotmats (..., 3, 3) at time t (s), later than the last -> filtered, same shape; the first passes as it is.
+
+        The step goes along the geodesic from the filtered to the new rotation (a slerp by the filter's gain).
+        pace (...) multiplies each rotation's cutoff.
+        """
+        if self._t is None:
+            self._raw = self._smooth = rotmats
+            self._derivative = np.zeros(rotmats.shape[:-1], rotmats.dtype)
+        else:
+            dt = t - self._t
+            relative = np.stack((self._raw, self._smooth)).swapaxes(-1, -2) @ rotmats
+            moved, ahead = log_so3(relative)
+            self._derivative = self._derivative + _gain(self._parameters.derivative_cutoff_hz, dt) * (
+                moved / dt - self._derivative
+            )
+            step = _adaptive_gain(self._derivative, dt, self._parameters, np.asarray(pace)[..., None]) * ahead
+            self._smooth = _orthonormal(self._smooth @ exp_so3(step))
+            self._raw = rotmats
+        self._t = t
+        return self._smooth
+
+
+def _gain(cutoff_hz: Floats | float, dt: float) -> Floats | float:
+    """The share of the new value in a first-order low-pass with a step of dt seconds."""
+    radians = 2 * np.pi * dt * cutoff_hz
+    return radians / (radians + 1)
+
+
+def _adaptive_gain(
+    derivative: Floats, dt: float, parameters: OneEuroParameters, pace: Floats | float = 1.0
+) -> Floats | float:
+    speed = np.sqrt((derivative * derivative).sum(-1, keepdims=True))
+    return _gain(pace * (parameters.min_cutoff_hz + parameters.beta * speed), dt)
+
+
+def _orthonormal(rotmats: Floats) -> Floats:
+    """One Newton step of the polar decomposition: keeps rounding from building up over hours of products."""
+    return 1.5 * rotmats - 0.5 * rotmats @ (rotmats.swapaxes(-1, -2) @ rotmats)

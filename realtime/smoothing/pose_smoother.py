@@ -1,0 +1,147 @@
+"""The `--smoothing` knob, and what it does to rotations and to the root's place.
+
+Everything here runs in the camera frame, before a pose is set into the world: there depth lies along one axis, and
+depth is what a single camera sees worst. The rotation filters know no preferred frame, so they would say the same in
+the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from engine.body.skeleton import JOINT_NAMES
+from realtime.estimate.memory import PersonMemory
+from realtime.estimate.tokens import TokenSmoothing
+from realtime.kernel.messages import Array, CameraPose, Estimate, Frame
+from realtime.smoothing.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
+from realtime.smoothing.seen import SEEN, UNSEEN
+
+# The joint that a joint's rotation carries about, by what it is called without its side.
+_CARRIED = {
+    "hip": "knee", "knee": "ankle", "ankle": "foot", "foot": "foot",
+    "shoulder": "elbow", "elbow": "wrist", "wrist": "hand", "hand": "hand",
+}  # fmt: skip
+SLOWEST = 0.1
+
+
+@dataclass(frozen=True)
+class SmoothingLevel:
+    """What one setting of the knob stands for."""
+
+    tokens: TokenSmoothing
+    rotations: OneEuroParameters  # beta in Hz / (rad/s)
+    across: OneEuroParameters  # of the root, across the line of sight; beta in Hz / (m/s)
+    depth: OneEuroParameters  # of the root, along it; beta in Hz / (m/s)
+
+
+LEVELS: dict[str, SmoothingLevel | None] = {
+    "off": None,
+    "light": SmoothingLevel(
+        tokens=TokenSmoothing(window_s=0.03, takeover=1.2),
+        rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
+        across=OneEuroParameters(min_cutoff_hz=1.0, beta=5.0, derivative_cutoff_hz=2.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=2.0),
+    ),
+    "medium": SmoothingLevel(
+        tokens=TokenSmoothing(window_s=0.06, takeover=1.5),
+        rotations=OneEuroParameters(min_cutoff_hz=0.5, beta=1.5, derivative_cutoff_hz=2.0),
+        across=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.35, beta=1.2, derivative_cutoff_hz=2.0),
+    ),
+    "strong": SmoothingLevel(
+        tokens=TokenSmoothing(window_s=0.1, takeover=2.0),
+        rotations=OneEuroParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
+        across=OneEuroParameters(min_cutoff_hz=0.4, beta=1.5, derivative_cutoff_hz=2.0),
+        depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.7, derivative_cutoff_hz=2.0),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class SmoothingConfig:
+    """level: off, light, medium or strong. Raises ValueError for any other."""
+
+    level: str = "light"
+
+    def __post_init__(self) -> None:
+        if self.level not in LEVELS:
+            raise ValueError(f"smoothing is one of {', '.join(LEVELS)}, not '{self.level}'")
+
+    @property
+    def parameters(self) -> SmoothingLevel | None:
+        """None when smoothing is off."""
+        return LEVELS[self.level]
+
+
+@dataclass(frozen=True, slots=True)
+class Smoothed:
+    """A frame whose poses are final."""
+
+    frame: Frame
+    estimates: tuple[Estimate, ...]
+    poses: tuple[CameraPose, ...]  # one an estimate
+
+
+class PoseSmoother:
+    """Speed-adaptive smoothing of poses in the camera frame, a person at a time; starts afresh after 0.3 s unseen."""
+
+    def __init__(self, config: SmoothingConfig) -> None:
+        level = config.parameters
+        self._people = None if level is None else PersonMemory(lambda: _PersonFilters(level))
+
+    def follow(self, frame: Frame, estimates: tuple[Estimate, ...]) -> tuple[Smoothed, ...]:
+        """The frame with its people smoothed."""
+        t = frame.t_capture
+        poses = (self.update(each.person.id, t, each.steady, each.joint_confidence) for each in estimates)
+        return (Smoothed(frame, estimates, tuple(poses)),)
+
+    def finish(self) -> tuple[Smoothed, ...]:
+        """Nothing is held back."""
+        return ()
+
+    def update(self, person_id: int, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
+        """The smoothed pose at time t (s); the very same object when smoothing is off. joint_confidence (24,)."""
+        if self._people is None:
+            return pose
+        return self._people.recall(person_id, t).update(t, pose, joint_confidence)
+
+
+def pace(joint_confidence: Array) -> Array:
+    """How fast each joint may move to how fast it may when seen, (..., 24), by the confidence (..., 24) of joints.
+
+    What is not seen is made up anew in every frame and would shake: slowed down it stays where it was likely.
+    """
+    share = np.ones(joint_confidence.shape, np.float32)
+    share[..., _JOINTS] = ((joint_confidence[..., _CARRIED_JOINTS] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
+    return share
+
+
+class _PersonFilters:
+    def __init__(self, level: SmoothingLevel) -> None:
+        self._rotations = OneEuroRotation(level.rotations)
+        self._bearing = OneEuroVector(level.across)
+        self._depth = OneEuroVector(level.depth)
+
+    def update(self, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
+        # Along the line of sight and across it: depth's noise, by far the larger, must not shake a person sideways.
+        # Speed across counts in metres: a walk that is far away crosses few degrees, and must not come later for it.
+        across, z = pose.T_cam_root[:2], pose.T_cam_root[2:]
+        depth = self._depth.update(t, z)
+        bearing = self._bearing.update(t, across / z, unit=depth)
+        T_cam_root = np.concatenate((bearing * depth, depth))
+        return CameraPose(self._rotations.update(t, pose.rotmats, pace(joint_confidence)), T_cam_root, pose.betas)
+
+
+def _carried() -> dict[int, int]:
+    """The joint that each joint's rotation carries about; none for the trunk, the neck and the head."""
+    parts = {joint: joint.partition("_") for joint in JOINT_NAMES}
+    return {
+        JOINT_NAMES.index(joint): JOINT_NAMES.index(f"{side}_{_CARRIED[part]}")
+        for joint, (side, _, part) in parts.items()
+        if part in _CARRIED
+    }
+
+
+_JOINTS, _CARRIED_JOINTS = (list(ends) for ends in zip(*_carried().items(), strict=True))

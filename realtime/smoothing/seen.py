@@ -1,0 +1,53 @@
+"""Confidence of SMPL's joints, from the visibility of BlazePose's landmarks, which both estimators have.
+
+A landmark is visible as far as the detector says so and its heat map rises (`realtime.perception.landmarker.trust`),
+and never where it lies beyond the picture's edge: the detector sees that edge drawn out, and is taken in by it.
+A joint that is not seen has a pose that is made up by what poses are likely.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS, NUM_LANDMARKS
+from realtime.kernel.messages import Array
+
+UNSEEN, SEEN = 0.05, 0.3  # confidence up to which a joint is taken to be made up, and from which to be seen
+
+_BEYOND = 0.02  # of the picture's longer side: nothing that far outside is seen; on the edge all of it is
+_HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
+
+
+def joint_confidence(visibility: Array, image_px: Array, size_px: tuple[int, int]) -> Array:
+    """(24,) 0..1 for SMPL's joints from BlazePose's landmarks; what is not finite counts as 0.
+
+    visibility (33,) 0..1; image_px (33, 2) in a picture of size_px (width, height). Limbs have a landmark each. The
+    back has none of its own: it goes over from the hips' to the shoulders'.
+    """
+    beyond_px = np.maximum(-image_px, image_px - np.array(size_px, np.float32)).max(-1)
+    inside = (1 - beyond_px / (_BEYOND * max(size_px))).clip(0.0, 1.0)
+    return (_INFORMED_BY @ np.nan_to_num(visibility * inside)).clip(0.0, 1.0).astype(np.float32)
+
+
+def _informed_by() -> Array:
+    """(24, 33) the share that each landmark has in a joint; rows sum to one."""
+    shares: dict[str, dict[str, float]] = {"pelvis": _even(*_HIPS), "neck": _even(*_SHOULDERS)}
+    shares["head"] = _even("nose", "left_ear", "right_ear")
+    for joint, upper in (("spine1", 0.25), ("spine2", 0.5), ("spine3", 0.75)):
+        shares[joint] = _even(*_HIPS, of=1 - upper) | _even(*_SHOULDERS, of=upper)
+    for side in ("left", "right"):
+        own = {"collar": "shoulder", "hand": "index", "foot": "foot_index"}
+        own |= {name: name for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
+        shares |= {f"{side}_{joint}": {f"{side}_{landmark}": 1.0} for joint, landmark in own.items()}
+    matrix = np.zeros((NUM_JOINTS, NUM_LANDMARKS), np.float32)
+    for joint, landmarks in shares.items():
+        for landmark, share in landmarks.items():
+            matrix[JOINT_NAMES.index(joint), LANDMARK_NAMES.index(landmark)] = share
+    return matrix
+
+
+def _even(*landmarks: str, of: float = 1.0) -> dict[str, float]:
+    return dict.fromkeys(landmarks, of / len(landmarks))
+
+
+_INFORMED_BY = _informed_by()

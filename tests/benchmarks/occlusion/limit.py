@@ -1,0 +1,124 @@
+"""Bounds of what can be known of hidden limbs: three guesses that know more than any estimator does.
+
+    python -m tests.benchmarks.occlusion.limit --seen FOLDER --mocap FILE [FILE ...]
+
+FOLDER is what tests.benchmarks.occlusion kept with --seen. "hanging": a hidden limb hangs straight down from its true
+parent (a hidden shoulder is given), at its true length. "neighbours": the mean of those training poses whose visible
+joints lie nearest to the true ones, each under the similarity of its visible joints, as everything is measured here.
+"told": the shipped network alone, given what the detector says of the uncut clip wherever something is seen, and told
+for certain what is not. None is a bound in the strict sense: they tell what a pose prior is worth on a clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from engine.body.skeleton import LIMB_LANDMARKS
+from engine.body.torch.model import TorchBody
+from engine.body.torch.rotations import rotmat_from_axis_angle
+from engine.files.weights import ASSETS
+from engine.landmarks.network import SHIPPED
+from tests.benchmarks.occlusion.clips import (
+    FEWEST_VISIBLE,
+    Seen,
+    aligned_by,
+    clip_errors_mm,
+    clip_files,
+    detector,
+    network,
+)
+from tests.benchmarks.occlusion.occluders import VARIANTS
+from training.data.mocap import load_mocap
+
+Array = NDArray[np.float64]
+
+BONES = ((0, 2), (2, 4), (1, 3), (3, 5), (6, 8), (8, 10), (7, 9), (9, 11))  # parent, child, from the trunk outwards
+MIRROR = [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10]
+# What is hidden with each joint: hands with wrists, feet with ankles. Hidden shoulders and hips are given.
+WITH = {
+    2: [13],
+    3: [14],
+    4: [15, 17, 19, 21],
+    5: [16, 18, 20, 22],
+    8: [25],
+    9: [26],
+    10: [27, 29, 31],
+    11: [28, 30, 32],
+}
+SURELY_HIDDEN = 0.1  # of visibility
+
+
+def hanging(seen: Seen) -> Array:
+    """Hidden elbows, wrists, knees and ankles straight below their parents; the reference's y points up."""
+    guess = seen.truth_m.copy()
+    for parent, child in BONES:
+        length = np.nanmedian(np.linalg.norm(seen.truth_m[:, child] - seen.truth_m[:, parent], axis=-1))
+        below = guess[:, parent] - [0.0, length, 0.0]
+        guess[:, child] = np.where(seen.hidden[:, child, None], below, guess[:, child])
+    return guess
+
+
+def neighbours(seen: Seen, poses_m: Array, count: int) -> Array:
+    """Hidden joints as in the `count` nearest of poses (P, 12, 3), visible ones as they are."""
+    guess = seen.truth_m.copy()
+    for i in np.flatnonzero(seen.compared):
+        visible, gt = ~seen.hidden[i], seen.truth_m[i]
+        if visible.sum() < FEWEST_VISIBLE:
+            continue  # no error is measured here
+        near = aligned_by(np.tile(visible, (len(poses_m), 1)), poses_m, np.broadcast_to(gt, poses_m.shape))
+        distance = np.linalg.norm(near[:, visible] - gt[visible], axis=-1).mean(1)
+        guess[i, ~visible] = near[np.argpartition(distance, count)[:count]].mean(0)[~visible]
+    return guess
+
+
+def told(seen: Seen, whole: Seen) -> Seen:
+    """What the detector would say if it saw what is in view as in the uncut clip, and knew what is not."""
+    unseen = np.zeros(seen.visibility.shape, bool)
+    for joint, landmarks in WITH.items():
+        unseen[:, landmarks] = seen.hidden[:, [joint]]
+    visibility = np.where(unseen, SURELY_HIDDEN, whole.visibility).astype(np.float32)
+    places = (np.where(unseen[..., None], *parts) for parts in zip(seen[:2], whole[:2], strict=True))
+    return Seen(*places, visibility, *seen[3:])
+
+
+def mocap_poses(files: list[Path], every: int = 5) -> Array:
+    """Each `every`-th training pose and its mirror image as limb landmarks (P, 12, 3) of the mean body."""
+    axis_angle = load_mocap(files, "train").axis_angle[::every]
+    with torch.no_grad():
+        _, landmarks_m = TorchBody(ASSETS / "body_open.npz").points(
+            rotmat_from_axis_angle(axis_angle), torch.zeros(len(axis_angle), 10)
+        )
+    poses_m = landmarks_m[:, LIMB_LANDMARKS].double().numpy()
+    return np.concatenate((poses_m, poses_m[:, MIRROR] * [-1, 1, 1]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seen", type=Path, required=True)
+    parser.add_argument("--mocap", type=Path, nargs="+", required=True)
+    parser.add_argument("--count", type=int, default=200, help="neighbours that are averaged (200)")
+    args = parser.parse_args()
+
+    poses_m = mocap_poses(args.mocap)
+    shipped = network(SHIPPED)
+    (whole,) = (Seen(**np.load(path)) for path in clip_files(args.seen, VARIANTS[0]))
+    print("hidden joints, mm\n| variant | detector | hanging | neighbours | told |\n|---|---|---|---|---|")
+    for variant in VARIANTS[1:]:
+        clips = [Seen(**np.load(path)) for path in clip_files(args.seen, variant)]
+        middle = clips[len(clips) // 2 :][:1]  # for the slow one: which joints are hidden hardly turns on the margin
+        figures = (
+            clip_errors_mm(detector, clips).hidden,
+            clip_errors_mm(hanging, clips).hidden,
+            clip_errors_mm(lambda clip: neighbours(clip, poses_m, args.count), middle).hidden,
+            clip_errors_mm(lambda clip: shipped(told(clip, whole)), clips).hidden,
+        )
+        print(f"| {variant} | " + " | ".join(f"{figure:.0f}" for figure in figures) + " |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Error of hidden limbs from simulated landmarks of mocap: networks side by side.
+
+    python -m tests.benchmarks.occlusion.simulated --mocap FILE [FILE ...] --weights FILE [FILE ...]
+
+The synthetic BlazePose of training sees frames spread over a split, each by one random camera, with exactly one thing
+hidden of everybody. Measured as in tests.benchmarks.occlusion: twelve limb landmarks, mm, one similarity a person by
+those that are visible; PA-MPJPE aligns all twelve. "detector" is the simulated detector's 3D, whose errors are set by
+hand: compare networks with each other here, and with the detector on a real clip.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from engine.body.skeleton import LIMB_LANDMARKS
+from engine.body.torch.model import TorchBody
+from engine.body.torch.rotations import rotmat_from_axis_angle
+from engine.files.weights import ASSETS
+from engine.landmarks import network as landmark_net
+from engine.tokens import tokenizer
+from tests.benchmarks.occlusion.clips import errors_mm
+from training.data.mocap import load_mocap
+from training.data.views import Draw, observe, place
+from training.landmarks.hiding import hide
+from training.landmarks.losses import posed
+from training.landmarks.synthetic import SyntheticBlazePose
+from training.landmarks.synthetic_config import OCCLUSIONS, SyntheticConfig
+
+SEED = 5
+
+
+@torch.no_grad()
+def unseen(body: TorchBody, config: SyntheticConfig, rotmats: torch.Tensor) -> torch.Tensor:
+    """(B, 33) what is behind a thing or cut off, in what `SyntheticBlazePose` makes of SEED."""
+    draw = Draw(torch.Generator().manual_seed(SEED))
+    view = place(draw, config.camera, body, rotmats, draw.normal(len(rotmats), 10))
+    return hide(draw, config.hiding, view, observe(view).image).amount == 1.0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--mocap", type=Path, nargs="+", required=True)
+    parser.add_argument("--splits", nargs="+", default=["val", "test"])
+    parser.add_argument("--weights", type=Path, nargs="+", default=[landmark_net.SHIPPED])
+    parser.add_argument("--tokenizer", type=Path, help="of weights with a token head (the shipped one)")
+    parser.add_argument("--people", type=int, default=2048)
+    args = parser.parse_args()
+
+    body = TorchBody(ASSETS / "body_open.npz")
+    nets = {str(path): landmark_net.load(path)[0] for path in args.weights}
+    codes = tokenizer.load(args.tokenizer) if any(net.config.head == "token" for net in nets.values()) else None
+    print("| split | variant | | hidden | visible | all | PA-MPJPE |\n" + "|---" * 7 + "|")
+    for split in args.splits:
+        mocap = load_mocap(args.mocap, split)
+        rotmats = rotmat_from_axis_angle(mocap.axis_angle[torch.linspace(0, len(mocap) - 1, args.people).long()])
+        for variant, hiding in OCCLUSIONS.items():
+            config = SyntheticConfig(hiding=hiding)
+            hidden = unseen(body, config, rotmats)[:, LIMB_LANDMARKS].numpy()
+            seen, truth = SyntheticBlazePose(body, config, torch.Generator().manual_seed(SEED))(rotmats)
+            points_m = {"detector": seen.world_m}
+            with torch.no_grad():
+                for name, net in nets.items():
+                    said = net(landmark_net.normalise(*seen, net.config.gate).features)
+                    points_m[name] = posed(said, body, codes if net.config.head == "token" else None).landmarks_m
+            for name, found in points_m.items():
+                pair = (points[:, LIMB_LANDMARKS].numpy().astype(np.float64) for points in (found, truth.landmarks_m))
+                errors = errors_mm(*pair, hidden)
+                of_hidden = f"{errors.hidden:.0f}" if hidden.any() else ""
+                print(
+                    f"| {split} | {variant} | {name} | {of_hidden} | {errors.visible:.0f} | {errors.all:.0f} "
+                    f"| {errors.pa_mpjpe:.1f} |"
+                )
+
+
+if __name__ == "__main__":
+    main()

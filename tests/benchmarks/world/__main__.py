@@ -1,0 +1,7 @@
+"""Runs `python -m tests.benchmarks.world`."""
+
+import sys
+
+from tests.benchmarks.world.clips import main
+
+sys.exit(main())

@@ -1,0 +1,33 @@
+"""No network is tied to a core: whoever else is busy there would hold up the pose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import openvino as ov
+import pytest
+
+from realtime.estimate.networks import OnnxNetwork
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_a_network_may_move_from_core_to_core(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled, compile_model = [], ov.Core.compile_model
+
+    def noted(*arguments: object) -> ov.CompiledModel:
+        compiled.append(compile_model(*arguments))
+        return compiled[-1]
+
+    monkeypatch.setattr(ov.Core, "compile_model", noted)
+    inputs = {"image_px": (1, 33, 2), "world_m": (1, 33, 3), "visibility": (1, 33)}
+    OnnxNetwork(ROOT / "assets" / "landmarks.onnx", inputs, ("root_rotmat",), threads=1)
+    assert [network.get_property("ENABLE_CPU_PINNING") for network in compiled] == [False]
+
+
+def test_all_networks_are_compiled_alike() -> None:
+    files = [path for folder in ("engine", "realtime") for path in (ROOT / folder).rglob("*.py")]
+    compiling = [path for path in files if "compile_model(" in path.read_text(encoding="utf-8")]
+    assert len(compiling) == 3
+    for path in compiling:
+        assert "**CPU_SETTINGS" in path.read_text(encoding="utf-8"), path

@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import logging
+import socket
+import threading
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+import zmq
+from pythonosc.osc_bundle import OscBundle
+from websockets.sync.client import connect
+
+from realtime.outputs.streams.broadcast import Broadcast
+from realtime.outputs.streams.url import StreamError
+from tests.realtime.outputs.streams.sockets import can_listen, nothing_left_behind, send_garbage, wait_until
+from tests.realtime.outputs.streams.synthetic_stream import BODY, solved_at, stream
+
+SCHEMAS = Path(__file__).resolve().parents[4] / "docs" / "schemas"
+STATUS = {"source": "demo clip", "estimator": "landmarks", "backend": "cpu", "dropped": 3}
+
+
+def valid(message: bytes) -> str:
+    """The topic of a message that is what its schema says."""
+    topic, _, text = message.partition(b" ")
+    schema = json.loads((SCHEMAS / f"{topic.decode()}.json").read_text())
+    jsonschema.validate(json.loads(text), schema)
+    return topic.decode()
+
+
+def port_of(broadcast: Broadcast, which: int = 0) -> int:
+    return broadcast._message_streams[which].address.port
+
+
+class Listener:
+    """A subscriber on a thread that keeps every message."""
+
+    def __init__(self, port: int) -> None:
+        self.messages: list[bytes] = []
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.subscribe(b"")
+        self._socket.connect(f"tcp://127.0.0.1:{port}")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def topics(self) -> list[str]:
+        return [valid(message) for message in list(self.messages)]
+
+    def close(self) -> None:
+        self._stop.set()
+        self._thread.join()
+        self._context.destroy(linger=0)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            if self._socket.poll(10):
+                self.messages.append(self._socket.recv())
+
+
+@pytest.fixture
+def broadcast():
+    with nothing_left_behind():
+        opened = Broadcast(["zmq://127.0.0.1:0"], BODY)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def listener(broadcast: Broadcast):
+    listener = Listener(port_of(broadcast))
+
+    def heard() -> bool:
+        broadcast.tell("running", **STATUS)
+        broadcast.tick()
+        return bool(listener.messages)
+
+    wait_until(heard)
+    broadcast.tell("running", **STATUS, message="from here on")
+    broadcast.tick()
+    wait_until(lambda: b"from here on" in listener.messages[-1])
+    listener.messages.clear()
+    yield listener
+    listener.close()
+
+
+def test_every_frame_reaches_every_stream() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as vmc:
+        vmc.bind(("127.0.0.1", 0))
+        vmc.settimeout(5)
+        urls = ["zmq://:0", "ws://:0", "zmq://:0?tokens=1", f"vmc://127.0.0.1:{vmc.getsockname()[1]}"]
+        with nothing_left_behind():
+            broadcast = Broadcast(urls, BODY)
+            plain, tokens = Listener(port_of(broadcast, 0)), Listener(port_of(broadcast, 2))
+            with connect(f"ws://127.0.0.1:{port_of(broadcast, 1)}", proxy=None) as page:
+                wait_until(lambda: (broadcast.tell("running", **STATUS), broadcast.tick(), plain.messages)[-1])
+                wait_until(lambda: (broadcast.tell("running", **STATUS), broadcast.tick(), tokens.messages)[-1])
+                broadcast.send(solved_at(0.25, 41), fps=30.0)
+                wait_until(lambda: "pose" in plain.topics())
+                wait_until(lambda: "pose" in tokens.topics())
+                text = ""
+                while not text.startswith("pose "):
+                    text = str(page.recv(timeout=5))
+                assert valid(text.encode()) == "pose"
+                assert len(OscBundle(vmc.recv(65536))._contents) == 25
+            poses = [next(m for m in heard.messages if m.startswith(b"pose ")) for heard in (plain, tokens)]
+            plain.close()
+            tokens.close()
+            broadcast.close()
+    people = [json.loads(pose.partition(b" ")[2])["people"][0] for pose in poses]
+    assert "tokens" not in people[0]
+    assert people[1].pop("tokens") == list(range(40))
+    assert people[0] == people[1] == json.loads(text.partition(" ")[2])["people"][0]
+
+
+def test_the_skeleton_comes_every_second_with_frames_or_without(
+    broadcast: Broadcast, listener: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = time.monotonic()
+    for step in range(1, 101):  # ten seconds on the faked clock
+        monkeypatch.setattr(time, "monotonic", lambda now=start + 0.1 * step: now)
+        if step % 3:
+            broadcast.tick()
+        else:
+            broadcast.send(solved_at(0.1 * step, step), fps=30.0)
+        time.sleep(0.002)
+    monkeypatch.undo()
+    broadcast.tell("lost", **STATUS)
+    broadcast.tick()
+    wait_until(lambda: b'"lost"' in listener.messages[-1])
+    assert listener.topics().count("skeleton") in (9, 10)  # the first may have come with the listener
+
+
+def test_news_are_told_once_and_in_order(broadcast: Broadcast, listener: Listener) -> None:
+    for state in ("lost", "reconnecting", "running"):
+        broadcast.tell(state, **STATUS, message="x")
+    broadcast.tick()
+    broadcast.tick()
+    broadcast.tell("lost", **STATUS)
+    broadcast.send(solved_at(0, 0), fps=30)  # a frame takes them along
+    wait_until(lambda: "pose" in listener.topics())
+    told = [json.loads(m.partition(b" ")[2]) for m in listener.messages if m.startswith(b"status ")]
+    assert [news["state"] for news in told] == ["lost", "reconnecting", "running", "lost"]
+    assert told[0] == {"v": 1, "state": "lost", **STATUS, "message": "x"}
+
+
+def test_the_last_word_arrives_before_the_port_closes(broadcast: Broadcast, listener: Listener) -> None:
+    broadcast.tell("ended", **STATUS, message="stage 'solve' failed")
+    broadcast.close()
+    broadcast.close()
+    broadcast.tick()
+    broadcast.send(solved_at(0, 0), fps=30)  # after the end: nothing happens
+    wait_until(lambda: [b'"ended"' in message for message in listener.messages] == [True])
+
+
+def test_what_cannot_be_opened_leaves_nothing_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, nothing_left_behind():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            free = probe.getsockname()[1]
+        for bad, message in (
+            (f"ws://127.0.0.1:{taken.getsockname()[1]}", "is taken"),
+            (f"zmq://127.0.0.1:{taken.getsockname()[1]}", "is taken"),
+            (f"ws://127.0.0.1:{free}", "is taken"),  # by ourselves
+            ("udp://x", "write vmc://x"),
+        ):
+            with pytest.raises(StreamError, match=message):
+                Broadcast([f"zmq://127.0.0.1:{free}", "ws://127.0.0.1:0", bad], BODY)
+            assert can_listen(free)
+
+
+def test_where_it_streams_is_logged_and_an_open_door_is_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "realtime"):
+        broadcast = Broadcast(["zmq://127.0.0.1:0", "ws://0.0.0.0:0"], BODY)
+        ports = [port_of(broadcast, k) for k in (0, 1)]
+        broadcast.close()
+    lines = [record.message for record in caplog.records]
+    assert lines[:2] == [f"streaming to zmq://127.0.0.1:{ports[0]}", f"streaming to ws://0.0.0.0:{ports[1]}"]
+    assert lines[2].endswith("everybody on that network can watch")
+
+
+def test_frames_keep_coming_while_garbage_is_sent() -> None:
+    with nothing_left_behind():
+        broadcast = Broadcast(["zmq://:0", "ws://:0"], BODY)
+        listener = Listener(port_of(broadcast))
+        vandals = [
+            threading.Thread(target=send_garbage, args=(port_of(broadcast, which), heads, seed))
+            for seed, (which, heads) in enumerate(
+                [(0, (b"", b"\xff" + bytes(8) + b"\x7f\x03\0NULL" + bytes(48))), (1, (b"", b"GET / HTTP/1.1\r\n"))]
+            )
+        ]
+        wait_until(lambda: (broadcast.tell("running", **STATUS), broadcast.tick(), listener.messages)[-1])
+        for vandal in vandals:
+            vandal.start()
+        frames = stream(200, 100.0)
+        for solved in frames:
+            broadcast.send(solved, fps=100.0)
+            time.sleep(0.002)
+        for vandal in vandals:
+            vandal.join()
+        wait_until(lambda: listener.topics()[-1] == "pose")
+        seen = [json.loads(m.partition(b" ")[2])["seq"] for m in listener.messages if m.startswith(b"pose ")]
+        listener.close()
+        broadcast.close()
+    assert seen == sorted(seen)
+    assert len(seen) > len(frames) / 2
+    assert broadcast.latency.count == len(frames)

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from realtime.outputs.streams.url import StreamError, StreamUrl, parse_stream_url
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("zmq://127.0.0.1:5555", StreamUrl("zmq", "127.0.0.1", 5555)),
+        ("zmq://", StreamUrl("zmq", "127.0.0.1", 5555)),
+        ("zmq://:0", StreamUrl("zmq", "127.0.0.1", 0)),
+        ("ZMQ://*:7", StreamUrl("zmq", "0.0.0.0", 7)),
+        ("zmq://[::1]:7", StreamUrl("zmq", "::1", 7)),
+        ("zmq://0.0.0.0:7?curve=a/b.json", StreamUrl("zmq", "0.0.0.0", 7, curve=Path("a/b.json"))),
+        ("zmq://:7?curve=C%3A%5Ckeys%5Ca.json", StreamUrl("zmq", "127.0.0.1", 7, curve=Path("C:\\keys\\a.json"))),
+        ("zmq://:7?tokens=1", StreamUrl("zmq", "127.0.0.1", 7, tokens=True)),
+        ("ws://localhost", StreamUrl("ws", "localhost", 5556)),
+        ("ws://127.0.0.1:5556/", StreamUrl("ws", "127.0.0.1", 5556)),
+        ("vmc://", StreamUrl("vmc", "127.0.0.1", 39539)),
+        ("vmc://192.168.0.7:39540", StreamUrl("vmc", "192.168.0.7", 39540)),
+        ("vmc://?bones=required", StreamUrl("vmc", "127.0.0.1", 39539, bones="required")),
+        ("vmc://127.0.0.1:39540?bones=all", StreamUrl("vmc", "127.0.0.1", 39540)),
+    ],
+)  # fmt: skip
+def test_an_address_is_read(text: str, url: StreamUrl) -> None:
+    assert parse_stream_url(text) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "begin with zmq://"),
+        ("127.0.0.1:5555", "begin with zmq://"),
+        ("zmq:127.0.0.1:5555", "begin with zmq://"),
+        ("tcp://127.0.0.1:5555", "a ZeroMQ stream is zmq:// here; write zmq://127.0.0.1:5555"),
+        ("TCP://*:7?tokens=1", "write zmq://*:7?tokens=1"),
+        ("http://127.0.0.1:80", "write ws://127.0.0.1:80"),
+        ("udp://127.0.0.1:39539", "write vmc://127.0.0.1:39539"),
+        ("zqm://127.0.0.1:5555", "nearest known one is zmq"),
+        ("://x", "unknown stream ''"),
+        ("zmq://127.0.0.1:port", "no address"),
+        ("zmq://127.0.0.1:99999", "no address"),
+        ("zmq://127.0.0.1:-1", "no address"),
+        ("zmq://[::1", "no address"),
+        ("zmq://127.0.0.1:1/path", "nothing but ?options"),
+        ("zmq://me:secret@127.0.0.1:1", "nothing but ?options"),
+        ("zmq://127.0.0.1:1#top", "nothing but ?options"),
+        ("zmq://127.0.0.1:1?curve", "no address"),
+        ("zmq://127.0.0.1:1?curve=", "curve needs a key file"),
+        ("zmq://127.0.0.1:1?kurve=x", "it knows curve and tokens"),
+        ("zmq://127.0.0.1:1?tokens=yes", "tokens is 0 or 1"),
+        ("ws://127.0.0.1:1?curve=x", "ws has no option 'curve'; it knows tokens"),
+        ("vmc://127.0.0.1:1?tokens=1", "it knows bones"),
+        ("vmc://127.0.0.1:1?bones=some", "bones is all or required, not 'some'"),
+        ("zmq://127.0.0.1:1?bones=all", "zmq has no option 'bones'"),
+        ("vmc://127.0.0.1:0", "name its host and port"),
+        ("vmc://*:39539", "name its host and port"),
+    ],
+)
+def test_anything_else_is_one_line_that_names_the_mend(text: str, message: str) -> None:
+    with pytest.raises(StreamError) as caught:
+        parse_stream_url(text)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_address_is_written_as_it_is_read() -> None:
+    for text in ("zmq://127.0.0.1:5555", "ws://[::1]:9", "vmc://localhost:39539"):
+        assert str(parse_stream_url(text)) == text
+
+
+def test_only_loopback_is_called_so() -> None:
+    assert all(parse_stream_url(f"zmq://{host}:1").is_loopback for host in ("localhost", "127.0.0.9", "[::1]", ""))
+    assert not any(parse_stream_url(f"zmq://{host}:1").is_loopback for host in ("0.0.0.0", "*", "[::]", "192.168.0.2"))

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from engine.config import ConfigError
+from realtime.capture.source import SourceConfig
+from realtime.run.command import parse
+
+
+def test_flags_land_where_they_belong() -> None:
+    line = "--video a.mp4 --offline --smoothing off --view none --record s.npz --fov 50 --height 1.8 --people 2"
+    config = parse(line.split())
+    assert config.source == SourceConfig(video=Path("a.mp4"))
+    assert (config.offline, config.smoothing.level, config.view) == (True, "off", "none")
+    assert config.record == Path("s.npz")
+    assert (config.camera.fov_deg, config.body.height_m, config.perception.max_people) == (50.0, 1.8, 2)
+
+
+def test_calibrating_is_asked_for_by_a_flag() -> None:
+    assert parse(["--cam", "0", "--calibrate"]).calibrate
+    assert not parse(["--cam", "0"]).calibrate
+
+
+def test_heights_are_one_number_or_several(tmp_path: Path) -> None:
+    body = parse(["--demo", "--height", "1.8,1.6"]).body
+    assert body.height_m == body.heights_m == (1.8, 1.6)
+    assert parse(["--demo", "--height", "1.8"]).body.heights_m == (1.8,)
+    assert parse(["--demo"]).body.heights_m == ()
+    path = tmp_path / "mine.yaml"
+    for text, expected in (("1.8", (1.8,)), ("[1.8, 1.6]", (1.8, 1.6))):
+        path.write_text(f"body: {{height_m: {text}}}\n")
+        assert parse(["--demo", "--config", str(path)]).body.heights_m == expected
+
+
+def test_streams_add_up() -> None:
+    config = parse(["--demo", "--stream", "zmq://:0", "--stream", "vmc://"])
+    assert config.stream == ("zmq://:0", "vmc://")
+    assert parse(["--demo"]).stream == ()
+
+
+def test_page_and_film_are_asked_for_by_flags() -> None:
+    config = parse(["--demo", "--view", "web", "--record-video", "out.mp4"])
+    assert (config.view, config.record_video, config.web.port) == ("web", Path("out.mp4"), None)
+
+
+def test_defaults_are_the_documented_ones() -> None:
+    config = parse(["--cam", "0"])
+    assert config.source.cam == "0"
+    assert (config.estimator, config.body.file, config.view) == ("landmarks", "open", "auto")
+    assert (config.smoothing.level, config.camera.fov_deg, config.offline) == ("light", "auto", False)
+
+
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("source: {demo: true}\nsmoothing: {level: strong}\ncamera: {fov_deg: 70}\n")
+    config = parse(["--config", str(path), "--smoothing", "medium"])
+    assert config.source.demo
+    assert (config.smoothing.level, config.camera.fov_deg) == ("medium", 70.0)
+
+
+def test_the_shipped_example_holds_the_defaults() -> None:
+    assert parse(["--config", "configs/live.yaml", "--demo"]) == parse(["--demo"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--demo", "--smothing", "off"], "unknown argument '--smothing'; the nearest known one is --smoothing"),
+        (["--demo", "--smoothing", "much"], "invalid choice: 'much'"),
+        (["--demo", "--cam", "0"], "not allowed with"),
+        (["--seconds", "soon", "--demo"], "invalid float value: 'soon'"),
+        (["--height", "1.8,tall", "--demo"], "invalid heights value: '1.8,tall'"),
+    ],
+)
+def test_a_wrong_flag_is_one_line_and_exit_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(arguments)
+    assert caught.value.code == 2
+    said = capsys.readouterr().err
+    assert message in said
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--demo", "--fov", "0"], "fov_deg must lie between"),
+        (["--demo", "--height", "17"], "height_m must lie between"),
+        (["--demo", "--height", "1.7,17"], "height_m must lie between 0.5 and 2.6 metres, not 17"),
+        (["--demo", "--seconds", "-1"], "seconds must be above 0"),
+        (["--cam", "0", "--offline"], "--offline reads a file"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused(arguments: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        parse(arguments)
+
+
+def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("camera: {fovdeg: 70}\n")
+    with pytest.raises(ConfigError, match=r"unknown key 'camera\.fovdeg'; the nearest known one is 'camera\.fov_deg'"):
+        parse(["--demo", "--config", str(path)])

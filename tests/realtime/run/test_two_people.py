@@ -1,0 +1,94 @@
+"""Two people of 1.55 and 1.90 m side by side, through estimator and solver: on one floor, as far apart as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from engine.body.files import load_body
+from realtime.estimate.estimator import EstimatorConfig, create_estimator
+from realtime.kernel.messages import Estimate, Frame, Person, Sighting, SolvedFrame
+from realtime.run.solver import Solver
+from realtime.smoothing.pose_smoother import SmoothingConfig
+from realtime.world.world import World
+from tests.benchmarks.world.scenes import Scene, camera, sightings
+from tests.realtime.ground.test_stature import ADULT, CAMERA, CHILD, PICTURE, Run, Stander
+
+FPS = 15
+APART_M = 1.2
+LAST = 2 * FPS  # frames that are judged
+
+
+def solved(pitch_deg: float, seconds: float, *heights_m: float) -> list[SolvedFrame]:
+    true, place_m = camera(pitch_deg)
+    body = load_body("open")
+    places = ((-APART_M / 2, 0.0), (APART_M / 2, 0.0))
+    scene = Scene(
+        (1.55, 1.90),
+        lambda figures: tuple(
+            figure.standing(seconds).turned(10.0, at_m) for figure, at_m in zip(figures, places, strict=True)
+        ),
+    )
+    people = scene.people(body, FPS)
+    body = body.scaled_to_height(heights_m[0])
+    estimator = create_estimator(EstimatorConfig(), body, SmoothingConfig())
+    solver = Solver(estimator, SmoothingConfig(), World(body, true), heights_m=heights_m)
+    return [frame for seen in sightings(people, true, place_m) for frame in solver.solve(seen)]
+
+
+def feet_mm(person: Person) -> float:
+    """Of the lowest joint above the floor, less what lies between it and the sole of who stands."""
+    body = load_body("open")
+    rest = body.joints_template[:, 1].min() - body.landmark_rest[:, 1].min()
+    return 1e3 * float(person.pose.joints[:, 1].min() - person.scale * rest)
+
+
+def apart_m(frames: Sequence[SolvedFrame]) -> float:
+    pelvis = np.array([[person.pose.joints[0] for person in frame.people] for frame in frames])
+    return float(np.linalg.norm((pelvis[:, 0] - pelvis[:, 1])[:, [0, 2]], axis=-1).mean())
+
+
+@pytest.mark.parametrize(
+    ("pitch_deg", "seconds", "heights_m"), [(10.0, 4.0, (1.55, 1.90)), (25.0, 8.0, (1.55,))], ids=["given", "learnt"]
+)
+def test_feet_are_on_the_floor_and_the_two_are_as_far_apart_as_they_are(
+    pitch_deg: float, seconds: float, heights_m: tuple[float, ...]
+) -> None:
+    last = solved(pitch_deg, seconds, *heights_m)[-LAST:]
+    assert np.abs([[feet_mm(person) for person in frame.people] for frame in last]).max() < 20
+    assert apart_m(last) == pytest.approx(APART_M, rel=0.1)
+    assert [person.scale for person in last[-1].people] == pytest.approx([1.0, 1.90 / 1.55], rel=0.03)
+
+
+class Told:
+    """An estimator that sees people exactly, but at the body's size."""
+
+    name = backend = "told"
+
+    def __init__(self, *comings: tuple[float, Stander]) -> None:
+        self.fov_deg = 60.0
+        self._comings = comings  # since when, and who
+        self._run = Run(load_body("open").scaled_to_height(1.7))
+
+    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+        t = sighting.frame.t_capture
+        return tuple(self._run.estimate(who) for since, who in self._comings if t >= since)
+
+    def set_token_smoothing(self, smoothing: object) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def test_a_child_who_comes_to_an_adult_moves_no_floor() -> None:
+    """At the adult's size the child lies 0.9 m under it."""
+    body = load_body("open").scaled_to_height(1.7)
+    told = Told((0.0, ADULT), (2.0, CHILD))
+    solver = Solver(told, SmoothingConfig("off"), World(body, CAMERA), heights_m=(1.7,))  # type: ignore[arg-type]
+    frames = [solver.solve(Sighting(Frame(PICTURE, k, k / 30), ()))[0] for k in range(300)]
+    adult = np.array([frame.people[0].pose.joints[0, 1] for frame in frames])
+    assert np.ptp(adult) < 0.01
+    assert frames[65].people[1].raw.joints[:, 1].min() < -0.5
+    assert abs(feet_mm(frames[-1].people[1])) < 5
+    assert np.linalg.norm(frames[-1].people[1].pose.joints[0] - frames[-1].people[0].pose.joints[0]) < 1.3

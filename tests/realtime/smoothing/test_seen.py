@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, MIRROR_JOINTS, MIRROR_LANDMARKS, NUM_LANDMARKS
+from realtime.kernel.messages import Array
+from realtime.smoothing import seen as seen_module
+
+SIZE = (640, 480)
+
+
+def joint_confidence(visibility: Array) -> Array:
+    """Of landmarks that all lie inside the picture."""
+    return seen_module.joint_confidence(visibility, np.full((NUM_LANDMARKS, 2), 100, np.float32), SIZE)
+
+
+def unseen(*landmarks: str) -> set[str]:
+    """The joints that are not fully seen where these landmarks are not seen at all."""
+    visibility = np.ones(NUM_LANDMARKS, np.float32)
+    visibility[[LANDMARK_NAMES.index(name) for name in landmarks]] = 0.0
+    return {name for name, seen in zip(JOINT_NAMES, joint_confidence(visibility), strict=True) if seen < 0.99}
+
+
+def test_nobody_hidden_is_all_one_and_everything_hidden_all_zero() -> None:
+    np.testing.assert_allclose(joint_confidence(np.ones(NUM_LANDMARKS, np.float32)), 1.0, atol=1e-6)
+    assert not joint_confidence(np.zeros(NUM_LANDMARKS, np.float32)).any()
+
+
+@pytest.mark.parametrize(
+    ("hidden", "joints"),
+    [
+        (("left_ankle",), {"left_ankle"}),
+        (("right_foot_index",), {"right_foot"}),
+        (("left_index",), {"left_hand"}),
+        (("left_elbow", "left_wrist"), {"left_elbow", "left_wrist"}),
+        (("right_shoulder",), {"right_collar", "right_shoulder", "neck", "spine1", "spine2", "spine3"}),
+        (("left_hip", "right_hip"), {"left_hip", "right_hip", "pelvis", "spine1", "spine2", "spine3"}),
+        (("nose",), {"head"}),
+    ],
+)
+def test_each_joint_is_seen_by_its_own_landmarks(hidden: tuple[str, ...], joints: set[str]) -> None:
+    assert unseen(*hidden) == joints
+
+
+def test_the_back_goes_over_from_hips_to_shoulders() -> None:
+    visibility = np.ones(NUM_LANDMARKS, np.float32)
+    visibility[[LANDMARK_NAMES.index(name) for name in ("left_hip", "right_hip")]] = 0.0
+    back = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3", "neck")]
+    np.testing.assert_allclose(joint_confidence(visibility)[back], [0, 0.25, 0.5, 0.75, 1])
+
+
+@pytest.mark.parametrize(
+    ("at_px", "expected"),
+    [((320, 470), 1), ((320, 480), 1), ((320, 493), 0), ((-20, 200), 0), ((660, 200), 0), ((320, -13), 0)],
+)
+def test_nothing_is_seen_beyond_the_pictures_edge(at_px: tuple[float, float], expected: float) -> None:
+    """The detector says 0.4 of knees that lie 50 pixels below a desk view."""
+    image_px = np.full((NUM_LANDMARKS, 2), 100, np.float32)
+    image_px[LANDMARK_NAMES.index("left_knee")] = at_px
+    seen = seen_module.joint_confidence(np.ones(NUM_LANDMARKS, np.float32), image_px, SIZE)
+    assert seen[JOINT_NAMES.index("left_knee")] == expected
+    assert seen[JOINT_NAMES.index("right_knee")] == 1
+
+
+def test_sides_are_alike_and_numbers_are_in_range_whatever_comes_in() -> None:
+    visibility = np.random.default_rng(0).uniform(-0.5, 1.5, NUM_LANDMARKS).astype(np.float32)
+    seen = joint_confidence(visibility)
+    np.testing.assert_allclose(joint_confidence(visibility[MIRROR_LANDMARKS]), seen[MIRROR_JOINTS], atol=1e-6)
+    visibility[::3] = np.nan
+    seen = joint_confidence(visibility)
+    assert seen.dtype == np.float32
+    assert ((seen >= 0) & (seen <= 1)).all()

@@ -1,0 +1,80 @@
+"""Bringing a sampled rest mesh into SMPL's T-pose: arms along x, palms down, legs straight down, feet as they are."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from engine.body.skeleton import NUM_JOINTS, PARENTS
+
+Array = NDArray[np.float64]
+
+
+def _bone_directions() -> dict[int, tuple[int, Array]]:
+    """For each joint whose bone is turned: the bone's other end and the direction that it gets."""
+    directions: dict[int, tuple[int, Array]] = {}
+    for side, (shoulder, elbow, wrist, hand, hip, knee, ankle) in (
+        (1.0, (16, 18, 20, 22, 1, 4, 7)),
+        (-1.0, (17, 19, 21, 23, 2, 5, 8)),
+    ):
+        outward = np.array([side, 0.0, 0.0])
+        directions |= {shoulder: (elbow, outward), elbow: (wrist, outward), wrist: (hand, outward)}
+        directions |= {hip: (knee, np.array([0.0, -1.0, 0.0])), knee: (ankle, np.array([-0.05 * side, -1.0, -0.06]))}
+    return directions
+
+
+_DIRECTIONS = _bone_directions()
+# How much of the roll that lays the palm flat is taken by the shoulder, the elbow and the wrist.
+_ROLL_SHARES = ((-4, 0.25), (-2, 0.6), (0, 1.0))
+
+
+def t_pose(joints: Array, palm_line: Array) -> tuple[Array, Array]:
+    """The rotations and joints that bring one body into the T-pose.
+
+    joints (24, 3) in the sampled rest pose; palm_line (2, 3) from the index to the little finger's knuckle, left and
+    right. Returns world rotations (24, 3, 3) of the parts and the joints (24, 3) of the T-pose, pelvis at the origin.
+    """
+    rotations = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
+    for joint in range(1, NUM_JOINTS):
+        rotations[joint] = np.eye(3) if joint in (7, 8) else rotations[PARENTS[joint]]
+        if joint in _DIRECTIONS:
+            end, direction = _DIRECTIONS[joint]
+            rotations[joint] = (
+                rotation_between(rotations[joint] @ (joints[end] - joints[joint]), direction) @ rotations[joint]
+            )
+    for wrist, line in zip((20, 21), palm_line, strict=True):
+        axis = _DIRECTIONS[wrist][1]
+        across = rotations[wrist] @ line
+        across = across - axis * (across @ axis)
+        backward = np.array([0.0, 0.0, -1.0])
+        roll_rad = np.arctan2(np.cross(across, backward) @ axis, across @ backward)
+        for step, share in _ROLL_SHARES:
+            rotations[wrist + step] = (
+                Rotation.from_rotvec(axis * roll_rad * share).as_matrix() @ rotations[wrist + step]
+            )
+        rotations[wrist + 2] = rotations[wrist]
+
+    posed = np.zeros_like(joints)
+    for joint in range(1, NUM_JOINTS):
+        parent = PARENTS[joint]
+        posed[joint] = posed[parent] + rotations[parent] @ (joints[joint] - joints[parent])
+    return rotations, posed
+
+
+def skin(points: Array, weights: Array, rotations: Array, joints: Array, posed: Array) -> Array:
+    """Linear blend skinning of points (P, 3) from `joints` to `posed`."""
+    shift = posed - np.einsum("jab,jb->ja", rotations, joints)
+    blended = (weights @ rotations.reshape(NUM_JOINTS, 9)).reshape(-1, 3, 3)
+    return np.einsum("pab,pb->pa", blended, points) + weights @ shift
+
+
+def rotation_between(source: Array, target: Array) -> Array:
+    """The smallest rotation (3, 3) that turns the direction of `source` into that of `target` (not opposite ones)."""
+    a = source / np.linalg.norm(source)
+    b = target / np.linalg.norm(target)
+    axis = np.cross(a, b)
+    sine = np.linalg.norm(axis)
+    if sine < 1e-12:
+        return np.eye(3)
+    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, a @ b)).as_matrix()

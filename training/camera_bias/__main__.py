@@ -1,0 +1,7 @@
+"""Runs `python -m training.camera_bias`."""
+
+import sys
+
+from training.camera_bias.command import main
+
+sys.exit(main())

@@ -1,0 +1,121 @@
+"""Bodies before random cameras, exactly: where everybody's landmarks are and where a pinhole camera sees them.
+
+Lengths are metres, image coordinates are in focal lengths (pixels with focal length 1), axes are the camera's: x right,
+y down, z forward. Everything is drawn from one seeded generator.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.body.torch.model import TorchBody
+from engine.body.torch.rotations import rotmat_from_axis_angle
+from training.landmarks.synthetic_config import CameraConfig
+
+SHOULDERS, HIPS = [11, 12], [23, 24]
+
+
+class Observation(NamedTuple):
+    """What a detector says of B people."""
+
+    image: Tensor  # (B, 33, 2) focal lengths
+    world_m: Tensor  # (B, 33, 3) camera axes, origin between the hips
+    visibility: Tensor  # (B, 33) in 0..1
+
+
+class View(NamedTuple):
+    """B bodies before their cameras, exactly."""
+
+    R_cam_root: Tensor  # (B, 3, 3)
+    joints_m: Tensor  # (B, 24, 3) from the pelvis, camera axes
+    landmarks_m: Tensor  # (B, 33, 3) from the pelvis, camera axes
+    T_cam_root: Tensor  # (B, 3)
+    distance_m: Tensor  # (B,)
+
+
+class Draw:
+    """Random numbers from one generator."""
+
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
+
+    def uniform(self, bounds: tuple[float, float], *shape: int) -> Tensor:
+        return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=self.generator)
+
+    def normal(self, *shape: int) -> Tensor:
+        return torch.randn(shape, generator=self.generator)
+
+    def chance(self, p: float, *shape: int) -> Tensor:
+        return torch.rand(shape, generator=self.generator) < p
+
+
+def place(draw: Draw, config: CameraConfig, body: TorchBody, rotmats: Tensor, betas: Tensor) -> View:
+    """Turn each body to a random side, put it at a random place before the camera."""
+    batch = len(rotmats)
+    pitch_deg = (config.pitch_deg[0] + config.pitch_deg[1] * draw.normal(batch)).clamp(-35, 50)
+    roll_deg = config.roll_deg * draw.normal(batch)
+    anyhow = draw.chance(config.any_tilt, batch)
+    pitch_deg = torch.where(anyhow, draw.uniform((-86, 86), batch), pitch_deg)
+    roll_deg = torch.where(anyhow, draw.uniform((-86, 86), batch), roll_deg)
+    facing = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # Y up, +Z forward: a body at identity faces the camera
+    R_ray_world = about("z", roll_deg) @ about("x", pitch_deg) @ facing @ about("y", draw.uniform((0, 360), batch))
+    R_ray_root = R_ray_world @ rotmats[:, 0]
+    joints_m, landmarks_m = body.points(torch.cat((R_ray_root[:, None], rotmats[:, 1:]), 1), betas)
+
+    near, far = config.distance_m
+    distance_m = near * (far / near) ** draw.uniform((0, 1), batch)
+    across, along = (draw.uniform((-limit, limit), batch).deg2rad().tan() for limit in config.off_axis_deg)
+    R_cam_ray = ray_axes(torch.stack((across, along), -1))
+    middle_m = (landmarks_m.amax(1) + landmarks_m.amin(1)) / 2
+    T_ray_root = distance_m[:, None] * torch.tensor([0.0, 0.0, 1.0]) - middle_m
+    return View(
+        R_cam_root=R_cam_ray @ R_ray_root,
+        joints_m=joints_m @ R_cam_ray.mT,
+        landmarks_m=landmarks_m @ R_cam_ray.mT,
+        T_cam_root=(R_cam_ray @ T_ray_root[..., None])[..., 0],
+        distance_m=distance_m,
+    )
+
+
+def observe(view: View) -> Observation:
+    """What a detector without error would say.
+
+    The 2D is the pinhole projection. The 3D is from between the hips, and since the network behind it sees a crop
+    around the hips, its axes are those of the ray to them.
+    """
+    points_m = view.landmarks_m + view.T_cam_root[:, None]
+    image = points_m[..., :2] / points_m[..., 2:].clamp_min(0.3)
+    return Observation(image, from_hips(view.landmarks_m) @ hip_axes(view), torch.ones(points_m.shape[:2]))
+
+
+def ray_axes(image: Tensor) -> Tensor:
+    """The smallest rotation that takes the optical axis to the ray through image points (B, 2): (B, 3, 3).
+
+    Columns are the axes of the ray's frame in camera axes. With n the unit ray and z the axis, Rodrigues' formula
+    gives I + [v] + [v]^2 / (1 + n_z) for v = z x n.
+    """
+    x, y, z = F.normalize(F.pad(image, (0, 1), value=1.0), dim=-1).unbind(-1)
+    xy, rest = -x * y / (1 + z), (1 - x * x / (1 + z), 1 - y * y / (1 + z))
+    return torch.stack((rest[0], xy, x, xy, rest[1], y, -x, -y, z), -1).unflatten(-1, (3, 3))
+
+
+def hip_axes(view: View) -> Tensor:
+    """The axes (B, 3, 3), in camera axes, in which the detector's 3D is: those of the ray between the hips."""
+    T_cam_hips = view.T_cam_root + view.landmarks_m[:, HIPS].mean(1)
+    return ray_axes(T_cam_hips[:, :2] / T_cam_hips[:, 2:].clamp_min(0.3))
+
+
+def about(axis: str, angle_deg: Tensor) -> Tensor:
+    """Rotations (B, 3, 3) by angles (B,) about one axis."""
+    turn = torch.zeros(len(angle_deg), 3)
+    turn[:, "xyz".index(axis)] = angle_deg.deg2rad()
+    return rotmat_from_axis_angle(turn)
+
+
+def from_hips(points_m: Tensor) -> Tensor:
+    """Landmarks (B, 33, 3) with their origin moved between the hips."""
+    return points_m - points_m[:, HIPS].mean(1, keepdim=True)

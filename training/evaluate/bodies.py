@@ -1,0 +1,84 @@
+"""The bodies that an image set's truth and a network's answers are told in: SMPL's three, or one body for all."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engine.errors import EngineError
+from engine.files.torch_file import read_torch_file
+from engine.files.weights import ASSETS
+from training.evaluate.protocols import Array
+from training.evaluate.smpl import NUM_EXTRA, SMPL_VERTICES, SmplBody, read_regressor
+from training.readers.forms import Form
+from training.readers.sample import Gender
+
+OF_GENDERED_BODIES: tuple[Form, ...] = ("threedpw", "emdb")
+GENDERS: tuple[Gender, ...] = ("neutral", "male", "female")
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Bodies by gender, the neutral one first. extra (19, 6890), where there is one, makes keypoints 25 to 43."""
+
+    by_gender: tuple[SmplBody, ...]
+    extra: Tensor | None = None
+
+    @property
+    def neutral(self) -> SmplBody:
+        return self.by_gender[0]
+
+
+def load_bodies(form: Form, path: Path | None, extra: Array | None) -> Bodies:
+    """What a form's truth needs: for threedpw and emdb the folder of SMPL's three files, for others one body file.
+
+    path None is the free body. Raises EngineError that says which files are needed where.
+    """
+    if form not in OF_GENDERED_BODIES:
+        path = path or ASSETS / "body_open.npz"
+        bodies: tuple[SmplBody, ...] = (SmplBody(_find(path, "neutral") if path.is_dir() else path),)
+    elif path is None or not path.is_dir():
+        raise EngineError(f"the truth of {form} is of SMPL's bodies: give --body DIR, a folder with {_NEEDED}")
+    else:
+        bodies = tuple(SmplBody(_find(path, gender)) for gender in GENDERS)
+        others = {body.num_vertices for body in bodies} - {SMPL_VERTICES}
+        if others:
+            raise EngineError(f"a body in {path} has {others.pop()} vertices, SMPL's have {SMPL_VERTICES}: give SMPL's")
+    if form == "threedpw" and extra is None:
+        raise EngineError(
+            "3DPW's 14 joints are made of the mesh by a regressor that this checkpoint does not carry: give "
+            "--regressor SMPL_to_J19.pkl, from the data that 4D-Humans publishes"
+        )
+    if extra is not None and extra.shape != (NUM_EXTRA, SMPL_VERTICES):
+        raise EngineError(f"the regressor is {extra.shape}, expected {(NUM_EXTRA, SMPL_VERTICES)}: SMPL_to_J19.pkl")
+    return Bodies(bodies, None if extra is None else torch.from_numpy(np.asarray(extra, np.float32)))
+
+
+_NEEDED = (
+    "SMPL_NEUTRAL.pkl, SMPL_MALE.pkl and SMPL_FEMALE.pkl (or basicmodel_*_lbs_10_207_0_v*.pkl), from smpl.is.tue.mpg.de"
+)
+
+
+def _find(folder: Path, gender: Gender) -> Path:
+    """SMPL's file for a gender, under either of the names that it is known by."""
+    letter = gender if gender == "neutral" else gender[0]
+    name = re.compile(rf"(smpl_{gender}|basicmodel_{letter}_lbs_10_207_0_v[\d.]+)\.(pkl|npz)", re.IGNORECASE)
+    found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
+    if not found:
+        raise EngineError(f"{folder} has no SMPL body that is {gender}: it must hold {_NEEDED}")
+    return found[0]
+
+
+def extra_regressor(checkpoint: Path, given: Path | None) -> Array | None:
+    """The regressor (19, 6890) of keypoints 25 to 43: the file that was given, or what the checkpoint carries of it."""
+    if given is not None:
+        return read_regressor(given)
+    content = read_torch_file(checkpoint, "give a TokenHMR checkpoint")
+    state = content.get("state_dict", content)
+    carried = state.get("smpl.joint_regressor_extra")
+    return carried.double().numpy() if torch.is_tensor(carried) else None

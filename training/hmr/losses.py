@@ -1,0 +1,94 @@
+"""The losses of TokenHMR's second stage: equation 8 where labels are trusted, equation 9 elsewhere (section 4.5)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from engine.body.torch.model import TorchBody
+from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX, SMPL_PELVIS_M
+from engine.tokenhmr.network import TokenHmrOutput
+from engine.tokens.tokenizer import Tokenizer
+from training.data.mixture import Batch
+from training.hmr.tals import VARIANTS, keypoint_tals, keypoints_3d_kept, keypoints_over, pose_tals
+from training.hmr.thresholds import PAPER_THRESHOLDS
+from training.readers.sample import KEYPOINT_PLACES, ON_BODY, PELVIS
+
+TalsVariant = Literal["paper", "released", "off"]
+
+
+@dataclass(frozen=True)
+class LossWeights:
+    """The paper's (section 5.1). Errors are summed over joints and averaged over the batch."""
+
+    pose: float = 1e-3  # squared difference of rotation matrices
+    betas: float = 5e-4  # squared
+    keypoints_3d: float = 5e-2  # L1, metres from the pelvis
+    keypoints_2d: float = 1e-2  # L1, fractions of the crop
+    tokens: float = 0.0  # cross-entropy with the codes of the true pose, nats a token; not in the paper
+    patches: float = 0.0  # keypoints read off the patches (training.hmr.patch_keypoints); not in the paper
+
+
+def body_keypoints(body: TorchBody, said: TokenHmrOutput) -> tuple[Tensor, Tensor]:
+    """The 44 keypoints of a prediction: (B, 44, 3) metres from the pelvis, (B, 44, 2) in fractions of the crop.
+
+    Those that the body does not place lie at the pelvis.
+    """
+    rotmats = torch.cat((said.global_orient, said.body_pose), dim=1)
+    points = torch.cat(body.points(rotmats, said.betas), dim=1)
+    keypoints = torch.zeros_like(points[:, :1]).repeat(1, len(ON_BODY), 1)
+    keypoints[:, torch.from_numpy(ON_BODY)] = points[:, torch.from_numpy(KEYPOINT_PLACES[ON_BODY])]
+    scale, tx, ty = said.cam.unbind(-1)
+    camera = torch.stack((tx, ty, 2 * CROP_FOCAL_PX / (CROP_SIZE_PX * scale + 1e-9)), dim=-1)
+    # The camera places SMPL's origin. On any body the pelvis stands off from it as in SMPL's template, as when live.
+    pelvis = camera.new_tensor(SMPL_PELVIS_M) + torch.einsum("ck,bk->bc", body.joint_shapedirs[0], said.betas)
+    placed = keypoints + (camera + pelvis)[:, None]
+    return keypoints, CROP_FOCAL_PX / CROP_SIZE_PX * placed[..., :2] / placed[..., 2:]
+
+
+def sample_losses(said: TokenHmrOutput, truth: Batch, body: TorchBody, variant: TalsVariant) -> dict[str, Tensor]:
+    """Unweighted losses by name, one a sample, (B,): equation 8 where labels are trusted, 9 with TALS elsewhere."""
+    keypoints_3d, keypoints_2d = body_keypoints(body, said)
+    on_body = torch.from_numpy(ON_BODY).to(keypoints_2d.device)
+    confidence_2d = truth.keypoints_2d[..., 2] * on_body
+    confidence_3d = truth.keypoints_3d[..., 3] * on_body * (truth.keypoints_3d[:, PELVIS, 3:] > 0)
+    target_2d, target_3d = truth.keypoints_2d[..., :2], truth.keypoints_3d[..., :3]
+    target_3d = target_3d - target_3d[:, PELVIS : PELVIS + 1]
+    rotmats = torch.cat((said.global_orient, said.body_pose), dim=1)
+    trusted = truth.trusted[:, None]
+
+    pose = (rotmats - truth.rotmats).square().sum((-2, -1))
+    image = confidence_2d * (keypoints_2d - target_2d).abs().sum(-1)
+    space = confidence_3d * (keypoints_3d - target_3d).abs().sum(-1)
+    if variant != "off":
+        tals = VARIANTS[variant]
+        limits_2d = keypoints_2d.new_tensor(PAPER_THRESHOLDS.keypoints)
+        limits_rad = keypoints_2d.new_tensor(PAPER_THRESHOLDS.joints_rad)
+        pose = torch.where(trusted, pose, pose_tals(rotmats, truth.rotmats, limits_rad, tals))
+        scaled = keypoint_tals(keypoints_2d, target_2d, confidence_2d, limits_2d, tals)
+        over = keypoints_over(keypoints_2d, target_2d, confidence_2d, limits_2d, tals)
+        image = torch.where(trusted, image, scaled)
+        # Equation 9 has no 3D term for pseudo ground truth; the released variant keeps some of it.
+        kept = keypoints_3d_kept(over, confidence_3d, tals)
+        space = space * (trusted | kept)
+        has_betas = truth.has_betas & truth.trusted
+    else:
+        has_betas = truth.has_betas
+    return {
+        "pose": truth.has_pose * pose.sum(-1),
+        "betas": has_betas * (said.betas - truth.betas).square().sum(-1),
+        "keypoints_3d": space.sum(-1),
+        "keypoints_2d": image.sum(-1),
+    }
+
+
+def token_loss(said: TokenHmrOutput, truth: Batch, tokenizer: Tokenizer) -> Tensor:
+    """Cross-entropy with the codes of the true pose, mean over tokens in nats; (B,), 0 where pose is not trusted."""
+    with torch.no_grad():
+        codes = tokenizer.encode(truth.rotmats[:, 1:22])
+    entropy = F.cross_entropy(said.token_logits.transpose(1, 2), codes, reduction="none").mean(-1)
+    return truth.has_pose * truth.trusted * entropy

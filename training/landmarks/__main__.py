@@ -1,0 +1,7 @@
+"""Runs `python -m training.landmarks`."""
+
+import sys
+
+from training.landmarks.train import main
+
+sys.exit(main())

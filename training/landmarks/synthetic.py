@@ -1,0 +1,190 @@
+"""A synthetic BlazePose: bodies before random cameras, seen through the errors that the real detector makes.
+
+The errors are modelled on BlazePose full against a four-view triangulation of a walking man. In short: 2D is good (1.1
+to 1.4 % of body height), depth is not (0.12 m, slow, arms and torso flattened, a limb's depth turned round in one of
+ten), arms come out 12 to 16 % short, hidden limbs are invented 0.3 to 0.7 m off, and left and right are confused. A
+walking person hides their own joints all the time, and `visibility` says so only in part.
+
+Each effect is one function of a batch, with its parameters in one dataclass of `training.landmarks.synthetic_config`.
+Everything is drawn from one seeded generator. Lengths are metres, image coordinates are in focal lengths (pixels with focal length
+1), axes are the camera's: x right, y down, z forward.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from engine.body.skeleton import MIRROR_LANDMARKS, NUM_BODY_JOINTS, NUM_LANDMARKS
+from engine.body.torch.model import TorchBody
+from engine.body.torch.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
+from engine.landmarks.network import normalise
+from training.data.views import (
+    HIPS,
+    SHOULDERS,
+    Draw,
+    Observation,
+    View,
+    about,
+    from_hips,
+    hip_axes,
+    observe,
+    place,
+    ray_axes,
+)
+from training.landmarks.hiding import ARMS, HEAD, LEGS, LIMBS, Hidden, hide, invent_limbs
+from training.landmarks.synthetic_config import ConfusionConfig, ImageErrorConfig, SyntheticConfig, WorldErrorConfig
+
+EXTREMITIES = [(15, [17, 19, 21]), (16, [18, 20, 22]), (27, [29, 31]), (28, [30, 32]), (0, HEAD[1:])]
+
+
+class Targets(NamedTuple):
+    """What the network is to say, in ray axes (see engine.landmarks.network)."""
+
+    rotmats: Tensor  # (B, 22, 3, 3)
+    betas: Tensor  # (B, 10)
+    joints_m: Tensor  # (B, 24, 3) from the pelvis
+    landmarks_m: Tensor  # (B, 33, 3) from the pelvis
+    image: Tensor  # (B, 33, 2) the exact 2D, normalised as the observation was
+    visibility: Tensor  # (B, 33)
+
+
+class SyntheticBlazePose:
+    """Bodies in, what BlazePose would say of them out."""
+
+    def __init__(self, body: TorchBody, config: SyntheticConfig, generator: torch.Generator) -> None:
+        self.body = body
+        self.config = config
+        self.draw = Draw(generator)
+
+    @torch.no_grad()
+    def __call__(
+        self, rotmats: Tensor, gate: Tensor | float = 0.0, whole: Tensor | None = None
+    ) -> tuple[Observation, Targets]:
+        """World poses (B, 22, 3, 3), Y up -> what is seen of them by random cameras, and what is true.
+
+        `gate` as in `normalise`, since the truth is told about the centre that the network finds. `whole` (B,): people
+        of whom nothing is behind things or beyond the edge of the picture.
+        """
+        draw, config = self.draw, self.config
+        betas = draw.normal(len(rotmats), 10)
+        view = place(draw, config.camera, self.body, rotmats, betas)
+        exact = observe(view)
+        hidden = hide(draw, config.hiding, view, exact.image, whole)
+        world_m = flatten_depth(draw, config.world, self.body, rotmats, betas, view, exact.world_m)
+        world_m = distort_world(draw, config.world, hidden, world_m)
+        image = disturb_image(draw, config.image, hidden, view, exact.image)
+        other = torch.cat((view.R_cam_root[:, None], rotmats.roll(1, 0)[:, 1:]), 1)
+        _, other_m = self.body.points(other, betas)
+        seen = invent_limbs(draw, config.hiding, hidden, view, other_m, Observation(image, world_m, hidden.visibility))
+        seen = confuse_sides(draw, config.confusion, seen)
+        return seen, targets(view, exact, seen, rotmats, betas, gate)
+
+
+def disturb_image(draw: Draw, config: ImageErrorConfig, hidden: Hidden, view: View, image: Tensor) -> Tensor:
+    """Errors of the 2D landmarks: small where they are seen, guesses where they are outside of the picture."""
+    batch = len(image)
+    per_metre = (1 / view.distance_m)[:, None, None]
+    spread_m = torch.full((NUM_LANDMARKS, 1), config.point_m)
+    spread_m[HIPS], spread_m[HEAD] = config.hip_m, config.head_m
+    growth = 1 + config.hidden_growth * hidden.amount[..., None]
+    growth = growth * torch.exp(config.log_spread * draw.normal(batch, 1, 1))
+    seen = image + per_metre * spread_m * growth * draw.normal(*image.shape)
+    seen[:, HEAD] += per_metre * config.head_shift_m * draw.normal(batch, 1, 2)
+    shrink = config.outside_shrink * draw.uniform((0, 1), batch, 1, 1)
+    guess = seen + shrink * (seen[:, SHOULDERS].mean(1, keepdim=True) - seen)
+    guess = guess + per_metre * config.outside_m * draw.normal(*image.shape)
+    return torch.where(hidden.outside[..., None], guess, seen)
+
+
+def flatten_depth(
+    draw: Draw, config: WorldErrorConfig, body: TorchBody, rotmats: Tensor, betas: Tensor, view: View, world_m: Tensor
+) -> Tensor:
+    """Replace depth by what a single picture lets one guess.
+
+    The depth is that of a plausible wrong pose, drawn towards someone else's as a network's guess is drawn towards
+    common poses, with some limbs turned round, and the arms and the whole flattened, as averaging over what is not
+    known does.
+    """
+    batch = len(rotmats)
+    spread = torch.full((NUM_BODY_JOINTS + 1, 1), 0.05)
+    spread[[1, 2, 4, 5, 16, 17, 18, 19]] = 0.22
+    spread[[7, 8, 13, 14, 20, 21]] = 0.12
+    spread[[12, 15]] = 0.10
+    spread[0] = 0.0  # the tilt of the whole comes later
+    wrong_rad = spread * (config.pose_rad * draw.uniform((0, 1), batch, 1, 1)) * draw.normal(batch, len(spread), 3)
+    share = draw.uniform((0, config.borrowed), batch, 1, 1)
+    pulled = rotmat_from_6d(torch.lerp(sixd_from_rotmat(rotmats), sixd_from_rotmat(rotmats.roll(1, 0)), share))
+    wrong = pulled @ rotmat_from_axis_angle(wrong_rad)
+    wrong[:, 0] = view.R_cam_root
+    _, landmarks_m = body.points(wrong, betas)
+    depth_m = from_hips(landmarks_m @ hip_axes(view))[..., 2].clone()
+
+    turned_round = draw.chance(config.flip, batch, len(LIMBS))
+    for limb, (anchor, members) in enumerate(LIMBS):
+        factor = torch.where(turned_round[:, limb, None], -1.0, 1.0)
+        depth_m[:, members] = stretch(depth_m[:, members], depth_m[:, [anchor]], factor)
+    for limbs, bounds in ((ARMS, config.arm_depth), (LEGS, config.leg_depth)):
+        for anchor, members in limbs:
+            depth_m[:, members] = stretch(depth_m[:, members], depth_m[:, [anchor]], draw.uniform(bounds, batch, 1))
+    depth_m = depth_m * draw.uniform(config.body_depth, batch, 1)
+    return torch.cat((world_m[..., :2], depth_m[..., None]), -1)
+
+
+def distort_world(draw: Draw, config: WorldErrorConfig, hidden: Hidden, world_m: Tensor) -> Tensor:
+    """Errors of the 3D landmarks besides depth: scatter, short arms, small hands and feet, tilt and size."""
+    batch = len(world_m)
+    growth = 1 + config.hidden_growth * hidden.amount[..., None]
+    world_m = world_m + torch.tensor(config.point_m) * growth * draw.normal(*world_m.shape)
+    for limbs, bounds in ((EXTREMITIES, config.extremity_length), (ARMS, config.arm_length)):
+        factor = draw.uniform(bounds, batch, 1, 1)
+        for anchor, members in limbs:
+            world_m[:, members] = stretch(world_m[:, members], world_m[:, [anchor]], factor)
+    x_deg, y_deg, z_deg = (torch.tensor(config.tilt_deg) * draw.normal(batch, 3)).unbind(-1)
+    tilt = about("x", x_deg) @ about("y", y_deg) @ about("z", z_deg)
+    world_m = from_hips(world_m @ tilt.mT) * torch.exp(config.log_size * draw.normal(batch, 1, 1))
+    guess = world_m + config.outside_m * draw.normal(*world_m.shape)
+    return torch.where(hidden.outside[..., None], guess, world_m)
+
+
+def confuse_sides(draw: Draw, config: ConfusionConfig, seen: Observation) -> Observation:
+    """Take left for right in the legs, the arms, or the whole person, whose depth is then mirrored too."""
+    batch = len(seen.image)
+    mirror = torch.from_numpy(MIRROR_LANDMARKS)
+    for first, last, p in ((23, 33, config.legs), (11, 23, config.arms), (0, 33, config.body)):
+        swapped = (
+            draw.chance(p, batch, 1) & (torch.arange(NUM_LANDMARKS) >= first) & (torch.arange(NUM_LANDMARKS) < last)
+        )
+        seen = Observation(
+            torch.where(swapped[..., None], seen.image[:, mirror], seen.image),
+            torch.where(swapped[..., None], seen.world_m[:, mirror], seen.world_m),
+            torch.where(swapped, seen.visibility[:, mirror], seen.visibility),
+        )
+        if (first, last) == (0, 33):
+            turned_m = seen.world_m * torch.tensor([1.0, 1.0, -1.0])
+            seen = seen._replace(world_m=torch.where(swapped[..., None], turned_m, seen.world_m))
+    return seen
+
+
+def targets(
+    view: View, exact: Observation, seen: Observation, rotmats: Tensor, betas: Tensor, gate: Tensor | float = 0.0
+) -> Targets:
+    """The truth in the axes of the ray to the centre that the network will find in what was seen."""
+    _, center, scale = normalise(seen.image, seen.world_m, seen.visibility, gate)
+    R_cam_ray = ray_axes(center)
+    R_ray_root = R_cam_ray.mT @ view.R_cam_root
+    return Targets(
+        rotmats=torch.cat((R_ray_root[:, None], rotmats[:, 1:]), 1),
+        betas=betas,
+        joints_m=view.joints_m @ R_cam_ray,
+        landmarks_m=view.landmarks_m @ R_cam_ray,
+        image=(exact.image - center[:, None]) / scale[:, None, None],
+        visibility=seen.visibility,
+    )
+
+
+def stretch(points: Tensor, anchor: Tensor, factor: Tensor) -> Tensor:
+    """Move points away from (or towards) an anchor by a factor."""
+    return anchor + factor * (points - anchor)

@@ -1,0 +1,7 @@
+"""Runs `python -m training.render`."""
+
+import sys
+
+from training.render.command import main
+
+sys.exit(main())

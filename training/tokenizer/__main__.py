@@ -1,0 +1,7 @@
+"""Runs `python -m training.tokenizer`."""
+
+import sys
+
+from training.tokenizer.train import main
+
+sys.exit(main())
