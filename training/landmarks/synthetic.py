@@ -6,8 +6,8 @@ ten), arms come out 12 to 16 % short, hidden limbs are invented 0.3 to 0.7 m off
 walking person hides their own joints all the time, and `visibility` says so only in part.
 
 Each effect is one function of a batch, with its parameters in one dataclass of `training.landmarks.synthetic_config`.
-Everything is drawn from one seeded generator. Lengths are metres, image coordinates are in focal lengths (pixels with focal length
-1), axes are the camera's: x right, y down, z forward.
+Everything is drawn from one seeded generator. Lengths are metres, image coordinates are in focal lengths (pixels with
+focal length 1), axes are the camera's: x right, y down, z forward.
 """
 
 from __future__ import annotations

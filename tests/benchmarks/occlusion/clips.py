@@ -3,9 +3,10 @@
     python -m tests.benchmarks.occlusion VIDEO [VIDEO ...] REFERENCE.trc [--weights FILE ...] [--seen FOLDER]
 
 Every variant (see tests.benchmarks.occlusion.occluders) goes through perception as it runs live, offline. From there on
-each estimator is given the same landmarks: the detector's own world landmarks, the shipped estimator with its left/right
-check and Gauss-Newton step ("live"), the same as the program shows it by default, smoothed and with hidden limbs calmed
-("shown"; the camera is held to be level), and each of --weights alone (a network with a token or a direct head).
+each estimator is given the same landmarks: the detector's own world landmarks, the shipped estimator with its
+left/right check and Gauss-Newton step ("live"), the same as the program shows it by default, smoothed and with hidden
+limbs calmed ("shown"; the camera is held to be level), and each of --weights alone (a network with a token or a direct
+head).
 
 Errors are in mm over the twelve limb joints. One similarity a frame brings the prediction's VISIBLE joints nearest to
 the reference's; hidden joints take no part in it, and are then measured where they come to lie. PA-MPJPE beside it

@@ -1,8 +1,9 @@
 """Scenes with synthetic people before known cameras, and what the detector would say of them, exactly or with errors.
 
 Errors are white from frame to frame plus a part that wanders. Sizes: of the wandering part as the landmark network is
-trained on (`training.landmarks.synthetic_config`), of the white part as measured on a filmed person (`smoothing_table`).
-With them the distance of a person wanders by 1.5 to 2.7 % (standard deviation); on four filmed views it does by 1.0 to 3.2.
+trained on (`training.landmarks.synthetic_config`), of the white part as measured on a filmed person
+(`smoothing_table`). With them the distance of a person wanders by 1.5 to 2.7 % (standard deviation); on four filmed
+views it does by 1.0 to 3.2.
 """
 
 from __future__ import annotations
