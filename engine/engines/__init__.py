@@ -1,0 +1,1 @@
+"""Engines: folders with TokenHMR compiled for a device. Builds, checks, runs and measures them."""

@@ -1,0 +1,1 @@
+"""Threads, channels, child processes, timings, and the records that flow between stages."""

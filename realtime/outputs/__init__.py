@@ -1,0 +1,1 @@
+"""Outputs of a run: viewer, streams, recordings, films; and exports of recordings."""

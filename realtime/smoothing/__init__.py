@@ -1,0 +1,1 @@
+"""Smoothing in time: live and both-ways filters, and rest for hidden limbs."""

@@ -1,0 +1,1 @@
+"""Ablations: one network trained many times, each time with something changed."""

@@ -1,0 +1,1 @@
+"""Makes the free body from MakeHuman's CC0 shapes."""

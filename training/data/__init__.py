@@ -1,0 +1,1 @@
+"""Training data: motion capture, augmentation, views, crops, and mixtures of image sets."""

@@ -1,0 +1,1 @@
+"""Evaluates networks by the paper's protocols: image sets, poses, videos."""

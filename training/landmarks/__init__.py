@@ -1,0 +1,1 @@
+"""Trains the landmark estimator on simulated detections."""

@@ -1,0 +1,1 @@
+"""Renders images of the free body with exact labels."""

@@ -1,0 +1,1 @@
+"""Parts of every training run: checkpoints, progress, schedule of the learning rate."""

@@ -1,0 +1,1 @@
+"""Trains pose tokenizers and measures their reconstruction."""

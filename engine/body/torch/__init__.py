@@ -1,0 +1,1 @@
+"""Bodies in torch, differentiable: the names and signatures of `engine.body`."""

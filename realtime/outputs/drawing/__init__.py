@@ -1,0 +1,1 @@
+"""Flat drawings on the camera's image: skeletons, status, keys."""

@@ -1,0 +1,1 @@
+"""Recordings: the journal written during a run, and the session files made of it."""

@@ -1,0 +1,1 @@
+"""The viewer: a window or a web page, in a process of its own."""
