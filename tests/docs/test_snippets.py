@@ -13,7 +13,7 @@ import pytest
 from realtime.run.command import parser
 from tests.terminal import ROOT
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = "<!-- not run: "  # on the line before a snippet, with the reason
 
 
@@ -62,5 +62,5 @@ def test_the_flags_of_a_command_exist(command: str) -> None:
 
 def test_the_index_names_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
-    pages = {page.name for page in PAGES if page.parent.name == "docs"} - {"README.md"}
-    assert pages == set(re.findall(r"\]\(([\w-]+\.md)\)", index))
+    pages = {page.relative_to(ROOT / "docs").as_posix() for page in PAGES[1:]} - {"README.md"}
+    assert pages == set(re.findall(r"\]\(((?:reports/)?[\w-]+\.md)\)", index))

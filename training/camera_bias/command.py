@@ -5,7 +5,7 @@
     python -m training.camera_bias ab --mocap FILE [FILE ...] --out DIR
 
 `experiment` answers section 3's two questions in numbers and plots; `ab` trains a small network with and without TALS
-(training/camera_bias/tals_ab.py). docs/camera-bias.md describes the files and gives figures.
+(training/camera_bias/tals_ab.py). docs/hmr-training.md describes the files, docs/reports/camera-bias.md has figures.
 """
 
 from __future__ import annotations

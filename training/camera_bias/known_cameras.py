@@ -1,4 +1,4 @@
-"""TALS's thresholds from people under known cameras (TokenHMR, section 4.2). docs/camera-bias.md: the file's form."""
+"""TALS's thresholds from people under known cameras (TokenHMR, section 4.2). docs/hmr-training.md: the file form."""
 
 from __future__ import annotations
 

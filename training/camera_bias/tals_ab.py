@@ -4,7 +4,7 @@ A picture shows 3D: shading, perspective, contact. The network is given this as 
 well below the bias that the fixed camera puts into pseudo ground truth, besides noisy 2D keypoints; so it could know
 better than what it is taught. All networks of a seed begin alike and see the same synthetic people; they differ only in
 who comes with true 3D and in how pseudo ground truth counts for the others. Losses are TokenHMR's equations 8 and 9
-with the paper's weights. docs/camera-bias.md has the figures.
+with the paper's weights. docs/reports/camera-bias.md has the figures.
 """
 
 from __future__ import annotations
