@@ -51,11 +51,6 @@ def test_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
 
 
 def test_pages_that_the_repository_names_exist() -> None:
-    missing = []
-    for path in FILES:
-        if path == Path(__file__):
-            continue
-        for named in DOCS_PATH.findall(path.read_text(encoding="utf-8")):
-            if not (ROOT / named).exists():
-                missing.append(f"{path.relative_to(ROOT)}: {named}")
+    named = ((path, name) for path in FILES for name in DOCS_PATH.findall(path.read_text(encoding="utf-8")))
+    missing = [f"{path.relative_to(ROOT)}: {name}" for path, name in named if not (ROOT / name).exists()]
     assert not missing
