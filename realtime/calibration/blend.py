@@ -1,4 +1,4 @@
-"""Moves from what was held of the camera to what is known now, so that nobody jumps."""
+"""Blends from the current camera to a new estimate, so that people do not jump."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 
 from realtime.kernel.messages import Camera
 
-TIME_S = 0.25  # in which two thirds of the way are gone
+TIME_S = 0.25  # time constant: two thirds of the change
 THERE_DEG = 0.02
 
 
 class CameraBlend:
-    """The camera to be used in each frame. Called by one thread, frame by frame."""
+    """Camera for each frame, blended over time. Called by one thread."""
 
     def __init__(self, camera: Camera) -> None:
         self.camera = camera
         self._t: float | None = None
 
     def update(self, t: float, known: Camera, *, watched: bool) -> Camera:
-        """The camera for the frame at time t (s): on its way to `known`; at once where nobody is seen (`watched`).
+        """Return the camera for the frame at time t (s), closer to `known`.
 
-        Before the first frame nobody has seen anything either.
+        Without a visible person (`watched` is False), and on the first frame, it is `known` at once.
         """
         watched = watched and self._t is not None
         dt = 0.0 if self._t is None else max(0.0, t - self._t)
@@ -34,7 +34,7 @@ class CameraBlend:
 
 
 def _between(a: Camera, b: Camera, share: float) -> Camera:
-    """The camera that lies this share of the way from a to b; b itself once the rest does not show."""
+    """Interpolate by `share` from a to b; return b once the difference is below THERE_DEG."""
     up = (1 - share) * a.up_cam.astype(np.float64) + share * b.up_cam
     up /= np.linalg.norm(up)
     tangents = math.tan(math.radians(a.fov_deg / 2)), math.tan(math.radians(b.fov_deg / 2))

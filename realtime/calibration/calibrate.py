@@ -1,4 +1,4 @@
-"""A calibration that was asked for: it leads, measures, keeps what came of it, and says so."""
+"""Runs a calibration on request: guides the person, measures, saves the profile and reports the result."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from realtime.kernel.messages import Guidance, SolvedFrame
 
 logger = logging.getLogger(__name__)
 
-SHOWN_S = 6.0  # that the last word stays in view
+SHOWN_S = 6.0  # for which the final message stays visible
 
 
 class Calibration:
-    """`see` belongs to one thread; `guidance` may be read from any."""
+    """State of one requested calibration. One thread calls `see`; any thread may read `guidance`."""
 
     def __init__(
         self,
@@ -29,9 +29,9 @@ class Calibration:
         stature_given: bool,
         roll_given: bool,
     ) -> None:
-        """body is at the person's height; the last two say what the user gave, which steps do not change."""
-        self.guidance: Guidance | None = None  # to be shown now
-        self.outcome = ""  # one line, once it is over
+        """Store the inputs. body has the person's height; the two flags mark values from the user, which stay fixed."""
+        self.guidance: Guidance | None = None  # message to show now
+        self.outcome = ""  # one line, set at the end
         self._camera_name = camera_name
         self._body = body
         self._watch = watch
@@ -42,7 +42,7 @@ class Calibration:
         self._over_at: float | None = None
 
     def see(self, solved: SolvedFrame) -> None:
-        """Take in a frame. What goes wrong is told in one line; the run goes on."""
+        """Process a frame. An error becomes the one-line outcome; the run continues."""
         t = solved.frame.t_capture
         if self.outcome:
             if self._over_at is None or not 0 <= t - self._over_at < SHOWN_S:
@@ -60,13 +60,13 @@ class Calibration:
             logger.info("calibration: %s", guidance.text)
 
     def end(self) -> str:
-        """No frame comes any more; how it ended, in one line."""
+        """Finish after the last frame; return the outcome in one line."""
         if not self.outcome:
             self._conclude(self._guide.end())
         return self.outcome
 
     def _keep(self, solved: SolvedFrame) -> Guidance:
-        """Measure, use from now on, and write down."""
+        """Measure the profile, apply it and save it."""
         standing, camera = self._guide.standing, self._watch.camera
         if not self._roll_given:
             camera = rolled_by_steps(camera, standing, *self._guide.sides)

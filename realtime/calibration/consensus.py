@@ -1,4 +1,4 @@
-"""Several readings of one camera that stands still, fused into one."""
+"""Fuses several readings of one static camera."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ import numpy as np
 from realtime.calibration.room import RoomReading, angle_deg
 
 MOST_READINGS = 9
-LEAST_SUPPORT = 0.25  # of the picture's edges: below it chance finds three directions too
+LEAST_SUPPORT = 0.25  # of the image's edges: below it three directions are found by chance
 MOST_UP_DOUBT_DEG, MOST_FOV_DOUBT_DEG = 3.0, 8.0
-_FOV_NEAR_DEG, _UP_NEAR_DEG = 4.0, 3.0  # readings within these say the same
-_SURE_DEG = 0.3  # no reading counts as surer than this: lenses are no pinholes
+_FOV_NEAR_DEG, _UP_NEAR_DEG = 4.0, 3.0  # readings within these agree
+_SURE_DEG = 0.3  # lower bound of a reading's uncertainty: real lenses are no pinholes
 
 
 class Consensus:
-    """Keeps the latest readings, and the mean of the largest group of them that agree."""
+    """Buffer of the latest readings; returns the mean of the largest group that agrees."""
 
     def __init__(self) -> None:
         self._readings: list[RoomReading] = []
 
     def add(self, reading: RoomReading) -> None:
+        """Add a reading, unless its support is too low or its uncertainty in `up` too high."""
         if reading.support >= LEAST_SUPPORT and reading.up_doubt_deg <= MOST_UP_DOUBT_DEG:
             self._readings = [*self._readings, reading][-MOST_READINGS:]
 
@@ -30,7 +31,7 @@ class Consensus:
 
     @property
     def reading(self) -> RoomReading | None:
-        """The fused reading; its doubts grow with what disagrees. None where no picture told."""
+        """Fused reading, None without any. Disagreement of other readings increases its uncertainty."""
         if not self._readings:
             return None
         surety = np.array([_surety(reading) for reading in self._readings])

@@ -1,6 +1,6 @@
-"""Leads somebody through a calibration: stand still, arms at your sides; then one step to each side.
+"""Guides a person through a calibration: stand still, arms at your sides; then one step to each side.
 
-A pure machine over solved frames and their times: it reads no clock, draws nothing and keeps no file.
+A state machine over solved frames and their times; it reads no clock, draws nothing and writes no file.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from realtime.calibration.upright import SEEN, body_up, legs_are_straight
 from realtime.calibration.watch import differs_deg
 from realtime.kernel.messages import Array, Camera, Guidance, Person, SolvedFrame
 
-STILL_S, SIDE_S = 2.0, 0.4  # to stand, and to stay aside
-STEP_M = 0.25  # aside, from where the person stood
-PATIENCE_S = 30.0  # for each part: long enough to walk from the keyboard to one's place
-_SWAY_M = 0.10  # of any joint from its mean, while still
-_DEPTH_COUNTS = 0.4  # of a move along the line of sight, of which one camera is least sure
-_ARMS_HANG_M = 0.15  # a wrist that hangs is at most this far above the pelvis
-_UPRIGHT = 0.5  # cosine of the tilt of who stands: a camera whose own is not known may show them so
-_ANOTHER_CAMERA_DEG = 3.0  # found in the middle of it: the standing begins anew
-_STEADY_S = 0.5  # a hint stays this long at least: nobody reads what flickers
+STILL_S, SIDE_S = 2.0, 0.4  # to stand still, and to stay at the side
+STEP_M = 0.25  # sideways, from the standing position
+PATIENCE_S = 30.0  # for each part: enough to walk from the keyboard to the position
+_SWAY_M = 0.10  # of any joint from its mean while still
+_DEPTH_COUNTS = 0.4  # weight of motion in depth, which one camera measures least accurately
+_ARMS_HANG_M = 0.15  # maximum height of a hanging wrist above the pelvis
+_UPRIGHT = 0.5  # cosine of the body's tilt; an unknown camera tilt may show a person tilted this far
+_ANOTHER_CAMERA_DEG = 3.0  # camera changed during the calibration: start again
+_STEADY_S = 0.5  # minimum time for a hint, so that it can be read
 
 _LEGS = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("hip", "knee", "ankle"))]
 _WRISTS = [JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")]
@@ -32,7 +32,7 @@ LEGS_UNSEEN, BENT = "Step back until the camera sees your feet", "Stand up strai
 ARMS, STAND = "Let your arms hang at your sides", "Stand still, arms at your sides"
 LEFT, RIGHT = "One step to your left", "One step to your right"
 TWO_LEFT, TWO_RIGHT = "Two steps to your left", "Two steps to your right"
-_GAVE_UP = {  # what the end of all patience makes of a hint
+_GAVE_UP = {  # reason for the failure after PATIENCE_S, by hint
     NOBODY: "nobody was in view",
     CROWD: "more than one person was in view",
     LEGS_UNSEEN: "your legs were not seen; stand up, three metres away",
@@ -48,27 +48,27 @@ _GAVE_UP = {  # what the end of all patience makes of a hint
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """One body of the calibration, as one frame alone has it: no foot is held where it stands."""
+    """One body of the calibration from one frame alone, without foot locking."""
 
     t: float
     person: Person
-    camera: Camera  # through which it was seen
-    joints_cam: Array  # (24, 3) metres from the camera, in its axes
+    camera: Camera  # of this frame
+    joints_cam: Array  # (24, 3) metres, camera axes, camera at the origin
 
 
 class Guide:
-    """`see` takes every solved frame and says what to tell; once that is 'done', the stances are to be measured."""
+    """State machine of the calibration: `see` takes solved frames; at state "done" the stances can be measured."""
 
     def __init__(self) -> None:
         self.standing: list[Stance] = []
         self.sides: tuple[list[Stance], list[Stance]] = ([], [])  # to the person's left, to their right
         self.guidance = Guidance(STAND)
-        self._part = 0  # standing, the first side, the second
+        self._part = 0  # 0 standing, 1 first side, 2 second side, 3 done
         self._part_began: float | None = None
         self._hint_since = 0.0
 
     def see(self, solved: SolvedFrame) -> Guidance:
-        """What to tell after this frame; the last word stays."""
+        """Return the message after this frame; the final message stays."""
         if self.guidance.state != "going":
             return self.guidance
         t, part = solved.frame.t_capture, self._part
@@ -87,14 +87,14 @@ class Guide:
         return self.guidance
 
     def end(self) -> Guidance:
-        """No frame comes any more: what is not done by now has failed."""
+        """Finish after the last frame: an incomplete calibration has failed."""
         if self.guidance.state == "going":
             self._fail(f"the pictures ended at '{self.guidance.text}'")
         return self.guidance
 
     @property
     def _progress(self) -> float:
-        """0..1: half of it is standing."""
+        """Progress from 0 to 1; standing is the first half."""
         stood_s = self.standing[-1].t - self.standing[0].t if self.standing else 0.0
         return 0.5 * min(1.0, stood_s / STILL_S) + 0.25 * max(0, self._part - 1)
 
@@ -102,7 +102,7 @@ class Guide:
         self.guidance = Guidance(f"Not calibrated: {why}", self._progress, "failed")
 
     def _step(self, t: float, solved: SolvedFrame) -> str:
-        """Take in a frame; what hinders, or is to be done next."""
+        """Process a frame; return the obstacle, or the next instruction."""
         people = [person for person in solved.people if person.valid]
         if len(people) != 1 or solved.T_world_cam is None:
             self._interrupt()
@@ -115,7 +115,7 @@ class Guide:
         return self._aside(stance) if self._part else self._stand(stance, solved.frame.size)
 
     def _interrupt(self) -> None:
-        """Nobody is there, or too many: what lasts must begin anew."""
+        """Reset the unfinished part: nobody is visible, or more than one person."""
         if not self._part:
             self.standing = []
         for side in self.sides:
@@ -123,7 +123,7 @@ class Guide:
                 side.clear()
 
     def _is_the_same(self, stance: Stance) -> bool:
-        """Whether it is the person who stood, before the same camera; its tilt may become known after that."""
+        """Tell whether person and camera are the same as in the standing part; there the tilt may still change."""
         first = self.standing[0]
         now = stance.camera if not self._part else replace(first.camera, fov_deg=stance.camera.fov_deg)
         same_camera = differs_deg(now, first.camera) <= _ANOTHER_CAMERA_DEG
@@ -148,7 +148,7 @@ class Guide:
         return bool(moved_m.max() < _SWAY_M)
 
     def _aside(self, stance: Stance) -> str:
-        """Take in somebody who has stood and now steps aside; who faces the camera has +x at their left."""
+        """Process a side step. A person who faces the camera has +x at their left."""
         aside_m = float(stance.joints_cam[0, 0] - np.mean([other.joints_cam[0, 0] for other in self.standing]))
         for side, away_m in zip(self.sides, (aside_m, -aside_m), strict=True):
             if away_m >= STEP_M:
@@ -167,7 +167,7 @@ def _lasted(side: list[Stance]) -> bool:
 
 
 def _hindrance(stance: Stance, size: tuple[int, int]) -> str | None:
-    """What keeps this body from being one that stands with its arms down, in full view."""
+    """Return why this body is not an upright, fully visible one with hanging arms; None if it is."""
     seen, joints = stance.person.tracked.landmarks, stance.person.raw.joints
     inside = ((seen.image_px[_LEGS] >= 0) & (seen.image_px[_LEGS] < np.array(size))).all()
     if not (inside and (seen.visibility[_LEGS] > SEEN).all()):

@@ -1,4 +1,4 @@
-"""The use of what an earlier calibration kept: camera, floor and stature, for as long as it fits."""
+"""Applies a saved calibration: camera, floor and stature, as long as they fit."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ logger = logging.getLogger(__name__)
 
 
 class KeptCamera:
-    """What is kept of one camera, by any size of its pictures; nothing where it was never calibrated."""
+    """Saved profiles of one camera, for all image sizes; empty if it was never calibrated."""
 
     def __init__(self, profiles: Sequence[CameraProfile] = ()) -> None:
-        """profiles: the latest first."""
+        """Store the profiles, latest first."""
         self._profiles = profiles
         self._met = not profiles
 
     @property
     def stature_m(self) -> float | None:
-        """As the user gave it with the latest calibration."""
+        """Stature that the user gave with the latest calibration, metres."""
         return next((profile.stature_m for profile in self._profiles if profile.stature_given), None)
 
     def meet(self, size: tuple[int, int], watch: CameraWatch, world: World) -> None:
-        """Take up the profile for pictures of this size (width, height). Call with the first frame, before the rest."""
+        """Apply the profile for images of this size (width, height). Call with the first frame, before other uses."""
         if self._met:
             return
         self._met = True
@@ -51,12 +51,12 @@ class KeptCamera:
 
 
 def _standing(profile: CameraProfile, body: BodyModel) -> CameraPose:
-    """The neutral pose where its lowest point, on the floor, gives the camera the place that it had."""
+    """Neutral pose, placed so that its lowest point is on the floor and the camera at its calibrated position."""
     rotmats = rotmat_from_quaternion(np.array(profile.neutral_pose, np.float32))
     betas = np.array(profile.betas if profile.body_sha256 == body.sha256 else np.zeros(10), np.float32)
     T_world_cam = np.array(profile.T_world_cam, np.float32)
     if not profile.stature_given:
-        T_world_cam *= np.float32(body.stature_m / profile.stature_m)  # lengths were true to scale only
+        T_world_cam *= np.float32(body.stature_m / profile.stature_m)  # lengths were known up to scale only
     joints, landmarks = body.landmarks(rotmats[None], betas[None])
     lowest_m = min(joints[0, :, 1].min(), landmarks[0, :, 1].min())
     R_cam_world = profile.camera.R_world_cam.T

@@ -1,4 +1,4 @@
-"""Pictures in which nothing can be read of the camera: too dark, or overexposed."""
+"""Detects images that are too dark or overexposed to calibrate from."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 DARK, BRIGHT = 35, 235  # gray levels
-NEARLY_ALL = 0.97  # of the picture
+NEARLY_ALL = 0.97  # of the image
 _SEEN_PX = 160
 
 
 def why_illegible(image_bgr: NDArray[np.uint8]) -> str:
-    """What is wrong with how the (H, W, 3) picture is exposed; "" where it is good enough."""
+    """Return what is wrong with the exposure of the (H, W, 3) image; "" if it is good enough."""
     height, width = image_bgr.shape[:2]
     small = cv2.resize(image_bgr, (_SEEN_PX, max(8, round(_SEEN_PX * height / width))), interpolation=cv2.INTER_AREA)
     gray = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)

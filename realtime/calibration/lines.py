@@ -1,4 +1,4 @@
-"""Straight edges of a picture, the raw material of vanishing points."""
+"""Detects the straight edges of an image, the input for vanishing points."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Box = NDArray[np.floating]  # (4,) x0, y0, x1, y1 in pixels
 
-LONGER_SIDE_PX = 960  # pictures are shrunk to this: edges keep a tenth of a degree and cost a quarter
-SHORTEST = 0.02  # of the longer side; shorter edges point anywhere
-MOST = 256  # edges kept, the longest first
-_MARGIN = 0.15  # of a person's box on each side: it is around landmarks, which lie within the body
-LONGEST_COUNTED = 0.25  # of the longer side: one long edge outweighs no dozen short ones
+LONGER_SIDE_PX = 960  # images are downscaled to this: edges stay accurate to 0.1 degrees at a quarter of the cost
+SHORTEST = 0.02  # of the longer side; the direction of shorter edges is noise
+MOST = 256  # edges, longest first
+_MARGIN = 0.15  # of a person's box on each side: it encloses landmarks, which lie within the body
+LONGEST_COUNTED = 0.25  # of the longer side: caps the weight of one long edge
 
 
 def line_segments(image_bgr: NDArray[np.uint8], people: Sequence[Box] = ()) -> tuple[Array, Array]:
-    """Straight edges (N, 4) as x0, y0, x1, y1 in pixels of the (H, W, 3) picture, and their weights (N,), sum 1.
+    """Detect straight edges (N, 4) as x0, y0, x1, y1 in pixels of the (H, W, 3) image, and weights (N,) of sum 1.
 
-    Found by OpenCV's line segment detector (Grompone von Gioi et al., LSD, 2012). Those within the boxes of people are
-    left out: limbs are straight, and no walls. N may be 0.
+    Uses OpenCV's line segment detector (Grompone von Gioi et al., LSD, 2012). Edges within the boxes of people are
+    dropped, because limbs are straight but are no walls. N may be 0.
     """
     longer_px = max(image_bgr.shape[:2])
     gray = cv2.cvtColor(image_bgr, cv2.COLOR_BGR2GRAY)
@@ -42,7 +42,7 @@ def line_segments(image_bgr: NDArray[np.uint8], people: Sequence[Box] = ()) -> t
 
 
 def in_any(points: NDArray[np.floating], people: Sequence[Box]) -> NDArray[np.bool_]:
-    """(...) whether points (..., 2) in pixels lie in a person's box, which is taken a little larger."""
+    """Return (...) whether points (..., 2) in pixels lie in a person's box, enlarged by a margin."""
     inside = np.zeros(points.shape[:-1], np.bool_)
     for box in people:
         margin = _MARGIN * float((box[2:] - box[:2]).max())

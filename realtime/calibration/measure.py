@@ -1,4 +1,4 @@
-"""From somebody who stood still and stepped aside to a profile of their camera."""
+"""Computes a camera profile from a person who stood still and stepped aside."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from realtime.world.world import World
 
 Array = NDArray[np.float32]
 
-LEAST_ROLL_DEG, MOST_ROLL_DEG = 2.0, 20.0  # that steps may tell: below it is their own noise, above no camera's
-_BETTER = 0.5  # of the feet's spread in height that must be gone
+LEAST_ROLL_DEG, MOST_ROLL_DEG = 2.0, 20.0  # measurable from steps: less is noise, more is no real camera
+_BETTER = 0.5  # of the feet's spread in height that must vanish
 _ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
 
 
 def rolled_by_steps(
     camera: Camera, standing: Sequence[Stance], left: Sequence[Stance], right: Sequence[Stance]
 ) -> Camera:
-    """The camera with the roll that puts the feet of all three places at one height, where that is measurably better.
+    """Return the camera with the roll that puts the feet of all three places at one height, if that fits better.
 
-    Only where no room and no user told gravity. Better: the heights of the feet spread half as much, and the body that
-    stood leans less to the side, which no foot has told.
+    Only for cameras whose gravity came neither from the room nor from the user. Better means: the spread of the feet's
+    heights is halved, and the standing body, which is independent of the feet, leans less to the side.
     """
     if camera.source not in ("people", "assumed"):
         return camera
@@ -58,9 +58,9 @@ def measured(
     size: tuple[int, int],
     stature_given: bool,
 ) -> CameraProfile:
-    """The profile of a camera before which somebody stood still: floor, origin, mean shape and mean pose.
+    """Compute the profile of a camera from a person who stands still: floor, origin, mean shape and mean pose.
 
-    Raises UserError where a number is none that a profile may hold.
+    Raises UserError if a value is out of a profile's range.
     """
     rotmats = rotmat_from_quaternion(_mean_rotations(standing, camera))
     betas = np.mean([stance.person.betas for stance in standing], axis=0)
@@ -95,7 +95,7 @@ def _mean_joints(stances: Sequence[Stance]) -> Array:
 
 
 def _mean_rotations(standing: Sequence[Stance], camera: Camera) -> Array:
-    """(24, 4) the mean of each frame's own pose, its root in the world of this camera; close ones need no better."""
+    """Average each frame's own pose, (24, 4), its root in this camera's world; a plain mean, as they are close."""
     all_rotations = []
     for stance in standing:
         rotations = stance.person.raw.rotations.copy()

@@ -1,4 +1,4 @@
-"""The result of calibrating a camera: a small JSON file for each camera and size of its picture."""
+"""Stores the calibration of a camera: one small JSON file for each camera and image size."""
 
 from __future__ import annotations
 
@@ -23,35 +23,35 @@ from realtime.kernel.messages import Camera, CameraSource
 
 logger = logging.getLogger(__name__)
 
-_LARGEST_BYTES = 1 << 16  # ten times what one takes
+_LARGEST_BYTES = 1 << 16  # ten times the usual size
 _LONGEST_NAME = 200
 _ROTATIONS, _BETAS = 24, 10
 
 
 class ProfileError(UserError):
-    """A profile that cannot be read or kept."""
+    """Profile that cannot be read or saved."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CameraProfile:
-    """One calibration. The world is the run's: Y up, its origin where the person stood."""
+    """One calibration. The world is that of the run: Y up, origin where the person stood."""
 
     format: Literal["tokenmocap-camera"] = "tokenmocap-camera"
     version: Literal[1] = 1
     camera_name: str
-    size: tuple[int, int]  # width, height of the picture in pixels
-    made: str  # when, ISO 8601 with the offset from UTC
+    size: tuple[int, int]  # width, height of the image in pixels
+    made: str  # ISO 8601 with the offset from UTC
     fov_deg: float  # horizontal
     pitch_deg: float
     roll_deg: float
     doubt_deg: float
-    found_by: CameraSource  # as `Camera.source` was
-    T_world_cam: tuple[float, float, float]  # the camera's place, metres; y is its height above the floor
+    found_by: CameraSource  # value of `Camera.source`
+    T_world_cam: tuple[float, float, float]  # camera position, metres; y is its height above the floor
     stature_m: float  # of the person who stood
-    stature_given: bool  # by the user; False: it is the body's own, and lengths are true to scale only
-    body_sha256: str  # of the body that `betas` shape
+    stature_given: bool  # by the user; False: the body model's own, so lengths are known up to scale
+    body_sha256: str  # of the body model that `betas` belong to
     betas: tuple[float, ...]  # (10,)
-    neutral_pose: tuple[tuple[float, ...], ...]  # (24, 4) xyzw, local; [0] turns the body's root into the world
+    neutral_pose: tuple[tuple[float, ...], ...]  # (24, 4) xyzw, local; [0] rotates the body's root into the world
 
     def __post_init__(self) -> None:
         if not (0 < len(self.camera_name) <= _LONGEST_NAME and self.camera_name.isprintable()):
@@ -75,10 +75,11 @@ class CameraProfile:
 
     @property
     def camera(self) -> Camera:
+        """Camera with the profile's angles and uncertainty."""
         return Camera(self.fov_deg, self.pitch_deg, self.roll_deg, "profile", self.doubt_deg)
 
     def __str__(self) -> str:
-        """One line: the camera, its picture, when it was calibrated and what that gave."""
+        """Summarise in one line: camera, image size, date and result."""
         found = replace(self.camera, source=self.found_by)
         stature = f"{self.stature_m:.2f} m tall" if self.stature_given else "stature not given"
         return (
@@ -88,13 +89,13 @@ class CameraProfile:
 
 
 def profile_folder() -> Path:
-    """Where profiles are kept: in `TOKENMOCAP_DATA` if set, otherwise in the platform's folder for data."""
+    """Return the folder of profiles: `TOKENMOCAP_DATA` if set, otherwise the platform's data folder."""
     data = os.environ.get("TOKENMOCAP_DATA") or platformdirs.user_data_dir("tokenmocap", appauthor=False)
     return Path(data) / "cameras"
 
 
 def save_profile(profile: CameraProfile) -> Path:
-    """Keep a profile in place of the one of the same camera and size. Raises ProfileError."""
+    """Save a profile in place of the one of the same camera and size. Raises ProfileError."""
     path = profile_folder() / f"{_stem(profile.camera_name)}-{profile.size[0]}x{profile.size[1]}.json"
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,7 +110,7 @@ def save_profile(profile: CameraProfile) -> Path:
 
 
 def load_profile(path: Path) -> CameraProfile:
-    """Raises ProfileError, one line, for a file that is damaged, too large or no profile."""
+    """Load a profile. Raises ProfileError, one line, for a damaged, too large or foreign file."""
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST_BYTES + 1)
@@ -124,13 +125,13 @@ def load_profile(path: Path) -> CameraProfile:
 
 
 def profile_files(camera_name: str | None = None) -> list[Path]:
-    """The files of all profiles, or of one camera's."""
+    """List the files of all profiles, or of one camera's."""
     stem = "*" if camera_name is None else _stem(camera_name)
     return sorted(profile_folder().glob(f"{stem}-*x*.json"))
 
 
 def profiles_of(camera_name: str) -> list[CameraProfile]:
-    """A camera's profiles, the latest first; a damaged one is told of in the log and left out."""
+    """Load a camera's profiles, latest first; a damaged one is logged and skipped."""
     found = []
     for path in profile_files(camera_name):
         try:
@@ -146,7 +147,7 @@ def profiles_of(camera_name: str) -> list[CameraProfile]:
 
 
 def _stem(camera_name: str) -> str:
-    """A name for files that any system takes, and that no other camera has."""
+    """Return a file name that is valid on every system and unique to the camera."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", camera_name).strip("-")[:40]
     return f"{plain}-{hashlib.sha256(camera_name.encode()).hexdigest()[:8]}"
 

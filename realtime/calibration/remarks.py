@@ -1,4 +1,4 @@
-"""Lines for the user about a camera that cannot be read, or not well: each is said once in a run."""
+"""Warns the user about a camera that cannot be read well, once a run for each warning."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ TURNED = {
 
 
 class Remarks:
-    """Remembers what has been said. One thread uses it."""
+    """Record of the warnings so far. Used by one thread."""
 
     def __init__(self) -> None:
         self._said: set[str] = set()
 
     def say(self, line: str, *what: str) -> None:
-        """Warn of it in the log; the same line (before `what` is put in) only once."""
+        """Log the warning `line` with the arguments `what`; only once for each `line`."""
         if line not in self._said:
             self._said.add(line)
             logger.warning(line, *what)

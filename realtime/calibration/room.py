@@ -1,9 +1,8 @@
-"""Field of view and gravity from one picture of a room, without weights.
+"""Estimates field of view and gravity from one image of a room, without a network.
 
-An edge in the picture and the camera's centre span a plane; a direction in space is supported by the edges in whose
-planes it lies. Rooms and streets are made of three directions at right angles, one of them gravity's (the Manhattan
-assumption of Coughlan and Yuille, ICCV 1999). A wrong field of view bends those right angles, so the support peaks at
-the true one.
+An edge in the image and the camera's centre span a plane. The edges in whose planes a direction lies support it.
+Rooms and streets have three orthogonal directions, one of them gravity's (the Manhattan assumption of Coughlan and
+Yuille, ICCV 1999). A wrong field of view bends the right angles, so the support peaks at the true one.
 """
 
 from __future__ import annotations
@@ -24,16 +23,16 @@ Array = NDArray[np.float64]
 FOVS_DEG = np.degrees(2 * np.arctan(np.geomspace(math.tan(math.radians(12.5)), math.tan(math.radians(50)), 15)))
 BENDS = (0.0, -0.03, -0.07, -0.12)  # of the lens, see `_Rays.normals`; webcams bulge, hardly any lens pinches
 USUAL_BEND = 0.04
-FISHEYE_BENDS, FISHEYE_FROM = (-0.25, -0.4, -0.6), -0.18  # of lenses of 100 to 170 degrees
-FISHEYE_LEAST_DEG = 59.0  # the middle of such a picture, continued
-FISHEYE_MORE, FISHEYE_UNDER = 0.1, 0.5  # of the edges that it must explain more, and when it is worth a look
+FISHEYE_BENDS, FISHEYE_FROM = (-0.25, -0.4, -0.6), -0.18  # lenses of 100 to 170 degrees
+FISHEYE_LEAST_DEG = 59.0  # field of view of such an image's middle, extrapolated
+FISHEYE_MORE, FISHEYE_UNDER = 0.1, 0.5  # of the edges: minimum gain over a pinhole, support below which it is tried
 USUAL_FOV_DEG = 60.0  # across the longer side: webcams have 55 to 78, the main cameras of phones 62 to 75 in video
 USUAL_SPREAD = 0.35  # of the logarithm of the focal length
 MOST_DOWN_DEG, MOST_UP_DEG, MOST_ROLL_DEG = 70.0, 25.0, 45.0
 FEWEST_EDGES = 20
-LEAST_SPREAD = 0.12  # standard deviation of the edges' places, of the picture's width; 0.24 and up in rooms and streets
+LEAST_SPREAD = 0.12  # standard deviation of the edges' positions, of the image's width; rooms and streets have 0.24
 SIGNIFICANT = 0.012  # of all support: a difference that makes one reading e times as likely as another
-_BREATH_S = 0.002  # after each lens of the scan, in which threads of the pose path have Python to themselves
+_BREATH_S = 0.002  # pause after each lens of the scan, so that threads of the pose path get the GIL
 _WITHIN_RAD, _SCAN_WITHIN_RAD = math.radians(1.0), math.radians(2.0)
 _PAIRS, _POLISHED, _VERTICALS, _APART, _STEP_RAD = 500, 60, 8, math.cos(math.radians(1.5)), math.radians(1.5)
 _MOST_PEAKS, _REFINE_STEPS, _EDGE_NOISE_RAD, _FIXED = 6, 10, math.radians(0.3), 1e12
@@ -41,7 +40,7 @@ _MOST_PEAKS, _REFINE_STEPS, _EDGE_NOISE_RAD, _FIXED = 6, 10, math.radians(0.3), 
 
 @dataclass(frozen=True, slots=True)
 class RoomReading:
-    """What one picture says of its camera."""
+    """Camera angles from one image, with their uncertainty."""
 
     fov_deg: float  # across the longer side
     up_cam: Array  # (3,) unit vector against gravity; camera axes: x right, y down, z forward
@@ -52,19 +51,19 @@ class RoomReading:
 
     @property
     def fisheye(self) -> bool:
-        """Whether straight lines are bent too much for a pinhole; the field of view is then the middle's, continued."""
+        """Tell whether the lens bends lines too much for a pinhole; `fov_deg` then extrapolates the image's middle."""
         return self.bend < FISHEYE_FROM
 
 
 def read_room(
     image_bgr: NDArray[np.uint8], fov_deg: float | None = None, people: Sequence[Box] = ()
 ) -> RoomReading | None:
-    """The camera that makes right angles of the edges of the (H, W, 3) picture; None where there are too few edges.
+    """Estimate the camera under which the edges of the (H, W, 3) image form right angles; None with too few edges.
 
-    Also where they all lie in one place: a person's before a bare wall say nothing of the room.
+    It is also None if all edges lie in one place: those of a person before a bare wall say nothing about the room.
 
-    fov_deg: the field of view across the longer side where it is known; then only gravity is looked for.
-    people: boxes (4,) in pixels around those whose edges do not count.
+    fov_deg: the field of view across the longer side, if known; only gravity is then estimated.
+    people: boxes (4,) in pixels around people, whose edges are ignored.
     """
     edges, weights = line_segments(image_bgr, people)
     if len(edges) < FEWEST_EDGES:
@@ -86,7 +85,7 @@ def read_room(
 
 
 def _scan(rays: _Rays, pairs: NDArray[np.intp], fovs_deg: Array, bends: tuple[float, ...]) -> list[_Axes]:
-    """The best three directions for each lens."""
+    """Find the best three directions for each lens."""
     readings = []
     for bend in bends:
         for fov_deg in fovs_deg:
@@ -97,17 +96,17 @@ def _scan(rays: _Rays, pairs: NDArray[np.intp], fovs_deg: Array, bends: tuple[fl
 
 
 def _spread(edges: Array, weights: Array) -> float:
-    """The standard deviation of where edges (N, 4) lie across the picture, pixels."""
+    """Return the standard deviation of the positions of edges (N, 4) across the image, pixels."""
     x_px = (edges[:, 0] + edges[:, 2]) / 2
     return math.sqrt(float(weights @ (x_px - weights @ x_px) ** 2))
 
 
 @dataclass(frozen=True, slots=True)
 class _Lens:
-    """How the picture's points become rays."""
+    """Lens model that maps image points to rays."""
 
-    tan_half_fov: float  # across the longer side, for a lens that does not bend
-    bend: float  # of Fitzgibbon's division model (CVPR 2001), radius in halves of the longer side; below 0: bulging
+    tan_half_fov: float  # across the longer side, without distortion
+    bend: float  # of Fitzgibbon's division model (CVPR 2001), radius in halves of the longer side; negative: bulging
 
     @classmethod
     def of(cls, fov_deg: float, bend: float) -> _Lens:
@@ -120,7 +119,7 @@ class _Lens:
 
 @dataclass(frozen=True, slots=True)
 class _Axes:
-    """Three directions at right angles, the first one up, and what supports them."""
+    """Three orthogonal directions, up first, and their support."""
 
     lens: _Lens
     R_cam_room: Array  # (3, 3) columns: up and two level directions
@@ -129,7 +128,7 @@ class _Axes:
 
 @dataclass(frozen=True, slots=True)
 class _Exact:
-    """Axes between the steps of the scan, and their noise (standard deviations)."""
+    """Axes between the steps of the scan, and their standard deviations."""
 
     axes: _Axes
     fov_noise_deg: float
@@ -138,7 +137,7 @@ class _Exact:
 
 @dataclass(frozen=True, slots=True)
 class _Rays:
-    """Edges as they look from the camera, for any field of view."""
+    """Edges as seen from the camera, for any field of view."""
 
     edges: Array  # (N, 4) pixels
     weights: Array  # (N,)
@@ -155,17 +154,17 @@ class _Rays:
 
 
 def _steep_pairs(edges: Array, weights: Array) -> NDArray[np.intp]:
-    """(P, 2) pairs of steep edges: where two of them meet may be where all plumb lines of the room meet."""
+    """Sample (P, 2) pairs of steep edges; their intersections are candidates for the vertical vanishing point."""
     across_px, down_px = np.abs(edges[:, 2:] - edges[:, :2]).T
     steep = np.flatnonzero(down_px > across_px)
     if len(steep) < 2:
         return np.empty((0, 2), np.intp)
     chance = weights[steep] / weights[steep].sum()
-    return np.random.default_rng(0).choice(steep, (_PAIRS, 2), p=chance)  # seeded: one picture, one answer
+    return np.random.default_rng(0).choice(steep, (_PAIRS, 2), p=chance)  # seeded, so that one image gives one result
 
 
 def _best_axes(rays: _Rays, lens: _Lens, pairs: NDArray[np.intp]) -> _Axes | None:
-    """The best three directions for one lens; None where no vertical is plausible."""
+    """Find the best three directions for one lens; None if no vertical is plausible."""
     normals = rays.normals(lens)
     ups = np.cross(normals[pairs[:, 0]], normals[pairs[:, 1]])
     length = np.linalg.norm(ups, axis=1, keepdims=True)
@@ -189,11 +188,11 @@ def _best_axes(rays: _Rays, lens: _Lens, pairs: NDArray[np.intp]) -> _Axes | Non
 
 
 def _distinct_verticals(ups: Array, normals: Array, weights: Array) -> Array:
-    """The best supported of many directions (C, 3), each polished by its edges, no two alike."""
+    """Select the best supported of many directions (C, 3), refined by their edges and all distinct."""
     support = _support(np.abs(ups @ normals.T), _SCAN_WITHIN_RAD) * weights
     best_first = np.argsort(-support.sum(axis=1))[:_POLISHED]
     scatter = np.einsum("cn,ni,nj->cij", support[best_first], normals, normals)
-    polished = np.linalg.eigh(scatter)[1][:, :, 0]  # the direction that lies in all of these planes
+    polished = np.linalg.eigh(scatter)[1][:, :, 0]  # the direction closest to all of these planes
     polished *= np.where(polished[:, 1:2] > 0, -1.0, 1.0)
     alike = np.abs(polished @ polished.T) > _APART
     kept: list[int] = []
@@ -204,14 +203,14 @@ def _distinct_verticals(ups: Array, normals: Array, weights: Array) -> Array:
 
 
 def plausible(ups: NDArray[np.floating]) -> NDArray[np.bool_]:
-    """(C,) whether a camera for people may see gravity so: floorboards that run away from it are no plumb lines."""
+    """Return (C,) whether gravity may point so; floorboards that recede from the camera are no verticals."""
     pitch_deg = -np.degrees(np.arcsin(np.clip(ups[:, 2], -1, 1)))
     roll_deg = np.degrees(np.arctan2(ups[:, 0], -ups[:, 1]))
     return (pitch_deg < MOST_DOWN_DEG) & (pitch_deg > -MOST_UP_DEG) & (np.abs(roll_deg) < MOST_ROLL_DEG)
 
 
 def _weigh(rays: _Rays, readings: list[_Axes], *, fov_is_known: bool) -> RoomReading:
-    """The likeliest reading, made exact between the steps of the scan, and the spread of all that are likely."""
+    """Refine the likeliest reading between the steps of the scan; its spread is that of all likely ones."""
     exact = [_refine(rays, axes, fov_is_known=fov_is_known) for axes in _distinct_readings(readings)]
     exact.sort(key=lambda reading: -_log_chance(reading.axes))
     best = exact[0].axes
@@ -232,19 +231,19 @@ def _weigh(rays: _Rays, readings: list[_Axes], *, fov_is_known: bool) -> RoomRea
 
 
 def angle_deg(a: Array, b: Array) -> float:
-    """Between two unit vectors (3,)."""
+    """Angle between two unit vectors (3,), degrees."""
     return math.degrees(math.acos(max(-1.0, min(1.0, float(a @ b)))))
 
 
 def _log_chance(axes: _Axes) -> float:
-    """Logarithm of how likely a reading is, but for a constant: by the edges, and by what cameras are like."""
+    """Return the log likelihood of a reading, up to a constant: from the edges and a prior over cameras."""
     unusual = math.log(axes.lens.tan_half_fov / math.tan(math.radians(USUAL_FOV_DEG / 2))) / USUAL_SPREAD
     bends = min(0.5 * (axes.lens.bend / USUAL_BEND) ** 2, FISHEYE_MORE / SIGNIFICANT)
     return axes.support / SIGNIFICANT - 0.5 * unusual**2 - bends
 
 
 def _distinct_readings(readings: list[_Axes]) -> list[_Axes]:
-    """The likeliest of a scan, no two so alike that they would become one when made exact."""
+    """Select the likeliest readings of a scan, so distinct that refining does not merge them."""
     kept: list[_Axes] = []
     for axes in sorted(readings, key=lambda axes: -_log_chance(axes)):
         if len(kept) < _MOST_PEAKS and not any(
@@ -257,9 +256,9 @@ def _distinct_readings(readings: list[_Axes]) -> list[_Axes]:
 
 
 def _refine(rays: _Rays, start: _Axes, *, fov_is_known: bool) -> _Exact:
-    """Gauss-Newton on log tan(fov / 2), the lens's bend and a turn of the axes, each edge pulled to its nearest one.
+    """Refine by Gauss-Newton: log tan(fov / 2), the lens's bend and a rotation of the axes.
 
-    Geman and McClure's weights take out edges of no direction.
+    Each edge is assigned to its nearest axis. Geman and McClure's weights remove outliers.
     """
     lens, R_cam_room = start.lens, start.R_cam_room
     usual = 1e-9 if lens.bend < FISHEYE_FROM else (_EDGE_NOISE_RAD / USUAL_BEND) ** 2
@@ -291,12 +290,12 @@ def _refine(rays: _Rays, start: _Axes, *, fov_is_known: bool) -> _Exact:
 
 
 def _support(off: Array, within_rad: float) -> Array:
-    """How far an edge speaks for a direction, 0..1, by the sine of the angle between its plane and the direction."""
+    """Return an edge's support for a direction, 0..1, by the sine of the angle between its plane and the direction."""
     return np.clip(1 - off / within_rad, 0, 1)
 
 
 def _level_axes(ups: Array) -> Array:
-    """(C, 3, 3) columns: each up (C, 3) and two directions at right angles to it."""
+    """Return (C, 3, 3) columns: each up (C, 3) and two directions orthogonal to it."""
     x, y, z = ups.T
     across = np.stack([y, -x, np.zeros_like(x)], axis=1) / np.hypot(x, y)[:, None]
     along = np.stack([-z * across[:, 1], z * across[:, 0], x * across[:, 1] - y * across[:, 0]], axis=1)

@@ -1,4 +1,4 @@
-"""Gravity from people, where the room does not tell: who stands with straight legs stands along it, on average."""
+"""Estimates gravity from people who stand with straight legs, if the room gives none."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ from engine.body.skeleton import JOINT_NAMES, LEG_JOINTS
 Array = NDArray[np.floating]
 
 STRAIGHT_KNEE_DEG = 35.0
-SEEN = 0.5  # of the legs' landmarks
-FEWEST, MOST = 30, 600  # standing bodies that are averaged
-DOUBT_DEG = 9.0  # measured on eight views of three places, from 5 to 15
-LEAST_ACROSS = 0.5  # of their mean direction that lies in the picture, for it to have a way up
-TILT_TOLD_DEG = 6.0  # a smaller mean lean is not told apart from a level camera
+SEEN = 0.5  # visibility of the legs' landmarks
+FEWEST, MOST = 30, 600  # standing bodies to average
+DOUBT_DEG = 9.0  # measured on eight views of three places: 5 to 15
+LEAST_ACROSS = 0.5  # of their mean direction within the image plane, to define a way up
+TILT_TOLD_DEG = 6.0  # a smaller mean lean does not differ from a level camera
 
 _NECK = JOINT_NAMES.index("neck")
 
 
 class Upright:
-    """The mean direction from the feet to the neck of people who stand, in camera axes. Any thread may use it."""
+    """Mean direction from feet to neck of standing people, in camera axes. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._ups: deque[Array] = deque(maxlen=MOST)
 
     def see(self, joints_cam: Array) -> None:
-        """Take in one body (24, 3), metres, from any origin, legs seen; one that stands not straight says nothing."""
+        """Add one body (24, 3), metres, any origin, visible legs; bodies with bent legs are ignored."""
         if legs_are_straight(joints_cam):
             with self._lock:
                 self._ups.append(body_up(joints_cam))
 
     @property
     def settled(self) -> bool:
-        """Whether enough people stood to be asked."""
+        """Tell whether enough standing people were seen."""
         return len(self._ups) >= FEWEST
 
     @property
     def quarter_turns(self) -> int:
-        """Right angles by which the picture must be turned to the left for people to stand in it: 0, -1, 1 or 2."""
+        """Counter-clockwise quarter turns of the image after which people stand upright: 0, -1, 1 or 2."""
         with self._lock:
             if not self.settled:
                 return 0
@@ -52,7 +52,7 @@ class Upright:
 
     @property
     def up_cam(self) -> Array | None:
-        """(3,) unit vector; None before enough people stood. Small tilts are drawn to level."""
+        """Unit vector (3,); None before enough people stood. Small tilts are shrunk to level."""
         with self._lock:
             if len(self._ups) < FEWEST:
                 return None
@@ -65,12 +65,12 @@ class Upright:
 
 
 def legs_are_straight(joints: Array) -> bool:
-    """Whether neither knee of a body (24, 3) is bent: who sits or squats says nothing of gravity."""
+    """Tell whether both knees of a body (24, 3) are straight; sitting bodies give no gravity."""
     return bool(straight_legs(joints).all())
 
 
 def straight_legs(joints: Array) -> NDArray[np.bool_]:
-    """(2,) which of the left and right knees of a body (24, 3) are straight; metres, any origin, any axes."""
+    """Return (2,) whether the left and right knees of a body (24, 3) are straight; metres, any origin, any axes."""
     hips, knees, ankles = np.moveaxis(joints[LEG_JOINTS[:, :3]], 1, 0)
     thighs, shins = hips - knees, knees - ankles
     bend = (thighs * shins).sum(-1) / (np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1))
@@ -79,6 +79,6 @@ def straight_legs(joints: Array) -> NDArray[np.bool_]:
 
 
 def body_up(joints: Array) -> Array:
-    """(3,) unit vector from between the ankles of a body (24, 3) to its neck."""
+    """Return the unit vector (3,) from between the ankles of a body (24, 3) to its neck."""
     up = joints[_NECK] - joints[LEG_JOINTS[:, 2]].mean(axis=0)
     return up / np.linalg.norm(up)

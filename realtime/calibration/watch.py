@@ -1,4 +1,4 @@
-"""Finds the camera of a source from its pictures, a look now and then, beside the pose path."""
+"""Estimates the camera of a source from occasional images, beside the pose path."""
 
 from __future__ import annotations
 
@@ -23,40 +23,41 @@ from realtime.run.config import CameraConfig
 logger = logging.getLogger(__name__)
 
 READ_EVERY_S, MOVED_EVERY_S = 1.0, 1.0
-ENOUGH, MOST_TRIES = 5, 12  # readings that agree, and pictures that may fail to give one
-TRIES_TOLD = 5  # pictures without one after which this is said
-LEVEL_DOUBT_DEG = 15.0  # of a camera of which nothing is known
-OTHERWISE_DEG = 1.0  # a change that is worth a line in the log
-MISFIT_DEG, ENOUGH_TO_DOUBT = 3.0, 3  # that edges, by so many readings, tell else than a calibration: it is given up
+ENOUGH, MOST_TRIES = 5, 12  # readings that agree, and images that may fail to give one
+TRIES_TOLD = 5  # failed images after which a warning is logged
+LEVEL_DOUBT_DEG = 15.0  # of an unknown camera
+OTHERWISE_DEG = 1.0  # a change that is worth a log line
+MISFIT_DEG, ENOUGH_TO_DOUBT = 3.0, 3  # difference to the edges, over so many readings, that discards a calibration
 
 
 class CameraWatch:
-    """What is known of the camera. `look` and `see_standing` belong to one thread each; `camera` may be read from any.
+    """Current estimate of the camera. `look` and `see_standing` belong to one thread each; any may read `camera`.
 
-    given: what the user said of it; whatever is 'auto' is as calibrated, else found from the room's edges, else from
-    people who stand, else assumed: 60 degrees across the longer side, level. on_change: told, in the looking thread, of
-    a camera that is another one by over a degree. on_misfit: told there of a calibration that fits no longer.
+    given: the user's values. An 'auto' value comes from the calibration, else from the room's edges, else from standing
+    people. The default is 60 degrees across the longer side, level.
+    on_change: called in the looking thread with a camera that differs by more than a degree.
+    on_misfit: called there when a calibration does not fit any more.
     """
 
     def __init__(self, given: CameraConfig) -> None:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_misfit: Callable[[], None] = lambda: None
-        self.people: tuple[Box, ...] = ()  # around those seen last, in pixels: neither walls nor a camera that moves
+        self.people: tuple[Box, ...] = ()  # boxes of the people last seen, in pixels: neither walls nor camera motion
         self._given = given
-        self._size = (16, 9)  # width, height; from the first picture on, that picture's
+        self._size = (16, 9)  # width, height of the latest image
         self._moved, self._restlessness = CameraMoved(), Restlessness()
         self._consensus, self._upright = Consensus(), Upright()
         self._calibrated: Camera | None = None
-        self._before: Camera | None = None  # held until more is known of where the camera has been moved to
+        self._before: Camera | None = None  # used after a move until the new camera is known
         self._remarks = Remarks()
         self._tries = 0
         self._read_due = self._moved_due = self._looked_at = -math.inf
         self.camera = self._conclude()
 
     def take_up(self, camera: Camera, size: tuple[int, int]) -> bool:
-        """Hold the camera to be as calibrated for pictures of this size, until it fits no longer. False: it does not.
+        """Use a calibrated camera for images of this size while it fits. Return False if it does not.
 
-        Before the first look it holds at once, later from the next look on. May be called from any thread.
+        Before the first look it applies at once, otherwise from the next look. Thread-safe.
         """
         if self.camera.source == "given":
             return False
@@ -69,7 +70,7 @@ class CameraWatch:
         return self._calibrated is not None
 
     def look(self, frame: Frame) -> None:
-        """Take in a picture: at once, or up to 0.3 s where it is time to read one."""
+        """Process an image: at once, or in up to 0.3 s if a reading is due."""
         if self.camera.source == "given":
             return
         t = frame.t_capture
@@ -83,7 +84,7 @@ class CameraWatch:
             self._look_for_moves(frame)
             if turns := self._upright.quarter_turns:
                 self._remarks.say(TURNED[turns])
-            self._tell()  # people may have told something
+            self._tell()  # people may have changed the estimate
         self._looked_at = t
         unread = self._tries < MOST_TRIES and len(self._consensus) < ENOUGH
         if t >= self._read_due and unread and not self._restlessness.restless:
@@ -91,7 +92,7 @@ class CameraWatch:
             self._read(frame)
 
     def survey(self, frames: Iterable[Frame]) -> None:
-        """Read some pictures ahead of a run, whose first frame then has the camera already."""
+        """Read some images ahead of a run, so that its first frame has a camera."""
         if self.camera.source == "given":
             return
         for frame in frames:
@@ -102,19 +103,19 @@ class CameraWatch:
 
     @property
     def wants_standing(self) -> bool:
-        """Whether bodies that stand still tell something: not for long where the room has told."""
+        """Tell whether standing bodies still help; after readings of the room they soon do not."""
         return self.camera.source != "given" and (
             self.camera.source not in ("room", "profile") or not self._upright.settled
         )
 
     def see_standing(self, joints: NDArray[np.floating]) -> None:
-        """Take in a body (24, 3), turned into the camera's axes, whose legs are seen."""
+        """Add a body (24, 3) in camera axes whose legs are visible."""
         self._upright.see(joints)
 
     def _look_for_moves(self, frame: Frame) -> None:
-        """Begin anew where the camera has been moved; not again and again where a hand holds it."""
+        """Restart after the camera has moved, but not repeatedly while a hand holds it."""
         t, watch = frame.t_capture, self._restlessness
-        if why_illegible(frame.image_bgr):  # in the dark nothing is known to have moved
+        if why_illegible(frame.image_bgr):  # no motion can be detected in the dark
             return
         if self._moved.look(frame.image_bgr, self.people):
             watch.moved(t)
@@ -143,7 +144,7 @@ class CameraWatch:
         self._tell()
 
     def _check_calibration(self) -> None:
-        """Give up a calibration from which the room's edges differ: the camera stands elsewhere now."""
+        """Discard a calibration that the room's edges contradict: the camera has moved since."""
         reading, calibrated = self._consensus.reading, self._calibrated
         if calibrated is None or reading is None or len(self._consensus) < ENOUGH_TO_DOUBT:
             return
@@ -161,7 +162,7 @@ class CameraWatch:
             self.on_misfit()
 
     def _forget(self, keep: Camera | None = None) -> None:
-        """Begin anew; until something is known the camera is `keep`, with doubt, or assumed."""
+        """Restart; until there is an estimate the camera is `keep`, with more uncertainty, or the default."""
         self._before = None
         if keep is not None:
             source: CameraSource = "assumed" if keep.source == "profile" else keep.source
@@ -180,10 +181,10 @@ class CameraWatch:
             self.on_change(camera)
 
     def _conclude(self) -> Camera:
-        """The camera by the best that is known."""
+        """Return the best estimate of the camera."""
         given, camera, calibrated = self._given, self._found(), self._calibrated
         if calibrated is not None and not camera.doubt_deg < calibrated.doubt_deg >= DOUBT_DEG:
-            camera = calibrated  # but for one made where no room told, once something does
+            camera = calibrated  # unless it was made without a room and the room is known now
         if given.fov_deg != "auto":
             camera = replace(camera, fov_deg=float(given.fov_deg))
         if given.pitch_deg != "auto":
@@ -194,7 +195,7 @@ class CameraWatch:
         return replace(camera, source="given", doubt_deg=0.0) if whole else camera
 
     def _found(self) -> Camera:
-        """The camera by its pictures, else by people, else by what is usual."""
+        """Return the camera from the images, else from people, else the default."""
         reading, up_people = self._consensus.reading, self._upright.up_cam
         longer_fov_deg = self._given_longer_fov_deg() or USUAL_FOV_DEG
         source: CameraSource = "assumed"
@@ -221,17 +222,17 @@ class CameraWatch:
 
 
 def across_width_deg(longer_fov_deg: float, size: tuple[int, int]) -> float:
-    """The horizontal field of view of a picture (width, height) by that across its longer side."""
+    """Convert the field of view across the longer side to the horizontal one, for an image (width, height)."""
     return _scaled_deg(longer_fov_deg, size[0] / max(size))
 
 
 def along_longer_deg(fov_deg: float, size: tuple[int, int]) -> float:
-    """The field of view across the longer side of a picture (width, height) by the horizontal one."""
+    """Convert the horizontal field of view to that across the longer side, for an image (width, height)."""
     return _scaled_deg(fov_deg, max(size) / size[0])
 
 
 def differs_deg(a: Camera, b: Camera) -> float:
-    """The largest difference of two cameras' angles."""
+    """Return the largest difference of two cameras' angles."""
     return max(abs(a.fov_deg - b.fov_deg), abs(a.pitch_deg - b.pitch_deg), abs(a.roll_deg - b.roll_deg))
 
 
