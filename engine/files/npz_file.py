@@ -1,7 +1,7 @@
-"""Reading .npz archives of plain arrays: headers first, every size checked before anything is unpacked.
+"""Reads .npz archives of plain arrays; checks headers and sizes before decompressing.
 
-NumPy's own reader reserves what a header states and raises whatever the parts beneath it do. Here what is damaged is
-one kind of error, no object is unpickled, and a long array is had in blocks.
+NumPy's reader allocates what a header states and raises many kinds of errors. Here all damage is one kind of error,
+no object is unpickled, and long arrays can be read in blocks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _CHUNK = 1 << 20
 
 
 class NpzError(ValueError):
-    """The archive, or an array in it, is damaged, or is not of plain numbers and text."""
+    """Archive or array that is damaged, or holds other data than plain numbers and text."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
@@ -40,19 +40,20 @@ class NpzError(ValueError):
 
 @dataclass(frozen=True)
 class ArrayHeader:
-    """What the archive says of an array, and its length agrees with."""
+    """Type and shape that the archive declares for an array, checked against its length."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    by_columns: bool  # Fortran's order
+    by_columns: bool  # Fortran order
 
     @property
     def nbytes(self) -> int:
+        """Length of the array in bytes."""
         return self.dtype.itemsize * math.prod(self.shape)
 
 
 class NpzFile:
-    """An .npz, open. `NpzError` for what is damaged, OSError as the disk does."""
+    """Open .npz archive. Raises `NpzError` for damage, OSError on a read error."""
 
     def __init__(self, source: Path | IO[bytes]) -> None:
         with _damage():
@@ -67,18 +68,19 @@ class NpzFile:
 
     @property
     def unpacked_bytes(self) -> dict[str, int]:
-        """How long each member says that it is, by name."""
+        """Declared length of each member in bytes, by name."""
         return {name: info.file_size for name, info in self._members.items()}
 
     def __contains__(self, name: object) -> bool:
         return name in self._members
 
     def header(self, name: str) -> ArrayHeader:
+        """Return the header of one array."""
         with self._open(name) as (header, _):
             return header
 
     def read(self, name: str) -> NDArray[Any]:
-        """The whole array."""
+        """Read the whole array."""
         with self._open(name) as (header, stream):
             array = np.empty(math.prod(header.shape), header.dtype)
             if header.nbytes:
@@ -86,7 +88,7 @@ class NpzFile:
         return array.reshape(header.shape, order="F" if header.by_columns else "C")
 
     def blocks(self, name: str, rows: int) -> Iterator[NDArray[Any]]:
-        """The array's rows in order, `rows` at a time."""
+        """Yield the array's rows in order, `rows` at a time."""
         with self._open(name) as (header, stream):
             if header.by_columns and len(header.shape) > 1:
                 raise NpzError(f"'{name}' is stored by columns")
@@ -98,7 +100,7 @@ class NpzFile:
 
     @contextmanager
     def _open(self, name: str) -> Iterator[tuple[ArrayHeader, IO[bytes]]]:
-        """A member's header, and the member from the first number on."""
+        """Open a member: its header, and a stream that starts at the first number."""
         info = self._members.get(name)
         if info is None:
             raise NpzError(f"the key '{name}' is missing")
@@ -110,7 +112,7 @@ class NpzFile:
 
 
 def read_npz(source: Path | IO[bytes], most_bytes: int | None = None) -> dict[str, NDArray[Any]]:
-    """Every array of an archive that has no more than `most_bytes` of them."""
+    """Read every array of an archive of at most `most_bytes`."""
     with NpzFile(source) as file:
         sizes = file.unpacked_bytes
         if most_bytes is not None and sum(sizes.values()) > most_bytes:
@@ -119,7 +121,7 @@ def read_npz(source: Path | IO[bytes], most_bytes: int | None = None) -> dict[st
 
 
 def _fill(array: NDArray[Any], stream: IO[bytes]) -> None:
-    """Read as many bytes as the flat `array` has."""
+    """Read bytes until the flat `array` is full."""
     there: Any = memoryview(array.view(np.uint8))  # type: ignore[arg-type]
     while there:
         chunk = stream.read(min(len(there), _CHUNK))
@@ -130,7 +132,7 @@ def _fill(array: NDArray[Any], stream: IO[bytes]) -> None:
 
 
 def _read_header(name: str, stream: IO[bytes]) -> tuple[ArrayHeader, int]:
-    """NumPy's description of an array (format 1.0 to 3.0), and how many bytes it takes."""
+    """Parse NumPy's array header (format 1.0 to 3.0); return it with its length in bytes."""
     start = stream.read(8)
     sizes = {1: struct.Struct("<H"), 2: struct.Struct("<I"), 3: struct.Struct("<I")}
     if not start.startswith(_MAGIC) or len(start) < 8 or start[6] not in sizes:
@@ -150,7 +152,7 @@ def _read_header(name: str, stream: IO[bytes]) -> tuple[ArrayHeader, int]:
 
 
 def _dtype(said: Any) -> np.dtype[Any]:
-    """The type that a description names: plain numbers or text, or a record of those."""
+    """Parse a dtype: plain numbers or text, or a record of those."""
     if isinstance(said, list):
         fields = [(str(name), _dtype(kind), *shape) for name, kind, *shape in said]
         return np.dtype(fields)
@@ -163,7 +165,7 @@ def _dtype(said: Any) -> np.dtype[Any]:
 
 @contextmanager
 def _damage() -> Iterator[None]:
-    """Every way in which an archive can be broken becomes an NpzError."""
+    """Convert every error of a broken archive to NpzError."""
     try:
         yield
     except NpzError:

@@ -1,4 +1,4 @@
-"""Writing ONNX files that say what they hold and store their weights in half the space."""
+"""Writes ONNX files with metadata and weights in half the size."""
 
 from __future__ import annotations
 
@@ -17,11 +17,10 @@ _INT8_FROM = 500_000  # smaller matrices gain no time
 
 
 def write_onnx(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str], int8: bool = False) -> None:
-    """Store the weights as fp16 (arithmetic stays f32), say what the file holds, and write it whole.
+    """Store the weights as fp16 (arithmetic stays f32) with metadata, and write the file atomically.
 
-    With `int8` the large matrices of linear layers are stored as `rounded_to_int8` says, for networks whose time goes
-    into reading them. The model's properties become `metadata`; what the exporter noted of the machine's source files
-    is taken out.
+    With `int8`, the large matrices of linear layers are stored as in `rounded_to_int8`, for networks that are bound by
+    reading weights. The model's properties become `metadata`; source paths from the exporter are removed.
 
     Changes `model` in place.
     """
@@ -39,7 +38,7 @@ def write_onnx(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str], 
 
 
 def rounded_to_int8(weight: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """A linear layer's weight (outputs, inputs) as whole numbers in -127..127 times a scale for each output."""
+    """Quantize a linear layer's weight (outputs, inputs) to -127..127 with one scale for each output."""
     scale = np.maximum(np.abs(weight).max(1), np.finfo(np.float32).tiny) / np.float32(127)
     return np.rint(weight / scale[:, None]).astype(np.int8), scale.astype(np.float32)
 
@@ -61,7 +60,7 @@ def _round_weights(model: onnx.ModelProto) -> None:
 
 
 def _forget_source(model: onnx.ModelProto) -> None:
-    """Take out stack traces and module names: they help nobody who runs the file, and hold paths of one machine."""
+    """Remove stack traces and module names, which contain paths of one machine."""
     graph = model.graph
     for noted in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output, *graph.value_info):
         del noted.metadata_props[:]
@@ -80,7 +79,7 @@ def _halve_weights(model: onnx.ModelProto) -> None:
         casts.append(helper.make_node("Cast", [f"{name}_fp16"], [name], to=TensorProto.FLOAT))
     for node in reversed(casts):
         model.graph.node.insert(0, node)
-    # Shapes noted for what are now casts would contradict nothing, but initializers may not be listed twice.
+    # The shapes stay valid for the casts, but initializers may not be listed twice.
     renamed = {node.output[0] for node in model.graph.node if node.op_type in ("Cast", "DequantizeLinear")}
     kept = [value for value in model.graph.value_info if value.name not in renamed]
     del model.graph.value_info[:]

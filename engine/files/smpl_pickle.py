@@ -1,7 +1,7 @@
-"""Reading SMPL's pickles without running anything that is in them, and without chumpy and scipy.
+"""Reads SMPL's pickles without running code from them, and without chumpy and scipy.
 
-Their classes are replaced by plain holders of data, from which the arrays are then made: damaged indices would make
-scipy write outside of its memory.
+Plain data holders replace their classes, and the arrays are built from the data. Damaged indices would make scipy
+write outside of its memory.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 
 from engine.files.unpickle import AllowListUnpickler, Holder, UnpickleError, read
 
-_MOST_NUMBERS = 1 << 23  # of a sparse matrix when it is written out: fifty times SMPL's joint regressor
-_DEEPEST = 4  # chumpy objects in each other
+_MOST_NUMBERS = 1 << 23  # of a dense matrix: fifty times SMPL's joint regressor
+_DEEPEST = 4  # nesting of chumpy objects
 
 
 class ChumpyArray(Holder):
-    """A chumpy variable, whose value is its `x`, or a selection `idxs` from another, `a`."""
+    """chumpy variable; its value is `x`, or a selection `idxs` of another variable `a`."""
 
     def value(self, depth: int) -> NDArray:
+        """Return the array; `depth` counts nested objects. Raises UnpickleError for damage."""
         state = self.state
         if "x" in state:
             return dense(state["x"], depth)
@@ -38,7 +39,7 @@ class ChumpyArray(Holder):
 
 
 class SparseMatrix(Holder):
-    """A scipy.sparse matrix in compressed columns (csc) or rows (csr), or as coordinates (coo)."""
+    """scipy.sparse matrix in compressed columns (csc) or rows (csr), or as coordinates (coo)."""
 
     layout = ""
 
@@ -88,7 +89,7 @@ class _BodyUnpickler(AllowListUnpickler):
 
 
 def load_pickle(data: bytes) -> Any:
-    """The object in a pickle of Python 2 or 3, with chumpy's and scipy's objects as `ChumpyArray`, `SparseMatrix`.
+    """Load a pickle of Python 2 or 3, with chumpy's and scipy's objects as `ChumpyArray`, `SparseMatrix`.
 
     Raises UnpickleError for anything but a whole pickle of arrays and plain containers.
     """
@@ -96,7 +97,7 @@ def load_pickle(data: bytes) -> Any:
 
 
 def dense(value: Any, depth: int = 0) -> NDArray:
-    """The array of plain numbers that a loaded value stands for. Raises UnpickleError where it is none."""
+    """Convert a loaded value to an array of plain numbers. Raises UnpickleError if it is none."""
     if isinstance(value, ChumpyArray | SparseMatrix):
         if depth > _DEEPEST:
             raise UnpickleError("an array is a chumpy expression of too many parts")
@@ -107,7 +108,7 @@ def dense(value: Any, depth: int = 0) -> NDArray:
 
 
 def _indices(value: Any, count: int) -> NDArray[np.int64]:
-    """`value` as a list of places (K,) among `count`."""
+    """Check that `value` is a list of indices (K,) below `count`."""
     array = dense(value, _DEEPEST)
     if array.ndim != 1 or array.dtype.kind not in "iu" or (array.size and not 0 <= array.min() <= array.max() < count):
         raise UnpickleError("an index points outside of what it is an index of")

@@ -1,8 +1,8 @@
-"""The dictionary in a file of torch.save, its tensors mapped from the disk.
+"""Reads the dictionary in a file of torch.save, with memory-mapped tensors.
 
-Read by this program and not by torch.load, which trusts the sizes that a file states: a damaged one makes it reserve
-gigabytes. A file is a zip archive of one pickle and of each storage's bytes as they are, or, in the old form, pickles
-and storages one after another. Every tensor must lie within its storage, every storage within the file.
+torch.load trusts the sizes in a file, so a damaged file makes it allocate gigabytes. A file is a zip archive of one
+pickle and the raw bytes of each storage. The old format is pickles and storages one after another. Every tensor must
+lie within its storage, every storage within the file.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Storage(NamedTuple):
 
 
 def _rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> Tensor:
-    """For torch's `_rebuild_tensor_v2`: a view of a storage, of no more numbers than that has."""
+    """Replace torch's `_rebuild_tensor_v2`: return a view that lies within its storage."""
     if not isinstance(storage, _Storage) or not all(
         isinstance(numbers, tuple) and all(type(n) is int and 0 <= n < 2**31 for n in numbers)
         for numbers in (size, stride, (offset,))
@@ -66,7 +66,7 @@ def _rebuild_parameter(data: Any, *_: Any) -> Tensor:
 
 
 class _TorchUnpickler(AllowListUnpickler):
-    """What torch.save and Lightning write. Configurations and trainer state are read over, not understood."""
+    """Unpickler for torch.save and Lightning. Configurations and trainer state are skipped."""
 
     purpose = "a checkpoint"
     allowed = ARRAYS_AND_CONTAINERS | {
@@ -97,7 +97,7 @@ class _TorchUnpickler(AllowListUnpickler):
         return Holder if module.split(".")[0] in self._read_over else None
 
     def persistent_load(self, pid: Any) -> _Storage:
-        """A storage, from what its file says of it: ('storage', its type, key, device, count, ...)."""
+        """Return a storage from its description: ('storage', its type, key, device, count, ...)."""
         match pid:
             case ("storage", torch.dtype() as dtype, str(key), _, int(count), *_) if self._storage is not None:
                 return _Storage(key, self._storage(key, dtype, count))
@@ -105,7 +105,7 @@ class _TorchUnpickler(AllowListUnpickler):
 
 
 def read_torch_file(path: Path, wanted: str) -> dict[Any, Any]:
-    """The dictionary in the file at `path`. Raises EngineError, which says to give what is `wanted`."""
+    """Read the dictionary in the file at `path`. Raises EngineError, which asks for `wanted`."""
     try:
         with path.open("rb") as file:
             head = file.read(512)
@@ -135,7 +135,7 @@ def _read_zip(path: Path, data: mmap.mmap) -> Any:
         raise UnpickleError(f"it is cut short, or no archive ({error})") from error
 
     def place(name: str) -> tuple[int, int]:
-        """Where the bytes of a member begin and how many they are."""
+        """Return the offset and length of a member's bytes."""
         info = members.get(name)
         if info is None:
             raise UnpickleError(f"it lacks {name}")
@@ -167,7 +167,7 @@ def _read_zip(path: Path, data: mmap.mmap) -> Any:
 
 
 def _read_old(data: mmap.mmap) -> Any:
-    """Magic number, version, notes on the machine; the object; the keys of its storages; their bytes in that order."""
+    """Read the old format: magic number, version, system info; the object; storage keys; their bytes in that order."""
     if read(_TorchUnpickler, data) != _OLD_MAGIC or read(_TorchUnpickler, data) != _OLD_PROTOCOL:
         raise UnpickleError("it is no file of torch.save")
     read(_TorchUnpickler, data)
@@ -180,7 +180,7 @@ def _read_old(data: mmap.mmap) -> Any:
             raise UnpickleError("a storage is larger than the file")
         return torch.empty(count, dtype=dtype, device="meta")
 
-    read(_TorchUnpickler, data, storage=describe)  # for what the storages are, which come last
+    read(_TorchUnpickler, data, storage=describe)  # collect the descriptions of the storages, which come last
     keys = read(_TorchUnpickler, data)
     storages: dict[str, Tensor] = {}
     for key in keys if isinstance(keys, list) else ():
@@ -205,7 +205,7 @@ def _read_old(data: mmap.mmap) -> Any:
 
 
 def _numbers(data: mmap.mmap, start: int, length: int, dtype: torch.dtype, count: int) -> Tensor:
-    """`count` numbers (K,) from `length` bytes of the file: mapped where their place allows, otherwise copied."""
+    """Return `count` numbers (K,) from `length` bytes of the file: mapped if aligned, otherwise copied."""
     if count < 0 or count * dtype.itemsize > length:
         raise UnpickleError("a storage is larger than what the file holds of it")
     if count == 0:

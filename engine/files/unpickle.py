@@ -1,12 +1,11 @@
-"""Reading pickles without running anything that is in them, whatever state they are in.
+"""Reads pickles, also damaged ones, without running code from them.
 
-A pickle may name any callable of Python. Here only the names of a table are known, and any other ends the reading.
-What belongs in the table is the reader's choice: a function that builds data, or `Holder` for an object whose class
-is not wanted.
+A pickle may name any callable of Python. Here only the names of a table are allowed; any other is an error. The
+caller chooses the table: a function that builds data, or `Holder` for an object whose class is not needed.
 
-Damage is as bad as malice: NumPy's own reading of a pickled array trusts what it is told of types and sizes, and C's
-unpickler reserves memory for any number that it meets. So arrays are checked here before NumPy sees them, and the
-opcodes are Python's own (`pickle._Unpickler`), with those taken over that could build or change more than data.
+Damage is as dangerous as malice. NumPy trusts the types and sizes of a pickled array, and the C unpickler allocates
+memory for any number in the file. So arrays are checked before NumPy sees them. The opcodes are those of Python's
+`pickle._Unpickler`, except the replaced ones that could build or change more than data.
 """
 
 from __future__ import annotations
@@ -24,21 +23,21 @@ import numpy as np
 
 from engine.errors import one_line
 
-_MOST_STEPS = 4_000_000  # opcodes; a released checkpoint has some ten thousand
+_MOST_STEPS = 4_000_000  # opcodes; a released checkpoint has about ten thousand
 _NUMBERS = re.compile(r"[<>=|]?(?:b1|[iu][1248]|f[248])")
 _TEXT = re.compile(r"[<>=|]?[SU]\d{1,6}")
 _OBJECTS = re.compile(r"[|]?O[48]?")
 
 
 class UnpickleError(ValueError):
-    """The bytes are no pickle, are cut short, or name something that may not be loaded."""
+    """Bytes that are no pickle, are truncated, or name something that is not allowed."""
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message))
 
 
 class Holder:
-    """Stands in for an object whose class is not wanted: it keeps the object's `state` and does nothing."""
+    """Stand-in for an object whose class is not needed: it keeps the object's `state` and does nothing."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.state: dict[Any, Any] = {}
@@ -48,14 +47,14 @@ class Holder:
             self.state = state
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        """What a dictionary or list of another class held is not kept."""
+        """Ignore an item of a foreign dictionary."""
 
     def append(self, value: Any) -> None:
-        """As `__setitem__`."""
+        """Ignore an item of a foreign list."""
 
 
 class DTypeHolder(Holder):
-    """Stands in for a pickled dtype, of which the name and the byte order are kept."""
+    """Stand-in for a pickled dtype that keeps its name and byte order."""
 
     def __init__(self, name: Any = "", *_: Any) -> None:
         super().__init__()
@@ -67,7 +66,7 @@ class DTypeHolder(Holder):
             self.order = state[1]
 
     def dtype(self) -> np.dtype[Any]:
-        """Raises UnpickleError unless it is one of plain numbers, text or objects."""
+        """The dtype. Raises UnpickleError unless it is one of plain numbers, text or objects."""
         if not any(kind.fullmatch(self.name) for kind in (_NUMBERS, _TEXT, _OBJECTS)):
             raise UnpickleError(f"an array of '{self.name[:40]}', which is no plain type of numbers or text")
         dtype = np.dtype(self.name)
@@ -75,7 +74,7 @@ class DTypeHolder(Holder):
 
 
 class PickledArray(np.ndarray):
-    """An array as it comes out of a pickle: its type, shape and data agree, or it is refused."""
+    """Array from a pickle; refused unless its type, shape and data agree."""
 
     def __new__(cls, *_: Any) -> PickledArray:
         raise UnpickleError("an array is made in an unusual way")
@@ -85,7 +84,7 @@ class PickledArray(np.ndarray):
             raise UnpickleError("an array's description is damaged")
         _, shape, holder, fortran, data = state
         dtype = holder.dtype()
-        if isinstance(data, str):  # Python 2's bytes
+        if isinstance(data, str):  # bytes of Python 2
             data = data.encode("latin1")
         count = _count(shape)
         length = len(data) if isinstance(data, bytes | list) else -1
@@ -96,56 +95,56 @@ class PickledArray(np.ndarray):
         np.ndarray.__setstate__(self, (1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return np.asarray(self).__reduce_ex__(protocol)  # between processes it travels as any array does
+        return np.asarray(self).__reduce_ex__(protocol)  # pickled between processes as a plain array
 
 
 def _count(shape: Any) -> int:
-    """How many elements an array of that shape has."""
+    """Return the number of elements of an array of that shape."""
     if not isinstance(shape, tuple) or len(shape) > 8 or not all(type(n) is int and 0 <= n < 2**40 for n in shape):
         raise UnpickleError("an array's shape is damaged")
     return math.prod(shape)
 
 
 def _new_array(*_: Any) -> PickledArray:
-    """For numpy's `_reconstruct`: an empty array, which the state that follows fills."""
+    """Replace numpy's `_reconstruct`: an empty array, which the following state fills."""
     return np.ndarray.__new__(PickledArray, (0,), np.uint8)
 
 
 def _array_of_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> PickledArray:
-    """For numpy's `_frombuffer`, which protocol 5 uses."""
+    """Replace numpy's `_frombuffer`, which protocol 5 uses."""
     array = _new_array()
     array.__setstate__((1, shape, dtype, order == "F", bytes(data) if isinstance(data, bytes | bytearray) else data))
     return array
 
 
 def _scalar(dtype: Any, data: Any = b"") -> Any:
-    """For numpy's `scalar`: one number or text."""
+    """Replace numpy's `scalar`: one number or text."""
     array = _new_array()
     array.__setstate__((1, (1,), dtype, False, data))
     return array[0]
 
 
 def _encode(text: Any, encoding: Any = "utf-8") -> bytes:
-    """What `_codecs.encode` is used for in pickles of bytes; no other codec may be asked for."""
+    """Replace `_codecs.encode` for pickled bytes; any other codec is refused."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1", "utf-8"):
         raise UnpickleError(f"text in the encoding '{encoding if isinstance(encoding, str) else type(encoding)}'")
     return text.encode(encoding)
 
 
 def _no_bytes() -> bytes:
-    """For `bytes`, which the older protocols call where there are none."""
+    """Replace `bytes()`, which older protocols call for empty bytes."""
     return b""
 
 
 def _object(cls: Any, *_: Any) -> Holder:
-    """For `copyreg._reconstructor`, by which the oldest protocols make an object."""
+    """Replace `copyreg._reconstructor`, with which the oldest protocols make an object."""
     if not (isinstance(cls, type) and issubclass(cls, Holder)):
         raise UnpickleError("an object is made in an unusual way")
     return cls()
 
 
 def _key(value: Any) -> Any:
-    """`value`, if it may be a key or a member of a set: what is nested may take for ever to hash."""
+    """Return `value` if it may be a key or a set member; hashing nested values may take forever."""
     parts = value if isinstance(value, tuple) else (value,)
     if not all(isinstance(part, str | bytes | int | float | np.generic | Holder | None) for part in parts):
         raise UnpickleError("a key is neither a number nor a text")
@@ -179,7 +178,7 @@ _Opcode = Callable[["AllowListUnpickler"], None]
 
 
 class _Counted(dict[int, _Opcode]):
-    """What each opcode does; looking up more of them than any sound file has ends the reading."""
+    """Opcode table that limits the number of look-ups, and so of steps."""
 
     left = _MOST_STEPS
 
@@ -190,20 +189,21 @@ class _Counted(dict[int, _Opcode]):
         return super().__getitem__(opcode)
 
 
-_PythonUnpickler: Any = pickle._Unpickler  # its type hints are those of the one written in C
+_PythonUnpickler: Any = pickle._Unpickler  # its type hints are those of the C version
 
 
 class AllowListUnpickler(_PythonUnpickler):
-    """An unpickler that knows `allowed` alone; subclasses add to it or override `stand_in`."""
+    """Unpickler that accepts only names in `allowed`; subclasses extend it or override `stand_in`."""
 
     allowed = ARRAYS_AND_CONTAINERS
-    purpose = "the file"  # what has no need of anything else, for messages
+    purpose = "the file"  # for messages: the file's purpose
 
     def __init__(self, file: IO[bytes] | mmap, **options: Any) -> None:
         super().__init__(file, **options)
         self.dispatch = _Counted(_OPCODES)
 
     def find_class(self, module: str, name: str) -> Any:
+        """Return the callable for a name. Raises UnpickleError for a name that is not allowed."""
         module = _OLD_MODULES.get(module, module)
         module = module.replace("numpy._core.", "numpy.").replace("numpy.core.", "numpy.")
         found = self.allowed.get((module, name), None) or self.stand_in(module, name)
@@ -214,10 +214,11 @@ class AllowListUnpickler(_PythonUnpickler):
         return found
 
     def stand_in(self, module: str, name: str) -> Any:
-        """What to use for a name outside of `allowed`; None refuses it."""
+        """Return a replacement for a name outside of `allowed`; None refuses it."""
         return None
 
     def get_extension(self, code: int) -> None:
+        """Refuse extension codes."""
         raise UnpickleError("it uses an extension, which nobody writes")
 
     def _build(self) -> None:
@@ -225,7 +226,7 @@ class AllowListUnpickler(_PythonUnpickler):
         made = self.stack[-1]
         if isinstance(made, Holder | PickledArray):
             made.__setstate__(state)
-        elif not isinstance(made, OrderedDict):  # whose own attributes, torch's notes on versions, are not wanted
+        elif not isinstance(made, OrderedDict):  # torch stores version notes as attributes, which are not needed
             raise UnpickleError("a state is given to what has none")
 
     def _new_object(self) -> None:
@@ -284,9 +285,9 @@ _OPCODES: dict[int, _Opcode] = {
 
 
 def read(unpickler: type[AllowListUnpickler], file: IO[bytes] | mmap, **options: Any) -> Any:
-    """The object in a pickle, from where `file` stands to the pickle's end.
+    """Read the object in a pickle, from the position of `file` to the pickle's end.
 
-    Raises UnpickleError for anything but a whole pickle of what is allowed.
+    Raises UnpickleError for anything but a whole pickle of allowed names.
     """
     try:
         return unpickler(file, **options).load()

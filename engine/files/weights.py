@@ -1,4 +1,4 @@
-"""Weights of this project's networks: safetensors whose metadata say what they are and how they were made."""
+"""Saves and loads this project's networks: safetensors with the configuration and training facts as metadata."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 Network = TypeVar("Network", bound="torch.nn.Module")
 
-_LARGEST = 1 << 13  # of the sizes in a configuration: what a file states must not make a network that fills memory
+_LARGEST = 1 << 13  # of the sizes in a configuration, so that a damaged file cannot build a network that fills memory
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by name, and what the file says of them."""
+    """Tensors by name, and the metadata of their file."""
 
     tensors: dict[str, Tensor]
     config: dict[str, Any]  # builds the network
-    about: dict[str, Any]  # data fingerprint, figures, seed: whatever the trainer noted
+    about: dict[str, Any]  # data fingerprint, figures, seed: facts from the trainer
 
 
 def save_weights(
@@ -41,7 +41,7 @@ def save_weights(
 ) -> None:
     """Write a network of the named kind; `dtype` narrows its floating-point tensors (float16 halves the file).
 
-    Metadata: `kind` as it is, and `config` and every key of `about` as JSON.
+    Metadata: `kind` as text, and `config` and every key of `about` as JSON.
     """
     from safetensors.torch import save_file
 
@@ -55,9 +55,9 @@ def save_weights(
 
 
 def load_weights(path: Path | str, kind: str) -> Weights:
-    """Read what `save_weights` wrote, floating-point tensors as float32.
+    """Read a file of `save_weights`, floating-point tensors as float32.
 
-    Raises EngineError when the file cannot be read, is no safetensors file, or holds another kind of network.
+    Raises EngineError if the file cannot be read, is no safetensors file, or holds another kind of network.
     """
     import torch
     from safetensors import SafetensorError, safe_open
@@ -84,10 +84,10 @@ def load_weights(path: Path | str, kind: str) -> Weights:
 
 
 def fitted(make: Callable[[], Network], tensors: Mapping[str, Tensor]) -> Network:
-    """The network that `make` makes, with these tensors in it.
+    """Build a network with `make` and load these tensors into it.
 
-    It is made without memory first: a damaged configuration must not take more than its tensors do. Raises RuntimeError
-    where the tensors are not the network's.
+    It is built without memory first, so that a damaged configuration needs no more memory than its tensors. Raises
+    RuntimeError if the tensors do not fit the network.
     """
     import torch
 
@@ -103,5 +103,5 @@ def fitted(make: Callable[[], Network], tensors: Mapping[str, Tensor]) -> Networ
 
 
 def _numbers(config: Any) -> list[Any]:
-    """The values of a configuration, one level deep."""
+    """List the values of a configuration, one level deep."""
     return list(config.values()) if isinstance(config, dict) else []

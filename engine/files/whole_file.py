@@ -1,4 +1,4 @@
-"""Writing files in one step: a reader sees the old one or the whole new one, whenever the machine stops."""
+"""Writes files atomically: a reader sees the old file or the whole new one, even after a crash."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import IO
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write to, which takes the place of `path` once it is whole and durable. Raises OSError.
+    """Open a file that replaces `path` once it is complete and durable. Raises OSError.
 
-    Whatever ends the block early leaves what was there.
+    An exception in the block leaves the old file in place.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:

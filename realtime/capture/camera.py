@@ -1,4 +1,4 @@
-"""A webcam by index or name, asked for fresh pictures rather than many."""
+"""Captures from a webcam by index or name, in a format chosen for low latency."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from realtime.capture.source import SourceError, SourceLostError
 
 logger = logging.getLogger(__name__)
 
-# One backend a system, the one whose indices `cv2_enumerate_cameras` gives and that lets a format be asked for.
+# One backend a system: the one whose indices `cv2_enumerate_cameras` lists and that accepts a format.
 BACKEND = {"win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}.get(sys.platform, cv2.CAP_V4L2)
 
 
 @dataclass(frozen=True, slots=True)
 class CameraInfo:
-    """A camera that the system lists."""
+    """Camera that the system lists."""
 
     index: int
     name: str
@@ -30,12 +30,12 @@ class CameraInfo:
 
 @dataclass(frozen=True, slots=True)
 class CameraFormat:
-    """What a driver gives."""
+    """Capture format that the driver reports."""
 
     width: int  # pixels
     height: int
-    fps: float  # Hz, 0 where the driver does not say
-    fourcc: str  # "MJPG", "YUYV" and so on, empty where the driver does not say
+    fps: float  # Hz, 0 if the driver does not report it
+    fourcc: str  # "MJPG", "YUYV" and so on, empty if the driver does not report it
 
     def __str__(self) -> str:
         rate = f" at {self.fps:g} fps" if self.fps > 0 else ""
@@ -43,7 +43,7 @@ class CameraFormat:
 
 
 def list_cameras() -> list[CameraInfo]:
-    """The cameras of this machine, by index."""
+    """List the cameras of this machine by index."""
     from cv2_enumerate_cameras import enumerate_cameras
 
     found = {camera.index: CameraInfo(camera.index, camera.name or "camera") for camera in enumerate_cameras(BACKEND)}
@@ -51,12 +51,12 @@ def list_cameras() -> list[CameraInfo]:
 
 
 def find_camera(wanted: str, cameras: list[CameraInfo]) -> CameraInfo:
-    """The camera with this index, this name, or the only one whose name contains `wanted`, whatever the case.
+    """Find the camera with this index or name, or the only one whose name contains `wanted` (case-insensitive).
 
-    An index that the system does not list is believed: not every driver is listed.
+    An unlisted index is accepted, because not every driver is listed.
 
     Raises:
-        SourceError: none or several match; the message lists those there are.
+        SourceError: none or several match; the message lists the cameras.
     """
     if wanted.isdecimal():
         index = int(wanted)
@@ -71,7 +71,7 @@ def find_camera(wanted: str, cameras: list[CameraInfo]) -> CameraInfo:
 
 
 def lasting_name(wanted: str) -> str:
-    """A name for the camera that `find_camera` finds which stays when indices change; with its index where it must.
+    """Return a name for the camera `wanted` that survives a change of indices; with its index if names are ambiguous.
 
     Raises SourceError as `find_camera` does.
     """
@@ -82,12 +82,12 @@ def lasting_name(wanted: str) -> str:
 
 
 def open_capture(index: int, width: int, height: int, fps: float) -> tuple[cv2.VideoCapture, CameraFormat]:
-    """Ask the driver for this format and a buffer of one picture; also returns what it really gave.
+    """Open a capture with this format and a buffer of one image; also return the format that the driver chose.
 
-    The capture is not opened (`isOpened()`) where there is no such camera.
+    The capture is not opened (`isOpened()`) if there is no such camera.
     """
     capture = cv2.VideoCapture(index, BACKEND)
-    # MJPG first: over USB 2 the raw formats do not reach 30 fps at 720p, and some drivers fix the format with the size.
+    # MJPG first: over USB 2 raw formats do not reach 30 fps at 720p, and some drivers fix the format with the size.
     capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
     capture.set(cv2.CAP_PROP_FRAME_WIDTH, width)
     capture.set(cv2.CAP_PROP_FRAME_HEIGHT, height)
@@ -105,7 +105,7 @@ def open_capture(index: int, width: int, height: int, fps: float) -> tuple[cv2.V
 
 
 class CameraSource(LiveSource):
-    """Pictures from a webcam, stamped when the driver hands them over and decoded after that."""
+    """Live images from a webcam, with the time at which the driver delivers them, before decoding."""
 
     def __init__(self, wanted: str, width: int, height: int, fps: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Reads from a video file's container what OpenCV does not pass on: headers only, never more than is there.
+"""Parses the headers of video containers for metadata that OpenCV does not provide.
 
 Boxes of .mp4 and .mov: ISO/IEC 14496-12 and Apple's QuickTime File Format. RIFF: Microsoft's AVI reference. EBML:
 RFC 8794.
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-_MOST_BOXES = 100_000  # of a file; a film of ten hours in fragments of a second has 72,000
+_MOST_BOXES = 100_000  # of a file; a ten-hour recording in fragments of one second has 72,000
 _MOST_EDITS = 1000
 _ONE = 1 << 16  # in 16.16 fixed point
 _EBML, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x18\x53\x80\x67"
@@ -22,11 +22,11 @@ Matrix = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """Of a file and its first picture track; None: not said."""
+    """Metadata of a file and its first video track; None means unknown."""
 
-    missing_bytes: int = 0  # that the file announces and does not hold
-    length_s: float | None = None  # of the track as it is to be played (.mp4, .mov)
-    # a, b, c, d, each -1, 0 or 1: stored x, y are to be shown at (a x + c y, b x + d y), shifted into view (.mp4, .mov)
+    missing_bytes: int = 0  # declared, but absent from the file
+    length_s: float | None = None  # presentation length of the track (.mp4, .mov)
+    # a, b, c, d, each -1, 0 or 1: stored x, y are shown at (a x + c y, b x + d y), shifted into view (.mp4, .mov)
     matrix: Matrix | None = None
     transfer: int | None = None  # transfer characteristics by ITU-T H.273: 16 is PQ, 18 is HLG (.mp4, .mov)
 
@@ -35,18 +35,18 @@ class Container:
 class _Box:
     kind: bytes  # four letters
     start: int  # of its content
-    end: int  # as announced
+    end: int  # as declared
 
     def content(self, file: BinaryIO, at: int, size: int) -> bytes:
-        """`size` bytes from the content's byte `at` on; fewer where the box or the file ends."""
+        """Read `size` bytes from the content's byte `at` on; fewer at the end of the box or file."""
         file.seek(self.start + at)
         return file.read(max(0, min(size, self.end - self.start - at)))
 
 
 def read_container(path: Path) -> Container:
-    """Read the headers of an .mp4, .mov, .avi, .mkv or .webm file; of any other, and of a damaged one, nothing is said.
+    """Read the headers of an .mp4, .mov, .avi, .mkv or .webm file; other and damaged files give the defaults.
 
-    Raises OSError as the disk does.
+    Raises OSError on a read error.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -61,7 +61,7 @@ def read_container(path: Path) -> Container:
 
 
 class _IsoReader:
-    """Walks the boxes of an .mp4 or .mov file."""
+    """Parser of the boxes of an .mp4 or .mov file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file
@@ -112,7 +112,7 @@ class _IsoReader:
         if descriptions is None:
             return None
         for entry in self._boxes(descriptions.start + 8, descriptions.end):
-            for box in self._boxes(entry.start + 78, entry.end):  # after the fixed part of a picture's description
+            for box in self._boxes(entry.start + 78, entry.end):  # after the fixed part of the sample entry
                 if box.kind == b"colr" and box.content(self._file, 0, 4) in (b"nclx", b"nclc"):
                     return _number(box.content(self._file, 6, 2))
         return None
@@ -137,7 +137,7 @@ class _IsoReader:
             size, start = _number(head[:4]), at + 8
             if size == 1 and len(head) == 16:
                 size, start = _number(head[8:16]), at + 16
-            elif size == 0:  # to the end of what holds it
+            elif size == 0:  # to the end of the parent
                 size = end - at
             if at + size < start or not head[4:8].isascii():
                 return
@@ -146,7 +146,7 @@ class _IsoReader:
 
 
 def _matrix(fixed_point: bytes) -> Matrix | None:
-    """A turn by quarters, mirrored or not; None for anything else (scaled, sheared), which no camera writes."""
+    """Parse a rotation by quarter turns, mirrored or not; None for any other matrix, which no camera writes."""
     if len(fixed_point) != 36:
         return None
     values = struct.unpack(">9i", fixed_point)
@@ -157,7 +157,7 @@ def _matrix(fixed_point: bytes) -> Matrix | None:
 
 
 def _edited_length(edits: bytes) -> int:
-    """What an edit list plays, in units of the movie's time scale; waits before the first picture do not count."""
+    """Return the length of an edit list in units of the movie's time scale, without initial empty edits."""
     if len(edits) < 8:
         return 0
     entry = struct.Struct(">QqI" if edits[0] == 1 else ">IiI")
@@ -167,7 +167,7 @@ def _edited_length(edits: bytes) -> int:
 
 
 def _missing_of_riff(file: BinaryIO, size: int) -> int:
-    """A large AVI is several RIFF chunks; a length of 0 is that of a file whose writer was killed."""
+    """Return the missing bytes. A large AVI is several RIFF chunks; length 0 means that the writer was killed."""
     at = 0
     while at + 8 <= size:
         file.seek(at)
@@ -176,11 +176,11 @@ def _missing_of_riff(file: BinaryIO, size: int) -> int:
         if head[:4] != b"RIFF" or length in (0, 0xFFFF_FFFF):
             return 0
         at += 8 + length + length % 2
-    return max(0, at - size - 1)  # a byte of padding at the end may be left out
+    return max(0, at - size - 1)  # a padding byte at the end may be absent
 
 
 def _missing_of_matroska(file: BinaryIO, size: int) -> int:
-    """The segment is what follows the EBML header; it need not say how long it is."""
+    """Return the missing bytes of the segment after the EBML header; its size may be unknown."""
     file.seek(4)
     header = _vint(file)
     if header is None:
@@ -193,7 +193,7 @@ def _missing_of_matroska(file: BinaryIO, size: int) -> int:
 
 
 def _vint(file: BinaryIO) -> int | None:
-    """A variable-length integer of EBML; None: unknown, or not one."""
+    """Read a variable-length integer of EBML; None if unknown or invalid."""
     first = file.read(1)
     if not first or first[0] == 0:
         return None

@@ -1,4 +1,4 @@
-"""A short clip of a real person that never ends, for machines without a camera."""
+"""Plays a short clip of a real person in an endless loop, for machines without a camera."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from realtime import assets
 from realtime.capture.source import EndOfStream
 from realtime.capture.video import VideoSource
 
-_MAX_SIDE_PX = 960  # enough for a person who fills the height, and 100 frames stay under 160 MB
+_MAX_SIDE_PX = 960  # enough for a person who fills the height; 100 frames stay under 160 MB
 
 
 class DemoSource:
-    """The demo clip at its own rate, forwards and backwards in turn, so that the person never jumps; time goes on.
+    """Demo clip at its own rate, alternately forwards and backwards, so that the person never jumps.
 
-    The frames are decoded once and kept, so a long demo costs no decoding.
+    Time stamps increase. The frames are decoded once and kept in memory.
     """
 
     is_live = False
@@ -50,7 +50,7 @@ class DemoSource:
 
 
 def there_and_back(count: int, length: int) -> int:
-    """The `count`-th index of 0, 1 ... length-1, length-2 ... 1, 0, 1 ..."""
+    """Return the `count`-th index of 0, 1 ... length-1, length-2 ... 1, 0, 1 ..."""
     if length == 1:
         return 0
     place = count % (2 * length - 2)

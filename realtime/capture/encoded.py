@@ -1,4 +1,4 @@
-"""Encoded pictures, from a folder or from a camera that sends JPEG, and how they become 8-bit colour."""
+"""Decodes images from a folder or from a JPEG camera into 8-bit colour."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from numpy.typing import NDArray
 
 from realtime.capture.source import MAX_PIXELS
 
-_DEPTHS = (10, 12, 14, 16)  # bits that cameras fill of 16
+_DEPTHS = (10, 12, 14, 16)  # bits that cameras use of 16
 
 
 class PictureError(Exception):
-    """A picture that cannot be used; the message goes on after its name."""
+    """Image that cannot be used; the message continues after its name."""
 
 
 def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """One picture, BGR (H, W, 3), of 8 or 16 bits.
+    """Decode one image, BGR (H, W, 3), of 8 or 16 bits.
 
     Raises:
-        PictureError: it is no whole picture, larger than MAX_PIXELS, or has other numbers.
+        PictureError: it is incomplete, larger than MAX_PIXELS, or of another number type.
     """
     claimed = claimed_size(data)
     if claimed is not None and claimed[0] * claimed[1] > MAX_PIXELS:
@@ -38,15 +38,16 @@ def decode(data: bytes) -> NDArray[np.uint8] | NDArray[np.uint16]:
 
 
 class Depth:
-    """How many of 16 bits the pictures of a source use: as many as the brightest value so far needs.
+    """Bit depth of a source's 16-bit images: as many bits as the brightest value so far needs.
 
-    Cameras put 10, 12 or 14 bits at the lower end of 16, and 12 of them read as 16 are all but black.
+    Cameras put 10, 12 or 14 bits at the lower end of 16; 12 of them read as 16 are almost black.
     """
 
     def __init__(self) -> None:
-        self.bits = 0  # until a picture of 16 bits was seen
+        self.bits = 0  # 0 before the first 16-bit image
 
     def to_8bit(self, image: NDArray[np.uint8] | NDArray[np.uint16]) -> NDArray[np.uint8]:
+        """Convert an image of 8 or 16 bits, (H, W, 3), to 8 bits."""
         if image.dtype == np.uint8:
             return image.view(np.uint8)
         needed = int(image.max(initial=0)).bit_length()
@@ -55,9 +56,10 @@ class Depth:
 
 
 def claimed_size(data: bytes) -> tuple[int, int] | None:
-    """(width, height) from the header of a PNG, JPEG or TIFF, so that a small file cannot unfold into gigabytes.
+    """Read (width, height) from a PNG, JPEG or TIFF header, so that a small file cannot expand into gigabytes.
 
-    PNG: the IHDR chunk comes first (PNG specification, 5.6). JPEG: the start-of-frame segment (ITU-T T.81, B.2.2).
+    PNG: the IHDR chunk comes first (PNG specification, 5.6).
+    JPEG: the start-of-frame segment (ITU-T T.81, B.2.2).
     TIFF: two entries of the first directory (TIFF 6.0, section 2 and page 34, 38).
     """
     if data.startswith(b"\x89PNG") and len(data) >= 24:

@@ -1,18 +1,18 @@
-"""The times of a file's frames, made of what its container says of them."""
+"""Computes the times of a file's frames from the positions in its container."""
 
 from __future__ import annotations
 
-_ROUNDED_S = 1e-3  # two times, each rounded to whole milliseconds, lie at most this much further apart or nearer
+_ROUNDED_S = 1e-3  # error of the difference of two times that are each rounded to whole milliseconds
 
 
 class FrameTimes:
-    """Turns positions in a file, frame by frame, into rising seconds from the first frame.
+    """Converter of frame positions in a file into increasing seconds from the first frame.
 
-    Matroska and WebM keep whole milliseconds: 60 fps come in steps of 16 and 17. As long as every time is a multiple
-    of the container's frame length within that rounding, the multiple is meant. A position that does not go on (those
-    of the last frames of an AVI with B-frames are lost) stands for one more step.
+    Matroska and WebM round to milliseconds: 60 fps come in steps of 16 and 17. While every time is within that rounding
+    of a multiple of the frame length, the multiple is used. A position that does not advance counts as one more step
+    (AVI loses those of the last frames with B-frames).
 
-    fps: Hz as the container says, None where it does not.
+    fps: Hz from the container, None if unknown.
     """
 
     def __init__(self, fps: float | None) -> None:
@@ -23,7 +23,7 @@ class FrameTimes:
         self._rounded = fps is not None and 2 * _ROUNDED_S * fps < 1
 
     def next(self, position_s: float) -> float:
-        """The time of the next frame, whose position in the file is `position_s`."""
+        """Return the time of the next frame, whose position in the file is `position_s`."""
         if self._start_s is None:
             self._start_s = position_s
             self._rounded &= _is_whole_ms(position_s)

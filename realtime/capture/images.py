@@ -1,4 +1,4 @@
-"""A folder of pictures, in the order in which people number them."""
+"""Reads a folder of images in natural order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_BYTES = 256_000_000
 
 
 class ImagesSource:
-    """The pictures of a folder at a fixed rate. Empty, unreadable and oversized ones are passed over and counted."""
+    """Images of a folder at a fixed rate. Empty, unreadable and oversized ones are skipped and counted."""
 
     is_live = False
 
@@ -86,16 +86,16 @@ class ImagesSource:
 
 
 def natural_order(path: Path) -> list[tuple[int, int, str]]:
-    """Sorts frame2 before frame10."""
+    """Sort key that puts frame2 before frame10."""
     parts = re.split(r"(\d+)", path.name.lower())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts if part]
 
 
 def read_image(path: Path) -> NDArray[np.uint8] | NDArray[np.uint16]:
-    """One picture, BGR (H, W, 3), of 8 or 16 bits.
+    """Read one image, BGR (H, W, 3), of 8 or 16 bits.
 
     Raises:
-        SourceError: it is empty, not a picture, or larger than MAX_PIXELS or MAX_BYTES.
+        SourceError: it is empty, no image, or larger than MAX_PIXELS or MAX_BYTES.
     """
     try:
         size = path.stat().st_size

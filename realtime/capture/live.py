@@ -1,4 +1,4 @@
-"""Base of webcams and network cameras: OpenCV's grab and retrieve, stamped in between."""
+"""Base of webcams and network cameras: OpenCV's grab and retrieve, with the time stamp taken in between."""
 
 from __future__ import annotations
 
@@ -11,19 +11,20 @@ from numpy.typing import NDArray
 from realtime.capture.encoded import PictureError, decode
 from realtime.capture.source import MAX_PIXELS, SourceLostError
 
-_PATIENCE = 5  # damaged pictures in a row before the source counts as lost
+_PATIENCE = 5  # consecutive damaged images after which the source counts as lost
 _PATIENCE_S = 1.0
 
 
 class LiveCapture:
-    """An opened `cv2.VideoCapture` that reads as the contract of `Source` says.
+    """Opened `cv2.VideoCapture` that reads as the contract of `Source` says.
 
-    Many drivers stamp their pictures (CAP_PROP_POS_MSEC). Only a change of that stamp is used: the time given out is
-    that of this machine's monotonic clock, and it stands still while the driver's does. Single damaged pictures are
-    passed over.
+    Many drivers have time stamps (CAP_PROP_POS_MSEC). Only their changes are used: the returned time is of this
+    machine's
+    monotonic clock, and repeats while the driver's stamp does. Single damaged images are skipped.
 
-    capture: opened, and owned from here on. encoded: take pictures as they were sent, where they are JPEG, and decode
-    them here: FFmpeg makes up what a cut off JPEG lacks.
+    capture: opened, and owned from here on.
+    encoded: take JPEG images as they were sent and decode them here, because FFmpeg invents the rest of a truncated
+    one.
     """
 
     def __init__(self, capture: cv2.VideoCapture, *, encoded: bool = False) -> None:
@@ -47,6 +48,7 @@ class LiveCapture:
         raise SourceLostError("no usable picture came")
 
     def release(self) -> None:
+        """Close the device or connection."""
         self._capture.release()
 
     def _decode(self) -> NDArray[np.uint8] | None:
@@ -64,7 +66,7 @@ class LiveCapture:
 
 
 class LiveSource:
-    """The part of `Source` that webcams and network cameras share; `open` is theirs, and leaves `_live` set."""
+    """Common part of webcams and network cameras; the subclass's `open` sets `_live`."""
 
     is_live = True
 

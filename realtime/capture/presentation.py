@@ -1,4 +1,4 @@
-"""Turns a file's stored pictures into those to be seen: upright, mirrored where asked, of square pixels."""
+"""Converts a file's stored images for display: upright, mirrored if declared, with square pixels."""
 
 from __future__ import annotations
 
@@ -10,28 +10,29 @@ from numpy.typing import NDArray
 
 from realtime.capture.container import Matrix
 
-_MOST_ASPECT = 4.0  # a pixel longer than this is a mistake in the file
+_MOST_ASPECT = 4.0  # a larger pixel aspect is an error in the file
 
 
 @dataclass(frozen=True, slots=True)
 class Presentation:
-    """What to do with every picture of a file. Default: nothing."""
+    """Geometric corrections of a file's images. Default: none."""
 
-    matrix: Matrix | None = None  # as in `Container.matrix`, where OpenCV does not follow it
-    stretch: tuple[float, float] = (1.0, 1.0)  # of width and height, after that
+    matrix: Matrix | None = None  # as in `Container.matrix`, if OpenCV ignores it
+    stretch: tuple[float, float] = (1.0, 1.0)  # of width and height, applied after the matrix
 
     @property
     def mirrored(self) -> bool:
+        """Tell whether images are mirrored."""
         return is_mirror(self.matrix)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """(width, height) in pixels of what `apply` makes of a picture of this size."""
+        """Return the (width, height) in pixels of `apply`'s result for an image of this size."""
         if self.matrix is not None and self.matrix[0] == 0:
             width, height = height, width
         return max(1, round(width * self.stretch[0])), max(1, round(height * self.stretch[1]))
 
     def apply(self, image_bgr: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The picture (H, W, 3) as it is to be seen."""
+        """Return the image (H, W, 3) as it is to be displayed."""
         size = self.size(image_bgr.shape[1], image_bgr.shape[0])
         if self.matrix is not None:
             image_bgr = _turned(image_bgr, self.matrix)
@@ -41,9 +42,9 @@ class Presentation:
 
 
 def present(capture: cv2.VideoCapture, matrix: Matrix | None) -> Presentation:
-    """The presentation of an opened file, whose container names `matrix`.
+    """Return the corrections for an opened file whose container declares `matrix`.
 
-    OpenCV turns pictures by itself, but takes a mirrored matrix for a turn: that is then switched off.
+    OpenCV rotates images itself, but mistakes a mirrored matrix for a rotation: its rotation is then switched off.
     """
     quarter_turned = round(capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 180 == 90
     mirror = matrix if is_mirror(matrix) else None
@@ -55,13 +56,13 @@ def present(capture: cv2.VideoCapture, matrix: Matrix | None) -> Presentation:
 
 
 def is_mirror(matrix: Matrix | None) -> bool:
-    """Whether the matrix exchanges left and right."""
+    """Tell whether the matrix exchanges left and right."""
     return matrix is not None and matrix[0] * matrix[3] - matrix[1] * matrix[2] < 0
 
 
 def _pixel_aspect(capture: cv2.VideoCapture) -> float:
     numerator, denominator = capture.get(cv2.CAP_PROP_SAR_NUM), capture.get(cv2.CAP_PROP_SAR_DEN)
-    if not (numerator > 0 and denominator > 0):  # not said
+    if not (numerator > 0 and denominator > 0):  # unknown
         return 1.0
     aspect = numerator / denominator
     return aspect if 1 / _MOST_ASPECT <= aspect <= _MOST_ASPECT else 1.0

@@ -1,4 +1,4 @@
-"""Resolves a network camera's redirects, and tells whether the target is still the camera."""
+"""Resolves a network camera's redirects and checks that the target is the same camera."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from urllib.parse import SplitResult, unquote, urljoin, urlsplit, urlunsplit
 from realtime.capture.source import SourceError
 
 _DEFAULT_PORTS = {"http": 80, "https": 443, "rtsp": 554, "rtsps": 322}
-_MOST_BYTES = 65_536  # of an answer's head
+_MOST_BYTES = 65_536  # of a response's head
 
 
 def redirected(url: str, timeout_s: float) -> str | None:
-    """Ask once; the address at the same camera that `url` sends on to, with the user and password of `url`.
+    """Send one request; return the redirect target on the same camera, with the user and password of `url`.
 
-    None: it sends on to nowhere, or does not answer; whoever opens it will find out why.
+    None means no redirect or no answer; opening the address then reports the cause.
 
     Raises:
-        SourceError: it sends on to somewhere else.
+        SourceError: the target is another host.
     """
     here = urlsplit(url)
     location = _location(here, timeout_s)
@@ -31,7 +31,7 @@ def redirected(url: str, timeout_s: float) -> str | None:
         return None
     try:
         there = urlsplit(urljoin(url, location))
-    except ValueError:  # no address at all
+    except ValueError:  # not a URL
         return None
     if not _same_camera(here, there):
         shown = urlunsplit(there._replace(netloc=_without_user(there), query=""))
@@ -44,10 +44,10 @@ def redirected(url: str, timeout_s: float) -> str | None:
 
 
 def _same_camera(here: SplitResult, there: SplitResult) -> bool:
-    """The same host and port; or the same host by TLS in place of plain text."""
+    """Compare host and port; TLS may replace plain text on the same host."""
     try:
         same_port = _port(here) == _port(there)
-    except ValueError:  # a port that is no number
+    except ValueError:  # invalid port
         return False
     if here.hostname != there.hostname:
         return False
@@ -70,7 +70,7 @@ def _ask(connection: socket.socket, here: SplitResult, deadline: float) -> str |
     connection.sendall(_request(here))
     head = b""
     while b"\r\n\r\n" not in head:
-        connection.settimeout(max(1e-3, deadline - time.monotonic()))  # however slowly it dribbles
+        connection.settimeout(max(1e-3, deadline - time.monotonic()))  # the deadline bounds slow senders too
         part = connection.recv(4096)
         if not part or len(head) > _MOST_BYTES:
             return None
@@ -93,7 +93,7 @@ def _request(here: SplitResult) -> bytes:
 
 
 def _tls() -> ssl.SSLContext:
-    """Without a check of the certificate, as FFmpeg does it: cameras sign their own."""
+    """TLS without certificate check, as in FFmpeg: cameras sign their own certificates."""
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context

@@ -1,4 +1,4 @@
-"""The contract of a picture source, and the configuration that names one."""
+"""Contract of an image source, and the configuration that selects one."""
 
 from __future__ import annotations
 
@@ -11,67 +11,66 @@ from numpy.typing import NDArray
 
 from engine.errors import UserError
 
-MAX_PIXELS = 64_000_000  # twice an 8K picture; anything larger is a mistake or an attack
+MAX_PIXELS = 64_000_000  # twice an 8K image; anything larger is a mistake or an attack
 
 
 class SourceError(UserError):
-    """A source cannot be opened, or holds nothing that can be used."""
+    """Source that cannot be opened or has no usable content."""
 
 
 class SourceLostError(RuntimeError):
-    """A live source stopped giving pictures; opening it again may help."""
+    """Live source that stopped delivering images; opening it again may help."""
 
 
 class EndOfStream(Exception):
-    """A file or folder has no more frames."""
+    """End of a file or folder."""
 
 
 class Source(Protocol):
-    """Where pictures come from. One thread owns a source: it opens, reads and closes it.
+    """Supplier of images. One thread owns a source: it opens, reads and closes it.
 
-    A live source (`is_live`) paces itself and may be lost and opened again; its times are `time.monotonic()` taken
-    when the grab returned, before the picture is decoded where the driver allows it. A driver that hands out the
-    same picture twice gives the same time twice. Any other source reads as fast as asked, its times are seconds from
-    its first frame.
+    A live source (`is_live`) sets its own pace and may be lost and opened again. Its times are `time.monotonic()` when
+    the grab returned, before decoding if the driver allows it. An image that a driver delivers twice has the same time.
+    Any other source is read at any speed; its times are seconds from its first frame.
     """
 
     is_live: bool
-    fps: float | None  # Hz, None where unknown until frames arrive; settled by `open`
+    fps: float | None  # Hz, None while unknown; set by `open`
 
     @property
     def description(self) -> str:
-        """What a user would call it, in a few words, without any password."""
+        """Name of the source for the user, in a few words, without any password."""
 
     def open(self) -> None:
-        """Make ready to read. Raises SourceError; may be called again after `close`."""
+        """Prepare to read. Raises SourceError; may be called again after `close`."""
 
     def read(self) -> tuple[NDArray[np.uint8], float]:
-        """The next picture, BGR (H, W, 3), and its time in seconds. Raises SourceLostError or EndOfStream."""
+        """Return the next image, BGR (H, W, 3), and its time in seconds. Raises SourceLostError or EndOfStream."""
 
     def close(self) -> None:
-        """Free the device, file or connection. Idempotent."""
+        """Release the device, file or connection. Idempotent."""
 
 
 @runtime_checkable
 class LazySource(Source, Protocol):
-    """A source that is not live and whose pictures cost to make. `read` is `grab` and `retrieve` in one."""
+    """Source that is not live and whose images are costly to decode. `read` is `grab` and `retrieve` in one."""
 
     def grab(self) -> float:
-        """Go on to the next picture; its time in seconds. Raises EndOfStream."""
+        """Advance to the next image; return its time in seconds. Raises EndOfStream."""
 
     def retrieve(self) -> NDArray[np.uint8]:
-        """Make the picture grabbed last, BGR (H, W, 3)."""
+        """Decode the image grabbed last, BGR (H, W, 3)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """Which source: exactly one of the first five."""
+    """Choice of a source: exactly one of the first five."""
 
     cam: str | None = None  # index, or (part of) a name
     video: Path | None = None
     url: str | None = None
     images: Path | None = None
     demo: bool = False
-    width: int = 1280  # pixels, asked of a camera; what it really gives is logged
+    width: int = 1280  # pixels, requested of a camera; the actual size is logged
     height: int = 720
-    fps: float | None = None  # Hz, asked of a camera (30 unless told); the rate of a folder of images
+    fps: float | None = None  # Hz, requested of a camera (default 30); the rate of a folder of images

@@ -1,4 +1,4 @@
-"""A network camera: MJPEG over HTTP, or RTSP, read by FFmpeg with a bound on how long it may block."""
+"""Reads a network camera (MJPEG over HTTP, or RTSP) with FFmpeg and bounded blocking."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _SCHEMES = ("http", "https", "rtsp", "rtsps")
 _ASK_TIMEOUT_S = 1.5
 _OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 _CONFINED = {
-    "rtsp_transport": "tcp",  # OpenCV's own default, which giving options takes away
+    "rtsp_transport": "tcp",  # OpenCV's default, which setting options removes
     "max_redirects": "0",
-    # No playlists (HLS, DASH, ffconcat), since they name addresses elsewhere.
+    # No playlists (HLS, DASH, ffconcat), because they refer to other addresses.
     "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe,rtsp,mpegts,flv,h264,hevc,matroska,webm,mov,mp4,avi,asf,ogg,mpeg",
 }
 
 
 class UrlSource(LiveSource):
-    """Pictures from a network camera. The time stamp is taken when FFmpeg hands over the decoded picture."""
+    """Images from a network camera. The time stamp is taken when FFmpeg delivers the decoded image."""
 
     def __init__(self, url: str, *, read_timeout_s: float = READ_TIMEOUT_S) -> None:
         try:
@@ -43,21 +43,21 @@ class UrlSource(LiveSource):
         super().__init__()
         self._url = url
         self._read_timeout_s = read_timeout_s
-        # Without user and password: this goes into logs, messages and reports.
+        # Without user and password: this appears in logs, messages and reports.
         self.description = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self.fps: float | None = None  # what FFmpeg reports for MJPEG is a constant, not the camera's rate
+        self.fps: float | None = None  # FFmpeg reports a constant for MJPEG, not the camera's rate
 
     def open(self) -> None:
         url: str | None = self._url
         deadline = time.monotonic() + OPEN_TIMEOUT_S
         while url is not None and time.monotonic() < deadline:
             further = None
-            if url.startswith("rtsp"):  # there FFmpeg follows by itself, so ask before
+            if url.startswith("rtsp"):  # FFmpeg follows redirects of RTSP by itself, so check before
                 further = redirected(url, _ASK_TIMEOUT_S)
             if further is None and (capture := self._capture(url, deadline - time.monotonic())) is not None:
                 self._use(capture)
                 return
-            if url.startswith("http") and time.monotonic() < deadline:  # there it is told not to, so it gave up
+            if url.startswith("http") and time.monotonic() < deadline:  # FFmpeg does not follow these
                 further = redirected(url, _ASK_TIMEOUT_S)
             url = further
         raise SourceError(
@@ -73,7 +73,7 @@ class UrlSource(LiveSource):
                 [
                     *(cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, max(1, round(timeout_s * 1000))),
                     *(cv2.CAP_PROP_READ_TIMEOUT_MSEC, round(self._read_timeout_s * 1000)),
-                    # FFmpeg decodes video in as many threads as there are cores, and each holds a frame back.
+                    # FFmpeg decodes in as many threads as there are cores, and each holds a frame back.
                     *(cv2.CAP_PROP_N_THREADS, 1),
                 ],
             )
@@ -88,7 +88,7 @@ class UrlSource(LiveSource):
 
 @contextmanager
 def _ffmpeg_options() -> Iterator[None]:
-    """What OpenCV tells FFmpeg only by the environment. What a user set there wins: it comes last."""
+    """Set FFmpeg's options, which OpenCV reads from the environment only. The user's options come last and win."""
     before = os.environ.get(_OPTIONS)
     os.environ[_OPTIONS] = "|".join(f"{key};{value}" for key, value in _CONFINED.items()) + (
         f"|{before}" if before else ""

@@ -1,4 +1,4 @@
-"""A video file, with the times that its frames carry."""
+"""Reads a video file with the time stamps of its frames."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from realtime.capture.source import MAX_PIXELS, EndOfStream, SourceError
 logger = logging.getLogger(__name__)
 
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
-# By OpenCV's FFmpeg: what it is called, and the way out.
+# By OpenCV's FFmpeg name: the user's name and the remedy.
 _UNDECODED = {
     "av01": ("AV1", "ffmpeg -i {} -c:v libx264 copy.mp4"),
     "vvc1": ("VVC (H.266)", "ffmpeg -i {} -c:v libx264 copy.mp4"),
@@ -30,9 +30,9 @@ _TO_SDR = (
 
 
 class VideoSource:
-    """The frames of a file from first to last, as they are to be seen.
+    """Frames of a file from first to last, corrected for display.
 
-    Where the file ends early (a damaged tail), a warning says how many frames came; they are kept.
+    If the file ends early (a damaged tail), a warning reports the number of frames read.
     """
 
     is_live = False
@@ -45,7 +45,7 @@ class VideoSource:
         self._container = Container()
         self._presentation = Presentation()
         self._times = FrameTimes(None)
-        self._grabbed = False  # the first frame is, by `open`
+        self._grabbed = False  # `open` grabs the first frame
         self._frames_read = 0
         self._last_s = 0.0
 
@@ -100,7 +100,7 @@ class VideoSource:
             self._capture = None
 
     def _say(self, stored: tuple[int, int], shown: tuple[int, int]) -> None:
-        """Tell once what of the file a user may not expect."""
+        """Log once the properties of the file that a user may not expect."""
         quoted = shlex.quote(str(self._path))
         if self._presentation.mirrored:
             logger.warning(
@@ -118,7 +118,7 @@ class VideoSource:
             )
 
     def _warn_if_short(self) -> None:
-        """Containers promise too many frames (edit lists, longer sound, B-frames in AVI): that alone is no damage."""
+        """Warn about missing data. A shorter count alone is no damage: edit lists, longer sound, B-frames in AVI."""
         promised = self._capture.get(cv2.CAP_PROP_FRAME_COUNT) if self._capture is not None else 0.0
         known = np.isfinite(promised) and promised > 0
         if known and self._frames_read >= 0.95 * promised - 1:
@@ -133,7 +133,7 @@ class VideoSource:
 
 
 def _checked(path: Path) -> Container:
-    """What the container says. Raises SourceError where there is no file to read."""
+    """Read the container. Raises SourceError if there is no readable file."""
     try:
         if path.is_dir():
             raise SourceError(f"{path} is not a file: give a video, or --images for a folder of pictures")
