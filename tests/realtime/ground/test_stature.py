@@ -32,6 +32,7 @@ class Stander:
     scale: float
     x_m: float = 0.0
     ahead_m: float = 4.0
+    raised_m: float = 0.0  # above the floor
     stands: bool = True
     ankles_seen: float = 1.0
     knee_rad: float = 0.0
@@ -54,7 +55,7 @@ class Run:
         self.sole_m = -min(joints[0, :, 1].min(), points[0, :, 1].min())
 
     def estimate(self, who: Stander) -> Estimate:
-        root = np.array([who.x_m, who.scale * self.sole_m - self.camera_m, -who.ahead_m])
+        root = np.array([who.x_m, who.scale * self.sole_m + who.raised_m - self.camera_m, -who.ahead_m])
         place = root / who.scale * (1 + self.noise * self.rng.normal())
         R_cam_world = self.camera.R_world_cam.T
         rotmats = np.tile(np.eye(3, dtype=np.float32), (24, 1, 1))

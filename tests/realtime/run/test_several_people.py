@@ -1,8 +1,9 @@
-"""Two people of 1.55 and 1.90 m side by side, through estimator and solver: on one floor, as far apart as they are."""
+"""People of several heights, through estimator and solver: on one floor, as far apart as they are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -92,3 +93,28 @@ def test_a_child_who_comes_to_an_adult_moves_no_floor() -> None:
     assert frames[65].people[1].raw.joints[:, 1].min() < -0.5
     assert abs(feet_mm(frames[-1].people[1])) < 5
     assert np.linalg.norm(frames[-1].people[1].pose.joints[0] - frames[-1].people[0].pose.joints[0]) < 1.3
+
+
+class Moving(Told):
+    """Sees the feet move through the picture by two metres a second, so that nobody is held to stand."""
+
+    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+        moved_px = np.float32(2.0 * sighting.frame.t_capture) + np.zeros((33, 2), np.float32)
+        return tuple(
+            replace(each, person=replace(each.person, landmarks=replace(each.person.landmarks, image_px=moved_px)))
+            for each in super().estimate(sighting)
+        )
+
+
+@pytest.mark.parametrize("estimator", [Told, Moving], ids=["standing", "moving"])
+def test_of_three_people_at_different_heights_the_lowest_is_on_the_floor(estimator: type[Told]) -> None:
+    """15 cm apart. A floor that follows each person by itself comes to lie under the middle one."""
+    body = load_body("open").scaled_to_height(1.7)
+    raised_m = (0.15, 0.0, 0.30)
+    people = (Stander(k, 1.0, k - 1.0, raised_m=each) for k, each in enumerate(raised_m))
+    told = estimator(*((0.0, who) for who in people))
+    solver = Solver(told, SmoothingConfig("off"), World(body, CAMERA), heights_m=(1.7,) * 3)  # type: ignore[arg-type]
+    frames = [solver.solve(Sighting(Frame(PICTURE, k, k / 30), ()))[0] for k in range(90)]
+    sole_m = body.joints_template[:, 1].min() - body.landmark_rest[:, 1].min()
+    feet_m = [[person.raw.joints[:, 1].min() - sole_m for person in frame.people] for frame in frames[60:]]
+    np.testing.assert_allclose(feet_m, [raised_m] * 30, atol=0.01)
