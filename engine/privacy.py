@@ -1,9 +1,8 @@
-"""Keeps OpenVINO silent: importing this module first makes `import openvino` send nothing.
+"""Disables OpenVINO's telemetry: after importing this module, `import openvino` sends nothing.
 
-`import openvino` itself reports the import to Google Analytics through the package openvino-telemetry,
-from a forked child process, and writes an identifier to ~/intel, unless the user has opted out. OpenVINO works
-without that package and then uses a stub of its own, so it is enough to make it look as if it were not installed.
-Every module that imports openvino imports this one first.
+`import openvino` reports itself to Google Analytics through the package openvino-telemetry, from a forked process, and
+writes an identifier to ~/intel, unless the user has opted out. OpenVINO works without that package, so this module
+hides it. Every module that imports openvino imports this one first.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Random weights in the released TokenHMR layout: to measure a machine, or to try an engine, before registering.
+"""Writes random weights in the released TokenHMR layout, to measure a machine before registering.
 
     python -m engine.random_checkpoint --out DIR
 
-Writes DIR/random.ckpt (2.7 GB) and DIR/tokenizer.pth. What such a network answers means nothing.
+Writes DIR/random.ckpt (2.7 GB) and DIR/tokenizer.pth. The outputs of such a network are meaningless.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from engine.command import command
 from engine.tokenhmr.network import TokenHMR, TokenHmrConfig
 from engine.tokenhmr.released_files import released_key, tokenhmr_names, tokenizer_names
 
-_GAINS = {  # of heads, so that poses stay moderate and one code of a token leads, as in a trained network
+_GAINS = {  # of heads, so that poses stay moderate and one code of a token dominates, as in a trained network
     "heads.global_orient": 0.3,
     "heads.hands": 0.3,
     "heads.betas": 0.5,
@@ -30,9 +30,9 @@ _GAINS = {  # of heads, so that poses stay moderate and one code of a token lead
 
 
 def random_state_dicts(config: TokenHmrConfig, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The released state dicts of a checkpoint and of a tokenizer of these sizes.
+    """Generate the released state dicts of a checkpoint and of a tokenizer of these sizes.
 
-    Weights keep the size of what passes through them, so that answers depend on the image as a trained network's do.
+    Weights preserve the scale of activations, so that outputs depend on the image as in a trained network.
     """
     generator = torch.Generator().manual_seed(seed)
     with torch.device("meta"):

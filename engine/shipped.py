@@ -1,8 +1,8 @@
-"""The files that ship in assets/, each compared with its SHA-256 before it is used: a flipped byte would run silently.
+"""Verifies the files in assets/ by SHA-256 before use, because a flipped byte would not raise an error.
 
     python -m engine.shipped
 
-notes the sums again, after a file was made anew.
+updates the sums after a file was replaced.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _MEND = "restore it (git checkout -- assets); where it was made anew: python -m 
 
 
 class ShippedFileError(EngineError):
-    """A shipped file that is missing, or is not what was shipped."""
+    """Shipped file that is missing or damaged."""
 
 
 def checked(path: Path, folder: Path = ASSETS) -> Path:
-    """`path`, which is as it was shipped if it lies in `folder`. Raises ShippedFileError; 15 ms for the largest."""
+    """Verify `path` if it lies in `folder`, and return it. Raises ShippedFileError; 15 ms for the largest file."""
     if path.parent != folder:
         return path
     try:
@@ -39,7 +39,7 @@ def checked(path: Path, folder: Path = ASSETS) -> Path:
 
 
 def sums() -> dict[str, str]:
-    """The SHA-256 of every file that is used, by name."""
+    """Return the SHA-256 of every used file, by name."""
     names = sorted(path.name for path in ASSETS.iterdir() if path.suffix in (".npz", ".onnx", ".safetensors"))
     return {name: hashlib.sha256((ASSETS / name).read_bytes()).hexdigest() for name in names}
 
@@ -51,7 +51,7 @@ def _sha256(path: Path, changed_ns: int) -> str:
 
 @command("engine.shipped")
 def main() -> int:
-    """Note the sums of the shipped files."""
+    """Write the sums of the shipped files."""
     SUMS.write_text(json.dumps(sums(), indent=2) + "\n", encoding="utf-8")
     return 0
 

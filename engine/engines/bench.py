@@ -1,10 +1,10 @@
-"""Measures an engine's speed on this device: where the time goes, and the distance from the device's limit.
+"""Measures an engine's speed on this device: time by stage, and the distance from the device's limit.
 
     python -m engine.bench --engine DIR [--engine DIR] [--batch 1,2,4]
 
-For each engine and batch: median and p95 of crop, network, decode (of smoothed tokens) and all of it; beside them
-torch eager in fp32 on the same device, with random weights of the same sizes. The floor is what the arithmetic and the
-bytes need at the device's peaks, which are measured in the same run; `of floor` is the network's median over it.
+Prints for each engine and batch the median and p95 of crop, network, decode (of smoothed tokens) and their sum. Torch
+eager in fp32 with random weights of the same sizes is the comparison. The floor is the minimum time for arithmetic and
+bytes at the device's peaks, which the same run measures; `of floor` is the network's median over it.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from engine.tokenhmr.precision import PRECISIONS
 
 _PICTURE = (720, 1280, 3)
 _WARM_UP = 2
-_MATRIX = 4096  # rows and columns of the product that the arithmetic peak is measured with, on a GPU
+_MATRIX = 4096  # rows and columns of the matrix product that measures a GPU's arithmetic peak
 _MATRIX_CPU = 1536
 _COPY_BYTES = 1 << 28
 _PEAK_RUNS = 8
@@ -44,13 +44,15 @@ _PEAK_RUNS = 8
 
 @dataclass(frozen=True)
 class Times:
+    """Durations of one stage."""
+
     median_ms: float
     p95_ms: float
 
 
 @dataclass(frozen=True)
 class Peaks:
-    """What the device reached here: in a large product, and in copying memory (bytes read and written)."""
+    """Peaks measured on this device: a large product, and copying memory (bytes read and written)."""
 
     flops_per_s: float
     bytes_per_s: float
@@ -58,7 +60,7 @@ class Peaks:
 
 @dataclass(frozen=True)
 class Row:
-    """One engine, or torch eager, at one batch size."""
+    """Result of one engine, or of torch eager, at one batch size."""
 
     what: str
     batch: int
@@ -67,13 +69,13 @@ class Row:
     decode: Times
     whole: Times
     weights_mb: float
-    activations_mb: float  # alive at once, from the sizes
+    activations_mb: float  # alive at the same time, from the sizes
     floor_ms: float
     of_floor: float
 
 
 def measure(function: Callable[[], Any], runs: int) -> Times:
-    """Median and 95th percentile over `runs` calls, after a warm-up."""
+    """Measure the median and 95th percentile over `runs` calls, after a warm-up."""
     for _ in range(_WARM_UP):
         function()
     laps_ms = []
@@ -85,7 +87,7 @@ def measure(function: Callable[[], Any], runs: int) -> Times:
 
 
 def bench_rows(what: str, engine: PoseEngine, batches: list[int], runs: int, peaks: Peaks) -> list[Row]:
-    """Time an engine's stages on a picture of noise with so many people."""
+    """Time an engine's stages on a noise image, for each number of people."""
     picture = np.random.default_rng(0).integers(0, 255, _PICTURE, np.uint8)
     cost = network_cost(_config(engine))
     itemsize = PRECISIONS[engine.manifest.precision].itemsize
@@ -118,7 +120,7 @@ def _whole(engine: PoseEngine, picture: NDArray[np.uint8], boxes: list[Array]) -
 
 
 def eager_engine(like: PoseEngine) -> PoseEngine:
-    """Plain torch in fp32, every operation by itself, nothing folded: random weights of the engine's sizes."""
+    """Build plain torch in fp32, nothing fused or folded, with random weights of the engine's sizes."""
     device = torch.device("cuda" if like.device.architecture else "cpu")
     with device:
         network = TokenHMR(_config(like)).eval().requires_grad_(False)
@@ -129,7 +131,7 @@ def eager_engine(like: PoseEngine) -> PoseEngine:
 
 
 class _Network:
-    """See `engine.engines.backends.base.Session`."""
+    """Implementation of `engine.engines.backends.base.Session`."""
 
     def __init__(self, network: TokenHMR) -> None:
         self._network = network
@@ -142,7 +144,7 @@ class _Network:
         return {name: part.cpu().numpy() for name, part in zip(Answer._fields, answers, strict=True)}
 
     def close(self) -> None:
-        """Memory goes with the object."""
+        """Do nothing: memory is freed with the object."""
 
 
 class _Decoder(_Network):
@@ -153,7 +155,7 @@ class _Decoder(_Network):
 
 
 def measure_peaks(precision: str, on_gpu: bool) -> Peaks:
-    """The device's reach in this precision: the best of a few large products and copies."""
+    """Measure the device's peaks in this precision: the best of a few large products and copies."""
     device = torch.device("cuda" if on_gpu else "cpu")
     side = _MATRIX if on_gpu else _MATRIX_CPU
     a = torch.randn(side, side, device=device).to(PRECISIONS[precision])

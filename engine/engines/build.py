@@ -1,9 +1,9 @@
-"""Build an engine from the released files.
+"""Builds an engine from the released files.
 
     python -m engine.build --checkpoint F --tokenizer F --backend tensorrt-rtx --precision fp16 --out DIR
 
-The folder holds the engine, manifest.json (what it was built from and for), reference.npz (torch's answers on fixed
-inputs) and, for each device that it was checked on, its parity in parity.json.
+The folder holds the engine, manifest.json (its sources and target), reference.npz (torch's outputs for fixed inputs)
+and parity.json (the differences to torch on each tested device).
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ from engine.tokenhmr.precision import PRECISIONS
 logger = logging.getLogger(__name__)
 
 _PACKAGES = ("torch", "onnx", "onnxscript", "openvino", "tensorrt-rtx", "tensorrt", "torch2trt")
-_SCRATCH = 1.3  # what a device needs beside weights and the largest activations
+_SCRATCH = 1.3  # memory of a device in addition to weights and the largest activations
 
 
 def build(checkpoint: Path, tokenizer: Path, backend_name: str, out: Path, request: BuildRequest) -> Parity | None:
-    """Build, check and install an engine; returns its parity with torch, or None where this machine cannot run it.
+    """Build, check and install an engine; return its parity with torch, or None if this machine cannot run it.
 
-    Raises EngineError for bad input, and for an engine past the tolerance, which is then not installed.
+    Raises EngineError for bad input, and for an engine beyond the tolerance, which is then not installed.
     """
     if not 1 <= request.max_batch <= MAX_BATCH:
         raise EngineError(f"--batch takes 1 to {MAX_BATCH} people, not {request.max_batch}")
@@ -105,7 +105,7 @@ def _versions() -> dict[str, str]:
         try:
             found[package] = metadata.version(package)
         except metadata.PackageNotFoundError:
-            continue  # not needed for every backend
+            continue  # not needed by every backend
     return found
 
 

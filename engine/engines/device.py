@@ -1,4 +1,4 @@
-"""The words for what an engine runs on."""
+"""Describes the device on which an engine runs."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Device:
-    """What a backend would run on here."""
+    """Device that a backend would use on this machine."""
 
     name: str
     architecture: str = ""  # of a GPU, such as SM89
-    versions: Mapping[str, str] = field(default_factory=dict)  # of what a built engine depends on
+    versions: Mapping[str, str] = field(default_factory=dict)  # of the software that a built engine depends on
 
     def fingerprint(self) -> str:
-        """What a parity check holds for."""
+        """Return the key under which a parity check is stored."""
         return ", ".join([self.name, *(f"{name} {version}" for name, version in sorted(self.versions.items()))])

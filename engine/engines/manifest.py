@@ -1,4 +1,4 @@
-"""The manifest of an engine folder: its sources, its builder and its target device."""
+"""Reads and writes the manifest of an engine folder: its sources, its builder and its target device."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _CHUNK = 1 << 22
 
 @dataclass(frozen=True)
 class Manifest:
-    """The content of manifest.json. Hashes are SHA-256, in hexadecimal."""
+    """Content of manifest.json. Hashes are SHA-256, in hexadecimal."""
 
     version: int
     backend: str
     precision: str
     max_batch: int
-    targets: tuple[str, ...]  # GPU architectures that it runs on; none: it does not depend on them
-    device: str  # that it was built on; empty: on a machine without
+    targets: tuple[str, ...]  # GPU architectures that it runs on; empty: any
+    device: str  # of the build; empty: a machine without
     versions: dict[str, str]  # of the software that built it
     inputs: dict[str, str]  # the user's files, name -> hash
     tokens: int
@@ -52,7 +52,7 @@ class Manifest:
         (folder / FILE).write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
     def rebuild_hint(self, target: str = "") -> str:
-        """The command that mends an engine which does not fit."""
+        """Return the command that rebuilds the engine for this device."""
         checkpoint, tokenizer = self.inputs
         targets = f" --targets {','.join(sorted({*self.targets, target}))}" if target else ""
         return (
@@ -61,7 +61,7 @@ class Manifest:
         )
 
     def require_memory(self, device_name: str, free_bytes: int) -> None:
-        """Raises EngineError where the device has less memory free than the engine needs."""
+        """Raise EngineError if the device has less free memory than the engine needs."""
         if free_bytes < self.memory_bytes:
             raise EngineError(
                 f"{device_name} has {free_bytes / 1e9:.1f} GB free and the engine needs "
@@ -69,16 +69,16 @@ class Manifest:
             )
 
     def require_version(self, device: Device, package: str) -> None:
-        """Raises EngineError where the package is of another version than the one that built the engine."""
+        """Raise EngineError if the package's version differs from that of the build."""
         built, here = self.versions.get(package), device.versions[package]
         if built != here:
             raise EngineError(f"the engine was built by {package} {built}, here is {here}: {self.rebuild_hint()}")
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """The manifest of an engine folder, its files checked against it.
+    """Read the manifest of an engine folder and verify the files' hashes.
 
-    Raises EngineError where the folder is no engine, is of another version of this program, or was changed.
+    Raises EngineError if the folder is no engine, is of another program version, or was changed.
     """
     path = folder / FILE
     try:
@@ -111,11 +111,12 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def hashes(folder: Path) -> Mapping[str, str]:
-    """Every file of the folder with its hash."""
+    """Hash every file of the folder."""
     return {path.name: sha256(path) for path in sorted(folder.iterdir()) if path.is_file()}
 
 
 def sha256(path: Path) -> str:
+    """Hash a file; return SHA-256 in hexadecimal."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_CHUNK):

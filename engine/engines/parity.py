@@ -1,7 +1,7 @@
-"""Compares an engine with torch in fp32 on fixed inputs, before it is used on a device.
+"""Compares an engine with torch in fp32 on fixed inputs, before its first use on a device.
 
-torch's answers lie in the engine's folder, so the check needs no torch, and an engine that was built on one machine is
-checked on the next.
+torch's outputs are stored in the engine's folder. So the check needs no torch, and an engine that was built on one
+machine is checked on the next.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ logger = logging.getLogger(__name__)
 Array = NDArray[np.float32]
 
 FILE = "reference.npz"
-REPORTS = "parity.json"  # not among the manifest's files: every device adds its own check
+REPORTS = "parity.json"  # not in the manifest: every device adds its own check
 NUM_IMAGES = 4
 _SIDE = 256
 _MEAN, _STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Answer(NamedTuple):
-    """What an engine says of a batch of crops."""
+    """Outputs of an engine for a batch of crops."""
 
     token_probabilities: Array  # (B, T, K)
     global_orient: Array  # (B, 1, 3, 3)
@@ -48,12 +48,14 @@ class Answer(NamedTuple):
 
     @property
     def rotmats(self) -> Array:
-        """(B, 24, 3, 3)"""
+        """Rotations of all joints, (B, 24, 3, 3)."""
         return np.concatenate((self.global_orient, self.body_pose), axis=1)
 
 
 @dataclass(frozen=True)
 class Tolerance:
+    """Limits of the difference to torch."""
+
     token_agreement: float  # at least
     rotation_deg: float  # at most, of any joint
     joint_mm: float  # at most, of any joint
@@ -68,17 +70,18 @@ TOLERANCES = {
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an engine is from torch in fp32. Joints are those of the free body, their pelvis at one place."""
+    """Difference between an engine and torch in fp32. Joints are those of the free body, aligned at the pelvis."""
 
     token_agreement: float  # share of tokens with the same most likely code
     rotation_deg_mean: float
     rotation_deg_max: float
     joint_mm_mean: float
     joint_mm_max: float
-    decoder_deg_max: float  # of the graph that decodes smoothed tokens, fed with torch's probabilities
+    decoder_deg_max: float  # of the decoder graph, with torch's probabilities as input
     finite: bool
 
     def within(self, tolerance: Tolerance) -> bool:
+        """Tell whether all differences are within the tolerance."""
         return (
             self.finite
             and self.token_agreement >= tolerance.token_agreement
@@ -87,6 +90,7 @@ class Parity:
         )
 
     def in_words(self) -> str:
+        """Summarise the differences in one line."""
         if not self.finite:
             return "some answers are not finite"
         return (
@@ -97,7 +101,7 @@ class Parity:
 
 
 def parity_reports(folder: Path) -> dict[str, Parity]:
-    """The checks that an engine passed, by device. A damaged file counts as none: the engine is checked again."""
+    """Read the passed checks of an engine, by device. A damaged file counts as empty: the engine is checked again."""
     path = folder / REPORTS
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -112,7 +116,7 @@ def parity_reports(folder: Path) -> dict[str, Parity]:
 
 
 def add_report(folder: Path, key: str, parity: Parity) -> None:
-    """Note a check that was passed, in one step. Raises OSError where the folder cannot be written to."""
+    """Add a passed check atomically. Raises OSError if the folder is not writable."""
     reports = {**parity_reports(folder), key: parity}
     content = {device: asdict(report) for device, report in reports.items()}
     with whole_file(folder / REPORTS) as file:
@@ -120,7 +124,7 @@ def add_report(folder: Path, key: str, parity: Parity) -> None:
 
 
 def fixed_images(count: int = NUM_IMAGES) -> Array:
-    """Pictures that are the same everywhere and unlike each other: (count, 3, 256, 256), normalised as crops are."""
+    """Generate fixed, distinct images: (count, 3, 256, 256), normalised as crops are."""
     rng = np.random.default_rng(20240617)
     pixels = np.zeros((count, _SIDE, _SIDE, 3), np.float32)
     for cells, share in ((4, 0.5), (16, 0.3), (64, 0.2)):  # coarse to fine, as in photographs
@@ -130,7 +134,7 @@ def fixed_images(count: int = NUM_IMAGES) -> Array:
 
 
 def write_reference(network: TokenHMR, path: Path) -> None:
-    """Ask torch in fp32, one picture at a time, and keep its answers."""
+    """Run torch in fp32, one image at a time, and store its outputs."""
     import torch
 
     answers = []
@@ -144,7 +148,7 @@ def write_reference(network: TokenHMR, path: Path) -> None:
 
 
 def check(infer: Callable[[Array], Answer], decode: Callable[[Array], Array], reference: Path) -> Parity:
-    """Compare an engine's two functions with the answers kept in the file `reference`."""
+    """Compare an engine's two functions with the outputs in the file `reference`."""
     try:
         with NpzFile(reference) as kept:
             expected = Answer(*(kept.read(name) for name in Answer._fields))
@@ -154,7 +158,7 @@ def check(infer: Callable[[Array], Answer], decode: Callable[[Array], Array], re
 
 
 def compare(answer: Answer, decoded: Array, expected: Answer) -> Parity:
-    """decoded (B, 21, 3, 3): body rotations from the expected probabilities by the engine's decoder."""
+    """Compare outputs; decoded (B, 21, 3, 3) are the body rotations by the engine's decoder from `expected`."""
     finite = all(bool(np.isfinite(part).all()) for part in (*answer, decoded))
     angles = _angles_deg(answer.rotmats, expected.rotmats)
     offsets = _joints(answer.rotmats) - _joints(expected.rotmats)

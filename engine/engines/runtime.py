@@ -1,4 +1,4 @@
-"""Running an engine: a folder in, numbers out, on the backend that it was built for. No torch, unless that is torch."""
+"""Loads and runs an engine on its backend. Imports torch only if that is the backend."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class PoseEngine:
 
     @property
     def backend(self) -> str:
-        """What really runs, such as "tensorrt-rtx fp16 NVIDIA GeForce RTX 4090"."""
+        """Description of the device in use, such as "tensorrt-rtx fp16 NVIDIA GeForce RTX 4090"."""
         return f"{self.manifest.backend} {self.manifest.precision} {self.device.name}"
 
     def infer(self, images: Array) -> Answer:
-        """images (B, 3, 256, 256), normalised as `tokenhmr_crop` does; any B, in batches of what the engine takes."""
+        """Run on images (B, 3, 256, 256), normalised as by `tokenhmr_crop`; any B, split into the engine's batches."""
         network, size = self._sessions[NETWORK], self.manifest.max_batch
         parts = [network.run({"images": images[i : i + size]}) for i in range(0, len(images), size)]
         return Answer(*(np.concatenate([part[name] for part in parts]) for name in Answer._fields))
 
     def decode(self, token_probabilities: Array) -> Array:
-        """(B, T, K) -> local rotations of joints 1..21, (B, 21, 3, 3)."""
+        """Decode (B, T, K) to local rotations of joints 1..21, (B, 21, 3, 3)."""
         decoder, size = self._sessions[DECODER], self.manifest.max_batch
         return np.concatenate(
             [
@@ -57,11 +57,11 @@ class PoseEngine:
 
 
 def load_engine(folder: Path | str) -> PoseEngine:
-    """The engine in a folder that `python -m engine.build` made, checked for this machine.
+    """Load an engine of `python -m engine.build` and check that it fits this machine.
 
-    The first time that it meets a device, its answers are compared with torch's; past the tolerance it is refused.
-    Raises EngineError for a folder that is no engine or was changed, an engine of another device or version, too
-    little GPU memory, or one that is not the network that it was built from.
+    On a new device its outputs are compared with torch's; beyond the tolerance it is refused. Raises EngineError for a
+    folder that is no engine or was changed, an engine of another device or version, too little GPU memory, or a network
+    that differs from its source.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

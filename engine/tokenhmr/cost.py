@@ -1,4 +1,4 @@
-"""Lower bounds of TokenHMR's cost: arithmetic, weights and intermediate results, from its sizes alone."""
+"""Computes lower bounds of TokenHMR's cost from its sizes: arithmetic, weights and activations."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _CROP_NUMBERS = 3 * 256 * 256
 
 @dataclass(frozen=True)
 class Cost:
-    """For one person."""
+    """Cost for one person."""
 
-    flops: int  # two for each multiplication with its addition, of products and convolutions
-    activation_numbers: int  # that are alive at once, at the widest place of a block, inputs and answers included
+    flops: int  # two for each multiply-add of products and convolutions
+    activation_numbers: int  # alive at the same time, at the widest place of a block, inputs and outputs included
 
 
 def network_cost(config: TokenHmrConfig) -> Cost:
-    """The whole network with its constant parts folded, as engines run it."""
+    """Compute the cost of the whole network with its constant parts folded, as engines run it."""
     vit, decoder, head = config.vit, config.decoder, config.head
     patches = vit.num_patches
     embed = patches * vit.dim * 3 * vit.patch**2
@@ -40,7 +40,7 @@ def network_cost(config: TokenHmrConfig) -> Cost:
 
 
 def decoder_cost(config: TokenHmrConfig) -> Cost:
-    """Token probabilities to rotations alone."""
+    """Compute the cost from token probabilities to rotations."""
     head, width = config.head, config.tokenizer.width
     return Cost(2 * _decoder_macs(config), head.tokens * (head.codes + 3 * width))
 

@@ -1,8 +1,8 @@
-"""The picture of one person that the TokenHMR network takes, made as the released image demo makes it.
+"""Crops one person for the TokenHMR network, exactly as the released image demo does.
 
 The box grows to the aspect 192:256 about its centre; the square on the longer side (always the height) is scaled to
-256 x 256. Boxes over 563 pixels are smoothed first against aliasing. The network itself looks at the middle 192
-columns. Boxes are continuous with integer coordinates at pixel centres, as the demo has them.
+256 x 256. Boxes over 563 pixels are first smoothed against aliasing. The network uses the middle 192 columns. Boxes
+are continuous with integer coordinates at pixel centres, as in the demo.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ STD = 255.0 * np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
 
 
 def crop_square(box_xyxy: ArrayLike) -> tuple[NDArray[np.float32], float]:
-    """Centre (2,) and side, in pixels, of the square that is cropped for a box.
+    """Return the centre (2,) and side, in pixels, of the square crop for a box.
 
     Raises ValueError unless the box is four finite numbers with x1 < x2 and y1 < y2.
     """
@@ -32,13 +32,13 @@ def crop_square(box_xyxy: ArrayLike) -> tuple[NDArray[np.float32], float]:
 
 
 def tokenhmr_crop(image_bgr: NDArray[np.uint8], box_xyxy: ArrayLike) -> NDArray[np.float32]:
-    """(3, 256, 256) ImageNet-normalised RGB of the person in `box_xyxy` (pixels) of the (H, W, 3) picture.
+    """Crop the person in `box_xyxy` (pixels) of the (H, W, 3) image to (3, 256, 256) ImageNet-normalised RGB.
 
-    What lies outside of the picture is black. Raises ValueError on a bad box.
+    Pixels outside of the image are black. Raises ValueError on a bad box.
     """
     center, side = crop_square(box_xyxy)
     M = _to_crop(center, side)
-    downsampling = side / SIDE / 2  # the demo halves it, so it smooths less than aliasing asks for
+    downsampling = side / SIDE / 2  # the demo halves it, so it smooths less than needed against aliasing
     patch: NDArray = image_bgr
     if downsampling > 1.1:
         patch, origin = _smoothed(image_bgr, center, side, sigma=(downsampling - 1) / 2)
@@ -54,7 +54,7 @@ def tokenhmr_crop(image_bgr: NDArray[np.uint8], box_xyxy: ArrayLike) -> NDArray[
 
 
 def tokenhmr_crops(image_bgr: NDArray[np.uint8], boxes_xyxy: Sequence[ArrayLike]) -> NDArray[np.float32]:
-    """(N, 3, 256, 256): `tokenhmr_crop` for each of N boxes."""
+    """Crop each of N boxes with `tokenhmr_crop`: (N, 3, 256, 256)."""
     crops = np.empty((len(boxes_xyxy), 3, SIDE, SIDE), np.float32)
     for crop, box in zip(crops, boxes_xyxy, strict=True):
         crop[:] = tokenhmr_crop(image_bgr, box)
@@ -62,7 +62,7 @@ def tokenhmr_crops(image_bgr: NDArray[np.uint8], boxes_xyxy: Sequence[ArrayLike]
 
 
 def _to_crop(center: NDArray[np.float32], side: float) -> NDArray[np.float64]:
-    """(2, 3) from picture to crop pixels, from three float32 points: the demo's rounding is then ours."""
+    """Compute the (2, 3) map from image to crop pixels from three float32 points, with the demo's rounding."""
     half = np.float32(side / 2)
     source = np.stack([center, center + np.array([0, half]), center + np.array([half, 0])]).astype(np.float32)
     target = np.array([[SIDE / 2, SIDE / 2], [SIDE / 2, SIDE], [SIDE, SIDE / 2]], np.float32)
@@ -72,14 +72,15 @@ def _to_crop(center: NDArray[np.float32], side: float) -> NDArray[np.float64]:
 def _smoothed(
     image_bgr: NDArray[np.uint8], center: NDArray[np.float32], side: float, sigma: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The part of the picture that the crop needs, smoothed by a Gaussian cut at 4 sigma with the picture's edge
-    repeated outwards, and the part's origin (x, y). The demo smooths the whole picture; the crop is the same.
+    """Smooth the part of the image that the crop needs; return it and its origin (x, y).
 
-    The part is float64 as in the demo, because OpenCV's warp interpolates that type more coarsely than others.
+    The Gaussian is cut at 4 sigma and the image's edge is repeated outwards. The demo smooths the whole image, with the
+    same crop. The part is float64 as in the demo, because OpenCV's warp interpolates that type more coarsely than
+    others.
     """
     height, width = image_bgr.shape[:2]
     reach = int(4 * sigma + 0.5)
-    margin = reach + 2  # and the neighbours that interpolation touches
+    margin = reach + 2  # plus the neighbours that interpolation reads
     low = np.floor(center - side / 2).astype(int) - margin
     high = np.ceil(center + side / 2).astype(int) + margin + 1
     x1, y1 = np.clip(low, 0, (width, height))

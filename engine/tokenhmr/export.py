@@ -1,4 +1,4 @@
-"""TokenHMR as two ONNX graphs, precision and all: what every engine but torch's is built from.
+"""Exports TokenHMR as two ONNX graphs with explicit precision, the source of all engines except torch's.
 
 `network`: images -> `TokenHmrEngineOutput`, from crops to rotations in one call. `decoder`: token probabilities ->
 body rotations, for tokens that were smoothed over time. Opset 20, weights beside the graphs as external data.
@@ -25,9 +25,9 @@ OPSET = 20
 
 
 def export(network: EngineNetwork, folder: Path, *, max_batch: int) -> dict[str, Path]:
-    """Write `network.onnx` and `decoder.onnx` into the folder, for batches of 1 to max_batch; their paths by name.
+    """Write `network.onnx` and `decoder.onnx` for batches of 1 to max_batch; return their paths by name.
 
-    Spells the network's attention out, in place.
+    Replaces the network's fused attention in place.
     """
     spell_out_attention(network)
     head = network.network.config.head
@@ -66,7 +66,7 @@ def _export(module: nn.Module, shapes: GraphShapes, path: Path, max_batch: int) 
 
 @contextmanager
 def _quiet_exporter() -> Iterator[None]:
-    """Without the exporter's own deprecation warnings and its notes on every node that it folds."""
+    """Suppress the exporter's own deprecation warnings and its messages about folded nodes."""
     loggers = [logging.getLogger(name) for name in ("onnxscript", "onnx_ir", "torch.onnx")]
     levels = [each.level for each in loggers]
     for each in loggers:

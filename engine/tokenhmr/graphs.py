@@ -1,4 +1,4 @@
-"""The two graphs of an engine by name, and the shapes that they take and give. No torch: engines run without it."""
+"""Names and shapes of an engine's two graphs, without torch."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from engine.body.skeleton import NUM_BODY_JOINTS
 
-CROP_SIZE = 256  # pixels, of the square crops; the backbone sees their middle
+CROP_SIZE = 256  # pixels, of the square crops; the backbone uses their middle
 NETWORK, DECODER = "network", "decoder"
 GRAPHS = (NETWORK, DECODER)
 
@@ -21,7 +21,7 @@ class GraphShapes:
 
 
 def graph_shapes(tokens: int, codes: int) -> dict[str, GraphShapes]:
-    """`network` goes from crops to rotations, `decoder` from token probabilities, smoothed or not, to rotations."""
+    """Return the shapes of `network` (crops to rotations) and `decoder` (token probabilities to rotations)."""
     probabilities = {"token_probabilities": (tokens, codes)}
     pose = {"global_orient": (1, 3, 3), "body_pose": (23, 3, 3), "betas": (10,), "cam": (3,)}
     return {

@@ -1,7 +1,7 @@
-"""TokenHMR (CVPR 2024, figure 3b): a crop of a person to SMPL's pose, shape and a weak-perspective camera.
+"""TokenHMR (CVPR 2024, figure 3b): predicts SMPL's pose, shape and a weak-perspective camera from a person's crop.
 
 crop -> vision transformer -> one-query decoder -> { token logits -> softmax x codebook -> tokenizer's decoder -> 21
-body rotations; linear heads -> root and hand rotations, shape, camera }. Everything is predicted relative to a mean.
+body rotations; linear heads -> root and hand rotations, shape, camera }. All outputs are relative to a mean.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ class TokenHmrConfig:
 
 
 class TokenHmrOutput(NamedTuple):
-    """Batched over people. Rotations are local matrices in SMPL's order."""
+    """Output for a batch of people. Rotations are local matrices in SMPL's joint order."""
 
     token_logits: Tensor  # (B, T, K): 160 tokens over 2048 codes
-    body_pose_6d: Tensor  # (B, 21, 6) the tokenizer decoder's output, before the mean pose is added
+    body_pose_6d: Tensor  # (B, 21, 6) the tokenizer decoder's output, without the mean pose
     global_orient: Tensor  # (B, 1, 3, 3) the root in the camera frame
     body_pose: Tensor  # (B, 23, 3, 3) joints 1..23
     betas: Tensor  # (B, 10)
-    cam: Tensor  # (B, 3) scale and offset of the weak-perspective camera; engine.camera takes it to metres
+    cam: Tensor  # (B, 3) scale and offset of the weak-perspective camera; engine.camera converts it to metres
 
 
 class LinearHeads(nn.Module):
@@ -59,7 +59,7 @@ class LinearHeads(nn.Module):
 
 
 class TokenHMR(nn.Module):
-    """The whole network, in fp32. `engine.load_tokenhmr` makes one from the released files."""
+    """Whole network in fp32. `engine.load_tokenhmr` builds one from the released files."""
 
     init_body_pose: Tensor  # (1, 144) 6D of all 24 joints
     init_betas: Tensor  # (1, 10)
@@ -78,11 +78,11 @@ class TokenHMR(nn.Module):
         self.register_buffer("init_cam", torch.zeros(1, 3))
 
     def forward(self, images: Tensor) -> TokenHmrOutput:
-        """images (B, 3, 256, 256): square crops, ImageNet-normalised RGB."""
+        """Predict from images (B, 3, 256, 256): square crops, ImageNet-normalised RGB."""
         return self.from_patches(self.backbone(middle(images)))
 
     def from_patches(self, patches: Tensor) -> TokenHmrOutput:
-        """The backbone's features (B, N, dim)."""
+        """Predict from the backbone's features (B, N, dim)."""
         features = self.decoder(patches)
         logits = self.token_head(features)
         body_6d = self.body_6d(logits.softmax(-1))
@@ -99,24 +99,24 @@ class TokenHMR(nn.Module):
         )
 
     def body_6d(self, probabilities: Tensor) -> Tensor:
-        """Probabilities (B, T, K) over codes -> residual 6D (B, 21, 6) (TokenHMR, equation 7)."""
+        """Decode probabilities (B, T, K) over codes to residual 6D (B, 21, 6) (TokenHMR, equation 7)."""
         codebook = self.tokenizer.codebook
         return self.tokenizer.sixd_from_features(probabilities.to(codebook.dtype) @ codebook)
 
     def body_rotmats(self, probabilities: Tensor) -> Tensor:
-        """Probabilities (B, T, K) over codes -> the 21 body rotations (B, 21, 3, 3)."""
+        """Decode probabilities (B, T, K) over codes to the 21 body rotations (B, 21, 3, 3)."""
         mean = self.init_body_pose[:, _BODY].unflatten(1, (NUM_BODY_JOINTS, 6))
         return rotmat_from_6d(self.body_6d(probabilities) + mean)
 
 
 def middle(images: Tensor) -> Tensor:
-    """The part of square crops that the backbone sees: (B, 3, 256, 256) -> (B, 3, 256, 192)."""
+    """Crop square images to the columns that the backbone uses: (B, 3, 256, 256) -> (B, 3, 256, 192)."""
     border = (CROP_SIZE - IMAGE_SIZE[1]) // 2
     return images[..., border : CROP_SIZE - border]
 
 
 class TokenHmrEngineOutput(NamedTuple):
-    """What an engine answers with: as TokenHmrOutput, probabilities for logits. All fp32."""
+    """Output of an engine: TokenHmrOutput with probabilities for logits. All fp32."""
 
     token_probabilities: Tensor  # (B, T, K)
     global_orient: Tensor  # (B, 1, 3, 3)
@@ -126,7 +126,7 @@ class TokenHmrEngineOutput(NamedTuple):
 
 
 class EngineNetwork(nn.Module):
-    """TokenHMR as engines run it: constant parts folded, matrix work in `dtype`. Takes over and changes the network."""
+    """TokenHMR as engines run it: constant parts folded, matrix products in `dtype`. Modifies the given network."""
 
     def __init__(self, network: TokenHMR, dtype: torch.dtype) -> None:
         super().__init__()
@@ -143,12 +143,12 @@ class EngineNetwork(nn.Module):
 
 
 class TokenDecoder(nn.Module):
-    """The part after the codebook alone, for tokens that were smoothed over time."""
+    """Part after the codebook, for tokens that were smoothed over time."""
 
     def __init__(self, engine_network: EngineNetwork) -> None:
         super().__init__()
         self.network = engine_network.network
 
     def forward(self, token_probabilities: Tensor) -> Tensor:
-        """(B, T, K) -> local rotations of joints 1..21, (B, 21, 3, 3)."""
+        """Decode (B, T, K) to local rotations of joints 1..21, (B, 21, 3, 3)."""
         return self.network.body_rotmats(token_probabilities)

@@ -1,7 +1,7 @@
-"""TokenHMR's transformer decoder: one query that looks at the image features (TokenHMR, section 4.4; as in HMR2.0).
+"""TokenHMR's transformer decoder: one query attends to the image features (TokenHMR, section 4.4; as in HMR2.0).
 
-The query is a zero, embedded, so it is a constant of the checkpoint. A self-attention over a single token has nothing
-to choose from: its softmax is 1 and it is a linear map of the token's value.
+The query is an embedded zero, so a constant of the checkpoint. Self-attention over a single token is a linear map of
+the token's value, because its softmax is 1.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engine.tokenhmr.precision import Attend, LayerNorm, Linear
 
 @dataclass(frozen=True)
 class PoseDecoderConfig:
-    """The released sizes. inner_dim: of all heads together; context_dim: of the image features."""
+    """Released sizes. inner_dim: of all heads together; context_dim: of the image features."""
 
     depth: int = 6
     dim: int = 1024
@@ -32,16 +32,16 @@ class PoseDecoderConfig:
 
 
 class PoseDecoder(nn.Module):
-    """Image features (B, N, context_dim) -> the person's features (B, dim) fp32."""
+    """Map image features (B, N, context_dim) to the person's features (B, dim) fp32."""
 
     def __init__(self, config: PoseDecoderConfig) -> None:
         super().__init__()
-        self.embed_zero = Linear(1, config.dim)  # of a zero only the bias is left
+        self.embed_zero = Linear(1, config.dim)  # of a zero only the bias remains
         self.position = nn.Parameter(torch.zeros(1, 1, config.dim))
         self.layers = nn.ModuleList([DecoderLayer(config) for _ in range(config.depth)])
 
     def query(self) -> Tensor:
-        """The one query token (1, 1, dim), the same for every image."""
+        """Return the query token (1, 1, dim), the same for every image."""
         return self.embed_zero(self.position.new_zeros(1, 1, 1)) + self.position
 
     def forward(self, context: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ class PoseDecoder(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Three residual steps: the query with itself, the query with the image, the query alone."""
+    """Layer of three residual steps: self-attention, cross-attention, feed-forward."""
 
     def __init__(self, config: PoseDecoderConfig) -> None:
         super().__init__()
@@ -81,6 +81,8 @@ class LoneSelfAttention(nn.Module):
 
 
 class CrossAttention(nn.Module):
+    """Attention of the query to the image features."""
+
     def __init__(self, config: PoseDecoderConfig) -> None:
         super().__init__()
         self.heads = config.heads
@@ -94,13 +96,15 @@ class CrossAttention(nn.Module):
         return self.look(x, self.to_kv(context))
 
     def look(self, x: Tensor, keys_values: Tensor) -> Tensor:
-        """x (B, 1, dim) asks; keys_values (B, N, 2 inner_dim) are the projected image features."""
+        """Attend from x (B, 1, dim) to keys_values (B, N, 2 inner_dim), the projected image features."""
         k, v = keys_values.chunk(2, dim=-1)
         q, k, v = (t.unflatten(-1, (self.heads, -1)).transpose(1, 2) for t in (self.to_q(self.norm(x)), k, v))
         return self.to_out(self.attend(q, k, v).transpose(1, 2).flatten(2))
 
 
 class FeedForward(nn.Module):
+    """Layer norm and a two-layer MLP with GELU."""
+
     def __init__(self, config: PoseDecoderConfig) -> None:
         super().__init__()
         self.norm = LayerNorm(config.dim)
@@ -112,10 +116,10 @@ class FeedForward(nn.Module):
 
 
 class FoldedPoseDecoder(nn.Module):
-    """The same function with its constant parts worked out, for engines. Takes over the decoder's layers.
+    """Same function with its constant parts precomputed, for engines. Reuses the decoder's layers.
 
-    The query after the first self-attention is a constant; a lone self-attention is one matrix, out x value; the keys
-    and values of all layers come from the same features, so one product gives them all.
+    The query after the first self-attention is a constant. A lone self-attention is one matrix, out x value. The keys
+    and values of all layers come from the same features, so one product computes them all.
     """
 
     start: Tensor
@@ -136,7 +140,7 @@ class FoldedPoseDecoder(nn.Module):
 
     def forward(self, context: Tensor) -> Tensor:
         keys_values = self.to_kv(context).chunk(len(self.cross_attentions), dim=-1)
-        x = self.start.expand(context.shape[0], -1, -1)  # len() would fix the batch of a graph
+        x = self.start.expand(context.shape[0], -1, -1)  # len() would fix the graph's batch size
         for i, (cross_attention, feed_forward) in enumerate(
             zip(self.cross_attentions, self.feed_forwards, strict=True)
         ):

@@ -1,8 +1,8 @@
-"""Layers that keep to a precision: matrix work in the weights' own type, LayerNorm and softmax always in fp32.
+"""Layers with fixed precision: matrix products in the weights' type, LayerNorm and softmax always in fp32.
 
-In an fp32 network nothing here converts anything. `set_matrix_precision` turns one into a mixed network whose residual
-stream stays fp32, so that rounding does not pile up over the depth. The types are then part of the graph, and an
-exporter writes them down.
+In an fp32 network nothing here converts anything. `set_matrix_precision` makes it a mixed network whose residual
+stream stays fp32, so that rounding errors do not accumulate over the depth. The types are then part of the exported
+graph.
 """
 
 from __future__ import annotations
@@ -15,23 +15,23 @@ PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat
 
 
 class Linear(nn.Linear):
-    """A linear layer that takes any floating-point type and answers in its weights' type."""
+    """Linear layer for any floating-point input; its output has the weights' type."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x.to(self.weight.dtype), self.weight, self.bias)
 
 
 class LayerNorm(nn.LayerNorm):
-    """A layer norm whose arithmetic and answer are fp32 whatever comes in."""
+    """Layer norm whose arithmetic and output are fp32 for any input type."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.layer_norm(x.float(), self.normalized_shape, self.weight, self.bias, self.eps)
 
 
 class Attend(nn.Module):
-    """softmax(q k^T / sqrt(d)) v over (B, heads, N, d), softmax in fp32."""
+    """Compute softmax(q k^T / sqrt(d)) v over (B, heads, N, d), softmax in fp32."""
 
-    fused = True  # one kernel, which keeps its softmax in fp32 unasked; a graph for export has to spell it out
+    fused = True  # one kernel with an fp32 softmax; exported graphs need the separate operations
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         if self.fused:
@@ -41,14 +41,14 @@ class Attend(nn.Module):
 
 
 def set_matrix_precision(network: nn.Module, dtype: torch.dtype) -> None:
-    """Turn the weights of linear layers and convolutions to `dtype`, in place; everything else stays fp32."""
+    """Convert the weights of linear layers and convolutions to `dtype`, in place; all others stay fp32."""
     for module in network.modules():
         if isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)):
             module.to(dtype)
 
 
 def spell_out_attention(network: nn.Module) -> None:
-    """Make every attention a product, an fp32 softmax and a product, for exporters that would type a fused one."""
+    """Replace fused attention, which exporters would retype, by a product, an fp32 softmax and a product."""
     for module in network.modules():
         if isinstance(module, Attend):
             module.fused = False

@@ -1,7 +1,7 @@
-"""The released TokenHMR files: read without running anything in them, every key accounted for, or refused.
+"""Loads the released TokenHMR files without running code from them; every key must be known.
 
-Facts on the layout: docs/tokenhmr.md. Depth and widths follow from the shapes, so that small models of the same layout
-load too; head counts, which no shape tells, are the released ones.
+Details of the layout: docs/tokenhmr.md. Depth and widths follow from the shapes, so that small models of the same
+layout load too. Head counts, which do not follow from shapes, are the released ones.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ _WANTED = "give tokenhmr_model_latest.ckpt or another TokenHMR checkpoint"
 _WANTED_TOKENIZER = "give TokenHMR's tokenizer.pth"
 
 _LAYERS, _MIXERS = "smpl_head.transformer.transformer.layers.", "smpl_head.decpose.mixer_head."
-# The body model's buffers (the user gives a body of their own), a trained-against critic, a flag of the trainer.
+# The body model's buffers (the user provides the body), a discriminator of the training, a flag of the trainer.
 _IGNORED = ("smpl.", "discriminator.", "initialized")
 
 
 def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:
-    """The network in the released files, in evaluation mode, frozen, fp32. See `engine.load_tokenhmr`.
+    """Load the network from the released files, in evaluation mode, frozen, fp32. See `engine.load_tokenhmr`.
 
-    The tokenizer may also be one of this project's layout, for a checkpoint that was trained on it.
+    The tokenizer may also have this project's layout, for a checkpoint that was trained with it.
     """
     checkpoint = Path(checkpoint)
     state = _state_dict(checkpoint)
@@ -65,7 +65,7 @@ def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str 
 
 
 def load_released_tokenizer(path: Path | str) -> ReleasedTokenizer:
-    """The VQ-VAE in the released tokenizer.pth, in evaluation mode, frozen. Raises EngineError."""
+    """Load the VQ-VAE from the released tokenizer.pth, in evaluation mode, frozen. Raises EngineError."""
     path = Path(path)
     content = read_torch_file(path, _WANTED_TOKENIZER)
     state = content.get("net")
@@ -81,7 +81,7 @@ def load_released_tokenizer(path: Path | str) -> ReleasedTokenizer:
 
 
 def config_from_shapes(shapes: Shapes, tokenizer: ReleasedTokenizerConfig) -> TokenHmrConfig:
-    """Sizes by the shapes of a released state dict; what is not there to tell is taken to be as released."""
+    """Derive sizes from the shapes of a released state dict; sizes without a tensor default to the released ones."""
 
     def size(key: str, axis: int, released: int) -> int:
         shape = shapes.get(key, ())
@@ -120,12 +120,12 @@ def config_from_shapes(shapes: Shapes, tokenizer: ReleasedTokenizerConfig) -> To
 
 
 def tokenizer_config_from_shapes(shapes: Shapes) -> ReleasedTokenizerConfig:
-    """Sizes by the shapes of a released tokenizer, never by its `hparams`: their token count is wrong in some files."""
+    """Derive sizes from a released tokenizer's shapes; the token count in `hparams` is wrong in some files."""
     codes, code_dim = shapes.get(
         "quantizer.codebook", (ReleasedTokenizerConfig.codes, ReleasedTokenizerConfig.code_dim)
     )
     blocks = [key for key in shapes if re.fullmatch(r"encoder\.encoder\.\d+\.1\.model\.\d+\.conv1\.weight", key)]
-    # Counted, as a number in a damaged name may be of any size: one in each stage, the first and the last.
+    # Counted, because a number in a damaged name may have any size: one in each stage, the first and the last.
     convolutions = [key for key in shapes if re.fullmatch(r"encoder\.encoder\.\d+\.weight", key)]
     stages = min(max(len(convolutions) - 2, 0), 16) if convolutions else ReleasedTokenizerConfig.stages
     width = shapes.get("encoder.encoder.0.weight", (ReleasedTokenizerConfig.width,))[0]
@@ -133,7 +133,7 @@ def tokenizer_config_from_shapes(shapes: Shapes) -> ReleasedTokenizerConfig:
 
 
 def tokenhmr_names(config: TokenHmrConfig) -> dict[str, str]:
-    """Our modules' names -> the released ones, without the tokenizer's; the backbone's are the same."""
+    """Map our modules' names to the released ones, without the tokenizer's; the backbone's are the same."""
     names = {
         "init_body_pose": "smpl_head.init_body_pose",
         "init_betas": "smpl_head.init_betas",
@@ -178,9 +178,9 @@ def tokenhmr_names(config: TokenHmrConfig) -> dict[str, str]:
 
 
 def tokenizer_names(config: ReleasedTokenizerConfig) -> dict[str, str]:
-    """Our modules' names -> the released ones, for the tokenizer.
+    """Map our modules' names to the released ones, for the tokenizer.
 
-    There both halves are sequences: convolution, ReLU; resize, convolution, ReLU for each stage; the residual blocks
+    Both released halves are sequences: convolution, ReLU; resize, convolution, ReLU for each stage; the residual blocks
     with the convolution that halves (encoder) or mixes (decoder); the last convolution.
     """
     end = 3 * config.stages + 2
@@ -197,7 +197,7 @@ def tokenizer_names(config: ReleasedTokenizerConfig) -> dict[str, str]:
 
 
 def released_key(ours: str, names: Mapping[str, str]) -> str:
-    """The released key of a parameter of ours."""
+    """Return the released key of one of our parameters."""
     if ours in names:
         return names[ours]
     module, _, leaf = ours.rpartition(".")
@@ -205,7 +205,7 @@ def released_key(ours: str, names: Mapping[str, str]) -> str:
 
 
 def _fill(network: nn.Module, given: Mapping[str, Tensor], names: Mapping[str, str], path: Path, wanted: str) -> None:
-    """Put released tensors into a network on the meta device: all of them, or none."""
+    """Load released tensors into a network on the meta device: all of them, or none."""
     expected = {released_key(ours, names): (ours, tuple(t.shape)) for ours, t in network.state_dict().items()}
     missing = [key for key in expected if key not in given]
     extra = [key for key in given if key not in expected]
@@ -228,7 +228,7 @@ def _fill(network: nn.Module, given: Mapping[str, Tensor], names: Mapping[str, s
 
 
 def _state_dict(path: Path) -> dict[str, Any]:
-    """The weights of a Lightning checkpoint, whole or stripped to its state dict."""
+    """Return the weights of a Lightning checkpoint, whole or reduced to its state dict."""
     content = read_torch_file(path, _WANTED)
     state = content.get("state_dict", content)
     if not isinstance(state, dict) or not any(str(key).startswith(("backbone.", "smpl_head.")) for key in state):
@@ -243,7 +243,7 @@ def _state_dict(path: Path) -> dict[str, Any]:
 
 
 def _floats(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
-    """The tensors as fp32. Raises EngineError for anything that is no tensor of numbers."""
+    """Convert the tensors to fp32. Raises EngineError for any value that is no numeric tensor."""
     odd = [str(key) for key, value in state.items() if not (torch.is_tensor(value) and value.is_floating_point())]
     if odd:
         raise EngineError(f"{path} has no floating-point tensor under {_first(odd)}; {DOWNLOAD_AGAIN}")
@@ -253,7 +253,7 @@ def _floats(state: Mapping[Any, Any], path: Path) -> dict[str, Tensor]:
 
 
 def _differences(config: TokenHmrConfig) -> str:
-    """Where a network's sizes differ from the released ones."""
+    """List the sizes of a network that differ from the released ones."""
     released = asdict(TokenHmrConfig())
     return ", ".join(
         f"{part}.{name} {size} for {released[part][name]}"
@@ -264,19 +264,19 @@ def _differences(config: TokenHmrConfig) -> str:
 
 
 def _first(keys: Sequence[str], count: int = 3) -> str:
-    """The first few keys, and how many more there are."""
+    """List the first few keys, and the number of the others."""
     more = f" and {len(keys) - count} more" if len(keys) > count else ""
     return ", ".join(keys[:count]) + more
 
 
 def _count(shapes: Shapes, prefix: str) -> int:
-    """How many numbered parts a released list has."""
+    """Count the numbered parts of a released list."""
     return len({key[len(prefix) :].split(".")[0] for key in shapes if re.match(re.escape(prefix) + r"\d+\.", key)})
 
 
 @contextmanager
 def _sizes_of(path: Path | str, wanted: str) -> Iterator[None]:
-    """Sizes that no network can have are the file's fault."""
+    """Report sizes that no network can have as an error of the file."""
     try:
         yield
     except (ValueError, TypeError, RuntimeError, ArithmeticError, LookupError) as error:

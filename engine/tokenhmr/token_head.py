@@ -1,7 +1,7 @@
-"""TokenHMR's token classifier: a person's features to logits over the codebook, one row a pose token.
+"""TokenHMR's token classifier: maps a person's features to logits over the codebook for each pose token.
 
-TokenHMR, section 5.1: blocks of linear layers, each with two MLPs and a GELU, one across tokens and one within each
-(an MLP-mixer), between a spread to all tokens and a classifier of each.
+TokenHMR, section 5.1: an MLP-mixer between a linear expansion to all tokens and a classifier of each token. Each of its
+blocks has two MLPs with a GELU, one across tokens and one within each token.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from engine.tokenhmr.precision import LayerNorm, Linear
 
 @dataclass(frozen=True)
 class TokenHeadConfig:
-    """The released sizes. in_dim: of the person's features; hidden: channels of a token while it is mixed."""
+    """Released sizes. in_dim: of the person's features; hidden: channels of a token in the mixer."""
 
     in_dim: int = 1024
     tokens: int = 160
@@ -28,7 +28,7 @@ class TokenHeadConfig:
 
 
 class TokenHead(nn.Module):
-    """Features (B, in_dim) -> logits (B, tokens, codes)."""
+    """Map features (B, in_dim) to logits (B, tokens, codes)."""
 
     def __init__(self, config: TokenHeadConfig) -> None:
         super().__init__()
@@ -46,6 +46,8 @@ class TokenHead(nn.Module):
 
 
 class LinearNormRelu(nn.Module):
+    """Linear layer, layer norm and ReLU."""
+
     def __init__(self, in_dim: int, out_dim: int) -> None:
         super().__init__()
         self.linear = Linear(in_dim, out_dim)
@@ -56,7 +58,7 @@ class LinearNormRelu(nn.Module):
 
 
 class Mixer(nn.Module):
-    """(B, tokens, hidden) -> the same: across tokens, then across channels, each a residual."""
+    """Mix (B, tokens, hidden) across tokens, then across channels, each with a residual."""
 
     def __init__(self, config: TokenHeadConfig) -> None:
         super().__init__()
@@ -71,6 +73,8 @@ class Mixer(nn.Module):
 
 
 class TwoLayers(nn.Module):
+    """Two linear layers with a GELU."""
+
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
         self.expand = Linear(dim, hidden)

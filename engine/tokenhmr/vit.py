@@ -1,7 +1,7 @@
 """TokenHMR's backbone: a plain vision transformer, ViT-H/16, over a 256 x 192 crop (TokenHMR, sections 4.4 and 5.1).
 
-As in ViTPose, patches are embedded with a border of two pixels and no class token enters the blocks: the class token's
-position embedding is added to every patch instead.
+As in ViTPose, patches are embedded with a border of two pixels and there is no class token. Its position embedding is
+added to every patch instead.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _EPS = 1e-6
 
 @dataclass(frozen=True)
 class VitConfig:
-    """The released sizes."""
+    """Released sizes."""
 
     depth: int = 32
     dim: int = 1280
@@ -41,12 +41,13 @@ class VitConfig:
 
     @property
     def num_patches(self) -> int:
+        """Number of patches."""
         rows, columns = self.grid
         return rows * columns
 
 
 class VisionTransformer(nn.Module):
-    """Crops (B, 3, 256, 192), normalised RGB -> one feature a patch, (B, 192, dim) fp32, row by row."""
+    """Map crops (B, 3, 256, 192), normalised RGB, to one feature a patch, (B, 192, dim) fp32, row by row."""
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
@@ -63,6 +64,8 @@ class VisionTransformer(nn.Module):
 
 
 class PatchEmbed(nn.Module):
+    """Convolution that embeds each patch."""
+
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
         self.proj = nn.Conv2d(3, config.dim, config.patch, stride=config.patch, padding=BORDER)
@@ -72,7 +75,7 @@ class PatchEmbed(nn.Module):
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
+    """Compute x + attention(norm(x)), then x + mlp(norm(x))."""
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
@@ -87,6 +90,8 @@ class Block(nn.Module):
 
 
 class SelfAttention(nn.Module):
+    """Multi-head self-attention."""
+
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
         self.heads = heads
@@ -100,6 +105,8 @@ class SelfAttention(nn.Module):
 
 
 class Mlp(nn.Module):
+    """Two linear layers with a GELU."""
+
     def __init__(self, dim: int, hidden: int) -> None:
         super().__init__()
         self.fc1 = Linear(dim, hidden)

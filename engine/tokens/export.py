@@ -1,9 +1,9 @@
-"""Write the tokenizer's decoder as an ONNX graph that OpenVINO runs without torch.
+"""Exports the tokenizer's decoder to an ONNX graph that OpenVINO runs without torch.
 
     python -m engine.tokens.export
 
 `probabilities` (B, T, K) f32 over the codes of each token -> `body_rotmats` (B, 21, 3, 3) f32 local rotations, with a
-free batch dimension. Weights are stored in fp16 and cast in the graph, arithmetic is f32.
+dynamic batch dimension. Weights are stored in fp16 and cast in the graph; arithmetic is f32.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ SHIPPED_DECODER = ASSETS / "tokenizer_decoder.onnx"
 
 
 class _Decoder(nn.Module):
-    """`Tokenizer.decode_probabilities` as a module's forward, which is what the exporter takes."""
+    """Wrapper whose forward is `Tokenizer.decode_probabilities`, as the exporter needs it."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         super().__init__()

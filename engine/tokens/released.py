@@ -1,7 +1,7 @@
-"""The pose tokenizer in the released TokenHMR layout: a VQ-VAE of 160 tokens (TokenHMR, section 4.3 and figure 3a).
+"""Pose tokenizer in the released TokenHMR layout: a VQ-VAE of 160 tokens (TokenHMR, section 4.3 and figure 3a).
 
-Convolutions run along the 21 joints. The encoder stretches that axis to 320 in doublings and halves it to the tokens;
-the decoder shrinks it from 160 to 21 in even steps. Stretching and shrinking repeat or leave out positions (nearest).
+Convolutions run along the 21 joints. The encoder upsamples that axis to 320 in doublings and halves it to the tokens.
+The decoder downsamples it from 160 to 21 in even steps. Both use nearest-neighbour interpolation.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 from engine.body.skeleton import NUM_BODY_JOINTS
 from engine.tokens.tokenizer import ResidualConv, Tokenizer
 
-_FIRST_LENGTH = 2 * (NUM_BODY_JOINTS // 10 * 10)  # what the joint axis is stretched to first
+_FIRST_LENGTH = 2 * (NUM_BODY_JOINTS // 10 * 10)  # length of the joint axis after the first upsampling
 _DILATION = 3
 
 
 @dataclass(frozen=True)
 class ReleasedTokenizerConfig:
-    """The released sizes. stages: steps of stretching and of shrinking; blocks: residual blocks of each half."""
+    """Released sizes. stages: steps of up- and downsampling; blocks: residual blocks of each half."""
 
     codes: int = 2048
     code_dim: int = 256
@@ -32,11 +32,12 @@ class ReleasedTokenizerConfig:
 
     @property
     def num_tokens(self) -> int:
+        """Number of tokens that encode a pose."""
         return _FIRST_LENGTH * 2**self.stages // 4
 
 
 class ReleasedTokenizer(Tokenizer):
-    """See `engine.tokens.tokenizer.Tokenizer`; TokenHMR adds the 6D form of its rotations to an initial pose."""
+    """Released tokenizer; see `Tokenizer`. TokenHMR adds the 6D form of its rotations to an initial pose."""
 
     def __init__(self, config: ReleasedTokenizerConfig) -> None:
         super().__init__(config.codes, config.code_dim)
@@ -53,7 +54,7 @@ class ReleasedTokenizer(Tokenizer):
 
 
 class Encoder(nn.Module):
-    """(B, 6, 21) -> (B, code_dim, tokens)."""
+    """Map (B, 6, 21) to (B, code_dim, tokens)."""
 
     def __init__(self, config: ReleasedTokenizerConfig) -> None:
         super().__init__()
@@ -74,7 +75,7 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """(B, code_dim, tokens) -> (B, 6, 21) fp32."""
+    """Map (B, code_dim, tokens) to (B, 6, 21) fp32."""
 
     def __init__(self, config: ReleasedTokenizerConfig) -> None:
         super().__init__()
@@ -96,7 +97,7 @@ class Decoder(nn.Module):
 
 
 class Resize(nn.Module):
-    """(B, C, before) -> (B, C, after): position i of the answer is position floor(i before / after)."""
+    """Resample (B, C, before) to (B, C, after): output position i is input position floor(i before / after)."""
 
     def __init__(self, before: int, after: int) -> None:
         super().__init__()
@@ -108,6 +109,6 @@ class Resize(nn.Module):
 
 
 def _residual(config: ReleasedTokenizerConfig) -> nn.Sequential:
-    """Residual blocks, the widest dilation first."""
+    """Residual blocks, largest dilation first."""
     dilations = [_DILATION**i for i in reversed(range(config.blocks))]
     return nn.Sequential(*[ResidualConv(config.width, dilation) for dilation in dilations])

@@ -1,6 +1,6 @@
-"""Pose tokenizers: 21 body rotations as a short sequence of codes, and back (TokenHMR, section 4.3).
+"""Pose tokenizers: encode 21 body rotations as a short sequence of codes, and decode them (TokenHMR, section 4.3).
 
-`Tokenizer` holds what every layout shares: one codebook, codes as the nearest entries, and decoding from codes or from
+`Tokenizer` has the common part of all layouts: one codebook, nearest-entry encoding, and decoding from codes or from
 probabilities over them. `PoseTokenizer` is the compact layout that this project trains and ships.
 """
 
@@ -30,9 +30,9 @@ LIMB_ORDER = tuple(
 
 
 class Tokenizer(nn.Module):
-    """21 local body rotations (joints 1..21, radians-free matrices) <-> codes of one codebook."""
+    """Codec between 21 local body rotations (joints 1..21, matrices) and codes of one codebook."""
 
-    codebook: Tensor  # (K, D); not a parameter: training moves it by its own rule
+    codebook: Tensor  # (K, D); no parameter: training updates it by its own rule
     num_tokens: int
 
     def __init__(self, num_codes: int, code_dim: int) -> None:
@@ -41,41 +41,42 @@ class Tokenizer(nn.Module):
 
     @abstractmethod
     def features_from_6d(self, d6: Tensor) -> Tensor:
-        """The encoder: (B, 21, 6) -> one vector a token, (B, T, D), before quantisation."""
+        """Encode (B, 21, 6) to one vector a token, (B, T, D), before quantisation."""
 
     @abstractmethod
     def sixd_from_features(self, features: Tensor) -> Tensor:
-        """The decoder: (B, T, D) -> (B, 21, 6)."""
+        """Decode (B, T, D) to (B, 21, 6)."""
 
     @property
     def num_codes(self) -> int:
+        """Number of codes in the codebook."""
         return len(self.codebook)
 
     def nearest(self, features: Tensor) -> Tensor:
-        """The index of the codebook entry nearest to each feature: (..., D) -> (...) int64."""
-        # |f|^2 is the same for all codes and left out; one fused product, since the table of distances is large.
+        """Return the index of the nearest codebook entry for each feature: (..., D) -> (...) int64."""
+        # |f|^2 is the same for all codes and omitted; one fused product, since the distance matrix is large.
         rows, squares = features.flatten(0, -2), self.codebook.square().sum(-1)
         return torch.addmm(squares, rows, self.codebook.T, alpha=-2).argmin(-1).view(features.shape[:-1])
 
     def encode(self, rotmats: Tensor) -> Tensor:
-        """Local rotations (B, 21, 3, 3) -> codes (B, T) int64 in 0..K-1."""
+        """Encode local rotations (B, 21, 3, 3) as codes (B, T) int64 in 0..K-1."""
         return self.nearest(self.features_from_6d(sixd_from_rotmat(rotmats)))
 
     def decode(self, codes: Tensor) -> Tensor:
-        """Codes (B, T), integers in 0..K-1 -> local rotations (B, 21, 3, 3)."""
+        """Decode codes (B, T), integers in 0..K-1, to local rotations (B, 21, 3, 3)."""
         return rotmat_from_6d(self.sixd_from_features(F.embedding(codes.long(), self.codebook)))
 
     def decode_probabilities(self, probabilities: Tensor) -> Tensor:
-        """Probabilities (B, T, K) over the codes of each token -> local rotations (B, 21, 3, 3).
+        """Decode probabilities (B, T, K) over the codes of each token to local rotations (B, 21, 3, 3).
 
-        The decoder sees the mixture probabilities x codebook (TokenHMR, equation 6); differentiable.
+        The decoder's input is probabilities x codebook (TokenHMR, equation 6); differentiable.
         """
         return rotmat_from_6d(self.sixd_from_features(probabilities @ self.codebook))
 
 
 @dataclass(frozen=True)
 class PoseTokenizerConfig:
-    """The shape of the compact tokenizer."""
+    """Sizes of the compact tokenizer."""
 
     tokens_per_joint: int = 2
     codes: int = 512
@@ -86,11 +87,10 @@ class PoseTokenizerConfig:
 
 
 class PoseTokenizer(Tokenizer):
-    """The compact layout: a few tokens a joint in limb order, convolutions along the joints that see few neighbours.
+    """Compact layout: a few tokens a joint in limb order, and convolutions along the joints with few neighbours.
 
-    Tokens of one limb hardly depend on another, so that limbs recombine freely and unseen poses are still described
-    well. The encoder is not told which joint it looks at, so that joints share codes; the decoder is, by a learnt
-    embedding.
+    Tokens of one limb hardly depend on another limb, so limbs recombine freely and unseen poses are encoded well. The
+    encoder does not see the joint's index, so that joints share codes. The decoder gets it as a learnt embedding.
     """
 
     _order: Tensor
@@ -119,7 +119,7 @@ class PoseTokenizer(Tokenizer):
     def features_from_6d(self, d6: Tensor) -> Tensor:
         x = (d6 - self._identity)[:, self._order].transpose(1, 2)
         x = self.encoder(self.encoder_in(x))
-        # (B, tokens per joint * D, 21) -> (B, T, D), the tokens of a joint beside each other
+        # (B, tokens per joint * D, 21) -> (B, T, D), the tokens of a joint side by side
         return x.transpose(1, 2).reshape(len(d6), self.num_tokens, self.config.code_dim)
 
     def sixd_from_features(self, features: Tensor) -> Tensor:
@@ -152,9 +152,9 @@ def save(
 
 
 def load(path: Path | str | None = None) -> PoseTokenizer:
-    """Read a tokenizer (None: the shipped one) in evaluation mode, its weights frozen.
+    """Load a tokenizer (None: the shipped one) in evaluation mode, with frozen weights.
 
-    Raises EngineError for a file that is not a tokenizer's.
+    Raises EngineError if the file is no tokenizer.
     """
     path = SHIPPED if path is None else path
     weights = load_weights(path, KIND)

@@ -1,4 +1,4 @@
-"""The contract that every backend keeps."""
+"""Contract of every backend."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class BuildRequest:
-    """precision: fp32, fp16 or bf16. targets: GPU architectures, where a backend builds for others than its own."""
+    """Precision (fp32, fp16 or bf16) and GPU architectures, for backends that build for others than their own."""
 
     precision: str
     max_batch: int = 4
@@ -32,37 +32,37 @@ class Session(Protocol):
     """One graph, ready to run batches of 1 to the engine's largest."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        """Arrays in by name, (B, ...) fp32; arrays out by name, the caller's to keep."""
+        """Run the graph on arrays by name, (B, ...) fp32; the returned arrays belong to the caller."""
         ...
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release memory and devices."""
         ...
 
 
 class Backend(Protocol):
-    """Builds engines and runs them."""
+    """Builder and runner of engines."""
 
     @property
     def name(self) -> str:
-        """As chosen by `--backend`."""
+        """Name for `--backend`."""
         ...
 
     def device(self) -> Device | None:
-        """What it would run on here; None where there is nothing that it can run on."""
+        """Return the device of this machine that it would use; None without one."""
         ...
 
     def build(self, network: EngineNetwork, folder: Path, request: BuildRequest) -> None:
-        """Write the engine's files into the folder. `network` is of the requested precision and may be changed.
+        """Write the engine's files into the folder. `network` has the requested precision and may be modified.
 
         Raises EngineError for a request that this backend or this machine cannot fulfil.
         """
         ...
 
     def check(self, manifest: Manifest, device: Device) -> None:
-        """Raises EngineError where the engine was not built for this device."""
+        """Raise EngineError if the engine was not built for this device."""
         ...
 
     def load(self, folder: Path, manifest: Manifest) -> dict[str, Session]:
-        """The graphs of an engine by name, ready to run. Raises EngineError where the device has not enough memory."""
+        """Load the graphs of an engine by name. Raises EngineError if the device has too little memory."""
         ...

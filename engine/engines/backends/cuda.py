@@ -1,4 +1,4 @@
-"""The little of CUDA that running a TensorRT engine needs, through NVIDIA's own bindings and without torch."""
+"""Wraps the CUDA calls that a TensorRT engine needs, with NVIDIA's bindings and without torch."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ _HOW = "pip install -r requirements-gpu.txt"
 
 
 class CudaError(RuntimeError):
-    """A CUDA call failed while running."""
+    """CUDA call that failed at run time."""
 
 
 @dataclass(frozen=True)
 class Gpu:
+    """Graphics card, its memory and its driver."""
+
     name: str
     architecture: str  # such as SM89
     driver: str
@@ -28,7 +30,7 @@ class Gpu:
 
 
 def gpu() -> Gpu | None:
-    """The first GPU; None where there is none, or no driver for it. Raises EngineError without NVIDIA's bindings."""
+    """Return the first GPU; None without one or its driver. Raises EngineError without NVIDIA's bindings."""
     cuda = _runtime()
     error, count = cuda.cudaGetDeviceCount()
     if error != cuda.cudaError_t.cudaSuccess or not count:
@@ -41,14 +43,14 @@ def gpu() -> Gpu | None:
 
 
 class Stream:
-    """An order of GPU work."""
+    """CUDA stream."""
 
     def __init__(self) -> None:
         self._cuda = _runtime()
         (self.handle,) = _checked(self._cuda.cudaStreamCreate())
 
     def synchronize(self) -> None:
-        """Wait until all work so far is done."""
+        """Wait until all queued work is done."""
         _checked(self._cuda.cudaStreamSynchronize(self.handle))
 
     def close(self) -> None:
@@ -56,7 +58,7 @@ class Stream:
 
 
 class Buffer:
-    """An fp32 array that exists twice: on the GPU, and in pinned memory that the GPU copies from and to by itself."""
+    """fp32 array on the GPU, with a pinned host copy."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self._cuda = _runtime()
@@ -68,10 +70,12 @@ class Buffer:
         self.host: NDArray[np.float32] = np.ctypeslib.as_array(raw).reshape(shape)
 
     def to_gpu(self, rows: int, stream: Stream) -> None:
+        """Queue the copy of the first rows to the GPU."""
         kind = self._cuda.cudaMemcpyKind.cudaMemcpyHostToDevice
         self._copy(self.pointer, self._host_pointer, rows, kind, stream)
 
     def from_gpu(self, rows: int, stream: Stream) -> None:
+        """Queue the copy of the first rows from the GPU."""
         kind = self._cuda.cudaMemcpyKind.cudaMemcpyDeviceToHost
         self._copy(self._host_pointer, self.pointer, rows, kind, stream)
 
@@ -92,7 +96,7 @@ def _runtime() -> Any:
 
 
 def _checked(result: tuple[Any, ...]) -> tuple[Any, ...]:
-    """What a CUDA call answered, without its error code."""
+    """Return the results of a CUDA call without its error code."""
     error, *values = result
     if int(error):
         _, text = _runtime().cudaGetErrorString(error)

@@ -1,4 +1,4 @@
-"""OpenVINO on the CPU: the ONNX graphs as they are, in f32 or, where the processor has it, in bf16."""
+"""OpenVINO on the CPU: runs the ONNX graphs in f32, or in bf16 if the processor has it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,11 @@ _HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class OpenVino:
-    """See `engine.engines.backends.base.Backend`.
+    """Implementation of `engine.engines.backends.base.Backend`.
 
-    The hint says again what the graphs say: left to itself OpenVINO would run fp32 graphs in bf16. Its kernels for
-    softmax and layer norm add up in fp32.
+    The precision hint repeats that of the graphs, because OpenVINO would run fp32 graphs in bf16 by default. Its
+    kernels
+    for softmax and layer norm accumulate in fp32.
     """
 
     name = "openvino"
@@ -72,7 +73,7 @@ class OpenVino:
 
 
 class OpenVinoSession:
-    """Compiled for one person, run once for each: a CPU gains nothing from a batch."""
+    """Network compiled for one person and run once for each: a CPU gains nothing from a batch."""
 
     def __init__(self, request: Any) -> None:  # openvino.InferRequest
         self._request = request
@@ -92,4 +93,5 @@ class OpenVinoSession:
 
 
 def create() -> OpenVino:
+    """Make the backend."""
     return OpenVino()

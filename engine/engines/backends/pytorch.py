@@ -1,4 +1,4 @@
-"""torch itself: with CUDA graphs where there is a GPU, eager on the CPU. The reference and the fallback."""
+"""torch as a backend: CUDA graphs on a GPU, eager on the CPU. The reference and the fallback."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _WARM_UP_RUNS = 3
 
 
 class Torch:
-    """See `engine.engines.backends.base.Backend`."""
+    """Implementation of `engine.engines.backends.base.Backend`."""
 
     name = "torch"
 
@@ -41,7 +41,7 @@ class Torch:
         save_weights(folder / _FILE, _KIND, network.network.state_dict(), asdict(network.network.config), {})
 
     def check(self, manifest: Manifest, device: Device) -> None:
-        """Weights are for every device."""
+        """Accept any device: weights are portable."""
 
     def load(self, folder: Path, manifest: Manifest) -> dict[str, Session]:
         weights = load_weights(folder / _FILE, _KIND)
@@ -64,7 +64,7 @@ class Torch:
 
 
 class EagerSession:
-    """Operation by operation, on the CPU."""
+    """Eager execution on the CPU."""
 
     def __init__(self, module: nn.Module, outputs: Mapping[str, Any]) -> None:
         self._module = module
@@ -76,11 +76,11 @@ class EagerSession:
         return {name: answer.numpy() for name, answer in zip(self._outputs, _as_tuple(answers), strict=True)}
 
     def close(self) -> None:
-        """Memory goes with the object."""
+        """Do nothing: memory is freed with the object."""
 
 
 class CudaGraphSession:
-    """One recorded graph for each batch size, so that a call is one launch. Copies go through pinned memory."""
+    """Recorded CUDA graph for each batch size, so that a call is one launch. Copies use pinned memory."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class CudaGraphSession:
 def _record(
     module: nn.Module, inputs: Mapping[str, tuple[int, ...]], batch: int
 ) -> Callable[[Mapping[str, Array]], list[Array]]:
-    """Capture the module at one batch size; the function feeds the graph, replays it and copies the answers."""
+    """Capture the module at one batch size; the returned function fills the inputs, replays and copies the outputs."""
     pinned = {name: torch.zeros(batch, *shape).pin_memory() for name, shape in inputs.items()}
     on_gpu = {name: tensor.to("cuda") for name, tensor in pinned.items()}
     stream = torch.cuda.Stream()
@@ -135,4 +135,5 @@ def _as_tuple(answers: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:
 
 
 def create() -> Torch:
+    """Make the backend."""
     return Torch()

@@ -1,4 +1,4 @@
-"""TensorRT 10 or 11, for data-centre cards and for who has it installed. An engine fits the GPU it was built on."""
+"""TensorRT 10 or 11, for data-centre GPUs. An engine runs only on the GPU model it was built on."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OLDEST, _NEWEST = 10, 11
 
 
 def import_tensorrt() -> Any:
-    """The module tensorrt. Raises EngineError where it is missing or of a version that is not known to work."""
+    """Import tensorrt. Raises EngineError if it is missing or its version is unsupported."""
     try:
         import tensorrt
     except ImportError as error:
@@ -34,11 +34,12 @@ def import_tensorrt() -> Any:
 
 
 def major_version(trt: Any) -> int:
+    """Return the major version of the module."""
     return int(trt.__version__.split(".")[0])
 
 
 class TensorRt:
-    """See `engine.engines.backends.base.Backend`."""
+    """Implementation of `engine.engines.backends.base.Backend`."""
 
     name = _PACKAGE
 
@@ -64,7 +65,7 @@ class TensorRt:
 
 
 def refuse_foreign_build(device: Device | None, request: BuildRequest, name: str) -> None:
-    """TensorRT measures kernels while it builds: it needs the GPU, and builds for no other."""
+    """Raise EngineError without a GPU or for another one, since TensorRT times kernels while it builds."""
     if device is None:
         raise EngineError(
             f"{name} builds on the GPU that will run the engine, and here is none; tensorrt-rtx builds anywhere"
@@ -75,4 +76,5 @@ def refuse_foreign_build(device: Device | None, request: BuildRequest, name: str
 
 
 def create() -> TensorRt:
+    """Make the backend."""
     return TensorRt()

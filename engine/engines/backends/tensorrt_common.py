@@ -1,7 +1,7 @@
-"""Builds and runs plans for TensorRT and TensorRT-RTX alike, from an ONNX graph.
+"""Builds and runs plans for TensorRT and TensorRT-RTX from an ONNX graph.
 
-Both have the same Python interface; `trt` is the module of either. Networks are strongly typed: the precision is the
-graph's, and nothing is left to a builder's flags.
+Both have the same Python interface; `trt` is the module of either. Networks are strongly typed: the graph determines
+the precision.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 def device(trt: Any, package: str) -> Device | None:
-    """The first GPU, with the version that plans depend on."""
+    """Return the first GPU, with the version that plans depend on."""
     found = gpu()
     return None if found is None else Device(found.name, found.architecture, {package: trt.__version__})
 
@@ -33,7 +33,7 @@ def device(trt: Any, package: str) -> Device | None:
 def build_plans(
     trt: Any, network: EngineNetwork, folder: Path, request: BuildRequest, configure: Callable[[Any], None]
 ) -> None:
-    """Write a plan for each graph; `configure` sets up the builder's configuration. The graphs are not kept."""
+    """Write a plan for each graph; `configure` sets the builder's configuration. The graphs are deleted."""
     from engine.tokenhmr.export import export
 
     head = network.network.config.head
@@ -47,7 +47,7 @@ def build_plans(
 
 
 def load_plans(trt: Any, folder: Path, manifest: Manifest, make_context: Callable[[Any], Any]) -> dict[str, Session]:
-    """Sessions of all graphs. Raises EngineError where the GPU has too little memory or refuses a plan."""
+    """Load the sessions of all graphs. Raises EngineError if the GPU has too little memory or refuses a plan."""
     found = gpu()
     if found is not None:
         manifest.require_memory(found.name, found.free_bytes)
@@ -65,11 +65,12 @@ def load_plans(trt: Any, folder: Path, manifest: Manifest, make_context: Callabl
 
 
 def plan_path(folder: Path, graph: str) -> Path:
+    """Return the path of a graph's plan."""
     return folder / f"{graph}.plan"
 
 
 def log_of(trt: Any) -> Any:
-    """TensorRT's messages in Python's log."""
+    """Return a TensorRT logger that forwards to Python's log."""
     severity = trt.ILogger
     levels = {
         severity.INTERNAL_ERROR: logging.ERROR,
@@ -94,7 +95,7 @@ def log_of(trt: Any) -> Any:
 def _build(trt: Any, path: Path, shapes: GraphShapes, max_batch: int, configure: Callable[[Any], None]) -> Any:
     log = log_of(trt)
     builder = trt.Builder(log)
-    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # TensorRT 11 knows no other kind
+    flag = getattr(trt.NetworkDefinitionCreationFlag, "STRONGLY_TYPED", None)  # TensorRT 11 has no other kind
     network = builder.create_network(0 if flag is None else 1 << int(flag))
     parser = trt.OnnxParser(network, log)
     if not parser.parse_from_file(str(path)):
@@ -112,10 +113,10 @@ def _build(trt: Any, path: Path, shapes: GraphShapes, max_batch: int, configure:
 
 
 class PlanSession:
-    """A TensorRT engine with its own stream and fixed memory."""
+    """TensorRT engine with its own stream and fixed memory."""
 
     def __init__(self, engine: Any, context: Any, shapes: GraphShapes, max_batch: int) -> None:
-        self._engine = engine  # lives as long as its context
+        self._engine = engine  # must outlive its context
         self._context = context
         self._stream = Stream()
         self._inputs = {name: Buffer((max_batch, *shape)) for name, shape in shapes.inputs.items()}

@@ -1,4 +1,4 @@
-"""TensorRT-RTX: for RTX cards. Engines are built anywhere, without a GPU too, for as many architectures as asked."""
+"""TensorRT-RTX, for RTX cards. Builds on any machine, also without a GPU, for several architectures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGE = "tensorrt-rtx"
 
 
 class TensorRtRtx:
-    """See `engine.engines.backends.base.Backend`. The first load finishes a plan for the card at hand."""
+    """Implementation of `engine.engines.backends.base.Backend`. The first load compiles the plan for the GPU."""
 
     name = _PACKAGE
 
@@ -70,4 +70,5 @@ class TensorRtRtx:
 
 
 def create() -> TensorRtRtx:
+    """Make the backend."""
     return TensorRtRtx()

@@ -1,4 +1,4 @@
-"""torch2trt, for who has it: it converts the network layer by layer; TensorRT then runs the plan as any other."""
+"""torch2trt: converts the network layer by layer; TensorRT runs the plan."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOW = "pip install git+https://github.com/NVIDIA-AI-IOT/torch2trt"
 
 
 class Torch2Trt(TensorRt):
-    """See `engine.engines.backends.base.Backend`."""
+    """Implementation of `engine.engines.backends.base.Backend`."""
 
     name = "torch2trt"
 
@@ -41,7 +41,7 @@ class Torch2Trt(TensorRt):
             raise EngineError("torch2trt knows no bf16: build with --precision fp16 or fp32")
         refuse_foreign_build(self.device(), request, self.name)
         spell_out_attention(network)
-        network.to("cuda").float()  # torch2trt chooses where to be precise by a flag, not by the network's types
+        network.to("cuda").float()  # torch2trt sets the precision by a flag, not by the network's types
         head = network.network.config.head
         modules: dict[str, nn.Module] = {NETWORK: network, DECODER: TokenDecoder(network)}
         for graph, shapes in graph_shapes(head.tokens, head.codes).items():
@@ -58,4 +58,5 @@ class Torch2Trt(TensorRt):
 
 
 def create() -> Torch2Trt:
+    """Make the backend."""
     return Torch2Trt()
