@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
+from engine.errors import UserError
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
@@ -24,3 +26,13 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Raises UserError where a file cannot be written: better told before the camera opens than after the session."""
+    if path.is_dir():
+        raise UserError(f"cannot write {path}: it is a folder; name a file in it")
+    if not path.absolute().parent.is_dir():
+        raise UserError(f"cannot write {path}: there is no folder {path.parent}; make it, or name another")
+    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+        raise UserError(f"cannot write {path}: permission denied; name another folder")

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.calibration.config import CameraConfig
 from realtime.calibration.consensus import MOST_FOV_DOUBT_DEG, Consensus
 from realtime.calibration.legible import why_illegible
 from realtime.calibration.lines import Box
@@ -18,7 +19,6 @@ from realtime.calibration.remarks import FISHEYE, ILLEGIBLE, NO_EDGES, RESTLESS,
 from realtime.calibration.room import USUAL_FOV_DEG, angle_deg, plausible, read_room
 from realtime.calibration.upright import DOUBT_DEG, Upright
 from realtime.kernel.messages import Camera, CameraSource, Frame
-from realtime.run.config import CameraConfig
 
 logger = logging.getLogger(__name__)
 

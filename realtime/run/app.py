@@ -17,6 +17,7 @@ from typing import TypeVar
 from engine.body.files import load_body
 from engine.body.model import BodyModel
 from engine.errors import UserError
+from engine.files.whole_file import check_writable
 from realtime.calibration.calibrate import Calibration
 from realtime.calibration.kept import KeptCamera
 from realtime.calibration.profile import profiles_of
@@ -37,7 +38,7 @@ from realtime.perception.gate import Gate
 from realtime.run.config import LiveConfig
 from realtime.run.fanout import FanOut
 from realtime.run.readout import Readout
-from realtime.run.report import Report, check_writable, machine
+from realtime.run.report import Report, machine
 from realtime.run.solver import Solver
 from realtime.world.world import World
 

@@ -88,16 +88,6 @@ class Report:
         return lines
 
 
-def check_writable(path: Path) -> None:
-    """Raises UserError where a file cannot be written: better told before the camera opens than after the session."""
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file in it")
-    if not path.absolute().parent.is_dir():
-        raise UserError(f"cannot write {path}: there is no folder {path.parent}; make it, or name another")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise UserError(f"cannot write {path}: permission denied; name another folder")
-
-
 def machine() -> str:
     """The hardware and software that figures were measured on, in one line."""
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"

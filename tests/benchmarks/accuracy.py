@@ -18,11 +18,12 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.skeleton import LIMB_JOINTS, LIMB_LANDMARKS
+from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
 from realtime.perception.config import PerceptionConfig
 from realtime.run.app import App
-from realtime.run.config import CameraConfig, LiveConfig
+from realtime.run.config import LiveConfig
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from training.evaluate.trc import LIMB_MARKERS, read_trc
 from training.metrics import accel_error, aligned, mpjpe

@@ -17,10 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
 from realtime.run.app import App
-from realtime.run.config import CameraConfig, LiveConfig
+from realtime.run.config import LiveConfig
 from realtime.smoothing.pose_smoother import SmoothingConfig
 
 Array = NDArray[np.float64]

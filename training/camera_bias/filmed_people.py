@@ -11,8 +11,7 @@ from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from training.camera_bias.fixed_camera import Crop, crop_around, keypoints
 from training.data.mocap import Mocap
-from training.data.views import Draw, place, ray_axes
-from training.landmarks.synthetic_config import CameraConfig
+from training.data.views import Draw, ViewConfig, place, ray_axes
 
 Axes = Literal["ray", "camera"]
 
@@ -41,7 +40,7 @@ class FilmedPeople(NamedTuple):
 
 
 # From near enough to show the whole person to across a street; heights and pitches as of hand-held cameras.
-CAMERA = CameraConfig(distance_m=(2.0, 10.0), any_tilt=0.0)
+CAMERA = ViewConfig(distance_m=(2.0, 10.0), any_tilt=0.0)
 
 
 @torch.no_grad()
@@ -50,7 +49,7 @@ def film(
     mocap: Mocap,
     people: int,
     generator: torch.Generator,
-    camera: CameraConfig = CAMERA,
+    camera: ViewConfig = CAMERA,
     axes: Axes = "ray",
     frames_used: Tensor | None = None,
 ) -> FilmedPeople:

@@ -25,13 +25,13 @@ from training.camera_bias.fixed_camera import KEYPOINTS, best_projection
 from training.camera_bias.plots import ab_curves
 from training.camera_bias.pseudo_truth import START_NOISE_RAD, Bodies, fit_pseudo_truth, pose, rough_estimate
 from training.data.mocap import Mocap, load_mocap
+from training.data.views import ViewConfig
 from training.hmr.tals import PAPER, PLAIN, Tals, keypoint_tals, keypoints_over, pose_tals
 from training.hmr.thresholds import PAPER_THRESHOLDS, joint_thresholds_rad, keypoint_thresholds
-from training.landmarks.synthetic_config import CameraConfig
 from training.metrics import joint_angle_error, mpjpe, pa_mpjpe, pck
 
 POSE, SHAPE, POINTS_2D, POINTS_3D = 1e-3, 5e-4, 1e-2, 5e-2  # section 5.1
-CAMERA = CameraConfig(distance_m=(1.5, 5.0), any_tilt=0.0)  # near, where the bias is large
+CAMERA = ViewConfig(distance_m=(1.5, 5.0), any_tilt=0.0)  # near, where the bias is large
 PARTS = 10  # networks are measured after each tenth of their training
 
 

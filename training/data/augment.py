@@ -14,7 +14,8 @@ from torch import Tensor
 
 from engine.body.skeleton import MIRROR_JOINTS
 from engine.body.torch.rotations import rotmat_from_axis_angle
-from training.data.mocap import NUM_POSED, Mocap
+from training.data.mocap import Mocap
+from training.readers.clip import NUM_POSED
 
 # What is exchanged or redrawn as one piece: arms (from the collar), legs, spine, neck and head.
 LIMBS: tuple[tuple[int, ...], ...] = (

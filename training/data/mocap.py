@@ -18,10 +18,9 @@ import torch
 from torch import Tensor
 
 from engine.errors import EngineError
+from training.readers.clip import NUM_POSED, SPLITS
 from training.readers.files import BrokenFileError, expect, read_all
 
-NUM_POSED = 22  # root and 21 body joints
-SPLITS = ("train", "val", "test", "test_ood")
 _KEYS = ("poses_aa", "clip_len", "clip_name", "split", "bad", "fps")
 _MEND = "make one with python -m training.readers.poses"
 

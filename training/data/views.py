@@ -6,6 +6,7 @@ y down, z forward. Everything is drawn from one seeded generator.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -14,7 +15,6 @@ from torch import Tensor
 
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
-from training.landmarks.synthetic_config import CameraConfig
 
 SHOULDERS, HIPS = [11, 12], [23, 24]
 
@@ -37,6 +37,17 @@ class View(NamedTuple):
     distance_m: Tensor  # (B,)
 
 
+@dataclass(frozen=True)
+class ViewConfig:
+    """Distribution of cameras: webcams and phones, most often level with the chest, looking slightly down."""
+
+    distance_m: tuple[float, float] = (1.2, 7.0)  # log-uniform, to the middle of the body
+    pitch_deg: tuple[float, float] = (8.0, 12.0)  # mean and deviation; positive looks down on the person
+    roll_deg: float = 6.0
+    any_tilt: float = 0.05  # share of views from anywhere: lying people, overhead cameras
+    off_axis_deg: tuple[float, float] = (25.0, 20.0)  # largest, across and along the picture
+
+
 class Draw:
     """Random numbers from one generator."""
 
@@ -53,7 +64,7 @@ class Draw:
         return torch.rand(shape, generator=self.generator) < p
 
 
-def place(draw: Draw, config: CameraConfig, body: TorchBody, rotmats: Tensor, betas: Tensor) -> View:
+def place(draw: Draw, config: ViewConfig, body: TorchBody, rotmats: Tensor, betas: Tensor) -> View:
     """Turn each body to a random side, put it at a random place before the camera."""
     batch = len(rotmats)
     pitch_deg = (config.pitch_deg[0] + config.pitch_deg[1] * draw.normal(batch)).clamp(-35, 50)

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-
-@dataclass(frozen=True)
-class CameraConfig:
-    """Where the camera stands: a webcam, laptop or phone, most often level with the chest and looking slightly down."""
-
-    distance_m: tuple[float, float] = (1.2, 7.0)  # log-uniform, to the middle of the body
-    pitch_deg: tuple[float, float] = (8.0, 12.0)  # mean and deviation; positive looks down on the person
-    roll_deg: float = 6.0
-    any_tilt: float = 0.05  # share of views from anywhere: lying people, overhead cameras
-    off_axis_deg: tuple[float, float] = (25.0, 20.0)  # largest, across and along the picture
+from training.data.views import ViewConfig
 
 
 @dataclass(frozen=True)
@@ -87,7 +78,7 @@ class ConfusionConfig:
 
 @dataclass(frozen=True)
 class SyntheticConfig:
-    camera: CameraConfig = field(default_factory=CameraConfig)
+    camera: ViewConfig = field(default_factory=ViewConfig)
     hiding: HidingConfig = field(default_factory=HidingConfig)
     image: ImageErrorConfig = field(default_factory=ImageErrorConfig)
     world: WorldErrorConfig = field(default_factory=WorldErrorConfig)

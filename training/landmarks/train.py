@@ -41,12 +41,13 @@ from engine.landmarks.network import LandmarkNet, LandmarkNetConfig, normalise
 from engine.tokens import tokenizer as pose_tokenizer
 from engine.tokens.tokenizer import Tokenizer
 from training.data.augment import PoseAugmentation, PoseSampler
-from training.data.mocap import SPLITS, Mocap, load_mocap
+from training.data.mocap import Mocap, load_mocap
 from training.landmarks.losses import LossConfig, losses, posed
 from training.landmarks.synthetic import SyntheticBlazePose, Targets
 from training.landmarks.synthetic_config import OCCLUSIONS, SyntheticConfig
 from training.metrics import mpjpe, pa_mpjpe
 from training.processes import open_accelerator
+from training.readers.clip import SPLITS
 from training.run import checkpoint
 from training.run.progress import Progress
 from training.run.schedule import warmup_cosine

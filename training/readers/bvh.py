@@ -17,8 +17,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from engine.files.weights import ASSETS
-from training.data.mocap import NUM_POSED
-from training.readers.clip import PoseClip, checked_clip, read_clips
+from training.readers.clip import NUM_POSED, PoseClip, checked_clip, read_clips
 from training.readers.files import BrokenFileError
 
 FORM = "BVH"

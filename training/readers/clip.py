@@ -10,8 +10,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.spatial.transform import Rotation
 
-from training.data.mocap import NUM_POSED
+from engine.body.skeleton import NUM_BODY_JOINTS
 from training.readers.files import BrokenFileError, expect, in_form, read_all
+
+NUM_POSED = 1 + NUM_BODY_JOINTS  # with the root
+SPLITS = ("train", "val", "test", "test_ood")
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,8 @@ from scipy.spatial.transform import Rotation
 
 from engine.command import command
 from engine.errors import EngineError
-from training.data.mocap import SPLITS
 from training.readers import amass, bvh, moyo, session
-from training.readers.clip import PoseClip
+from training.readers.clip import SPLITS, PoseClip
 
 logger = logging.getLogger(__name__)
 

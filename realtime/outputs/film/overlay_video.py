@@ -24,6 +24,7 @@ from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skinning import Skinner
 from engine.errors import UserError
+from engine.files.whole_file import check_writable
 from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.child import END, Child, ChildGone
 from realtime.kernel.messages import Camera, SolvedFrame
@@ -34,7 +35,6 @@ from realtime.outputs.film.video_file import VideoFile
 from realtime.outputs.recording.assemble import numbered_path
 from realtime.outputs.view.scene import BodyShader, person_colour
 from realtime.outputs.view.shown import ShownPerson, people_shown
-from realtime.run.report import check_writable
 
 logger = logging.getLogger(__name__)
 

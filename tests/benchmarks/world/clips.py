@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine.body.skeleton import LIMB_JOINTS
+from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
 from realtime.run.app import App
-from realtime.run.config import CameraConfig, LiveConfig
+from realtime.run.config import LiveConfig
 from training.evaluate.trc import LIMB_MARKERS, read_trc
 from training.metrics import aligned, mpjpe
 

@@ -18,13 +18,14 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
+from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.ground.feet import FeetMode
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.drawing.rasteriser import rasterise
 from realtime.outputs.view.scene import BodyShader, person_colour
 from realtime.run.app import App
-from realtime.run.config import CameraConfig, LiveConfig
+from realtime.run.config import LiveConfig
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]

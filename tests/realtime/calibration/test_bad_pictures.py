@@ -8,10 +8,10 @@ import pytest
 
 from engine.body.files import load_body
 from realtime.calibration.blend import CameraBlend
+from realtime.calibration.config import CameraConfig
 from realtime.calibration.upright import FEWEST
 from realtime.calibration.watch import MOST_TRIES, CameraWatch
 from realtime.kernel.messages import Camera, CameraPose, Frame
-from realtime.run.config import CameraConfig
 from realtime.world.world import World
 from tests.realtime.calibration.rooms import draw_room
 from tests.realtime.calibration.test_upright import joints_cam

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from engine.body.files import load_body
+from realtime.calibration.config import CameraConfig
 from realtime.calibration.kept import KeptCamera
 from realtime.calibration.watch import CameraWatch
-from realtime.run.config import CameraConfig
 from realtime.world.world import World
 from tests.realtime.calibration.profiles import PROFILE, profile
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from realtime.calibration.config import CameraConfig
 from realtime.calibration.guide import Stance
 from realtime.calibration.kept import KeptCamera
 from realtime.calibration.measure import measured, rolled_by_steps
 from realtime.calibration.watch import CameraWatch
 from realtime.kernel.messages import Camera
-from realtime.run.config import CameraConfig
 from realtime.world.world import World
 from tests.realtime.calibration.stances import BODY, SIZE, T_WORLD_CAM, person
 

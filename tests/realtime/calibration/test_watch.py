@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from realtime.calibration.config import CameraConfig
 from realtime.calibration.upright import FEWEST
 from realtime.calibration.watch import CameraWatch, across_width_deg
 from realtime.kernel.messages import Camera, Frame
-from realtime.run.config import CameraConfig
 from tests.realtime.calibration.rooms import draw_room
 from tests.realtime.calibration.test_upright import joints_cam
 

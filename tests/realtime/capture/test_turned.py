@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from realtime.assets import DEMO_CLIP, fetch
+from realtime.calibration.config import CameraConfig
 from realtime.capture.factory import first_frames
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
 from realtime.run.app import App
-from realtime.run.config import CameraConfig, LiveConfig
+from realtime.run.config import LiveConfig
 
 FRAMES = 4
 

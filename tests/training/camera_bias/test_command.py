@@ -30,8 +30,8 @@ from training.camera_bias.fixed_camera import (
 from training.camera_bias.known_cameras import measure_thresholds
 from training.camera_bias.pseudo_truth import START_NOISE_RAD, fit_pseudo_truth, pose, rough_estimate, search_worst
 from training.data.mocap import Mocap
+from training.data.views import ViewConfig
 from training.hmr.thresholds import PAPER_THRESHOLDS, keypoint_thresholds, load_thresholds
-from training.landmarks.synthetic_config import CameraConfig
 from training.metrics import mpjpe, pck
 
 
@@ -96,7 +96,7 @@ def test_the_crop_holds_everyone_with_a_margin(people: FilmedPeople) -> None:
 def test_the_fixed_camera_is_a_true_one_at_some_forty_metres(body: TorchBody, mocap: Mocap) -> None:
     errors = []
     for distance_m in (2.0, 10.0, 40.0):
-        camera = CameraConfig(distance_m=(distance_m, distance_m), any_tilt=0.0, off_axis_deg=(0.0, 0.0))
+        camera = ViewConfig(distance_m=(distance_m, distance_m), any_tilt=0.0, off_axis_deg=(0.0, 0.0))
         shown = film(body, mocap, 50, torch.Generator().manual_seed(0), camera)
         errors.append((best_projection(shown.keypoints_m, shown.seen) - shown.seen).abs().mean().item())
         torch.testing.assert_close(shown.project(shown.keypoints_m), shown.seen, atol=1e-4, rtol=0)
