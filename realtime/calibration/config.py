@@ -1,0 +1,42 @@
+"""Configuration of the camera: what the user states of its field of view, pitch and roll."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class CameraConfig:
+    """What the user knows of the camera; 'auto' is found from the pictures (docs/camera.md)."""
+
+    fov_deg: Literal["auto"] | float = "auto"  # horizontal
+    pitch_deg: Literal["auto"] | float = "auto"  # positive: the camera looks down
+    roll_deg: Literal["auto"] | float = "auto"  # positive: what is upright leans to the right in the picture
+
+    def __post_init__(self) -> None:
+        _check_degrees("fov_deg", self.fov_deg, 10, 150)
+        _check_degrees("pitch_deg", self.pitch_deg, -89, 89)
+        _check_degrees("roll_deg", self.roll_deg, -180, 180)
+
+    @property
+    def quarter_turns(self) -> int:
+        """Right angles by which pictures are turned to the left, so that no more than 45 degrees of roll are left."""
+        return 0 if self.roll_deg == "auto" else round(self.roll_deg / 90)
+
+    def of_turned_pictures(self) -> CameraConfig:
+        """The same of pictures that have been turned so.
+
+        Who says 180 or 90 tells which way up the camera is, not its angle to a degree: the rest is found with the
+        others.
+        """
+        if self.roll_deg == "auto" or self.quarter_turns == 0:
+            return self
+        rest_deg = self.roll_deg - 90.0 * self.quarter_turns
+        finds = rest_deg == 0.0 and "auto" in (self.fov_deg, self.pitch_deg)
+        return replace(self, roll_deg="auto" if finds else rest_deg)
+
+
+def _check_degrees(name: str, value: float | str, least: float, most: float) -> None:
+    if value != "auto" and not least <= float(value) <= most:
+        raise ValueError(f"camera.{name} must lie between {least} and {most} degrees or be auto, not {value}")
