@@ -10,15 +10,15 @@ from torch import Tensor
 
 
 def rotation_l1(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of rotation matrices (..., 3, 3) or 6D rotations (..., 6), a number at a time."""
+    """Compute the mean absolute difference of rotation matrices (..., 3, 3) or 6D rotations (..., 6)."""
     return F.l1_loss(predicted, target)
 
 
 def point_l1(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute difference of points (..., 3) in metres, a coordinate at a time."""
+    """Compute the mean absolute coordinate difference of points (..., 3) in metres."""
     return F.l1_loss(predicted, target)
 
 
 def commitment(features: Tensor, quantised: Tensor) -> Tensor:
-    """Pulls encoder features to their codes, not codes to features (TokenHMR, equation 5)."""
+    """Compute the commitment loss, which moves encoder features to their codes (TokenHMR, equation 5)."""
     return F.mse_loss(features, quantised.detach())

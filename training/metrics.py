@@ -1,7 +1,7 @@
-"""Errors of estimated bodies in the field's usual measures, in numpy.
+"""Computes the field's usual errors of estimated bodies, in numpy.
 
-Points are arrays (B, N, 3) in metres and already on a common origin (usually the pelvis); results are in millimetres.
-Angles are in degrees.
+Points are arrays (B, N, 3) in metres with a common origin (usually the pelvis); results are in millimetres. Angles are
+in degrees.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def pa_mpjpe(pred: ArrayLike, gt: ArrayLike) -> Array:
 
 
 def aligned(pred: ArrayLike, gt: ArrayLike) -> Array:
-    """pred under the similarity (rotation, scale, translation; no reflection) that brings it nearest to gt.
+    """Align pred to gt by the best similarity (rotation, scale, translation; no reflection).
 
     Procrustes by the singular value decomposition (Umeyama 1991). (B, N, 3) m -> (B, N, 3) m.
     """
@@ -39,17 +39,17 @@ def aligned(pred: ArrayLike, gt: ArrayLike) -> Array:
     U, singular, Vt = np.linalg.svd(centred.transpose(0, 2, 1) @ (gt - gt_centre))
     signs = np.ones_like(singular)
     signs[:, 2] = np.sign(np.linalg.det(U @ Vt))
-    R = (U * signs[:, None]) @ Vt  # for points as rows
+    R = (U * signs[:, None]) @ Vt  # for row vectors
     spread = np.square(centred).sum((1, 2))
     scale = (singular * signs).sum(1) / np.maximum(spread, np.finfo(float).tiny)
     return scale[:, None, None] * centred @ R + gt_centre
 
 
 def accel_error(pred: ArrayLike, gt: ArrayLike, fps: float) -> float:
-    """Mean difference of the joints' accelerations: (T, N, 3) m -> mm/frame^2, where a frame lasts 1/fps s.
+    """Compute the mean difference of the joints' accelerations: (T, N, 3) m -> mm/frame^2, frames of 1/fps s.
 
-    Accelerations are second differences a frame apart, as the field reports them. Figures at different rates do not
-    compare: multiply by fps^2 for mm/s^2. Raises ValueError for fewer than three frames or no positive rate.
+    Accelerations are second differences between frames, as the field reports them. Values at different rates are not
+    comparable: multiply by fps^2 for mm/s^2. Raises ValueError for fewer than three frames or no positive rate.
     """
     pred, gt = _checked(pred, gt)
     if len(pred) < 3 or not fps > 0:
@@ -63,16 +63,16 @@ def joint_angle_error(pred: ArrayLike, gt: ArrayLike) -> Array:
     pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
     if pred.shape != gt.shape or pred.ndim != 4 or pred.shape[-2:] != (3, 3):
         raise ValueError(f"pred and gt must both be (B, J, 3, 3), not {pred.shape} and {gt.shape}")
-    # the chord, |A - B| = 2 sqrt(2) sin(angle / 2), is exact where the trace's arc cosine loses digits: near zero
+    # the chord, |A - B| = 2 sqrt(2) sin(angle / 2), is exact near zero, where the trace's arc cosine loses digits
     half_sine = np.linalg.norm(pred - gt, axis=(-2, -1)) / np.sqrt(8)
     return np.degrees(2 * np.arcsin(np.minimum(half_sine, 1))).mean(-1)
 
 
 def pck(pred: ArrayLike, gt: ArrayLike, threshold: float, visible: ArrayLike | None = None) -> Array:
-    """Percentage of correct keypoints, as a fraction: (B, K, 2) -> (B,), those nearer than `threshold`.
+    """Compute the share of correct keypoints: (B, K, 2) -> (B,), those nearer than `threshold`.
 
-    Points and threshold are in one unit; HMR2.0's PCK@0.05 and @0.1 are fractions of the person's crop. visible
-    (B, K): which keypoints count; a sample without one is NaN.
+    Points and threshold have one unit; HMR2.0's PCK@0.05 and @0.1 are fractions of the person's crop. visible (B, K):
+    keypoints that count; a sample without one is NaN.
     """
     pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
     if pred.shape != gt.shape or pred.ndim != 3 or pred.shape[-1] != 2:

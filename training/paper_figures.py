@@ -1,4 +1,4 @@
-"""The figures that the paper reports (TokenHMR, CVPR 2024), as data, for printing beside our own."""
+"""Figures of the TokenHMR paper (CVPR 2024) as data, to print beside our own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Table:
-    """One table: each row has one text a label and one number a column, None where the paper has none."""
+    """One table: each row has one text a label and one number a column, None if the paper has none."""
 
     title: str
     labels: tuple[str, ...]
@@ -36,7 +36,7 @@ TABLE_1 = Table(
     ),
 )
 
-CHANGE = "change"  # a column that says how much the one before it differs from the uncropped pictures
+CHANGE = "change"  # column of the previous column's difference from uncropped images
 
 TABLE_2 = Table(
     "TokenHMR, Table 2: EMDB with 30 % and 50 % cut from the borders, mm (change)",

@@ -1,9 +1,9 @@
-"""The device, the precision and the processes of a run, and the command that starts several:
+"""Sets up device, precision and processes of a training run, and starts several processes:
 
     python -m training.processes 4 training.hmr --config configs/hmr/paper.yaml --data DIR --out DIR ...
 
-They find each other through a file and talk over the loopback interface. torchrun works too, and is what several
-machines need, but its store listens on every interface of this one.
+They find each other through a file and communicate over the loopback interface. torchrun works too, and is needed for
+several machines, but its store listens on every interface.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _END_S = 10.0
 
 
 def open_accelerator(precision: str, batch: int) -> Accelerator:
-    """precision: "no", "bf16" or "fp16". batch: of all processes together.
+    """Open the accelerator; precision is "no", "bf16" or "fp16", batch is the total of all processes.
 
-    Raises EngineError for a precision that this machine does not have, and for a batch that cannot be shared evenly.
+    Raises EngineError for a precision that this machine lacks, and for a batch that the processes cannot share equally.
     """
     _join()
     try:
@@ -47,7 +47,7 @@ def open_accelerator(precision: str, batch: int) -> Accelerator:
 
 
 def _join() -> None:
-    """Meet the other processes that `main` started; nothing for a single one, or one that torchrun started."""
+    """Join the other processes of `main`; does nothing in a single process, or under torchrun."""
     store = os.environ.get(_STORE)
     if store is None or distributed.is_initialized():
         return
@@ -62,7 +62,7 @@ def _join() -> None:
 
 @command("training.processes")
 def main(arguments: list[str] | None = None) -> int:
-    """Run a trainer in several processes of this machine; ends with the first that fails, and with its exit code."""
+    """Run a trainer in several processes of this machine; ends with the first failure and its exit code."""
     parser = argparse.ArgumentParser(prog="python -m training.processes", description=main.__doc__)
     parser.add_argument("count", type=int, help="how many processes; on GPUs, one each")
     parser.add_argument("module", help="the trainer, such as training.hmr")
@@ -84,7 +84,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _environment(count: int, store: Path) -> dict[str, str]:
-    """What every process needs to know, as torchrun names it. What the user has set is left alone."""
+    """Return torchrun's environment variables for every process. Those set by the user are kept."""
     environment = {"OMP_NUM_THREADS": "1"}
     loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
     if loopback is not None:

@@ -1,11 +1,12 @@
-"""The bias of the wrong camera (TokenHMR, section 3), on synthetic people; and TALS's thresholds from known cameras.
+"""Measures the bias of the wrong camera (TokenHMR, section 3) on synthetic people, and TALS's thresholds.
 
     python -m training.camera_bias experiment --mocap FILE [FILE ...] --out DIR
     python -m training.camera_bias thresholds --data D.npz --out thresholds.json
     python -m training.camera_bias ab --mocap FILE [FILE ...] --out DIR
 
-`experiment` answers section 3's two questions in numbers and plots; `ab` trains a small network with and without TALS
-(training/camera_bias/tals_ab.py). docs/hmr-training.md describes the files, docs/reports/camera-bias.md has figures.
+`experiment` answers section 3's two questions in numbers and plots. `thresholds` measures known cameras. `ab` trains a
+small network with and without TALS (training/camera_bias/tals_ab.py). docs/hmr-training.md describes the files,
+docs/reports/camera-bias.md has figures.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ PCK_THRESHOLDS = (0.005, 0.01, 0.05, 0.10)
 
 @dataclass(frozen=True)
 class Row:
-    """One kind of body under the fixed camera."""
+    """Result of one kind of body under the fixed camera."""
 
     what: str
     pck: tuple[float, ...]  # at PCK_THRESHOLDS
@@ -57,17 +58,19 @@ class Row:
 
 
 def row(what: str, people: FilmedPeople, projected: Tensor, joints_m: Tensor) -> Row:
+    """Measure projected keypoints (B, K, 2) and joints (B, 24, 3), metres."""
     near = tuple(float(pck(projected, people.seen, threshold).mean()) for threshold in PCK_THRESHOLDS)
     errors = (float(measure(joints_m, people.joints_m).mean()) for measure in (mpjpe, pa_mpjpe))
     return Row(what, near, *errors)
 
 
 def row_of(what: str, people: FilmedPeople, bodies: Bodies) -> Row:
+    """Measure bodies at their best position before the fixed camera."""
     return row(what, people, best_projection(bodies.keypoints_m, people.seen), bodies.joints_m)
 
 
 def experiment(body: TorchBody, mocap: Sequence[Path], people: int, iterations: int, out: Path, seed: int) -> str:
-    """Section 3's two questions and thresholds as by section 4.2; tables as Markdown, plots and data into `out`."""
+    """Run section 3's two experiments and measure section 4.2's thresholds; write tables, plots and data to `out`."""
     shown = load_mocap(mocap, "test")
     generator = torch.Generator().manual_seed(seed)
     aside = film(body, shown, people, generator, axes="camera")
@@ -123,7 +126,7 @@ def experiment(body: TorchBody, mocap: Sequence[Path], people: int, iterations: 
 
 
 def _tables(rows: Sequence[Row], steps: Sequence[SearchStep]) -> str:
-    """Markdown."""
+    """Format the tables as Markdown."""
     lines = ["| body | " + " | ".join(f"PCK@{100 * t:g} %" for t in PCK_THRESHOLDS) + " | MPJPE mm | PA-MPJPE mm |"]
     lines.append("|---" * (3 + len(PCK_THRESHOLDS)) + "|")
     lines += [

@@ -1,4 +1,4 @@
-"""People of known pose, shape and camera: mocap on the free body before cameras as people hold them."""
+"""Synthesises people of known pose, shape and camera: mocap on the free body before hand-held cameras."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Axes = Literal["ray", "camera"]
 
 
 class FilmedPeople(NamedTuple):
-    """B people, exactly. Points are from the pelvis; for the axes see `film`."""
+    """Ground truth of B people. Points are relative to the pelvis; for the axes see `film`."""
 
-    rotmats: Tensor  # (B, 22, 3, 3) local; the root's turns it into those axes
+    rotmats: Tensor  # (B, 22, 3, 3) local; the root's rotates into those axes
     betas: Tensor  # (B, 10)
     joints_m: Tensor  # (B, 24, 3)
     keypoints_m: Tensor  # (B, 23, 3) of fixed_camera.KEYPOINTS
@@ -27,11 +27,11 @@ class FilmedPeople(NamedTuple):
     R_cam_axes: Tensor  # (B, 3, 3)
     crop_center: Tensor  # (B, 2) focal lengths
     crop_size: Tensor  # (B,)
-    seen: Tensor  # (B, 23, 2) the keypoints in the picture, fractions of the crop
+    seen: Tensor  # (B, 23, 2) the keypoints in the image, fractions of the crop
     distance_m: Tensor  # (B,)
 
     def project(self, points_m: Tensor) -> Tensor:
-        """Points (B, K, 3) from the pelvis, through the true camera: fractions of the crop (B, K, 2)."""
+        """Project points (B, K, 3) from the pelvis through the true camera: fractions of the crop (B, K, 2)."""
         placed = (points_m + self.T_cam_root[:, None]) @ self.R_cam_axes.mT
         return Crop(self.crop_center, self.crop_size).fractions(placed[..., :2] / placed[..., 2:])
 
@@ -55,10 +55,9 @@ def film(
 ) -> FilmedPeople:
     """Draw poses by the mocap's weights, shapes from the standard normal, cameras by `camera`.
 
-    frames_used: which of the mocap's frames (N,) may be drawn, all unless given.
-
-    Points are in the axes of the ray through the crop's middle, or in the camera's. An estimator that sees only the
-    crop can at best know the first: a person at the edge of the picture looks turned to it.
+    frames_used: indices of the mocap's frames (N,) to draw from; default all.
+    axes: those of the ray through the crop's middle, or the camera's. An estimator that sees only the crop can at best
+    predict the first: a person at the edge of the image looks turned to it.
     """
     weights = mocap.weights() if frames_used is None else mocap.weights() * frames_used
     frames = torch.multinomial(weights, people, replacement=True, generator=generator)

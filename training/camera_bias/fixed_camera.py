@@ -1,7 +1,7 @@
-"""The camera that HMR2.0 and TokenHMR train under: 5000 px of focal length for every 256-pixel crop, whoever took it.
+"""Models the fixed camera of HMR2.0's and TokenHMR's training: a focal length of 5000 px for every 256-pixel crop.
 
 Image coordinates are fractions of the crop's width, -0.5..0.5; lengths are metres, axes the camera's (x right, y down,
-z forward). With so long a lens a body is projected almost in parallel, whereas real pictures are taken from near by.
+z forward). Such a long lens is almost a parallel projection, whereas real images are taken from near.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
 from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX
 
 FOCAL = CROP_FOCAL_PX / CROP_SIZE_PX  # in widths of the crop
-NEAREST_M = 5.0  # people stand at 20 m and more before this camera
+NEAREST_M = 5.0  # people stand at 20 m or more before this camera
 MARGIN = 1.2  # a crop's side over the longer side of the box around the keypoints
 
 
 def _points() -> dict[str, int]:
-    """Of OpenPose's 25 keypoints those that the free body has, as places in (24 joints, 33 landmarks)."""
+    """Map those of OpenPose's 25 keypoints that the free body has to indices in (24 joints, 33 landmarks)."""
     sides = {"L": "left", "R": "right"}
     joints = {
         "Shoulder": "shoulder",
@@ -42,37 +42,37 @@ def _points() -> dict[str, int]:
     return points
 
 
-KEYPOINTS = _points()  # the names are Table S.1's; the small toes are missing
+KEYPOINTS = _points()  # named as in Table S.1; the small toes are missing
 
 
 def keypoints(joints_m: Tensor, landmarks_m: Tensor) -> Tensor:
-    """Joints (B, 24, 3) and landmarks (B, 33, 3) -> the points (B, 23, 3) of KEYPOINTS."""
+    """Select the points (B, 23, 3) of KEYPOINTS from joints (B, 24, 3) and landmarks (B, 33, 3)."""
     return torch.cat((joints_m, landmarks_m), 1)[:, list(KEYPOINTS.values())]
 
 
 class Crop(NamedTuple):
-    """A square around each person, in whatever unit the picture has."""
+    """Square around each person, in the image's unit."""
 
     center: Tensor  # (B, 2)
     size: Tensor  # (B,)
 
     def fractions(self, image: Tensor) -> Tensor:
-        """Image points (B, K, 2) -> fractions of the crop, -0.5..0.5 within it."""
+        """Convert image points (B, K, 2) to fractions of the crop, -0.5..0.5 within it."""
         return (image - self.center[:, None]) / self.size[:, None, None]
 
 
 def crop_around(image: Tensor) -> Crop:
-    """The crop about image points (B, K, 2)."""
+    """Return the crop about image points (B, K, 2)."""
     low, high = image.amin(1), image.amax(1)
     return Crop((low + high) / 2, MARGIN * (high - low).amax(-1))
 
 
 def best_translation(points_m: Tensor, seen: Tensor) -> Tensor:
-    """Where bodies must stand before the fixed camera for their points to fall nearest to where they were seen.
+    """Return the translation before the fixed camera that best fits the observed 2D points.
 
-    points_m (B, K, 3), seen (B, K, 2) -> (B, 3). In closed form: u (Z + t_z) = f (X + t_x) is linear in t, and since
-    t_z is some twenty body heights its residuals are those of the picture times nearly one factor. A pose that is
-    nothing like what was seen would be placed behind the camera; it is put NEAREST_M before it.
+    points_m (B, K, 3), seen (B, K, 2) -> (B, 3). Closed form: u (Z + t_z) = f (X + t_x) is linear in t. t_z is about
+    twenty body heights, so its residuals are proportional to those in the image. A pose unlike the observed one would
+    land behind the camera; it is put NEAREST_M before it.
     """
     slope = seen - seen.mean(1, keepdim=True)
     offset = seen * points_m[..., 2:] - FOCAL * points_m[..., :2]
@@ -84,11 +84,11 @@ def best_translation(points_m: Tensor, seen: Tensor) -> Tensor:
 
 
 def project(points_m: Tensor, T_cam_root: Tensor) -> Tensor:
-    """Points (B, K, 3) about the root, standing at (B, 3) -> fractions of the crop (B, K, 2)."""
+    """Project points (B, K, 3) about the root at (B, 3) to fractions of the crop (B, K, 2)."""
     placed = points_m + T_cam_root[:, None]
     return FOCAL * placed[..., :2] / placed[..., 2:]
 
 
 def best_projection(points_m: Tensor, seen: Tensor) -> Tensor:
-    """The projection (B, K, 2) nearest to what was seen (B, K, 2) that the fixed camera allows."""
+    """Return the projection (B, K, 2) under the fixed camera that is nearest to the observed one (B, K, 2)."""
     return project(points_m, best_translation(points_m, seen))

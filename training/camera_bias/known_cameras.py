@@ -1,4 +1,4 @@
-"""TALS's thresholds from people under known cameras (TokenHMR, section 4.2). docs/hmr-training.md: the file form."""
+"""Measures TALS's thresholds on people under known cameras (TokenHMR, section 4.2; file form: docs/hmr-training.md)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _REQUIRED = ("points_cam_m", "names", "intrinsics", "box_center_px", "box_size_p
 
 
 def measure_thresholds(path: Path, axes: Axes = "ray") -> Thresholds:
-    """Thresholds of keypoints, and of joints where the file has estimates of rotations.
+    """Measure thresholds of keypoints, and of joints if the file has estimated rotations.
 
     axes: see `training.camera_bias.filmed_people.film`. Raises EngineError for a file of another form.
     """
@@ -40,7 +40,7 @@ def measure_thresholds(path: Path, axes: Axes = "ray") -> Thresholds:
 
 
 def _read(path: Path) -> tuple[tuple[str, ...], dict[str, Tensor]]:
-    """The keypoints' names and the file's numbers, checked."""
+    """Read and check the keypoints' names and the file's numbers."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}

@@ -1,4 +1,4 @@
-"""Plots of `training.camera_bias`, each into one PNG. Image coordinates are fractions of the crop's width."""
+"""Plots the results of `training.camera_bias` as PNG. Image coordinates are fractions of the crop's width."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _BONES = (
 
 
 def pck_curves(projections: Mapping[str, Tensor], seen: Tensor, path: Path) -> None:
-    """Share of keypoints nearer than a threshold, for kinds of bodies under the fixed camera."""
+    """Plot the share of keypoints nearer than a threshold, by kind of body under the fixed camera."""
     thresholds = np.linspace(0, 0.05, 101)
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     for name, projected in projections.items():
@@ -47,7 +47,7 @@ def pck_curves(projections: Mapping[str, Tensor], seen: Tensor, path: Path) -> N
 
 
 def error_by_distance(distance_m: Tensor, projected: Tensor, seen: Tensor, path: Path) -> None:
-    """2D error of true bodies under the fixed camera against the distance of the true one."""
+    """Plot the 2D error of true bodies under the fixed camera against the true camera's distance."""
     error = 100 * (projected - seen).abs().sum(-1).mean(-1).numpy()
     distance = distance_m.numpy()
     bins = np.quantile(distance, np.linspace(0, 1, 13))
@@ -63,7 +63,7 @@ def error_by_distance(distance_m: Tensor, projected: Tensor, seen: Tensor, path:
 
 
 def threshold_bars(measured: Thresholds, path: Path) -> None:
-    """Measured thresholds beside Table S.1's, keypoints above, joints below."""
+    """Plot measured thresholds beside Table S.1's, keypoints above, joints below."""
     paper = dict(zip(PAPER_THRESHOLDS.keypoint_names, PAPER_THRESHOLDS.keypoints, strict=True))
     names = measured.keypoint_names
     figure, (above, below) = plt.subplots(2, figsize=(9, 7), layout="constrained")
@@ -83,7 +83,7 @@ def _bars(axes: Axes, names: Sequence[str], measured: Sequence[float], paper: Se
 
 
 def search_curves(steps: Sequence[SearchStep], path: Path) -> None:
-    """3D and 2D error over the iterations of equation 1's search."""
+    """Plot 3D and 2D error over the iterations of equation 1's search."""
     iterations = [step.iterations for step in steps]
     figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
     axes.plot(iterations, [step.mpjpe_mm.mean() for step in steps], color="tab:red")
@@ -100,7 +100,7 @@ def search_curves(steps: Sequence[SearchStep], path: Path) -> None:
 
 
 def search_example(step: SearchStep, people: FilmedPeople, path: Path) -> None:
-    """One person of median error: in the picture, and from the side, true and found."""
+    """Plot one person of median error: in the image, and from the side, true and found."""
     person = int(step.mpjpe_mm.argsort()[len(step.mpjpe_mm) // 2])
     projected = best_projection(step.bodies.keypoints_m, people.seen)[person].numpy()
     figure, (front, side) = plt.subplots(1, 2, figsize=(8, 5), layout="constrained")
@@ -123,9 +123,9 @@ def search_example(step: SearchStep, people: FilmedPeople, path: Path) -> None:
 
 
 def ab_curves(errors: Mapping[str, Mapping[str, Sequence[Sequence[float]]]], steps: int, path: Path) -> None:
-    """Errors of held-out people while networks learn, one colour a recipe: each seed thin, their mean thick.
+    """Plot errors of held-out people during training, one colour a recipe: each seed thin, their mean thick.
 
-    errors: for each measure (one panel) and recipe, every seed's values at even distances from step 0 to the last.
+    errors: for each measure (one panel) and recipe, every seed's values at equal steps from step 0 to the last.
     """
     figure, panels = plt.subplots(1, len(errors), figsize=(10, 4.5), layout="constrained", squeeze=False)
     for axes, (measure, by_recipe) in zip(panels[0], errors.items(), strict=True):

@@ -1,6 +1,6 @@
-"""Bodies made to fit 2D under the fixed camera: pseudo ground truth, and equation 1's search for the worst 3D.
+"""Fits bodies to 2D under the fixed camera: pseudo ground truth, and equation 1's search for the worst 3D.
 
-Both are SMPLify's way (Bogo et al. 2016): gradient descent on a pose, with the translation that fits best at each step.
+Both follow SMPLify (Bogo et al. 2016): gradient descent on a pose, with the best translation at each step.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from training.camera_bias.fixed_camera import best_projection, keypoints
 
 # Equation 1's weights and margin, for 2D in pixels of a 256-pixel crop and 3D in metres, means over points.
 WEIGHT_2D, WEIGHT_3D, MARGIN = 4.0, 40.5, 20.0
-START_NOISE_RAD = 0.15  # how rough the estimate is from which pseudo ground truth is fitted, a deviation per axis
+START_NOISE_RAD = 0.15  # noise of the estimate from which pseudo ground truth is fitted, standard deviation per axis
 
 
 class Bodies(NamedTuple):
-    """Poses, with points from the pelvis in camera axes."""
+    """Poses, with points relative to the pelvis in camera axes."""
 
     rotmats: Tensor  # (B, 22, 3, 3)
     betas: Tensor  # (B, 10)
@@ -37,7 +37,7 @@ def pose(body: TorchBody, rotmats: Tensor, betas: Tensor) -> Bodies:
 
 
 def rough_estimate(people: FilmedPeople, noise_rad: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What a regressor would start a fit from: every joint turned by noise (a deviation per axis), and mean shape."""
+    """Make an initial estimate as of a regressor: noise on every joint (deviation per axis), and mean shape."""
     noise = noise_rad * torch.randn(*people.rotmats.shape[:2], 3, generator=generator)
     return people.rotmats @ rotmat_from_axis_angle(noise), torch.zeros_like(people.betas)
 
@@ -55,9 +55,11 @@ def fit_pseudo_truth(
 ) -> Bodies:
     """Fit bodies to the 2D of people, from an estimate: rotmats (B, 22, 3, 3), betas (B, 10).
 
-    Under the fixed camera, where pseudo ground truth comes from, or for comparison under each person's own. The 2D
-    error (pixels of a 256-pixel crop, mean L1), the squared turn from the estimate (rad^2, summed over joints) and
-    the squared change of the betas are brought down together.
+    Uses the fixed camera, as for pseudo ground truth, or each person's own for comparison. The loss has three terms:
+    the
+    2D error (pixels of a 256-pixel crop, mean L1), the squared rotation from the estimate (rad^2, summed over joints),
+    and
+    the squared change of the betas.
     """
 
     def loss(found: Bodies, turn: Tensor) -> Tensor:
@@ -73,20 +75,20 @@ def fit_pseudo_truth(
 
 
 class SearchStep(NamedTuple):
-    """Equation 1's search after some iterations."""
+    """State of equation 1's search after some iterations."""
 
     iterations: int
     bodies: Bodies
-    error_2d_px: Tensor  # (B,) mean distance to where the keypoints were seen, pixels of a 256-pixel crop
+    error_2d_px: Tensor  # (B,) mean distance to the observed keypoints, pixels of a 256-pixel crop
     mpjpe_mm: Tensor  # (B,)
 
 
 def search_worst(
     body: TorchBody, people: FilmedPeople, iterations: Sequence[int], rate: float = 0.02, seed: int = 0
 ) -> list[SearchStep]:
-    """Equation 1: how wrong can 3D be while 2D stays good under the fixed camera? One step for each entry.
+    """Search for the worst 3D that keeps the 2D good under the fixed camera (equation 1); one step for each entry.
 
-    Starts at the truth, a thousandth of a radian aside, since there the distance in 3D has no direction to grow in.
+    Starts a thousandth of a radian from the truth, because the gradient of the 3D distance vanishes there.
     """
     generator = torch.Generator().manual_seed(seed)
     aside = 1e-3 * torch.randn(*people.rotmats.shape[:2], 3, generator=generator)
@@ -106,13 +108,13 @@ def search_worst(
 
 
 def distance_px(found: Bodies, people: FilmedPeople) -> Tensor:
-    """Mean distance (B,) of keypoints from where they were seen, pixels of a 256-pixel crop."""
+    """Return the mean distance (B,) of keypoints from the observed ones, pixels of a 256-pixel crop."""
     offset = best_projection(found.keypoints_m, people.seen) - people.seen
     return CROP_SIZE_PX * torch.linalg.vector_norm(offset, dim=-1).mean(-1)
 
 
 def distance_m(found: Bodies, people: FilmedPeople) -> Tensor:
-    """Mean distance (B,) of joints from the true ones, pelvis on pelvis."""
+    """Return the mean distance (B,) of joints from the true ones, metres, aligned at the pelvis."""
     return torch.linalg.vector_norm(found.joints_m[:, 1:] - people.joints_m[:, 1:], dim=-1).sum(-1) / 24
 
 
@@ -126,7 +128,7 @@ def _descend(
     fit_shape: bool = True,
     watch: Callable[[int, Bodies], None] = lambda _iteration, _bodies: None,
 ) -> Bodies:
-    """Adam on a turn (B, 22, 3) of every joint from its start and, if wanted, on the betas."""
+    """Optimise a rotation (B, 22, 3) of every joint from its start, and the betas if requested, with Adam."""
     turn = torch.zeros(*start.shape[:2], 3, requires_grad=True)
     betas = betas.clone().requires_grad_(fit_shape)
     optimizer = torch.optim.Adam([turn, betas] if fit_shape else [turn], lr=rate)

@@ -1,7 +1,7 @@
-"""Pose augmentation: mirroring, limbs recombined between clips, limbs drawn within joint limits, noise.
+"""Augments poses: mirroring, limbs recombined between clips, limbs drawn within joint limits, noise.
 
-Mocap is thin beside what people do in front of a camera, so most of the poses that a network trains on are made here.
-All randomness comes from one seeded generator.
+Mocap covers few of the poses in front of a camera, so augmentation makes most training poses. All randomness comes
+from one seeded generator.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from engine.body.torch.rotations import rotmat_from_axis_angle
 from training.data.mocap import Mocap
 from training.readers.clip import NUM_POSED
 
-# What is exchanged or redrawn as one piece: arms (from the collar), legs, spine, neck and head.
+# Limbs that are exchanged or redrawn as one piece: arms (from the collar), legs, spine, neck and head.
 LIMBS: tuple[tuple[int, ...], ...] = (
     (13, 16, 18, 20),
     (14, 17, 19, 21),
@@ -28,7 +28,7 @@ LIMBS: tuple[tuple[int, ...], ...] = (
 )
 
 # Axis-angle boxes in radians for the middle and the left joints; the right ones mirror them. Anatomical ranges,
-# widened to what mocap reaches. X bends forward, Y twists (bends the elbow and sweeps the arm), Z leans sideways.
+# widened to the range in mocap. X bends forward, Y twists (bends the elbow and sweeps the arm), Z leans sideways.
 _LIMITS: dict[int, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
     1: ((-2.2, -0.8, -0.5), (0.6, 1.1, 1.0)),
     3: ((-0.5, -0.4, -0.3), (0.9, 0.4, 0.3)),
@@ -48,14 +48,14 @@ _LIMITS: dict[int, tuple[tuple[float, float, float], tuple[float, float, float]]
 
 @dataclass(frozen=True)
 class PoseAugmentation:
-    """How the sampler changes poses. Probabilities are per sample (`changed`) or per limb of a changed sample."""
+    """Settings of the sampler. Probabilities are per sample (`changed`) or per limb of a changed sample."""
 
-    changed: float = 0.6  # share of samples that are touched at all, mirroring aside
-    recombine: float = 0.35  # a limb comes from another frame
-    within_limits: float = 0.12  # a limb is drawn within its joint limits
+    changed: float = 0.6  # share of samples that are augmented, apart from mirroring
+    recombine: float = 0.35  # probability to take a limb from another frame
+    within_limits: float = 0.12  # probability to draw a limb within its joint limits
     noise_rad: float = 0.12  # largest standard deviation of the noise added to half of the joints
-    mirrored: float = 0.5  # chance that a recorded pose or limb is reflected left to right, changed or not
-    clip_exponent: float = 0.4  # how much less often frames of long clips are drawn; see Mocap.weights
+    mirrored: float = 0.5  # probability to reflect a recorded pose or limb left to right, changed or not
+    clip_exponent: float = 0.4  # reduces the weight of frames of long clips; see Mocap.weights
 
 
 def mirror(axis_angle: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def mirror(axis_angle: Tensor) -> Tensor:
 
 
 def joint_limits() -> tuple[Tensor, Tensor]:
-    """Lower and upper corners (22, 3) of each joint's axis-angle box, radians; zero for the root."""
+    """Return the lower and upper corners (22, 3) of each joint's axis-angle box, radians; zero for the root."""
     low, high = torch.zeros(NUM_POSED, 3), torch.zeros(NUM_POSED, 3)
     for joint, (below, above) in _LIMITS.items():
         low[joint], high[joint] = torch.tensor(below), torch.tensor(above)
@@ -77,10 +77,10 @@ def joint_limits() -> tuple[Tensor, Tensor]:
 
 
 class PoseSampler:
-    """Draws augmented poses, or short windows of them, from one mocap split.
+    """Sampler of augmented poses, or of short windows of them, from one mocap split.
 
-    The generator's state is the sampler's only state: save and restore it to continue a run. shares: how often each
-    mocap file is drawn, by name; see Mocap.weights.
+    The generator's state is the sampler's only state: save and restore it to continue a run.
+    shares: relative weight of each mocap file, by name; see Mocap.weights.
     """
 
     def __init__(
@@ -93,18 +93,18 @@ class PoseSampler:
         self.mocap = mocap
         self.augmentation = augmentation
         self.generator = generator
-        self.frames = torch.zeros(0, dtype=torch.int64)  # where the last poses were drawn from, limbs aside: (count,)
+        self.frames = torch.zeros(0, dtype=torch.int64)  # frames (count,) of the last sample, without recombined limbs
         self._cumulative = mocap.weights(augmentation.clip_exponent, shares).cumsum(0)
         self._low, self._high = joint_limits()
 
     def sample(self, count: int) -> Tensor:
-        """Local rotations (count, 22, 3, 3); the root's is as recorded, or mirrored."""
+        """Sample local rotations (count, 22, 3, 3); the root's is as recorded, or mirrored."""
         return self.sample_windows(count, frames=1)[:, 0]
 
     def sample_windows(self, count: int, frames: int, stride: int = 1) -> Tensor:
-        """Windows (count, frames, 22, 3, 3), oldest frame first, `stride` frames of the mocap apart.
+        """Sample windows (count, frames, 22, 3, 3), oldest frame first, `stride` frames of the mocap apart.
 
-        A limb is recombined or redrawn for a whole window at a time; noise is constant within a window.
+        A limb is recombined or redrawn for a whole window; noise is constant within a window.
         """
         how = self.augmentation
         self.frames = self._drawn(count)
@@ -125,13 +125,13 @@ class PoseSampler:
         return rotmat_from_axis_angle(pose)
 
     def _drawn(self, count: int) -> Tensor:
-        """Frames (count,), by weight."""
-        # A search in the running sum; torch.multinomial would read all the weights at every call.
+        """Draw frames (count,) by weight."""
+        # Binary search in the cumulative sum; torch.multinomial would read all the weights at every call.
         at = torch.rand(count, generator=self.generator, dtype=torch.float64) * self._cumulative[-1]
         return torch.searchsorted(self._cumulative, at).clamp_max(len(self.mocap) - 1)
 
     def _recorded(self, last: Tensor, frames: int, stride: int, joints: list[int] | None = None) -> Tensor:
-        """Recorded windows (count, frames, joints, 3) up to the frames `last`, some of them mirrored."""
+        """Return recorded windows (count, frames, joints, 3) up to the frames `last`, some of them mirrored."""
         index = self.mocap.window(last, frames, stride)
         mirrored = _spread(self._chance(len(last), self.augmentation.mirrored))
         if joints is None:
@@ -150,5 +150,5 @@ class PoseSampler:
 
 
 def _spread(per_sample: Tensor) -> Tensor:
-    """(B,) -> (B, 1, 1, 1), against (B, frames, joints, 3)."""
+    """Reshape (B,) to (B, 1, 1, 1), to broadcast over (B, frames, joints, 3)."""
     return per_sample[:, None, None, None]

@@ -1,7 +1,7 @@
-"""From a sample to the network's square, with the augmentations of TokenHMR's appendix B.3.
+"""Crops a sample to the network's square, with the augmentations of TokenHMR's appendix B.3.
 
-Moved, scaled and turned crops, mirroring, colours, and extreme cropping: only a part of the body stays in the square.
-Labels follow the picture. The magnitudes that the paper leaves open are those of the released code.
+Shifted, scaled and rotated crops, mirroring, colours, and extreme cropping, which keeps only a part of the body. Labels
+are transformed with the image. Magnitudes that the paper omits are those of the released code.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from training.readers.sample import KEYPOINT_NAMES, MIRROR_KEYPOINTS, Array, Sam
 
 @dataclass(frozen=True)
 class CropAugmentation:
-    """A clipped normal is a standard normal draw, cut at one (at two for the rotation)."""
+    """Settings. A clipped normal is a standard normal draw, clipped at one (at two for the rotation)."""
 
     scale: float = 0.3  # side *= 1 + scale * clipped normal
     translation: float = 0.02  # of the side, * clipped normal, in x and in y
@@ -33,7 +33,7 @@ class CropAugmentation:
 
 @dataclass(frozen=True)
 class Crop:
-    """What the network sees and should say. Keypoints in 2D are fractions of the square, -0.5..0.5 inside it."""
+    """Input and labels of the network. 2D keypoints are fractions of the square, -0.5..0.5 inside it."""
 
     image_bgr: NDArray[np.uint8]  # (256, 256, 3)
     keypoints_2d: Array  # (44, 3)
@@ -43,7 +43,7 @@ class Crop:
 
 
 def crop(sample: Sample, how: CropAugmentation | None, rng: np.random.Generator) -> Crop:
-    """The person's square, augmented; None changes nothing."""
+    """Crop the person's square, augmented; `how` None changes nothing."""
     center, side = sample.center_px.astype(np.float64), sample.side_px
     turn_rad, flip, gains = 0.0, False, None
     if how is not None:
@@ -66,7 +66,7 @@ def crop(sample: Sample, how: CropAugmentation | None, rng: np.random.Generator)
     keypoints_3d[:, :3] = keypoints_3d[:, :3] @ turn.as_matrix().T
     pose = sample.pose.astype(np.float64)
     pose[0] = (turn * Rotation.from_rotvec(pose[0])).as_rotvec()
-    if flip:  # the picture is mirrored already
+    if flip:  # the image is already mirrored
         keypoints_2d, keypoints_3d = keypoints_2d[MIRROR_KEYPOINTS], keypoints_3d[MIRROR_KEYPOINTS]
         keypoints_3d[:, 0] *= -1
         pose = pose[MIRROR_JOINTS] * (1, -1, -1)
@@ -80,7 +80,7 @@ def crop(sample: Sample, how: CropAugmentation | None, rng: np.random.Generator)
 
 
 def _to_square(center: NDArray, side: float, turn_rad: float, flip: bool) -> NDArray[np.float64]:
-    """(2, 3) from pixels of the picture to pixels of the square: the centre goes to its middle, turned and mirrored."""
+    """Return the (2, 3) map from image pixels to the square, with the centre at its middle, rotated and mirrored."""
     cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
     linear = SIDE / side * np.array([[cosine, -sine], [sine, cosine]])
     if flip:
@@ -88,7 +88,7 @@ def _to_square(center: NDArray, side: float, turn_rad: float, flip: bool) -> NDA
     return np.concatenate((linear, (SIDE / 2 - linear @ center)[:, None]), axis=1)
 
 
-# What extreme cropping may leave in the square, by words in keypoints' names.
+# Body parts that extreme cropping may keep, by words in the keypoints' names.
 _HEAD = ("nose", "eye", "ear", "head", "jaw", "neck")
 _TRUNK = ("shoulder", "hip", "thorax", "spine", "pelvis")
 _KEPT: tuple[tuple[str, ...], ...] = (
@@ -108,7 +108,7 @@ _MIN_KEPT = 4
 def extreme_square(
     keypoints_2d: Array, center: NDArray, side: float, rng: np.random.Generator
 ) -> tuple[NDArray[np.float64], float]:
-    """Centre and side of a square about a random part of the body; as given where too little of it was seen."""
+    """Return centre and side of a square about a random body part; unchanged if too little of it is visible."""
     words = _KEPT[rng.integers(len(_KEPT))]
     kept = np.array([any(word in name for word in words) for name in KEYPOINT_NAMES]) & (keypoints_2d[:, 2] > 0)
     if kept.sum() < _MIN_KEPT:

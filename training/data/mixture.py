@@ -1,7 +1,7 @@
-"""A weighted mixture of image sets as one endless row of training samples.
+"""Mixes image sets by weight into an endless sequence of training samples.
 
-Row n depends on the seed and on n alone. Batch b is rows b * batch .. (b + 1) * batch - 1, so that a resumed run, or
-one shared among processes, sees the same batches.
+Row n depends on the seed and on n alone. Batch b is rows b * batch .. (b + 1) * batch - 1. So a resumed run, or one
+that several processes share, sees the same batches.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from training.readers.sample import ImageSet, Sample
 
 logger = logging.getLogger(__name__)
 
-_MOST_BROKEN = 100  # draws in a row that may be unreadable
+_MOST_BROKEN = 100  # consecutive unreadable draws before an error
 
 
 @dataclass(frozen=True)
 class Part:
-    """A set of the mixture. trusted: its labels are ground truth (equation 8), not pseudo ground truth (equation 9)."""
+    """Set of the mixture. trusted: its labels are ground truth (equation 8), not pseudo ground truth (equation 9)."""
 
     images: ImageSet
     weight: float
@@ -36,7 +36,7 @@ class Part:
 
 
 class InMemory:
-    """A set that keeps what it has read, decoded: about 0.2 MB a picture of 256 x 256, in each process that reads."""
+    """Cache of decoded samples: about 0.2 MB an image of 256 x 256, in each process that reads."""
 
     def __init__(self, images: ImageSet) -> None:
         self.name, self.fingerprint = images.name, images.fingerprint
@@ -54,7 +54,7 @@ class InMemory:
 
 @dataclass(frozen=True)
 class Batch:
-    """Samples side by side. Units as in `training.data.crops.Crop`."""
+    """Stacked samples. Units as in `training.data.crops.Crop`."""
 
     names: list[str]
     images: Tensor  # (B, 3, 256, 256) uint8 RGB
@@ -67,10 +67,11 @@ class Batch:
     trusted: Tensor  # (B,) bool
 
     def to(self, device: torch.device) -> Batch:
+        """Copy the tensors to a device."""
         return Batch(self.names, *(tensor.to(device) for tensor in vars(self).values() if isinstance(tensor, Tensor)))
 
     def require_finite(self) -> None:
-        """Raises FloatingPointError with the name of the first sample that holds a number that is not finite."""
+        """Raise FloatingPointError with the name of the first sample that has a non-finite number."""
         for i, name in enumerate(self.names):
             for what in ("keypoints_2d", "keypoints_3d", "rotmats", "betas"):
                 if not torch.isfinite(getattr(self, what)[i]).all():
@@ -81,7 +82,7 @@ Row = tuple[Sample, Crop, bool]
 
 
 class Mixture(Dataset[Row]):
-    """Endless: any row number is good."""
+    """Endless data set: any row number is valid."""
 
     def __init__(self, parts: Sequence[Part], augmentation: CropAugmentation | None, seed: int) -> None:
         weights = np.array([part.weight for part in parts], np.float64)
@@ -95,7 +96,7 @@ class Mixture(Dataset[Row]):
 
     @property
     def fingerprint(self) -> str:
-        """Of all sets, to tell the data of one run from another's."""
+        """Hash of all sets, which identifies the data of a run."""
         return sha256("".join(part.images.fingerprint for part in self.parts).encode()).hexdigest()
 
     def __getitem__(self, row: int) -> Row:
@@ -104,8 +105,9 @@ class Mixture(Dataset[Row]):
         return sample, crop(sample, self.augmentation, rng), trusted
 
     def draw(self, rng: np.random.Generator) -> tuple[Sample, bool]:
-        """A sample of a set drawn by weight, and whether it is trusted. One that cannot be read is counted and another
-        drawn; EngineError where there are too many in a row.
+        """Draw a sample of a set by weight; return it and whether it is trusted.
+
+        Unreadable samples are counted and skipped; EngineError after too many in a row.
         """
         for _ in range(_MOST_BROKEN):
             part = self.parts[min(int(np.searchsorted(self._cumulative, rng.random(), "right")), len(self.parts) - 1)]
@@ -121,12 +123,13 @@ class Mixture(Dataset[Row]):
     def batches(
         self, batch: int, first: int, last: int, rank: int = 0, processes: int = 1, workers: int = 0
     ) -> Iterator[Batch]:
-        """Batches first..last-1; of each, this process's share: every `processes`-th row from `rank` on."""
+        """Yield batches first..last-1; of each, this process's share: every `processes`-th row from `rank` on."""
         share = [list(range(b * batch + rank, (b + 1) * batch, processes)) for b in range(first, last)]
         yield from DataLoader(self, batch_sampler=share, num_workers=workers, collate_fn=collate)
 
 
 def collate(rows: Sequence[Row]) -> Batch:
+    """Stack rows into a batch."""
     samples, crops, trusted = zip(*rows, strict=True)
 
     def stacked(name: str) -> Tensor:

@@ -1,8 +1,8 @@
-"""Motion capture as local SMPL rotations: reading, splits, and what a sampler needs to draw from it.
+"""Loads motion capture as local SMPL rotations, with splits and sampling weights.
 
-A mocap file is an .npz with poses_aa (N, 22, 3) axis-angle in radians (joint 0 the root; Y up, +Z forward, +X left at
-identity), clip_len (C,), clip_name (C,), split (C,) of train/val/test/test_ood, fps, and bad (N,), which marks frames
-that must not be used. Frames lie in clip order.
+A mocap file is an .npz. Poses are poses_aa (N, 22, 3), axis-angle in radians: joint 0 is the root; Y up, +Z forward, +X
+left at identity. Clips are clip_len (C,), clip_name (C,) and split (C,) of train/val/test/test_ood, with fps. Frames
+lie in clip order; bad (N,) marks frames to ignore.
 """
 
 from __future__ import annotations
@@ -24,37 +24,38 @@ from training.readers.files import BrokenFileError, expect, read_all
 _KEYS = ("poses_aa", "clip_len", "clip_name", "split", "bad", "fps")
 _MEND = "make one with python -m training.readers.poses"
 
-# These two clips carry a rig offset of about 50 mm in one release of the CMU data and are never used.
+# These two clips have a rig offset of about 50 mm in one release of the CMU data and are never used.
 RIG_OFFSET_CLIPS = ("135_01", "135_02")
 
 
 class EmptySplitError(EngineError):
-    """Files without a frame of the split that was asked for."""
+    """Files without a frame of the requested split."""
 
 
 @dataclass(frozen=True)
 class Mocap:
-    """The usable frames of one split.
+    """Usable frames of one split.
 
-    A run is a stretch of one clip without a gap: windows never leave it.
+    A run is a sequence of frames of one clip without a gap: windows never leave it.
     """
 
     axis_angle: Tensor  # (N, 22, 3) float32, radians
     clip: Tensor  # (N,) int64, an index into clip_names
-    run_start: Tensor  # (N,) int64, the first frame of the run that a frame lies in
+    run_start: Tensor  # (N,) int64, the first frame of the frame's run
     clip_names: tuple[str, ...]
     fps: float
-    fingerprint: str  # sha256 over the files, so that weights can say what they were trained on
-    clip_files: tuple[str, ...] = ()  # for each clip the name of its file, without the ending
+    fingerprint: str  # sha256 over the files, stored with the weights trained on them
+    clip_files: tuple[str, ...] = ()  # file name of each clip, without the suffix
 
     def __len__(self) -> int:
         return len(self.axis_angle)
 
     def weights(self, exponent: float = 0.4, shares: Mapping[str, float] | None = None) -> Tensor:
-        """How often to draw each frame: (N,), summing to 1, so that a clip of n frames has n^(1 - exponent) shares.
+        """Return sampling weights (N,) of sum 1, so that a clip of n frames has weight n^(1 - exponent).
 
-        A long clip holds many near copies of the same pose, so each of its frames is drawn less often. With `shares`,
-        each file is drawn as often as they say, by its name. Raises EngineError unless they name just these files.
+        A long clip has many near copies of the same pose, so its frames have lower weights. With `shares`, each file
+        has the
+        weight under its name. Raises EngineError unless the names are exactly these files.
         """
         length = torch.bincount(self.clip, minlength=len(self.clip_names))[self.clip]
         weights = length.double() ** -exponent
@@ -63,7 +64,7 @@ class Mocap:
         return weights / weights.sum()
 
     def _file_scales(self, weights: Tensor, shares: Mapping[str, float]) -> Tensor:
-        """(N,): what brings the files' sums of weights to their shares."""
+        """Return factors (N,) that scale the files' summed weights to their shares."""
         names = sorted({self.clip_files[clip] for clip in self.clip.unique().tolist()})
         if set(names) != set(shares):
             raise EngineError(
@@ -75,16 +76,16 @@ class Mocap:
         return (torch.tensor([shares[name] for name in names], dtype=weights.dtype) / total)[file]
 
     def window(self, last: Tensor, frames: int, stride: int = 1) -> Tensor:
-        """Indices (B, frames) of windows that end at the frames `last` (B,); the first frame of a run repeats."""
+        """Return indices (B, frames) of windows that end at the frames `last` (B,); a run's first frame repeats."""
         offsets = stride * torch.arange(1 - frames, 1)
         return torch.maximum(last[:, None] + offsets, self.run_start[last][:, None])
 
 
 def load_mocap(paths: Sequence[Path | str], split: str, drop: Sequence[str] = RIG_OFFSET_CLIPS) -> Mocap:
-    """Read one split of one or more files, leaving out bad frames and the clips named in `drop`.
+    """Read one split of one or more files, without bad frames and the clips named in `drop`.
 
-    A folder stands for the .npz files in it. Files that cannot be read or are not of the layout above are skipped with
-    a warning. Raises EngineError where none is left or a file is missing, EmptySplitError for a split without frames.
+    A folder stands for its .npz files. Unreadable files and files of another layout are skipped with a warning. Raises
+    EngineError if none is left or a file is missing, EmptySplitError for a split without frames.
     """
     if split not in SPLITS:
         raise EngineError(f"no split '{split}': choose one of {', '.join(SPLITS)}")
@@ -137,7 +138,7 @@ def _files(paths: Sequence[Path | str]) -> list[Path]:
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
-    """Raises BrokenFileError."""
+    """Read the arrays of a file. Raises BrokenFileError."""
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [key for key in _KEYS if key not in file]

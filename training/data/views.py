@@ -1,7 +1,7 @@
-"""Bodies before random cameras, exactly: where everybody's landmarks are and where a pinhole camera sees them.
+"""Places bodies before random cameras and projects their landmarks exactly through a pinhole camera.
 
 Lengths are metres, image coordinates are in focal lengths (pixels with focal length 1), axes are the camera's: x right,
-y down, z forward. Everything is drawn from one seeded generator.
+y down, z forward. One seeded generator draws everything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHOULDERS, HIPS = [11, 12], [23, 24]
 
 
 class Observation(NamedTuple):
-    """What a detector says of B people."""
+    """Output of a detector for B people."""
 
     image: Tensor  # (B, 33, 2) focal lengths
     world_m: Tensor  # (B, 33, 3) camera axes, origin between the hips
@@ -28,7 +28,7 @@ class Observation(NamedTuple):
 
 
 class View(NamedTuple):
-    """B bodies before their cameras, exactly."""
+    """Ground truth of B bodies before their cameras."""
 
     R_cam_root: Tensor  # (B, 3, 3)
     joints_m: Tensor  # (B, 24, 3) from the pelvis, camera axes
@@ -65,7 +65,7 @@ class Draw:
 
 
 def place(draw: Draw, config: ViewConfig, body: TorchBody, rotmats: Tensor, betas: Tensor) -> View:
-    """Turn each body to a random side, put it at a random place before the camera."""
+    """Rotate each body to a random heading and put it at a random position before the camera."""
     batch = len(rotmats)
     pitch_deg = (config.pitch_deg[0] + config.pitch_deg[1] * draw.normal(batch)).clamp(-35, 50)
     roll_deg = config.roll_deg * draw.normal(batch)
@@ -93,10 +93,10 @@ def place(draw: Draw, config: ViewConfig, body: TorchBody, rotmats: Tensor, beta
 
 
 def observe(view: View) -> Observation:
-    """What a detector without error would say.
+    """Return the output of a perfect detector.
 
-    The 2D is the pinhole projection. The 3D is from between the hips, and since the network behind it sees a crop
-    around the hips, its axes are those of the ray to them.
+    The 2D is the pinhole projection. The 3D has its origin between the hips. Its axes are those of the ray to the hips,
+    because the detector's network sees a crop around them.
     """
     points_m = view.landmarks_m + view.T_cam_root[:, None]
     image = points_m[..., :2] / points_m[..., 2:].clamp_min(0.3)
@@ -104,10 +104,10 @@ def observe(view: View) -> Observation:
 
 
 def ray_axes(image: Tensor) -> Tensor:
-    """The smallest rotation that takes the optical axis to the ray through image points (B, 2): (B, 3, 3).
+    """Return the smallest rotation (B, 3, 3) from the optical axis to the ray through image points (B, 2).
 
-    Columns are the axes of the ray's frame in camera axes. With n the unit ray and z the axis, Rodrigues' formula
-    gives I + [v] + [v]^2 / (1 + n_z) for v = z x n.
+    Columns are the axes of the ray's frame in camera axes. With n the unit ray and z the axis, Rodrigues' formula gives
+    I + [v] + [v]^2 / (1 + n_z) for v = z x n.
     """
     x, y, z = F.normalize(F.pad(image, (0, 1), value=1.0), dim=-1).unbind(-1)
     xy, rest = -x * y / (1 + z), (1 - x * x / (1 + z), 1 - y * y / (1 + z))
@@ -115,18 +115,18 @@ def ray_axes(image: Tensor) -> Tensor:
 
 
 def hip_axes(view: View) -> Tensor:
-    """The axes (B, 3, 3), in camera axes, in which the detector's 3D is: those of the ray between the hips."""
+    """Return the axes (B, 3, 3), in camera axes, of the detector's 3D: those of the ray between the hips."""
     T_cam_hips = view.T_cam_root + view.landmarks_m[:, HIPS].mean(1)
     return ray_axes(T_cam_hips[:, :2] / T_cam_hips[:, 2:].clamp_min(0.3))
 
 
 def about(axis: str, angle_deg: Tensor) -> Tensor:
-    """Rotations (B, 3, 3) by angles (B,) about one axis."""
+    """Return rotations (B, 3, 3) by angles (B,) about one axis."""
     turn = torch.zeros(len(angle_deg), 3)
     turn[:, "xyz".index(axis)] = angle_deg.deg2rad()
     return rotmat_from_axis_angle(turn)
 
 
 def from_hips(points_m: Tensor) -> Tensor:
-    """Landmarks (B, 33, 3) with their origin moved between the hips."""
+    """Move the origin of landmarks (B, 33, 3) between the hips."""
     return points_m - points_m[:, HIPS].mean(1, keepdim=True)

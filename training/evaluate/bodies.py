@@ -1,4 +1,4 @@
-"""The bodies that an image set's truth and a network's answers are told in: SMPL's three, or one body for all."""
+"""Loads the bodies of an image set's truth and of a network's predictions: SMPL's three, or one for all."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ GENDERS: tuple[Gender, ...] = ("neutral", "male", "female")
 
 @dataclass(frozen=True)
 class Bodies:
-    """Bodies by gender, the neutral one first. extra (19, 6890), where there is one, makes keypoints 25 to 43."""
+    """Bodies by gender, neutral first. extra (19, 6890), if present, makes keypoints 25 to 43."""
 
     by_gender: tuple[SmplBody, ...]
     extra: Tensor | None = None
 
     @property
     def neutral(self) -> SmplBody:
+        """The neutral body, in which networks predict."""
         return self.by_gender[0]
 
 
 def load_bodies(form: Form, path: Path | None, extra: Array | None) -> Bodies:
-    """What a form's truth needs: for threedpw and emdb the folder of SMPL's three files, for others one body file.
+    """Load the bodies of a form: the folder of SMPL's three files for threedpw and emdb, else one body file.
 
-    path None is the free body. Raises EngineError that says which files are needed where.
+    path None is the free body. Raises EngineError with the names of the missing files.
     """
     if form not in OF_GENDERED_BODIES:
         path = path or ASSETS / "body_open.npz"
@@ -65,7 +66,7 @@ _NEEDED = (
 
 
 def _find(folder: Path, gender: Gender) -> Path:
-    """SMPL's file for a gender, under either of the names that it is known by."""
+    """Find SMPL's file for a gender, under either of its usual names."""
     letter = gender if gender == "neutral" else gender[0]
     name = re.compile(rf"(smpl_{gender}|basicmodel_{letter}_lbs_10_207_0_v[\d.]+)\.(pkl|npz)", re.IGNORECASE)
     found = sorted(path for path in folder.iterdir() if name.fullmatch(path.name))
@@ -75,7 +76,7 @@ def _find(folder: Path, gender: Gender) -> Path:
 
 
 def extra_regressor(checkpoint: Path, given: Path | None) -> Array | None:
-    """The regressor (19, 6890) of keypoints 25 to 43: the file that was given, or what the checkpoint carries of it."""
+    """Load the regressor (19, 6890) of keypoints 25 to 43 from the given file, else from the checkpoint."""
     if given is not None:
         return read_regressor(given)
     content = read_torch_file(checkpoint, "give a TokenHMR checkpoint")

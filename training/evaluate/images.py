@@ -1,7 +1,7 @@
-"""A network over an image set: what it says and what is true, as the protocols take them.
+"""Runs a network over an image set and prepares predictions and truth for the protocols.
 
 The crop is the training's without augmentation, as in the released evaluation: no smoothing, black outside of the
-picture. Joints and vertices are of SMPL: the network's of the neutral body, the truth's of the body of the sample's
+image. Joints and vertices are of SMPL: the network's of the neutral body, the truth's of the body of the sample's
 gender.
 """
 
@@ -34,9 +34,9 @@ from training.readers.sample import ImageSet, Sample
 logger = logging.getLogger(__name__)
 
 PROTOCOL_OF: dict[Form, Protocol] = {"threedpw": PROTOCOLS["3dpw"], "emdb": PROTOCOLS["emdb"]}  # others: plain
-SPLIT_OF: dict[Form, str] = {"threedpw": "test", "emdb": "emdb1", "coco": "val2017"}  # evaluated unless told otherwise
-_POSED = 22  # joints of the plain protocol: all but the hands, which are not told apart from the wrists
-_CHUNK = 64  # bodies that are skinned at a time
+SPLIT_OF: dict[Form, str] = {"threedpw": "test", "emdb": "emdb1", "coco": "val2017"}  # default splits of the evaluation
+_POSED = 22  # joints of the plain protocol: all but the hands, which equal the wrists
+_CHUNK = 64  # bodies skinned at a time
 
 Network = Callable[[Tensor], TokenHmrOutput]  # of images (B, 3, 256, 256), as engine.tokenhmr.network.TokenHMR
 
@@ -46,15 +46,18 @@ Network = Callable[[Tensor], TokenHmrOutput]  # of images (B, 3, 256, 256), as e
 
 @dataclass(frozen=True)
 class _Row:
-    """A crop and what is true of it."""
+    """Crop with its labels."""
 
-    sample: Sample  # its picture left out
+    sample: Sample  # without its image
     image_rgb: NDArray[np.uint8]  # (3, 256, 256)
 
 
 class _Crops(Dataset[_Row | str]):
-    """The crop of each sample, or why it cannot be read. cut: the part of the square's width and height that is cut
-    off, evenly from its borders (TokenHMR, Table 2); what is left fills the network's picture."""
+    """Crops of an image set, or the error of an unreadable sample.
+
+    cut: the part of the square's width and height that is cut off, evenly from its borders (TokenHMR, Table 2); the
+    rest fills the network's input.
+    """
 
     def __init__(self, images: ImageSet, cut: float) -> None:
         self._images, self._cut = images, cut
@@ -71,19 +74,19 @@ class _Crops(Dataset[_Row | str]):
         if not all(np.isfinite(label).all() for label in labels):
             return f"{sample.name} has labels that are not finite"
         square = replace(sample, side_px=sample.side_px * (1 - self._cut))
-        image = crop(square, None, np.random.default_rng(0)).image_bgr  # without augmentation nothing is drawn
+        image = crop(square, None, np.random.default_rng(0)).image_bgr  # without augmentation nothing is random
         rgb = np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))
         return _Row(replace(sample, image_bgr=np.zeros((0, 0, 3), np.uint8)), rgb)
 
 
 @dataclass(frozen=True)
 class Run:
-    """A network's answers to those samples of a set that could be read."""
+    """Predictions of a network for the readable samples of a set."""
 
-    samples: list[Sample]  # their pictures left out
+    samples: list[Sample]  # without their images
     rotmats: Tensor  # (N, 24, 3, 3) local, the root in camera axes
     betas: Tensor  # (N, 10)
-    cam: Tensor  # (N, 3) of the square that the network saw
+    cam: Tensor  # (N, 3) of the network's square input
     cut: float
 
 
@@ -91,8 +94,10 @@ class Run:
 def run_network(
     network: Network, images: ImageSet, cut: float = 0.0, batch: int = 32, device: str = "cpu", workers: int = 0
 ) -> Run:
-    """Ask a network about every sample. Those that cannot be read are left out with a warning; EngineError where none
-    is left."""
+    """Run a network on every sample.
+
+    Unreadable samples are skipped with a warning; EngineError if none is left.
+    """
     mean, std = torch.from_numpy(MEAN).to(device), torch.from_numpy(STD).to(device)
     samples: list[Sample] = []
     unread: list[str] = []
@@ -122,15 +127,16 @@ def run_network(
 
 @dataclass(frozen=True)
 class PosedMeshes:
-    """Vertices of posed bodies, skinned when they are asked for: a set's would not fit into memory at once."""
+    """Vertices of posed bodies, skinned on demand, because those of a whole set would not fit into memory."""
 
     bodies: tuple[SmplBody, ...]
-    which: NDArray[np.intp]  # (N,) the number of each row's body
+    which: NDArray[np.intp]  # (N,) index of each row's body
     rotmats: Tensor  # (N, 24, 3, 3)
     betas: Tensor  # (N, 10)
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """Shape (N, V, 3) of all vertices."""
         return len(self.which), self.bodies[0].num_vertices, 3
 
     def __getitem__(self, rows: NDArray[np.intp]) -> Array:
@@ -141,7 +147,7 @@ class PosedMeshes:
 
     @torch.no_grad()
     def posed(self, rows: NDArray[np.intp]) -> Iterator[tuple[NDArray[np.intp], Posed]]:
-        """Bodies of `rows` in chunks, each with its places among them."""
+        """Yield the bodies of `rows` in chunks, each with its indices among them."""
         for number, body in enumerate(self.bodies):
             mine = np.flatnonzero(self.which[rows] == number)
             for start in range(0, len(mine), _CHUNK):
@@ -150,13 +156,13 @@ class PosedMeshes:
 
 
 def predictions(run: Run, form: Form, bodies: Bodies) -> People:
-    """What the network says, under the form's protocol. Rows with numbers that are not finite count as not found."""
+    """Convert predictions for the form's protocol. Rows with non-finite numbers count as not found."""
     finite = np.isfinite(torch.cat((run.rotmats.flatten(1), run.betas, run.cam), 1).numpy()).all(1)
     meshes = PosedMeshes(bodies.by_gender[:1], np.zeros(len(finite), int), run.rotmats, run.betas)
     joints, placed = _points(meshes, form, bodies)
     scale, tx, ty = run.cam.numpy().T
     camera = np.stack((tx, ty, 2 * CROP_FOCAL_PX / (CROP_SIZE_PX * scale + 1e-9)), axis=-1)
-    # The camera places SMPL's origin; another body's pelvis stands off from it as SMPL's does.
+    # The camera positions SMPL's origin; the pelvis of another body has the same offset to it.
     own = bodies.neutral.num_vertices == SMPL_VERTICES
     origin = 0.0 if own else SMPL_PELVIS_M - bodies.neutral.rest_joints[0].numpy()
     in_camera = placed + (camera + origin)[:, None]
@@ -173,7 +179,7 @@ def predictions(run: Run, form: Form, bodies: Bodies) -> People:
 
 
 def truth(run: Run, form: Form, bodies: Bodies) -> People:
-    """What is true of the samples, under the form's protocol; NaN where a sample does not say."""
+    """Convert the samples' labels for the form's protocol; NaN if a label is missing."""
     samples = run.samples
     rotmats = rotmat_from_axis_angle(torch.from_numpy(np.stack([sample.pose for sample in samples])))
     betas = torch.from_numpy(np.stack([sample.betas for sample in samples]))
@@ -201,13 +207,13 @@ def truth(run: Run, form: Form, bodies: Bodies) -> People:
 
 
 def _squares(run: Run) -> tuple[Array, Array]:
-    """Centres (N, 2) and sides (N,) of the samples' squares, pixels."""
+    """Return centres (N, 2) and sides (N,) of the samples' squares, pixels."""
     center = np.stack([sample.center_px for sample in run.samples])
     return center, np.array([sample.side_px for sample in run.samples], np.float32)
 
 
 def _points(meshes: PosedMeshes, form: Form, bodies: Bodies) -> tuple[Array, Array]:
-    """The joints that the form's protocol counts (N, J, 3), and the 44 keypoints (N, 44, 3); metres, SMPL's origin."""
+    """Return the joints (N, J, 3) of the form's protocol and the 44 keypoints (N, 44, 3); metres, SMPL's origin."""
     count = {"threedpw": 44, "emdb": 24}.get(form, _POSED)
     joints = np.empty((len(meshes.which), count, 3), np.float32)
     placed = np.empty((len(meshes.which), 44, 3), np.float32)

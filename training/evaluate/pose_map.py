@@ -1,4 +1,4 @@
-"""Figure S.1 of the paper: a t-SNE map of unseen poses and of what the tokenizer makes of them."""
+"""Draws the paper's figure S.1: a t-SNE map of unseen poses and of their reconstructions by the tokenizer."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.tokenizer.reconstruction import upright
 
 @torch.no_grad()
 def pose_pairs(tokenizer: Tokenizer, body: TorchBody, axis_angle: Tensor) -> tuple[NDArray, NDArray]:
-    """Joints (N, 22, 3) of body poses (N, 21, 3) in radians and of their reconstructions, upright, in metres."""
+    """Return joints (N, 22, 3) of body poses (N, 21, 3) in radians and of their reconstructions, upright, in metres."""
     truth = rotmat_from_axis_angle(axis_angle)
     found = tokenizer.decode(tokenizer.encode(truth))
     truth_m, found_m = (body.points(*upright(rotmats))[0][:, :22].numpy() for rotmats in (truth, found))
@@ -26,7 +26,7 @@ def pose_pairs(tokenizer: Tokenizer, body: TorchBody, axis_angle: Tensor) -> tup
 
 
 def embed(joints: NDArray, seed: int = 0) -> NDArray[np.floating]:
-    """t-SNE (van der Maaten and Hinton 2008) of poses (N, J, 3) -> (N, 2)."""
+    """Embed poses (N, J, 3) in the plane (N, 2) by t-SNE (van der Maaten and Hinton 2008)."""
     from sklearn.manifold import TSNE
 
     tsne = TSNE(perplexity=min(30.0, (len(joints) - 1) / 3), init="pca", random_state=seed)
@@ -34,7 +34,7 @@ def embed(joints: NDArray, seed: int = 0) -> NDArray[np.floating]:
 
 
 def draw_pose_map(tokenizer: Tokenizer, body: TorchBody, mocap: Mocap, path: Path, poses: int = 500) -> None:
-    """Draw poses spread evenly over a split, each joined to its reconstruction by a line, into a PNG."""
+    """Draw evenly spaced poses of a split as a PNG; a line joins each pose to its reconstruction."""
     import matplotlib as mpl
 
     mpl.use("Agg")

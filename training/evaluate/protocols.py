@@ -1,6 +1,7 @@
-"""The evaluation protocols of 3DPW and EMDB, and a plain one: which joints count and what lies at the origin.
+"""Evaluation protocols of 3DPW and EMDB, and a plain one: evaluated joints and origin.
 
-Predictions and ground truth are N rows each, one a person and frame; as files they are .npz (docs/evaluation.md).
+Predictions and ground truth are N rows each, one for each person and frame; as files they are .npz
+(docs/evaluation.md).
 """
 
 from __future__ import annotations
@@ -19,31 +20,32 @@ from training.readers.files import NPZ_ERRORS
 
 Array = NDArray[np.floating]
 Flags = NDArray[np.bool_]
-_CHUNK = 1024  # rows at a time, so that meshes in float64 stay small
+_CHUNK = 1024  # rows at a time, so that float64 meshes stay small
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """joint_count None takes any number of joints, of which all count."""
+    """Joints and origin of a protocol. joint_count None accepts any number of joints and evaluates all."""
 
     name: str
     joint_count: int | None
-    joints: tuple[int, ...] | None  # those that count
-    pelvis: tuple[int, ...]  # their mean is the origin of joints and of vertices
+    joints: tuple[int, ...] | None  # indices of the evaluated joints
+    pelvis: tuple[int, ...]  # the mean of these joints is the origin of joints and vertices
 
     def counted(self, joints: Array) -> Array:
-        """Joints (N, J, 3) -> those that count (N, C, 3), the pelvis at the origin."""
+        """Select the evaluated joints (N, C, 3) of joints (N, J, 3), relative to the pelvis."""
         wanted = joints if self.joints is None else joints[:, list(self.joints)]
         return wanted - self.origin(joints)
 
     def origin(self, joints: Array) -> Array:
+        """Return the pelvis (N, 1, 3) of joints (N, J, 3)."""
         return joints[:, list(self.pelvis)].mean(1, keepdims=True)
 
 
 PROTOCOLS = {
     protocol.name: protocol
     for protocol in (
-        # of HMR2.0's 44 keypoints LSP's without the top of the head, and H36M's head; the pelvis is MPII's
+        # HMR2.0's 44 keypoints: those of LSP without the top of the head, and H36M's head; the pelvis is MPII's
         Protocol("3dpw", 44, (*range(25, 38), 43), (39,)),
         # SMPL's joints; the origin lies between the hips
         Protocol("emdb", 24, tuple(range(24)), (1, 2)),
@@ -53,10 +55,11 @@ PROTOCOLS = {
 
 
 class Meshes(Interface):
-    """Vertices (N, V, 3): an array, or something that works them out for the rows that are asked for."""
+    """Vertices (N, V, 3): an array, or an object that computes them for the requested rows."""
 
     @property
-    def shape(self) -> tuple[int, ...]: ...
+    def shape(self) -> tuple[int, ...]:
+        """Shape (N, V, 3) of all vertices."""
 
     def __getitem__(self, rows: NDArray[np.intp], /) -> Array: ...
 
@@ -65,7 +68,7 @@ class Meshes(Interface):
 class People:
     """Rows of predictions or of the truth. Points are metres in camera axes; rotations are local, in SMPL's order.
 
-    A row of the truth that is NaN throughout, in joints or in rotmats, is not known: it counts in no mean of that.
+    A row of the truth whose joints or rotmats are all NaN is unknown and excluded from their means.
     """
 
     joints: Array  # (N, J, 3)
@@ -75,8 +78,8 @@ class People:
     visible: Flags | None = None  # (N, K) bool, of the truth
     box_size_px: Array | None = None  # (N,) side of the person's crop, of the truth
     found: Flags | None = None  # (N,) bool, of predictions: False where there is none
-    sequence: NDArray | None = None  # (N,) of the truth: rows of one sequence lie together, in the order of time
-    ids: NDArray | None = None  # (N,) in both files, to be sure that rows pair
+    sequence: NDArray | None = None  # (N,) of the truth: rows of a sequence are consecutive, in temporal order
+    ids: NDArray | None = None  # (N,) in both files, to verify that rows pair
 
     def __len__(self) -> int:
         return len(self.joints)
@@ -84,22 +87,22 @@ class People:
 
 @dataclass(frozen=True)
 class Scores:
-    """Means over the people that were found; None where what the measure needs is not there."""
+    """Means over the people that were found; None if the data of a measure are missing."""
 
     people: int
-    missed: int  # rows without a prediction; they count in no mean
+    missed: int  # rows without a prediction; excluded from all means
     mpjpe_mm: float | None
     pa_mpjpe_mm: float | None
-    unknown: int = 0  # people whose true joints are not known; they count in no mean of joints and vertices
+    unknown: int = 0  # people with unknown true joints; excluded from the means of joints and vertices
     mve_mm: float | None = None
     joint_angle_deg: float | None = None
-    pck_05: float | None = None  # nearer than 0.05 of the crop's side
+    pck_05: float | None = None  # share nearer than 0.05 of the crop's side
     pck_10: float | None = None
     accel_error_mm: float | None = None  # mm/frame^2
 
 
 def score(protocol: Protocol, pred: People, gt: People) -> Scores:
-    """Measure predictions against the truth, row by row. Raises EngineError where the two do not pair."""
+    """Measure predictions against the truth, row by row. Raises EngineError if the two do not pair."""
     _check_pair(protocol, pred, gt)
     found = np.ones(len(gt), bool) if pred.found is None else pred.found.astype(bool)
     people = np.flatnonzero(found)
@@ -124,7 +127,7 @@ def score(protocol: Protocol, pred: People, gt: People) -> Scores:
 
 
 def save_people(path: Path, people: People) -> None:
-    """Write the file that `load_people` reads; vertices are worked out where they are not an array, 12 bytes each."""
+    """Write a file for `load_people`; vertices that are not an array are computed, 12 bytes each."""
     rows = np.arange(len(people))
     data = {key: getattr(people, name) for name, key in _KEYS.items() if getattr(people, name) is not None}
     try:
@@ -135,7 +138,7 @@ def save_people(path: Path, people: People) -> None:
 
 
 def load_people(path: Path, regressor: Array | None = None) -> People:
-    """Read a predictions or ground-truth file. `regressor` (J, V) makes joints of vertices, where given.
+    """Read a predictions or ground-truth file. `regressor` (J, V), if given, computes joints from vertices.
 
     Raises EngineError for a file that cannot be read or has other shapes.
     """
@@ -172,7 +175,7 @@ _SHAPES: dict[str, tuple[int | None, ...]] = {
     "box_size_px": (), "found": (), "sequence": (), "id": (),
 }  # fmt: skip
 
-_KINDS = {"visible": "b", "found": "b", "sequence": "fiuU", "id": "fiuU"}  # by numpy's letters; others are numbers
+_KINDS = {"visible": "b", "found": "b", "sequence": "fiuU", "id": "fiuU"}  # numpy's kind codes; all others are numbers
 
 
 def _fits(shape: tuple[int, ...], wanted: tuple[int | None, ...]) -> bool:
@@ -198,7 +201,7 @@ def _check_pair(protocol: Protocol, pred: People, gt: People) -> None:
 
 
 def _check_finite(what: str, pred: Array, gt: Array, rows: NDArray[np.intp]) -> None:
-    """pred and gt: of `rows` alone."""
+    """Check predictions and truth of `rows` for non-finite numbers."""
     fine = (np.isfinite(pred) & np.isfinite(gt)).all(tuple(range(1, pred.ndim)))
     if not fine.all():
         bad = rows[~fine][0]
@@ -241,9 +244,9 @@ def _pck(pred: People, gt: People, rows: NDArray[np.intp], threshold: float) -> 
 
 
 def acceleration(near: Array, truth: Array, found: Flags, sequence: NDArray | None) -> float | None:
-    """Acceleration error in mm/frame^2 of joints (N, J, 3) over stretches of one sequence (N,) without a gap.
+    """Compute the acceleration error in mm/frame^2 of joints (N, J, 3) over unbroken runs of one sequence (N,).
 
-    A stretch has at least three rows that were found; None where there is none.
+    A run has at least three found rows; None if there is none.
     """
     if sequence is None:
         return None

@@ -1,4 +1,4 @@
-"""Marker files (.trc, OpenSim's form): 3D points measured in a laboratory, a row a frame."""
+"""Reads marker files (.trc, OpenSim's form): 3D points measured in a laboratory, a row a frame."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Markers:
 
 
 def read_trc(path: Path, names: Sequence[str] | None = None) -> Markers:
-    """Read a tab-separated .trc file, only the markers named if any are; EngineError for another form."""
+    """Read a tab-separated .trc file, only the named markers if given; EngineError for another form."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
         header = dict(zip(lines[1].split("\t"), lines[2].split("\t"), strict=False))
@@ -49,7 +49,7 @@ def read_trc(path: Path, names: Sequence[str] | None = None) -> Markers:
 
 
 def _numbers(line: str, count: int) -> list[float]:
-    """A row's coordinates after its number and time; an empty field is a marker that was not seen."""
+    """Parse a row's coordinates after its number and time; an empty field is a missing marker."""
     fields = line.split("\t")[2 : 2 + count]
     if len(fields) < count:
         fields += [""] * (count - len(fields))

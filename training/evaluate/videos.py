@@ -1,4 +1,4 @@
-"""A session of a real video against the markers of a laboratory (.trc)."""
+"""Scores a session of a real video against a laboratory's markers (.trc)."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _HIPS = [LIMB_MARKERS.index("LHip"), LIMB_MARKERS.index("RHip")]
 
 
 def score_session(session: Path, trc: Path, frame_offset: int) -> Scores:
-    """A session's unsmoothed joints against a .trc: row r of the markers is source frame r + frame_offset.
+    """Score a session's unsmoothed joints against a .trc: row r of the markers is source frame r + frame_offset.
 
-    MPJPE needs a common orientation, and the place of the camera in the laboratory is not known: it is measured after
-    the one rotation that fits the whole clip best. Markers stand near joint centres, not in them.
+    The camera's pose in the laboratory is unknown, so MPJPE is measured after the one rotation that best fits the whole
+    clip. Markers are near joint centres, not in them.
     """
     markers = read_trc(trc, LIMB_MARKERS)
     seq, joints, fps = _session_rows(session)
@@ -36,7 +36,7 @@ def score_session(session: Path, trc: Path, frame_offset: int) -> Scores:
     truth = markers.points_m[row]
     pred, truth = (points - points[:, _HIPS].mean(1, keepdims=True) for points in (pred, truth))
     turned = pred @ _rotation_between(pred.reshape(-1, 3), truth.reshape(-1, 3))
-    stretch = row - np.arange(len(row))  # the same number while no frame is missing
+    stretch = row - np.arange(len(row))  # constant while no frame is missing
     return Scores(
         people=len(row),
         missed=len(markers.points_m) - len(row),
@@ -47,7 +47,7 @@ def score_session(session: Path, trc: Path, frame_offset: int) -> Scores:
 
 
 def _session_rows(path: Path) -> tuple[NDArray[np.integer], Array, float]:
-    """Numbers (M,) and joints (M, 24, 3) of the source frames in which the person was seen, and their rate."""
+    """Return frame numbers (M,), joints (M, 24, 3) and the rate of the frames in which the person was visible."""
     try:
         with np.load(path, allow_pickle=False) as file:
             valid = file["raw_valid"]
@@ -62,7 +62,7 @@ def _session_rows(path: Path) -> tuple[NDArray[np.integer], Array, float]:
 
 
 def _rotation_between(points: Array, target: Array) -> Array:
-    """The rotation R (3, 3) for which points @ R is nearest to target, both (N, 3) (Kabsch)."""
+    """Return the rotation R (3, 3) for which points @ R is nearest to target, both (N, 3) (Kabsch)."""
     U, _, Vt = np.linalg.svd(points.T @ target)
     signs = np.array([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
     return (U * signs) @ Vt

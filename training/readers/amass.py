@@ -1,4 +1,4 @@
-"""AMASS: DATASET/SUBJECT/NAME_poses.npz (SMPL-H) or NAME_stageii.npz (SMPL-X), poses in axis-angle, Z up."""
+"""Reads AMASS: DATASET/SUBJECT/NAME_poses.npz (SMPL-H) or NAME_stageii.npz (SMPL-X), poses in axis-angle, Z up."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _RATES = ("mocap_framerate", "mocap_frame_rate")  # SMPL-H files, SMPL-X files
 
 
 def read(folder: Path) -> list[PoseClip]:
-    """All takes below a folder. Raises EngineError."""
+    """Read all clips below a folder. Raises EngineError."""
     return read_clips(folder, "**/*_[ps][ot]*.npz", FORM, _clips)
 
 
 def _clips(path: Path) -> Iterator[PoseClip]:
-    if path.stem.endswith("_stagei"):  # the shape's file, without motion
+    if path.stem.endswith("_stagei"):  # file of the shape, without motion
         return
     arrays = read_npz(path, ("poses",), _RATES)
     rate = next((arrays[key] for key in _RATES if key in arrays), None)

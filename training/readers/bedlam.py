@@ -1,7 +1,7 @@
-"""BEDLAM as published: training_labels/*/SEQUENCE.npz and training_images/SEQUENCE/png/seq_000000/....png.
+"""Reads BEDLAM as published: training_labels/*/SEQUENCE.npz, training_images/SEQUENCE/png/seq_000000/....png.
 
-Labels are of SMPL-X (pose_cam of 165 columns) or of SMPL (72). SMPL-X's first 22 joints turn as SMPL's do, but its
-shapes are of another space, so they are left out.
+Labels are of SMPL-X (pose_cam of 165 columns) or of SMPL (72). The rotations of SMPL-X's first 22 joints are SMPL's,
+but its shape space differs, so its shapes are left out.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ FORM = "BEDLAM"
 _SCALE_PX = 200.0
 _POSED = 22
 _SMPL_COLUMNS = 72
-_TURNED = "closeup"  # sequences of a camera on its side; labels are of the upright picture
+_TURNED = "closeup"  # sequences of a camera on its side; labels are of the upright image
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class _Person:
 
 
 class BedlamSet:
-    """All people of all sequences, by number."""
+    """All people of all sequences, by index."""
 
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
@@ -49,7 +49,7 @@ class BedlamSet:
         return len(self._people)
 
     def __getitem__(self, index: int) -> Sample:
-        """Raises BrokenFileError for a picture that cannot be read."""
+        """Return one sample. Raises BrokenFileError for an unreadable image."""
         person = self._people[index]
         image = read_image(person.image)
         if person.turned:

@@ -1,7 +1,7 @@
-"""BVH: rotations of joints by name, told in SMPL's rest pose.
+"""Reads BVH and converts its joint rotations to SMPL's rest pose, matching joints by name.
 
-Y up. A rest pose other than SMPL's T-pose is bridged bone by bone: the shortest turn takes the direction of each bone
-in SMPL's rest pose to its direction in the file's. Twist about a bone in the rest pose is not known to the file.
+Y up. A rest pose other than SMPL's T-pose is converted bone by bone: the shortest rotation takes each bone's direction
+in SMPL's rest pose to that in the file's. The twist about a bone in the rest pose is unknown.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _SPELLINGS = {
     "left_shoulder": ("leftarm",), "left_elbow": ("leftforearm",), "left_wrist": ("lefthand",),
 }  # fmt: skip
 _NEEDED = ("pelvis", "left_hip", "left_knee", "left_shoulder", "left_elbow")
-# The joint that each joint's bone points to, where it has one and only one to speak of.
+# The joint that each joint's bone points to, if it is unique.
 _BONE_END = {1: 4, 2: 5, 4: 7, 5: 8, 7: 10, 8: 11, 13: 16, 14: 17, 16: 18, 17: 19, 18: 20, 19: 21, 3: 6, 6: 9, 12: 15}
 
 
@@ -43,7 +43,7 @@ class _Joint:
 
 
 def read(folder: Path) -> list[PoseClip]:
-    """All files below a folder. Raises EngineError."""
+    """Read all files below a folder. Raises EngineError."""
     return read_clips(folder, "**/*.[bB][vV][hH]", FORM, _clips)
 
 
@@ -60,14 +60,14 @@ def _clips(path: Path) -> Iterator[PoseClip]:
     for joint in range(NUM_POSED):
         parent = turned[int(PARENTS[joint])] if joint else None
         here = world[index[joint]] * bridges[joint] if index[joint] >= 0 else parent
-        assert here is not None  # the pelvis is needed
+        assert here is not None  # the pelvis is required
         local[:, joint] = (here if parent is None else parent.inv() * here).as_rotvec()
         turned.append(here)
     yield checked_clip(path.stem, local.reshape(len(motion), -1), 1 / frame_s, z_up=False)
 
 
 def _parse(text: str) -> tuple[list[_Joint], NDArray[np.float64], float]:
-    """Joints in the file's order (end sites left out of names, kept as offsets), motion (N, channels), s a frame."""
+    """Parse joints in the file's order (end sites only as offsets), motion (N, channels), and seconds a frame."""
     head, _, tail = text.partition("MOTION")
     if "HIERARCHY" not in head or not tail:
         raise ValueError("it has no HIERARCHY with MOTION")
@@ -100,7 +100,7 @@ def _parse(text: str) -> tuple[list[_Joint], NDArray[np.float64], float]:
 
 
 def _world_rotations(joints: list[_Joint], motion: NDArray) -> list[Rotation]:
-    """Each joint's rotation from its rest pose, in the world, over all frames."""
+    """Compute each joint's rotation from its rest pose, in the world, over all frames."""
     world: list[Rotation] = []
     column = 0
     for joint in joints:
@@ -116,7 +116,7 @@ def _world_rotations(joints: list[_Joint], motion: NDArray) -> list[Rotation]:
 
 
 def _named(joints: list[_Joint], path: Path) -> list[int]:
-    """Which joint of the file each of SMPL's first 22 is, -1 for none."""
+    """Return the index in the file of each of SMPL's first 22 joints, -1 for none."""
     spelt = [re.sub(r"[^a-z0-9]", "", joint.name.rpartition(":")[2].lower()) for joint in joints]
     as_smpl = all(re.sub("_", "", name) in spelt for name in _NEEDED)
     index = []
@@ -136,7 +136,7 @@ def _side(name: str) -> str:
 
 
 def _bridges(joints: list[_Joint], index: list[int]) -> list[Rotation]:
-    """For each of SMPL's joints the turn from its bone's rest direction in SMPL to that in the file."""
+    """Return, for each of SMPL's joints, the rotation from its bone's rest direction in SMPL to that in the file."""
     with np.load(ASSETS / "body_open.npz", allow_pickle=False) as body:
         smpl_rest = body["J_regressor"] @ body["v_template"]
     rest = np.zeros((len(joints), 3))
@@ -149,7 +149,7 @@ def _bridges(joints: list[_Joint], index: list[int]) -> list[Rotation]:
         there, here = rest[index[end]] - rest[index[joint]], smpl_rest[end] - smpl_rest[joint]
         if min(np.linalg.norm(there), np.linalg.norm(here)) > 1e-6:
             bridges[joint] = _shortest(here, there)
-    for joint, source in ((20, 18), (21, 19), (10, 7), (11, 8)):  # ends turn as the bones that hold them
+    for joint, source in ((20, 18), (21, 19), (10, 7), (11, 8)):  # end joints rotate as their parents
         bridges[joint] = bridges[source]
     return bridges
 

@@ -1,4 +1,4 @@
-"""A take of motion capture, whatever the form of the file it was read from."""
+"""One clip of motion capture, independent of its file format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPLITS = ("train", "val", "test", "test_ood")
 
 @dataclass(frozen=True)
 class PoseClip:
-    """One take: axis_angle (N, 22, 3) local rotations in radians, in a world with Y up; +Z is forward at identity."""
+    """Clip of axis_angle (N, 22, 3) local rotations in radians, in a world with Y up; +Z is forward at identity."""
 
     name: str
     axis_angle: NDArray[np.float32]
@@ -27,7 +27,7 @@ class PoseClip:
 
 
 def checked_clip(name: str, poses: NDArray, fps: ArrayLike, z_up: bool) -> PoseClip:
-    """A clip of (N, >= 66) axis-angle columns, its root turned to Y up. Raises BrokenFileError where it cannot be."""
+    """Make a clip of (N, >= 66) axis-angle columns, its root rotated to Y up. Raises BrokenFileError for bad data."""
     with in_form(name, "a clip"):
         poses, fps = np.asarray(poses, np.float64), np.asarray(fps, np.float64).item()
     if poses.ndim != 2 or poses.shape[1] < 3 * NUM_POSED or not len(poses):
@@ -42,5 +42,5 @@ def checked_clip(name: str, poses: NDArray, fps: ArrayLike, z_up: bool) -> PoseC
 
 
 def read_clips(folder: Path, pattern: str, form: str, read_one: Callable[[Path], Iterable[PoseClip]]) -> list[PoseClip]:
-    """All clips of a folder in one form. Broken files are skipped with a warning, a wrong folder is refused."""
+    """Read all clips of a folder in one form. Broken files are skipped with a warning; a wrong folder is an error."""
     return read_all(expect(folder, pattern, form), read_one, form)

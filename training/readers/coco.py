@@ -1,4 +1,4 @@
-"""COCO keypoints: annotations/person_keypoints_SPLIT.json and the pictures in SPLIT/ (train2017, say). 2D only."""
+"""Reads COCO keypoints: annotations/person_keypoints_SPLIT.json and images in SPLIT/ (such as train2017). 2D only."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _NAMES = (
     "right_ankle",
 )  # fmt: skip
 _PLACES = [KEYPOINT_NAMES.index(name) for name in _NAMES]
-_MIN_KEYPOINTS = 5  # fewer say too little
+_MIN_KEYPOINTS = 5  # fewer are not informative
 
 
 class CocoSet:
-    """People with enough keypoints of one split, by number. A keypoint counts whether visible or occluded."""
+    """People of one split with enough keypoints, by index. Both visible and occluded keypoints count."""
 
     def __init__(self, folder: Path, split: str) -> None:
         self.name = f"{folder.name}/{split}"
@@ -41,7 +41,7 @@ class CocoSet:
         return len(self._people)
 
     def __getitem__(self, index: int) -> Sample:
-        """Raises BrokenFileError for a picture that cannot be read."""
+        """Return one sample. Raises BrokenFileError for an unreadable image."""
         file_name, person = self._people[index]
         with in_form(f"{self.name}/{file_name}", FORM):
             x, y, width, height = person["bbox"]

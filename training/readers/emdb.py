@@ -1,7 +1,6 @@
-"""EMDB as published: P0..P9/SEQUENCE/P0_SEQUENCE_data.pkl beside images/00000.jpg. Frames that it marks good.
+"""Reads EMDB as published: P0..P9/SEQUENCE/P0_SEQUENCE_data.pkl beside images/00000.jpg; only its good frames.
 
-The root is turned into the camera by the frame's extrinsics. Shapes are of a gendered body: for evaluation, not to be
-taught.
+The frame's extrinsics rotate the root into the camera. Shapes are of gendered bodies, so for evaluation only.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from training.readers.files import expect, fingerprint, in_form, read_all, read_
 from training.readers.sample import NUM_KEYPOINTS, Array, Gender, Sample, keypoints_from_joints, stretches
 
 FORM = "EMDB"
-SPLITS = ("emdb1", "emdb2")  # the set's own: for poses before the camera, and for paths through the world
+SPLITS = ("emdb1", "emdb2")  # the data set's own: for poses in the camera, and for trajectories in the world
 _KEYS = ("good_frames_mask", "camera", "smpl", "kp2d", "bboxes", "gender")
 _GENDERS: dict[str, Gender] = {"male": "male", "female": "female", "neutral": "neutral"}
 
@@ -35,7 +34,7 @@ class _Frame:
 
 
 class EmdbSet:
-    """The good frames of all sequences, or of those in one of SPLITS, by number."""
+    """Good frames of all sequences, or of those in one of SPLITS, by index."""
 
     def __init__(self, folder: Path, split: str | None = None) -> None:
         self.name = folder.name if split is None else f"{folder.name}/{split}"
@@ -47,7 +46,7 @@ class EmdbSet:
         return len(self._frames)
 
     def __getitem__(self, index: int) -> Sample:
-        """Raises BrokenFileError for a picture that cannot be read."""
+        """Return one sample. Raises BrokenFileError for an unreadable image."""
         frame = self._frames[index]
         center, side = crop_square(frame.box_xyxy)
         return Sample(

@@ -23,25 +23,25 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-# What numpy raises for an .npz that is torn, or no .npz.
+# Exceptions of numpy for a file that is truncated or no .npz.
 NPZ_ERRORS = (
     OSError, ValueError, AttributeError, EOFError, NotImplementedError, RuntimeError, zipfile.BadZipFile, zlib.error,
 )  # fmt: skip
 
 
 class LayoutError(EngineError):
-    """A folder that is not of the form that was named."""
+    """Folder that does not have the named form."""
 
 
 class BrokenFileError(EngineError):
-    """A file that is empty, cut short or lacks what its form has. What it quotes of the file is put on one line."""
+    """File that is empty, truncated or incomplete. Quotes from the file are reduced to one line."""
 
     def __init__(self, message: str) -> None:
         super().__init__(" ".join(message.split()))
 
 
 def expect(folder: Path, pattern: str, form: str) -> list[Path]:
-    """The files of a folder that match `pattern`, sorted. Raises LayoutError where there is none, saying what is."""
+    """List the files of a folder that match `pattern`, sorted. Raises LayoutError if there is none."""
     if not folder.is_dir():
         raise LayoutError(f"{form} is read from a folder with {pattern}, and {folder} is no folder")
     found = sorted(folder.glob(pattern))
@@ -55,12 +55,12 @@ def expect(folder: Path, pattern: str, form: str) -> list[Path]:
 
 
 def read_all(paths: Sequence[Path], read_one: Callable[[Path], Iterable[T]], form: str) -> list[T]:
-    """What `read_one` finds in each file. Broken files are left out with a warning; EngineError where none is left."""
+    """Collect the results of `read_one`. Broken files are skipped with a warning; EngineError if none is left."""
     found: list[T] = []
     broken: list[BrokenFileError] = []
     for path in paths:
         try:
-            found += list(read_one(path))  # a file that breaks off midway gives nothing
+            found += list(read_one(path))  # a file that breaks off in the middle gives nothing
         except BrokenFileError as error:
             broken.append(error)
     if not found:
@@ -73,7 +73,7 @@ def read_all(paths: Sequence[Path], read_one: Callable[[Path], Iterable[T]], for
 
 @contextmanager
 def in_form(what: Path | str, form: str) -> Iterator[None]:
-    """What is missing, of another type or of another shape in here is told as a BrokenFileError of `what`."""
+    """Convert missing keys, wrong types and wrong shapes in the block to a BrokenFileError of `what`."""
     try:
         yield
     except (KeyError, IndexError, ValueError, TypeError, AttributeError, OverflowError) as error:
@@ -83,14 +83,14 @@ def in_form(what: Path | str, form: str) -> Iterator[None]:
 
 
 class _DataUnpickler(AllowListUnpickler):
-    """Pickles of datasets hold arrays, numbers, text and containers."""
+    """Unpickler for data sets: arrays, numbers, text and containers."""
 
     purpose = "a dataset"
     allowed = ARRAYS_AND_CONTAINERS
 
 
 def read_pickle(path: Path) -> dict[Any, Any]:
-    """The dictionary in a pickle, nothing in it run. Python 2's are read too. Raises BrokenFileError."""
+    """Read the dictionary in a pickle (also Python 2's) without running code. Raises BrokenFileError."""
     try:
         with path.open("rb") as file:
             content = read(_DataUnpickler, file, encoding="latin1")
@@ -102,7 +102,7 @@ def read_pickle(path: Path) -> dict[Any, Any]:
 
 
 def read_npz(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> dict[str, NDArray]:
-    """Arrays of an .npz; nothing pickled is loaded. Raises BrokenFileError, also for a key that is missing."""
+    """Read arrays of an .npz without unpickling. Raises BrokenFileError, also for a missing key."""
     try:
         with np.load(path, allow_pickle=False) as file:
             missing = [key for key in keys if key not in file]
@@ -114,14 +114,14 @@ def read_npz(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> d
 
 
 def require(content: dict[Any, Any], keys: Sequence[str], path: Path) -> None:
-    """Raises BrokenFileError where a key is missing."""
+    """Raise BrokenFileError if a key is missing."""
     missing = [key for key in keys if key not in content]
     if missing:
         raise BrokenFileError(f"{path} lacks {', '.join(missing)}")
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """(H, W, 3) BGR. Raises BrokenFileError."""
+    """Read an image, (H, W, 3) BGR. Raises BrokenFileError."""
     try:
         return decode_image(path.read_bytes(), str(path))
     except OSError as error:
@@ -129,7 +129,7 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 
 
 def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
-    """A JPEG or PNG as (H, W, 3) BGR, turned by no metadata. Raises BrokenFileError."""
+    """Decode a JPEG or PNG as (H, W, 3) BGR, ignoring orientation metadata. Raises BrokenFileError."""
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     if image is None:
@@ -138,6 +138,6 @@ def decode_image(data: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def fingerprint(paths: Sequence[Path]) -> str:
-    """A hash of the files' names and sizes: tells sets apart without reading them whole."""
+    """Hash the files' names and sizes, to identify a data set without reading it."""
     lines = "\n".join(f"{path.name} {path.stat().st_size}" for path in paths)
     return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The forms of image sets by name."""
+"""Registry of image set forms by name."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ Form = Literal["tars", "bedlam", "threedpw", "emdb", "coco"]
 
 
 def open_images(form: Form, folder: Path, split: str) -> ImageSet:
-    """A set in one of the forms. Raises EngineError.
+    """Open a data set in one of the forms. Raises EngineError.
 
-    `split` names files of threedpw (train, validation, test) and coco (train2017, val2017). Of emdb, emdb1 and emdb2
-    are its own halves; with any other name, and of the other forms, everything is read.
+    `split` selects files of threedpw (train, validation, test) and coco (train2017, val2017). For emdb it may be emdb1
+    or
+    emdb2, its two halves. With any other name, and for the other forms, everything is read.
     """
     match form:
         case "tars":

@@ -1,4 +1,4 @@
-"""MOYO (yoga): mosh/SPLIT/NAME.pkl with SMPL-X's `fullpose`, or mosh_smpl/... with `global_orient` and `body_pose`.
+"""Reads MOYO (yoga): mosh/SPLIT/NAME.pkl with SMPL-X's `fullpose`, or mosh_smpl/... with `global_orient`, `body_pose`.
 
 Z up, 30 frames a second as published. MOYO's release in AMASS's form is read by training.readers.amass.
 """
@@ -18,7 +18,7 @@ _FPS = 30.0
 
 
 def read(folder: Path) -> list[PoseClip]:
-    """All takes below a folder. Raises EngineError."""
+    """Read all clips below a folder. Raises EngineError."""
     return read_clips(folder, "**/mosh*/**/*.pkl", FORM, _clips)
 
 

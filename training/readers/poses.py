@@ -22,12 +22,12 @@ from training.readers.clip import SPLITS, PoseClip
 
 logger = logging.getLogger(__name__)
 
-_JUMP_RAD = np.radians(60.0)  # a joint that turns further between two frames at 30 a second is a fault of the capture
+_JUMP_RAD = np.radians(60.0)  # a larger joint rotation between two frames at 30 Hz is a capture error
 _JUMP_FPS = 30.0
 
 
 def thinned(clip: PoseClip, fps: float, middle: float) -> PoseClip:
-    """The middle part of a clip (1: all of it), its nearest frames at `fps`. Slower clips keep their rate."""
+    """Cut a clip to its middle part (1: all of it) and to the nearest frames at `fps`. Slower clips keep their rate."""
     count = len(clip.axis_angle)
     first = int(count * (1 - middle) / 2)
     kept = clip.axis_angle[first : max(count - first, first + 1)]
@@ -37,9 +37,9 @@ def thinned(clip: PoseClip, fps: float, middle: float) -> PoseClip:
 
 
 def write_mocap(clips: Sequence[PoseClip], path: Path, split: str, fps: float) -> int:
-    """Write the file of training.data.mocap; returns the number of frames. Frames beside a jump are marked bad.
+    """Write the file of training.data.mocap; return the number of frames. Frames next to a jump are marked bad.
 
-    Clips of another frame rate than `fps` are left out with a warning; EngineError where none is left.
+    Clips of another frame rate than `fps` are skipped with a warning; EngineError if none is left.
     """
     good = [clip for clip in clips if abs(clip.fps - fps) < 0.5]
     slow = [clip for clip in clips if abs(clip.fps - fps) >= 0.5]

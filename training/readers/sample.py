@@ -1,4 +1,4 @@
-"""One person in one picture with what is known of them, and the 44 keypoints that TokenHMR's losses speak of.
+"""One person in one image with its labels, and the 44 keypoints of TokenHMR's losses.
 
 Camera axes: x right, y down, z forward. Pixels: integer coordinates are pixel centres.
 """
@@ -40,8 +40,8 @@ def _mirrored() -> NDArray[np.intp]:
 
 MIRROR_KEYPOINTS = _mirrored()
 
-# Keypoints that are neither a joint of SMPL nor a landmark by name. No body file says where head top, thorax and the
-# like lie, so those have no place here and no 3D loss.
+# Keypoints that are neither a joint of SMPL nor a landmark by name. No body file defines head top, thorax and the like,
+# so those are absent here and have no 3D loss.
 _SYNONYMS = {
     "mid_hip": "pelvis",
     "mpii_pelvis": "pelvis",
@@ -51,19 +51,19 @@ _SYNONYMS = {
 
 
 def _places() -> NDArray[np.intp]:
-    points = JOINT_NAMES + LANDMARK_NAMES  # a joint wins over a landmark of the same name
+    points = JOINT_NAMES + LANDMARK_NAMES  # a joint takes precedence over a landmark of the same name
     names = [name.removeprefix("lsp_") for name in KEYPOINT_NAMES]
     names = [_SYNONYMS.get(name, name) for name in names]
     return np.array([points.index(name) if name in points else -1 for name in names])
 
 
-# Where each keypoint lies among the 24 joints followed by the 33 landmarks of a body; -1: the body does not say.
+# Index of each keypoint among the 24 joints followed by the 33 landmarks of a body; -1: not defined.
 KEYPOINT_PLACES = _places()
 ON_BODY = KEYPOINT_PLACES >= 0
 
 
 def keypoints_from_joints(joints: NDArray, confidence: float | NDArray = 1.0) -> Array:
-    """SMPL's first 22 or 24 joints (J, D), pixels or metres -> 44 keypoints (44, D + 1), the last the confidence.
+    """Convert SMPL's first 22 or 24 joints (J, D), pixels or metres, to 44 keypoints (44, D + 1) with confidence.
 
     Keypoints that are no joint of SMPL have confidence 0.
     """
@@ -75,27 +75,27 @@ def keypoints_from_joints(joints: NDArray, confidence: float | NDArray = 1.0) ->
 
 
 def stretches(clip: str, frames: NDArray[np.integer]) -> list[str]:
-    """For the numbers of the frames that were kept of a clip, in order, names of the unbroken stretches they lie in."""
+    """Name the unbroken sequences of the given frame numbers of a clip, in order."""
     firsts = np.concatenate((np.ones(min(len(frames), 1), bool), np.diff(frames) != 1))
     return [f"{clip}@{frames[first]}" for first in np.maximum.accumulate(np.where(firsts, np.arange(len(frames)), 0))]
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A person before augmentation. Raises BrokenFileError for labels of other shapes, or a square without a place."""
+    """Person before augmentation. Raises BrokenFileError for labels of other shapes, or a crop without a position."""
 
-    name: str  # of the set and the sample, for messages
+    name: str  # of data set and sample, for messages
     image_bgr: NDArray[np.uint8]  # (H, W, 3)
-    center_px: Array  # (2,) of the person's square
+    center_px: Array  # (2,) of the person's square crop
     side_px: float
     keypoints_2d: Array  # (44, 3) pixels and confidence
     keypoints_3d: Array  # (44, 4) metres in camera axes, any origin, and confidence
     pose: Array  # (24, 3) local axis-angle, radians, the root in camera axes
     betas: Array  # (10,)
     has_pose: bool
-    has_betas: bool  # of the neutral body, so that they may be taught
-    gender: Gender = "neutral"  # of the body that betas are of: true, where it is not the neutral one, but not taught
-    sequence: str = ""  # of a clip: an unbroken stretch of its frames has one name; "": a single picture
+    has_betas: bool  # of the neutral body, so usable for training
+    gender: Gender = "neutral"  # body model of the betas; other than neutral: for evaluation only
+    sequence: str = ""  # one name for each unbroken sequence of frames; "": a single image
 
     def __post_init__(self) -> None:
         for field, shape in _SHAPES.items():
@@ -113,7 +113,7 @@ _SHAPES = {
 
 
 class ImageSet(Protocol):
-    """A set of samples by number. `name` appears in messages; `fingerprint` tells sets apart."""
+    """Data set of samples by index. `name` appears in messages; `fingerprint` identifies the data."""
 
     name: str
     fingerprint: str

@@ -1,4 +1,4 @@
-"""This project's own recordings: session files, .npz with `poses` (N, 156), Y up (format 'tokenmocap-session')."""
+"""Reads this project's session files, .npz with `poses` (N, 156), Y up (format 'tokenmocap-session')."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _FORMAT = "tokenmocap-session"
 
 
 def read(folder: Path) -> list[PoseClip]:
-    """All recordings below a folder; frames that are not valid split a recording. Raises EngineError."""
+    """Read all recordings below a folder; invalid frames split a recording. Raises EngineError."""
     return read_clips(folder, "**/*.npz", FORM, _clips)
 
 

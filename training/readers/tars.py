@@ -1,4 +1,4 @@
-"""Webdataset tars in the form of 4D-Humans: NAME.jpg and NAME.data.pyd, a pickled list of the people in the picture."""
+"""Reads webdataset tars in the form of 4D-Humans: NAME.jpg and NAME.data.pyd, a pickled list of the image's people."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from training.readers.files import BrokenFileError, decode_image, expect, finger
 from training.readers.sample import NUM_KEYPOINTS, Array, Sample
 
 FORM = "4D-Humans tars"
-_SCALE_PX = 200.0  # `scale` is the width and height of the person's box in units of this
-_MIN_CONFIDENCE = 0.3  # 2D keypoints below are taken as unseen
+_SCALE_PX = 200.0  # unit of `scale`, the width and height of the person's box
+_MIN_CONFIDENCE = 0.3  # 2D keypoints below count as not visible
 _SHAPES = {
     "keypoints_2d": (NUM_KEYPOINTS, 3),
     "keypoints_3d": (NUM_KEYPOINTS, 4),
@@ -30,7 +30,7 @@ _SHAPES = {
 
 @dataclass(frozen=True)
 class _Place:
-    """Where a member's bytes lie in its tar."""
+    """Byte range of a member in its tar."""
 
     tar: Path
     offset: int
@@ -43,7 +43,7 @@ class _Place:
 
 
 class TarSet:
-    """The first person of each picture of all tars in a folder, or below it, by number."""
+    """First person of each image of all tars below a folder, by index."""
 
     def __init__(self, folder: Path) -> None:
         self.name = folder.name
@@ -55,7 +55,7 @@ class TarSet:
         return len(self._items)
 
     def __getitem__(self, index: int) -> Sample:
-        """Raises BrokenFileError for a picture or a description that cannot be read."""
+        """Return one sample. Raises BrokenFileError for an unreadable image or description."""
         key, picture, people = self._items[index]
         name = f"{self.name}/{picture.tar.name}/{key}"
         try:
@@ -68,7 +68,7 @@ class TarSet:
 
 
 def _pairs(tar: Path) -> Iterator[tuple[str, _Place, _Place]]:
-    """Pictures with their descriptions, by key."""
+    """Yield images with their descriptions, by key."""
     members: dict[str, dict[str, _Place]] = {}
     try:
         with tarfile.open(tar, "r:") as archive:
@@ -104,7 +104,7 @@ def _sample(name: str, picture: bytes, person: Mapping[str, Any]) -> Sample:
         name=name,
         image_bgr=decode_image(picture, name),
         center_px=arrays["center"],
-        side_px=max(width_px / ASPECT, height_px),  # as live: the box grows to the aspect of the network's picture
+        side_px=max(width_px / ASPECT, height_px),  # as live: the box grows to the aspect of the network's input
         keypoints_2d=arrays["keypoints_2d"],
         keypoints_3d=arrays["keypoints_3d"],
         pose=arrays["body_pose"].reshape(24, 3),

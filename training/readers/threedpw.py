@@ -1,6 +1,6 @@
-"""3DPW as published: sequenceFiles/SPLIT/SEQUENCE.pkl and imageFiles/SEQUENCE/image_00000.jpg.
+"""Reads 3DPW as published: sequenceFiles/SPLIT/SEQUENCE.pkl and imageFiles/SEQUENCE/image_00000.jpg.
 
-Frames whose camera was aligned to the picture. Shapes are of gendered bodies: for evaluation, not to be taught.
+Only frames with an aligned camera. Shapes are of gendered bodies, so for evaluation only.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _KEYS = (
     "campose_valid",
     "genders",
 )
-# OpenPose's 18: as the first 19 of the 44 keypoints, without the middle of the hips.
+# OpenPose's 18: as the first 19 of the 44 keypoints, without the mid hip.
 _PLACES = [i for i in range(19) if KEYPOINT_NAMES[i] != "mid_hip"]
 _GENDERS: dict[str, Gender] = {"m": "male", "f": "female"}
-_ROOM = 1.2  # the box over the extent of the joints, which lie inside the body
+_ROOM = 1.2  # scale of the box around the joints, which lie inside the body
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class _Frame:
 
 
 class ThreeDpwSet:
-    """Every person of every frame of one split (train, validation, test), by number."""
+    """Every person of every frame of one split (train, validation, test), by index."""
 
     def __init__(self, folder: Path, split: str) -> None:
         self.name = f"{folder.name}/{split}"
@@ -69,7 +69,7 @@ class ThreeDpwSet:
         return len(self._frames)
 
     def __getitem__(self, index: int) -> Sample:
-        """Raises BrokenFileError for a picture that cannot be read."""
+        """Return one sample. Raises BrokenFileError for an unreadable image."""
         frame = self._frames[index]
         low, high = frame.joints_px.min(0), frame.joints_px.max(0)
         with in_form(frame.image, FORM):
