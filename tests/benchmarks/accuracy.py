@@ -1,10 +1,10 @@
-"""Accuracy on a real video against triangulated keypoints: ours beside the detector's own world landmarks, in one run.
+"""Measures accuracy on a real video against triangulated keypoints, beside the detector's own world landmarks.
 
     python -m tests.benchmarks.accuracy VIDEO REFERENCE.trc [--fov DEGREES] [--frame-offset 1] [--detector-model FILE]
 
 Compares the twelve limb joints (shoulders, elbows, wrists, hips, knees, ankles), frame by frame: PA-MPJPE, MPJPE about
 the hips' middle, both in mm, and the mean angle between limbs after alignment. "Joints" are SMPL's joint centres as
-recorded in `raw_joints`; "points" are where the detector would put its landmarks on our body.
+recorded in `raw_joints`; "points" are the detector's landmarks on our body.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ HIPS = (6, 7)
 
 
 def limb_angles_deg(pred: NDArray[np.float64], gt: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Angles (frames, 8) between the limbs of aligned points (frames, 12, 3)."""
+    """Compute angles (frames, 8) between the limbs of aligned points (frames, 12, 3)."""
 
     def directions(points: NDArray[np.float64]) -> NDArray[np.float64]:
         limbs = np.stack([points[:, b] - points[:, a] for a, b in LIMBS], 1)

@@ -1,11 +1,11 @@
-"""Speed of limbs that nobody sees, as shown, with them calmed and without, in one run.
+"""Measures the speed of hidden limbs in the output, with and without calming, in one run.
 
     python -m tests.benchmarks.calm_limbs VIDEO [VIDEO ...]
 
-Each video goes once through perception and the estimator, and from there through the live path's smoothing (light)
-twice. Speeds are those of the ankles in the world in frames in which they are not seen (confidence below 0.05), m/s.
-The last column is how far joints, seen or not, move by the calming in frames in which every limb has been seen for two
-seconds. A desk view for it is any clip of somebody whose lower part is cropped away.
+Each video goes once through perception and the estimator, and from there twice through the live path's smoothing
+(light). Speeds are those of the ankles in the world while they are hidden (confidence below 0.05), m/s. The last column
+is the displacement of joints by the calming in frames in which every limb has been visible for two seconds. Any clip
+whose lower part is cropped away serves as a desk view.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ SETTLED_S = 2.0
 
 
 class AsEstimated(CalmLimbs):
-    """What was there before: no limb is calmed."""
+    """Baseline that calms no limb."""
 
     def update(self, person_id: int, t: float, rotmats: Any, *_: Any) -> Any:
         return rotmats
 
 
 def sightings(video: Path) -> list[Sighting]:
-    """Of the first person in every frame."""
+    """Collect the sighting of the first person in every frame."""
     source, perception = VideoSource(video), create_perception(PerceptionConfig())
     source.open()
     seen = [perception.observe(frame) for frame in FrameReader(source).frames()]
@@ -56,7 +56,7 @@ def sightings(video: Path) -> list[Sighting]:
 
 
 def shown(seen: list[Sighting], limbs: type[CalmLimbs]) -> Iterator[tuple[float, Person]]:
-    """The time and the first person of each frame that has one."""
+    """Yield the time and the first person of each frame that has one."""
     body, smoothing = load_body("open"), SmoothingConfig()
     world = World(body)
     solver = Solver(create_estimator(EstimatorConfig(), body, smoothing), smoothing, world)
@@ -67,7 +67,7 @@ def shown(seen: list[Sighting], limbs: type[CalmLimbs]) -> Iterator[tuple[float,
 
 
 def unseen_speeds(people: list[tuple[float, Person]]) -> Array:
-    """Of ankles that are not seen, between frames of one person that follow each other."""
+    """Compute the speeds of hidden ankles between consecutive frames of one person."""
     found: list[float] = []
     for (t0, a), (t1, b) in pairwise(people):
         if a.id != b.id or t1 - t0 > 0.15:
@@ -78,7 +78,7 @@ def unseen_speeds(people: list[tuple[float, Person]]) -> Array:
 
 
 def moved_where_seen_mm(before: list[tuple[float, Person]], calm: list[tuple[float, Person]]) -> float:
-    """The largest move of any joint from its pelvis; NaN where limbs are never all seen for that long."""
+    """Compute the largest displacement of any joint from its pelvis; NaN if all limbs are never visible so long."""
     t_unseen, largest = before[0][0], np.nan
     for (t, a), (_, b) in zip(before, calm, strict=True):
         if (a.joint_confidence[LIMBS] < SEEN).any():

@@ -1,11 +1,11 @@
-"""Damaged files of every kind that a user may give, thousands of them: what does the program make of each?
+"""Feeds thousands of damaged files of every input kind to the program and counts the outcomes.
 
     python -m tests.benchmarks.damaged_files [--count 10000] [--seed 0] [--kinds body.pkl session ...]
 
-Sound files are made, changed by a seeded generator (bytes flipped, cut, doubled, numbers set to extremes, values of
-another type in their place) and read as the commands read them, each in a process of its own. Printed are counts for
-each kind: read (damage that says nothing), one line (a UserError), traceback, hang (over five seconds of CPU time),
-crash (a signal), memory (more than twice the file and 64 MB beyond what the process began with). The files stay here.
+A seeded generator damages valid files: bytes flipped, cut or doubled, numbers set to extremes, values of another type.
+The readers of the commands read each file in its own process. Outcomes are counted for each kind. Read: the damage has
+no effect. One line: a UserError. Traceback. Hang: over five seconds of CPU time. Crash: a signal. Memory: more than
+twice the file and 64 MB above the start. No file leaves the machine.
 """
 
 from __future__ import annotations
@@ -64,16 +64,16 @@ Change = Callable[[bytes, random.Random], bytes]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of file: sound ones, what damages them, and how the program reads one."""
+    """File kind: valid files, a function that damages them, and one that reads them."""
 
     samples: tuple[Path, ...]
     change: Change
     read: Callable[[Path], object]
-    share: int  # of the count, beside the others
+    share: int  # of the count, relative to the others
 
 
 def scribble(data: bytes, rng: random.Random) -> bytes:
-    """A few wounds in any file, more of them at its ends, where most formats keep their numbers."""
+    """Damage a few places of any file, more of them at its ends, where most formats keep their numbers."""
     damaged = bytearray(data)
     for _ in range(rng.choice((1, 1, 2, 5, 20))):
         place = rng.choice((rng.random(), rng.random() ** 6, 1 - rng.random() ** 6))
@@ -100,7 +100,7 @@ def scribble(data: bytes, rng: random.Random) -> bytes:
 
 
 def scribble_in_zip(data: bytes, rng: random.Random) -> bytes:
-    """Wounds in the members of an archive whose checksums are right, or in the archive itself."""
+    """Damage the members of an archive and correct their checksums, or damage the archive itself."""
     if rng.random() < 0.4:
         return scribble(data, rng)
     out = io.BytesIO()
@@ -130,7 +130,7 @@ _ODD: tuple[Any, ...] = (
 
 
 def exchange_values(content: Any, rng: random.Random) -> Any:
-    """A value somewhere in nested keys and lists, and another in its place; or a key more or less."""
+    """Replace a value somewhere in nested keys and lists, or add or remove a key."""
     if isinstance(content, dict) and content and rng.random() < 0.9:
         key = rng.choice(list(content))
         if rng.random() < 0.1:
@@ -149,7 +149,7 @@ def exchange_in_json(data: bytes, rng: random.Random) -> bytes:
 
 
 def damage_journal(data: bytes, rng: random.Random) -> bytes:
-    """As `scribble`, or another value in a header whose checksum is right."""
+    """Damage as `scribble`, or replace a value in a header and correct its checksum."""
     if rng.random() < 0.4:
         return scribble(data, rng)
     (length,) = struct.unpack_from("<I", data, 8)
@@ -158,7 +158,7 @@ def damage_journal(data: bytes, rng: random.Random) -> bytes:
 
 
 def damage_yaml(data: bytes, rng: random.Random) -> bytes:
-    """Wounds, or a line whose value is of another type."""
+    """Damage bytes, or replace a line's value by one of another type."""
     if rng.random() < 0.4:
         return scribble(data, rng)
     lines = data.decode().splitlines()
@@ -172,7 +172,7 @@ def damage_yaml(data: bytes, rng: random.Random) -> bytes:
 
 
 def kinds(folder: Path) -> dict[str, Kind]:
-    """Sound files in `folder`, with what damages and what reads them."""
+    """Make valid files in `folder`, with the functions that damage and read them."""
     session = record(folder / "take.npz", load_body("open"))
     journal = folder / "take.journal"
     writer = JournalWriter(journal)
@@ -209,7 +209,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
 
 
 def _pickled_bodies(folder: Path) -> tuple[Path, ...]:
-    """The free body as an SMPL pickle: in two protocols, its regressor sparse in three ways."""
+    """Write the free body as SMPL pickles: two protocols, the regressor sparse in three ways."""
     with np.load(_ROOT / "assets" / "body_open.npz") as whole:
         arrays = {key: np.asarray(whole[key]) for key in _SMPL_KEYS}
     paths = []
@@ -237,7 +237,7 @@ def _use_journal(path: Path) -> None:
 
 
 def _use_engine(built: Path, path: Path, name: str) -> None:
-    """Load the engine with one of its files exchanged."""
+    """Load the engine with one of its files replaced."""
     copy = path.parent / "engine"
     shutil.copytree(built, copy)
     shutil.copy(path, copy / name)
@@ -245,12 +245,12 @@ def _use_engine(built: Path, path: Path, name: str) -> None:
 
 
 def outcome(kind: Kind, data: bytes, folder: Path, suffix: str, log: Path | None) -> str:
-    """Read a damaged file in a child of this process, which holds all imports already."""
+    """Read a damaged file in a forked child, which has all imports already."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     child = os.fork()
     if child == 0:
         _child(kind, data, folder, suffix, log)
-    deadline = time.monotonic() + 60  # of the wall: the limit is one of CPU time, which the system keeps
+    deadline = time.monotonic() + 60  # of wall time: the system enforces the limit of CPU time
     while True:
         done, status, usage = os.wait4(child, os.WNOHANG)
         if done:

@@ -1,9 +1,9 @@
-"""Measures what a killed recording loses: the program is killed (SIGKILL) at random moments, then recovered.
+"""Measures the loss of a killed recording: kills the program (SIGKILL) at random moments, then recovers the session.
 
     python -m tests.benchmarks.kill_recordings [--times 20] [--seed 0]
 
-What was captured is known from a ZeroMQ subscriber, what survived from the recovered session. Prints the seconds lost
-of each run, and exits 1 if one lost more than two or did not open.
+Compares the frames that a ZeroMQ subscriber received with those in the recovered session. Prints the lost seconds of
+each run, and exits 1 if one lost more than two or did not open.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ALLOWED_S = 2.0
 
 
 def captured_until_killed(session: Path, after_s: float) -> float:
-    """Record the demo, kill the program `after_s` after its first person; seconds of capture since that person."""
+    """Record the demo, kill the program `after_s` after its first person; return seconds of capture since then."""
     command = [sys.executable, "run_live.py", "--demo", "--view", "none", "--record", str(session)]
     process = subprocess.Popen(
         [*command, "--stream", "zmq://127.0.0.1:0"],

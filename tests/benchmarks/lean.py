@@ -1,11 +1,11 @@
-"""Measures how people in a video lean who, on average, should not: of trunk and whole body, away from the camera.
+"""Measures the mean lean of trunk and body of people in a video, away from the camera.
 
     python -m tests.benchmarks.lean VIDEO [--fov DEGREES --pitch DEGREES --roll DEGREES]
 
-Each frame by itself, solved offline, of people whose shoulders and hips are seen. Away: the mean of the signed angle
-from the vertical in the plane through camera and person. Size: the mean of the angle in any direction. People who
-stand upright lean forward by about 6 degrees (trunk: hips to shoulders) and 5 (whole: ankles to shoulders) by this
-measure, in the mocap that the estimator is trained on.
+Solves offline, each frame by itself, and uses people whose shoulders and hips are visible. Away: the mean signed angle
+from the vertical in the plane through camera and person. Size: the mean angle in any direction. Upright people in the
+estimator's training mocap lean forward by about 6 degrees (trunk: hips to shoulders) and 5 degrees (whole: ankles to
+shoulders).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def main() -> None:
 
 
 def leans_deg(along: Array, from_camera: Array) -> tuple[Array, Array]:
-    """Signed lean away from the camera and its size in any direction, (N,) each, of lines (N, 3) in the world."""
+    """Return the signed lean away from the camera and its magnitude, (N,) each, of lines (N, 3) in the world."""
     away = from_camera * (1, 0, 1)
     away /= np.linalg.norm(away, axis=1, keepdims=True)
     size = np.arccos(along[:, 1] / np.linalg.norm(along, axis=1))

@@ -1,11 +1,11 @@
-"""Distance of the body from the person in the picture, and its shake: live, offline, and in a recording's file.
+"""Measures reprojection error and shake of the body: live, offline, and in a recording's file.
 
     python -m tests.benchmarks.offline_smoothing CLIP... [--level light] [--write docs/smoothing.md]
 
-Each clip is looked at once; what was seen is solved twice, by the solver that runs live and by the one of `--offline`,
-and the live one is recorded. Error: mean distance in the picture of the twelve limb joints from the landmarks that the
-detector saw of them, in pixels. Shake: mean second difference from frame to frame of all joints, in mm. Of those who
-are seen for a second and a half and with a mean confidence of 0.3; one row is all of them in all clips.
+Perception runs once a clip; the live and the `--offline` solver both solve its output, and the live result is recorded.
+Error: mean image distance of the twelve limb joints from the detector's visible landmarks, in pixels. Shake: mean
+second difference of all joints over frames, in mm. People count if they are visible for 1.5 seconds with a mean
+confidence of 0.3; one row has all of them in all clips.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ BEGIN, END = "<!-- offline table -->\n", "<!-- end of the offline table -->\n"
 
 @dataclass
 class Figures:
-    """Of one way of smoothing, frame by frame."""
+    """Measures of one way of smoothing, frame by frame."""
 
     errors_px: list[float] = field(default_factory=list)
     shakes_mm: list[float] = field(default_factory=list)
@@ -50,18 +50,18 @@ class Figures:
 
 @dataclass
 class Way:
-    """One person on one way through the program, a row a frame."""
+    """One person in one output of the program, a row a frame."""
 
     seq: list[int] = field(default_factory=list)
     t: list[float] = field(default_factory=list)
     joints: list[np.ndarray] = field(default_factory=list)  # (24, 3) in the world
-    cameras: list[np.ndarray] = field(default_factory=list)  # (3,) its place in the world
-    seen: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # (12, 2) pixels both ways round, (12,)
+    cameras: list[np.ndarray] = field(default_factory=list)  # (3,) camera position in the world
+    seen: list[tuple[np.ndarray, np.ndarray]] = field(default_factory=list)  # (12, 2) pixels for both sides, (12,)
     confidence: list[float] = field(default_factory=list)
 
 
 def sightings(clip: Path) -> list[Sighting]:
-    """What perception sees, without the pictures."""
+    """Collect the sightings of perception, without the images."""
     perception = create_perception(PerceptionConfig())
     reader = FrameReader(open_source(SourceConfig(video=clip)))
     seen = []
@@ -84,7 +84,7 @@ def solved(body: BodyModel, level: str, seen: list[Sighting], *, look_ahead: boo
 
 
 def ways(frames: list[SolvedFrame], name: str) -> dict[int, Way]:
-    """The poses called `name` of everybody, by id."""
+    """Collect everybody's poses called `name`, by id."""
     people: dict[int, Way] = {}
     for frame in frames:
         for person in frame.people:
@@ -106,7 +106,7 @@ def _limbs(person: Person) -> tuple[np.ndarray, np.ndarray]:
 
 
 def recorded(body: BodyModel, level: str, frames: list[SolvedFrame]) -> dict[int, Way]:
-    """The same people as their files have them, at the times of the source's frames."""
+    """Load the same people from their recorded files, at the times of the source's frames."""
     with tempfile.TemporaryDirectory() as folder:
         recorder = Recorder(Path(folder) / "s.npz", body=body, session_info={"smoothing": level}, blocking=True)
         recorder.start()
@@ -123,13 +123,13 @@ def recorded(body: BodyModel, level: str, frames: list[SolvedFrame]) -> dict[int
 
 
 def measure(figures: Figures, way: Way, R_world_cam: np.ndarray, size: tuple[int, int]) -> None:
-    """Add one person's figures."""
+    """Add one person's measures."""
     camera = PinholeCamera(*size, FOV_DEG)
     for joints, place_m, (seen_px, visible) in zip(way.joints, way.cameras, way.seen, strict=True):
         if visible.any():
             at_px = camera.project(((joints[LIMB_JOINTS] - place_m) @ R_world_cam).astype(np.float32))
             away_px = np.linalg.norm(at_px - seen_px, axis=-1)[:, visible].mean(1)
-            figures.errors_px.append(float(away_px.min()))  # whichever way round the detector took the person
+            figures.errors_px.append(float(away_px.min()))  # the better of both left/right assignments
     from_camera = np.stack(way.joints) - np.stack(way.cameras)[:, None]
     shakes_m = np.linalg.norm(np.diff(from_camera, 2, axis=0), axis=-1).mean(1)
     in_a_row = np.subtract(way.seq[2:], way.seq[:-2]) == 2
@@ -137,7 +137,7 @@ def measure(figures: Figures, way: Way, R_world_cam: np.ndarray, size: tuple[int
 
 
 def table(clips: list[Path], level: str) -> str:
-    """The Markdown table."""
+    """Format the Markdown table."""
     body = load_body("open")
     R_world_cam = World(body).R_world_cam
     lines = [

@@ -1,7 +1,7 @@
-"""Prints who is found in a clip, for how long and how surely, and which of them are ghosts.
+"""Prints the people found in a clip, their duration and confidence, and which of them are ghosts.
 
 `python -m tests.benchmarks.people VIDEO [--people N] [--empty 0-60,196-219]`, offline with default settings. `--empty`
-names frames, from and to, that hold nobody: a body there is a ghost.
+gives ranges of frames without people: a body there is a ghost.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
-"""Cost of perception a frame, beside the bare landmark network: `python tests/benchmarks/perception_cost.py`.
+"""Measures the cost of perception a frame, beside the bare landmark network.
 
-The two are timed turn by turn on the demo clip at 1280 x 720, so a loaded machine slows both. CPU time is of the whole
-process, all threads. The bare network is the .tflite file as it is, all outputs, on a finished input.
+    python tests/benchmarks/perception_cost.py
+
+Both alternate on the demo clip at 1280 x 720, so that other load slows both. CPU time is of the whole process, all
+threads. The bare network is the unmodified .tflite file, all outputs, on a prepared input.
 """
 
 from __future__ import annotations

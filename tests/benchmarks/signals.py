@@ -1,10 +1,10 @@
-"""Sends signals to runs: each is asked to end at random moments, with film, recording and page open.
+"""Ends runs by signals at random moments, with film, recording and page open.
 
     nice python -m tests.benchmarks.signals [--times 100] [--seed 0] [--jobs 2]
 
 SIGINT, SIGTERM or SIGHUP goes to the program or to its whole group, after a random time from its start or from the
-film's first bytes. Every file that is there afterwards must open, and nothing may be left: no journal, no process, no
-half-made file. Prints one line a signal and the counts; exits 1 where one run failed. POSIX only.
+film's first bytes. Afterwards every file must open and no journal, process or incomplete file may remain. Prints one
+line a signal and the counts; exits 1 if a run failed. POSIX only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _PATIENCE_S = 240.0
 
 @dataclass(frozen=True)
 class Shot:
-    """One signal at one moment."""
+    """Signal and its moment."""
 
     signal: signal.Signals
     to_group: bool
@@ -60,7 +60,7 @@ def shots(times: int, seed: int) -> list[Shot]:
 
 
 def fire(shot: Shot, folder: Path) -> tuple[list[str], Counter[str]]:
-    """Run the demo in a folder of its own and end it; what is wrong afterwards, and what is there."""
+    """Run the demo in its own folder and end it; return the faults and the files found."""
     film = folder / "film.mp4"
     command = [sys.executable, str(_ROOT / "run_live.py"), "--demo", "--view", "web", "--people", "1"]
     command += ["--record", str(folder / "take.npz"), "--record-video", str(film)]
@@ -123,8 +123,8 @@ def main() -> int:
         with tempfile.TemporaryDirectory() as folder:
             return shot, *fire(shot, Path(folder))
 
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, a script's & SIGINT: the runs would rightly not
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # heed them
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores SIGHUP and a shell's & SIGINT; runs inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     total: Counter[str] = Counter()
     with ThreadPoolExecutor(args.jobs) as pool:
         for shot, wrong, there in pool.map(one, shots(args.times, args.seed)):

@@ -1,12 +1,11 @@
-"""Cost and gain of each `--smoothing` level: jitter of a still person, gain and delay of a moving arm.
+"""Measures cost and gain of each `--smoothing` level: jitter of a still person, gain and delay of a moving arm.
 
     python tests/benchmarks/smoothing_table.py [--write docs/smoothing.md]
 
-Everything is synthetic and seeded: a body is posed, projected and turned into landmarks, which go through the shipped
-network, the Gauss-Newton step, the token smoother and the One-Euro filters, at 30 fps. Jitter comes from noise with
-BlazePose's frame-to-frame statistics, measured on a filmed person. Gain and delay of the wrist are those of a swinging
-arm, the pelvis's delay that of a walk across the picture, against the same run with smoothing off, so that they tell of
-the smoothing alone.
+Everything is synthetic and seeded: a body is posed, projected and turned into landmarks at 30 fps. These go through the
+shipped network, the Gauss-Newton step, the token smoother and the One-Euro filters. Jitter comes from noise with
+BlazePose's frame-to-frame statistics, measured on a filmed person. The wrist's gain and delay are those of a swinging
+arm, the pelvis's delay is that of a walk across the image. Both are relative to the same run with smoothing off.
 """
 
 from __future__ import annotations
@@ -38,14 +37,14 @@ DISTANCE_M = 3.5
 WALK_DISTANCES_M = (2.0, 7.0)
 WALK_M_PER_S = 1.2
 WALK_M = 1.6  # from left to right
-SWING_RAD = 0.5  # amplitude of the shoulder's turn
+SWING_RAD = 0.5  # amplitude of the shoulder's rotation
 FAST_IMAGE_NOISE = 0.0035  # of the body's height, an axis; BlazePose full's frame-to-frame part on a filmed person
 FAST_WORLD_NOISE_M = (0.006, 0.006, 0.017)
 BEGIN, END = "<!-- smoothing table -->\n", "<!-- end of the smoothing table -->\n"
 
 
 def posed(swing_rad: float) -> np.ndarray:
-    """Local rotations (24, 3, 3) in camera axes: arms hang, the right one swings forward and back."""
+    """Return local rotations (24, 3, 3) in camera axes: arms hang, the right one swings forward and back."""
     rotmats = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
     rotmats[0] = np.diag([1.0, -1.0, -1.0]) @ Rotation.from_rotvec([0, 0.5, 0]).as_matrix()
     rotmats[JOINT_NAMES.index("left_shoulder")] = Rotation.from_rotvec([0, 0, -1.1]).as_matrix()
@@ -58,7 +57,7 @@ def posed(swing_rad: float) -> np.ndarray:
 def sightings(
     body: BodyModel, swings_rad: Iterable[float], places_m: Iterable[np.ndarray], noise: float, seed: int = 0
 ) -> Iterator[Sighting]:
-    """What perception would make of the body with its pelvis at each of places_m, in the camera frame.
+    """Simulate perception of the body with its pelvis at each of places_m, in the camera frame.
 
     noise scales BlazePose's frame-to-frame part.
     """
@@ -81,7 +80,7 @@ def sightings(
 
 
 def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.ndarray, np.ndarray]:
-    """Joints (N, 24, 3) relative to the pelvis, and the pelvis (N, 3), in the camera frame."""
+    """Return joints (N, 24, 3) relative to the pelvis, and the pelvis (N, 3), in the camera frame."""
     smoothing = SmoothingConfig(level)
     estimator, smoother = create_estimator(EstimatorConfig(), body, smoothing), PoseSmoother(smoothing)
     poses: list[CameraPose] = []
@@ -95,7 +94,7 @@ def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.nd
 
 
 def phasors(values: np.ndarray, frequency_hz: float) -> np.ndarray:
-    """Complex amplitudes (D,) of values (N, D) at a frequency, by least squares with a constant; the start left out."""
+    """Fit complex amplitudes (D,) of values (N, D) at a frequency, by least squares with a constant, less the start."""
     t = np.arange(len(values)) / FPS
     settled = t >= 2.0
     angle = 2 * np.pi * frequency_hz * t[settled]
@@ -105,21 +104,21 @@ def phasors(values: np.ndarray, frequency_hz: float) -> np.ndarray:
 
 
 def gain_and_delay_ms(smooth: np.ndarray, rough: np.ndarray, frequency_hz: float) -> tuple[float, float]:
-    """How much of a motion (N, 3) at this frequency is left, and how late it comes."""
+    """Return the gain and the delay of a motion (N, 3) at this frequency."""
     before, after = phasors(rough, frequency_hz), phasors(smooth, frequency_hz)
     response = np.vdot(before, after) / np.vdot(before, before)  # the one complex factor that fits all axes best
     return abs(response), -np.angle(response) / (2 * np.pi * frequency_hz) * 1e3
 
 
 def walk_delay_ms(body: BodyModel, level: str, rough: np.ndarray, places_m: np.ndarray) -> float:
-    """How late the pelvis comes on a walk through places_m (N, 3), against `rough` (N, 3); the start left out."""
+    """Return the pelvis's delay on a walk through places_m (N, 3), against `rough` (N, 3), without the start."""
     _, pelvis = solve(body, level, sightings(body, repeat(0.0), places_m, 0.0))
     settled = slice(len(rough) // 2, None)
     return float((rough - pelvis)[settled, 0].mean() / WALK_M_PER_S * 1e3)
 
 
 def table(body: BodyModel) -> str:
-    """The Markdown table."""
+    """Format the Markdown table."""
     t = np.arange(SECONDS * FPS) / FPS
     wrist = JOINT_NAMES.index("right_wrist")
     walks = ", ".join(f"walk at {z:.0f} m" for z in WALK_DISTANCES_M)

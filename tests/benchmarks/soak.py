@@ -1,9 +1,9 @@
-"""A minute with a network camera: drops, memory, latency, and the pose path's cost beside the bare landmark network's.
+"""Runs a minute with a network camera: drops, memory, latency, and CPU time beside the bare landmark network's.
 
     python -m tests.benchmarks.soak [--seconds 60] [--fps 30] [--view none|window]
 
-The camera is a 720p MJPEG server on loopback in a process of its own, showing the demo clip, with the time of each
-picture written into its pixels. So one latency starts where the picture was made, and one where the grab returned.
+The camera is a 720p MJPEG server on loopback in its own process, which plays the demo clip and writes the time into
+each image's pixels. So one latency starts when the image was made, and one when the grab returned.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ from realtime.run.config import LiveConfig
 from tests.network_camera import NetworkCamera, read_stamp
 
 WIDTH, HEIGHT = 1280, 720
-WARM_UP_S = 10.0  # memory is judged after it
+WARM_UP_S = 10.0  # memory is measured after it
 
 
 @functools.cache
 def clip() -> tuple[NDArray[np.uint8], ...]:
-    """The demo clip, upright in the middle of 720p pictures, below the strip that carries the stamp."""
+    """Load the demo clip, upright in the middle of 720p images, below the strip with the time stamp."""
     capture = cv2.VideoCapture(str(fetch(DEMO_CLIP)))
     frames = []
     while True:
@@ -66,7 +66,7 @@ def serve(link: Connection, fps: float) -> None:
 
 
 def cpu_ms(infer: Callable[[], object], repeats: int = 100) -> float:
-    """Mean CPU time of one call, of all threads, in batches as the process's clock ticks every 10 ms."""
+    """Measure the mean CPU time of one call, of all threads, in batches, as the process's clock ticks every 10 ms."""
     process = psutil.Process()
     before = sum(process.cpu_times()[:2])
     for _ in range(repeats):
@@ -75,7 +75,7 @@ def cpu_ms(infer: Callable[[], object], repeats: int = 100) -> float:
 
 
 def bare_network_cpu_ms() -> tuple[float, float]:
-    """The landmark network alone: as its file has it, and as the pose path runs it, without the unused mask."""
+    """Measure the landmark network alone: as in its file, and as the pose path runs it, without the unused mask."""
     import openvino as ov
 
     path = fetch(POSE_LANDMARKS_FULL)

@@ -1,10 +1,10 @@
-"""Cost of streaming: the pose path's rate with and without bad subscribers, publishing's own time, and D to E.
+"""Measures the cost of streaming: the pose path's rate with and without bad subscribers, and publish-to-receive time.
 
     python -m tests.benchmarks.streams [--seconds 60] [--smoothing light]
 
-One run of the demo. Stretches without a subscriber alternate with stretches beside a slow and a dead one on each of
-ZeroMQ and WebSocket, so that whatever else the machine does falls on both. At the end a good subscriber, in a process
-of its own, measures publish to receive (D to E).
+One run of the demo. Intervals without a subscriber alternate with intervals with a slow and a dead one on each of
+ZeroMQ and WebSocket, so that other load affects both. At the end a good subscriber, in its own process, measures
+publish to receive (D to E).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ WARM_UP_S = 5.0
 HEARING_S = 8.0
 SLOW_S = 1.0  # between two reads
 
-processes = multiprocessing.get_context("spawn")  # children import this file: what is heavy is imported in `main`
+processes = multiprocessing.get_context("spawn")  # children import this file, so `main` imports the heavy modules
 Told = dict[str, list[float]]
 
 
@@ -58,7 +58,7 @@ def watch_slowly(port: int, ready: Event) -> None:
 
 
 def measure(port: int, results: multiprocessing.Queue[list[float]]) -> None:
-    """Publish to receive of every pose for a while, ms."""
+    """Measure publish to receive of every pose for a while, ms."""
     socket = subscriber(port)
     latencies_ms = []
     until = time.monotonic() + HEARING_S
@@ -72,7 +72,7 @@ def measure(port: int, results: multiprocessing.Queue[list[float]]) -> None:
 
 
 class Bad:
-    """On each port a slow subscriber and one that hangs with its connection open."""
+    """Bad subscribers: on each port a slow one, and one that hangs with an open connection."""
 
     def __init__(self, zmq_port: int, ws_port: int) -> None:
         self._slow = [self._start(listen_slowly, zmq_port), self._start(watch_slowly, ws_port)]

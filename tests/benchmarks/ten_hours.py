@@ -1,10 +1,10 @@
-"""Memory that a recording of ten hours takes to recover and to export.
+"""Measures memory and CPU time to recover and export a recording of ten hours.
 
     python -m tests.benchmarks.ten_hours [--frames 1080000] [--folder DIR] [--formats .bvh .csv .npz .glb]
 
 Writes a journal of that many frames of one moving person, as a killed recording leaves it; finishes it with
-`python -m realtime.recover`, then exports the session. Each step is a process of its own; printed are its largest
-resident memory, its CPU time and the size of what it wrote.
+`python -m realtime.recover`, then exports the session. Each step is its own process; prints its peak resident memory,
+CPU time and output size.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BLOCK = 4096
 
 
 def write_journal(path: Path, frames: int) -> None:
-    """A person who sways and turns; every number of a row moves, so that nothing compresses unduly."""
+    """Write a person who sways and turns; every number of a row changes, so that compression is realistic."""
     rng = np.random.default_rng(0)
     writer = JournalWriter(path)
     body = RecordedBody.of(load_body("open"))
@@ -52,7 +52,7 @@ def write_journal(path: Path, frames: int) -> None:
 
 
 def run(what: str, *arguments: object) -> tuple[int, float]:
-    """Run a command of this project; returns its largest resident memory in bytes and its CPU seconds."""
+    """Run a command of this project; return its peak resident memory in bytes and its CPU seconds."""
     process = subprocess.Popen([sys.executable, "-m", what, *map(str, arguments)], stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -3,7 +3,7 @@
     python -m tests.benchmarks.tokenizer_backends --mocap FILE.npz [--tokenizer tokenizer.pth]
 
 Encodes and decodes 1,000 poses of a mocap file's test split by torch, ONNX Runtime and OpenVINO in f32. A code may
-differ where two entries of the codebook are equally near but for rounding.
+differ if two entries of the codebook are equally near up to rounding.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BATCH = 100
 
 
 class Agreement(NamedTuple):
-    """Of a backend with torch."""
+    """Agreement of a backend with torch."""
 
     codes: float  # share of equal codes
     rotation_deg: float  # largest angle between decoded rotations
@@ -46,7 +46,7 @@ class _Both(nn.Module):
 
 
 def agreements(tokenizer: Tokenizer, rotmats: Tensor) -> dict[str, Agreement]:
-    """rotmats (N, 21, 3, 3). Every backend encodes the poses and decodes torch's codes."""
+    """Compare backends on rotmats (N, 21, 3, 3): each encodes the poses and decodes torch's codes."""
     with torch.inference_mode():
         parts = [(part, tokenizer.encode(part)) for part in rotmats.split(_BATCH)]
         decoded = torch.cat([tokenizer.decode(codes) for _, codes in parts])

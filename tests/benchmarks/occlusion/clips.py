@@ -1,18 +1,17 @@
-"""Error of hidden limbs on a real clip with grey boxes drawn into it: the detector's guess beside ours.
+"""Measures the error of hidden limbs on a real clip with grey boxes drawn into it: the detector's guess beside ours.
 
     python -m tests.benchmarks.occlusion VIDEO [VIDEO ...] REFERENCE.trc [--weights FILE ...] [--seen FOLDER]
 
-Every variant (see tests.benchmarks.occlusion.occluders) goes through perception as it runs live, offline. From there on
-each estimator is given the same landmarks: the detector's own world landmarks, the shipped estimator with its
-left/right check and Gauss-Newton step ("live"), the same as the program shows it by default, smoothed and with hidden
-limbs calmed ("shown"; the camera is held to be level), and each of --weights alone (a network with a token or a direct
-head).
+Every variant (see tests.benchmarks.occlusion.occluders) goes through live perception, offline. Each estimator then gets
+the same landmarks. "detector": its own world landmarks. "live": the shipped estimator with its left/right check and
+Gauss-Newton step. "shown": the default output, smoothed and with calmed hidden limbs, for a level camera. Each of
+--weights alone: a network with a token or a direct head.
 
-Errors are in mm over the twelve limb joints. One similarity a frame brings the prediction's VISIBLE joints nearest to
-the reference's; hidden joints take no part in it, and are then measured where they come to lie. PA-MPJPE beside it
-aligns all twelve. What the detector makes of a half-hidden person turns on a few pixels, so each variant is drawn with
-three margins, and means are over them. --seen keeps what perception saw, one .npz a clip, and takes it from there the
-next time. Several videos are views of one recording.
+Errors are in mm over the twelve limb joints. One similarity a frame aligns the prediction's VISIBLE joints to the
+reference's; hidden joints are excluded from the alignment and then measured. PA-MPJPE beside it aligns all twelve.
+Detection of a half-hidden person is sensitive to a few pixels, so each variant is drawn with three margins, and means
+are over them. --seen stores the output of perception, one .npz a clip, and reuses it the next time. Several videos are
+views of one recording.
 """
 
 from __future__ import annotations
@@ -44,13 +43,13 @@ from training.metrics import pa_mpjpe
 
 Array = NDArray[np.float64]
 
-FEWEST_VISIBLE = 4  # points that a similarity is found from
+FEWEST_VISIBLE = 4  # minimum for a similarity
 BONES = ((0, 1), (0, 2), (2, 4), (1, 3), (3, 5), (6, 7), (0, 6), (1, 7), (6, 8), (8, 10), (7, 9), (9, 11))
 WHITE, GREEN, RED = (255, 255, 255), (60, 220, 60), (60, 60, 255)
 
 
 class Seen(NamedTuple):
-    """A clip as perception saw it, beside what is true. NaN where nobody was found or the reference has no row."""
+    """Output of perception for a clip, with the truth. NaN if nobody was found or the reference has no row."""
 
     image_px: NDArray[np.float32]  # (F, 33, 2)
     world_m: NDArray[np.float32]  # (F, 33, 3)
@@ -63,17 +62,17 @@ class Seen(NamedTuple):
 
     @property
     def found(self) -> NDArray[np.bool_]:
-        """(F,) frames in which there is somebody."""
+        """Frames (F,) with a person."""
         return np.isfinite(self.world_m).all((1, 2))
 
     @property
     def compared(self) -> NDArray[np.bool_]:
-        """(F,) and a reference."""
+        """Frames (F,) with a person and a reference."""
         return self.found & np.isfinite(self.truth_m).all((1, 2))
 
     @property
     def joints_px(self) -> Array:
-        """(F, 12, 2) where the joints truly are in the picture; a frame without a reference takes the nearest one's."""
+        """True joints (F, 12, 2) in the image; a frame without a reference takes the nearest one's."""
         known = np.flatnonzero(np.isfinite(self.truth_m).all((1, 2)))
         nearest = known[np.abs(np.arange(len(self.truth_m))[:, None] - known).argmin(1)]
         return project(self.projection, self.truth_m[nearest])
@@ -83,7 +82,7 @@ Estimator = Callable[[Seen], Array]  # the twelve joints of every frame, (F, 12,
 
 
 def perceive(frames: Iterable[Frame]) -> list[Landmarks]:
-    """What perception makes of the first person in every frame; NaN where there is none."""
+    """Run perception; return the first person's landmarks of every frame, NaN without one."""
     nobody = Landmarks(*(np.full((NUM_LANDMARKS, *n), np.nan, np.float32) for n in ((2,), (3,), ())), presence=0.0)
     perception = create_perception(PerceptionConfig())
     people = [perception.observe(frame).people for frame in frames]
@@ -92,7 +91,7 @@ def perceive(frames: Iterable[Frame]) -> list[Landmarks]:
 
 
 def see(video: Path, reference: Path, frame_offset: int) -> dict[str, list[Seen]]:
-    """Every variant of the clip through perception, with each margin."""
+    """Run perception on every variant of the clip, with each margin."""
     source = VideoSource(video)
     source.open()
     frames = list(FrameReader(source).frames())
@@ -123,7 +122,7 @@ def see(video: Path, reference: Path, frame_offset: int) -> dict[str, list[Seen]
 
 
 def remembered(folder: Path | None, watch: Callable[[], dict[str, list[Seen]]]) -> dict[str, list[Seen]]:
-    """What `watch` sees, or what it saw the last time, if the folder has that."""
+    """Return the stored output of `watch` from the folder, or run it."""
     if folder is None:
         return watch()
     files = {variant: clip_files(folder, variant) for variant in VARIANTS}
@@ -136,17 +135,17 @@ def remembered(folder: Path | None, watch: Callable[[], dict[str, list[Seen]]]) 
 
 
 def clip_files(folder: Path, variant: str) -> list[Path]:
-    """One a margin; the whole clip has none."""
+    """List one file a margin; the whole clip has none."""
     return [folder / f"{file_name(variant)}_{i}.npz" for i in range(1 if variant == VARIANTS[0] else len(MARGINS))]
 
 
 def detector(seen: Seen) -> Array:
-    """The detector's own world landmarks."""
+    """Return the detector's own world landmarks."""
     return seen.world_m[:, LIMB_LANDMARKS].astype(np.float64)
 
 
 def live(seen: Seen, level: str = "off") -> Array:
-    """The shipped estimator as it runs live with that level of smoothing: the detector's points on our body."""
+    """Run the shipped estimator as live with that level of smoothing; return the detector's points on our body."""
     body, smoothing = load_body("open"), SmoothingConfig(level)
     tokens = None if smoothing.parameters is None else smoothing.parameters.tokens
     estimator, smoother = LandmarkEstimator(body, token_smoothing=tokens), PoseSmoother(smoothing)
@@ -170,7 +169,7 @@ def live(seen: Seen, level: str = "off") -> Array:
 
 
 def network(weights: Path, tokenizer_file: Path | None = None) -> Estimator:
-    """A network's weights alone, each frame by itself; None: the shipped tokenizer, which a direct head needs not."""
+    """Run a network's weights alone, each frame by itself; tokenizer None is the shipped one."""
     import torch
 
     from engine.body.torch.model import TorchBody
@@ -191,7 +190,7 @@ def network(weights: Path, tokenizer_file: Path | None = None) -> Estimator:
 
 
 def aligned_by(visible: NDArray[np.bool_], pred: Array, gt: Array) -> Array:
-    """pred (F, N, 3) under each frame's similarity (no reflection) that brings its visible points nearest to gt's.
+    """Align pred (F, N, 3) to gt by each frame's similarity (no reflection) of the visible points.
 
     Umeyama 1991 with weights of one and zero. visible (F, N). Frames with fewer than four visible points are NaN.
     """
@@ -202,7 +201,7 @@ def aligned_by(visible: NDArray[np.bool_], pred: Array, gt: Array) -> Array:
     U, singular, Vt = np.linalg.svd(centred.swapaxes(1, 2) @ (gt - gt_centre))
     signs = np.ones_like(singular)
     signs[:, 2] = np.sign(np.linalg.det(U @ Vt))
-    R = (U * signs[:, None]) @ Vt  # for points as rows
+    R = (U * signs[:, None]) @ Vt  # for row vectors
     scale = (singular * signs).sum(1) / np.maximum(np.square(centred).sum((1, 2)), np.finfo(float).tiny)
     found = scale[:, None, None] * (pred - pred_centre) @ R + gt_centre
     return np.where(count < FEWEST_VISIBLE, np.nan, found)
@@ -218,7 +217,7 @@ class Errors(NamedTuple):
 
 
 def errors_mm(pred: Array, gt: Array, hidden: NDArray[np.bool_]) -> Errors:
-    """Of pred (F, N, 3) under the visible joints' similarity, hidden (F, N) being the others; and PA-MPJPE of all."""
+    """Compute errors of pred (F, N, 3) aligned by the visible joints, and PA-MPJPE of all; hidden is (F, N)."""
     apart = 1e3 * np.linalg.norm(aligned_by(~hidden, pred, gt) - gt, axis=-1)
     known = np.isfinite(apart)
     parts = (apart[known & which] for which in (hidden, ~hidden, np.ones_like(hidden)))
@@ -226,7 +225,7 @@ def errors_mm(pred: Array, gt: Array, hidden: NDArray[np.bool_]) -> Errors:
 
 
 def clip_errors_mm(estimate: Estimator, clips: list[Seen]) -> Errors:
-    """Over all frames with somebody, a reference and an answer, of all clips."""
+    """Compute errors over all frames of all clips that have a person, a reference and a prediction."""
     found = []
     for clip in clips:
         pred = estimate(clip)
@@ -236,7 +235,7 @@ def clip_errors_mm(estimate: Estimator, clips: list[Seen]) -> Errors:
 
 
 def draw_skeletons(image_bgr: NDArray[np.uint8], seen: Seen, frame: int) -> NDArray[np.uint8]:
-    """The reference in white, the detector in red, the live estimator in green, as aligned for measuring."""
+    """Draw the reference in white, the detector in red, the live estimator in green, aligned as for measuring."""
     image = image_bgr.copy()
     at, gt = slice(frame, frame + 1), seen.truth_m[frame]
     skeletons = [(gt, WHITE)]
@@ -297,7 +296,7 @@ def file_name(variant: str) -> str:
 
 
 def save_picture(path: Path, video: Path, frame: int, seen: dict[str, list[Seen]]) -> None:
-    """The variants side by side in one frame, cut out around the person. Raises SystemExit where that cannot be."""
+    """Save the variants side by side in one frame, cropped around the person. Raises SystemExit if that fails."""
     capture = cv2.VideoCapture(str(video))
     image = next((picture for i in range(frame + 1) for ok, picture in [capture.read()] if ok and i == frame), None)
     if image is None:

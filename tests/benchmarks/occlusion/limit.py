@@ -1,12 +1,12 @@
-"""Bounds of what can be known of hidden limbs: three guesses that know more than any estimator does.
+"""Estimates the achievable error of hidden limbs from three guesses with more knowledge than an estimator has.
 
     python -m tests.benchmarks.occlusion.limit --seen FOLDER --mocap FILE [FILE ...]
 
-FOLDER is what tests.benchmarks.occlusion kept with --seen. "hanging": a hidden limb hangs straight down from its true
-parent (a hidden shoulder is given), at its true length. "neighbours": the mean of those training poses whose visible
-joints lie nearest to the true ones, each under the similarity of its visible joints, as everything is measured here.
-"told": the shipped network alone, given what the detector says of the uncut clip wherever something is seen, and told
-for certain what is not. None is a bound in the strict sense: they tell what a pose prior is worth on a clip.
+FOLDER is the --seen folder of tests.benchmarks.occlusion. "hanging": a hidden limb hangs straight down from its true
+parent (a hidden shoulder is given), at its true length. "neighbours": the mean of the training poses whose visible
+joints are nearest to the true ones, aligned by the visible joints. "told": the shipped network with the detector's
+output of the uncut clip for visible joints, and zero visibility for hidden ones. None is a strict bound; they show the
+value of a pose prior on a clip.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 
 BONES = ((0, 2), (2, 4), (1, 3), (3, 5), (6, 8), (8, 10), (7, 9), (9, 11))  # parent, child, from the trunk outwards
 MIRROR = [1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10]
-# What is hidden with each joint: hands with wrists, feet with ankles. Hidden shoulders and hips are given.
+# Points that are hidden with each joint: hands with wrists, feet with ankles. Hidden shoulders and hips are given.
 WITH = {
     2: [13],
     3: [14],
@@ -54,7 +54,7 @@ SURELY_HIDDEN = 0.1  # of visibility
 
 
 def hanging(seen: Seen) -> Array:
-    """Hidden elbows, wrists, knees and ankles straight below their parents; the reference's y points up."""
+    """Put hidden elbows, wrists, knees and ankles straight below their parents; the reference's y points up."""
     guess = seen.truth_m.copy()
     for parent, child in BONES:
         length = np.nanmedian(np.linalg.norm(seen.truth_m[:, child] - seen.truth_m[:, parent], axis=-1))
@@ -64,12 +64,12 @@ def hanging(seen: Seen) -> Array:
 
 
 def neighbours(seen: Seen, poses_m: Array, count: int) -> Array:
-    """Hidden joints as in the `count` nearest of poses (P, 12, 3), visible ones as they are."""
+    """Take hidden joints from the `count` nearest of poses (P, 12, 3), visible ones as they are."""
     guess = seen.truth_m.copy()
     for i in np.flatnonzero(seen.compared):
         visible, gt = ~seen.hidden[i], seen.truth_m[i]
         if visible.sum() < FEWEST_VISIBLE:
-            continue  # no error is measured here
+            continue  # excluded from the error
         near = aligned_by(np.tile(visible, (len(poses_m), 1)), poses_m, np.broadcast_to(gt, poses_m.shape))
         distance = np.linalg.norm(near[:, visible] - gt[visible], axis=-1).mean(1)
         guess[i, ~visible] = near[np.argpartition(distance, count)[:count]].mean(0)[~visible]
@@ -77,7 +77,7 @@ def neighbours(seen: Seen, poses_m: Array, count: int) -> Array:
 
 
 def told(seen: Seen, whole: Seen) -> Seen:
-    """What the detector would say if it saw what is in view as in the uncut clip, and knew what is not."""
+    """Simulate a detector with the uncut clip's output for visible points, and correct visibility."""
     unseen = np.zeros(seen.visibility.shape, bool)
     for joint, landmarks in WITH.items():
         unseen[:, landmarks] = seen.hidden[:, [joint]]
@@ -87,7 +87,7 @@ def told(seen: Seen, whole: Seen) -> Seen:
 
 
 def mocap_poses(files: list[Path], every: int = 5) -> Array:
-    """Each `every`-th training pose and its mirror image as limb landmarks (P, 12, 3) of the mean body."""
+    """Load each `every`-th training pose and its mirror image as limb landmarks (P, 12, 3) of the mean body."""
     axis_angle = load_mocap(files, "train").axis_angle[::every]
     with torch.no_grad():
         _, landmarks_m = TorchBody(ASSETS / "body_open.npz").points(
@@ -110,7 +110,7 @@ def main() -> None:
     print("hidden joints, mm\n| variant | detector | hanging | neighbours | told |\n|---|---|---|---|---|")
     for variant in VARIANTS[1:]:
         clips = [Seen(**np.load(path)) for path in clip_files(args.seen, variant)]
-        middle = clips[len(clips) // 2 :][:1]  # for the slow one: which joints are hidden hardly turns on the margin
+        middle = clips[len(clips) // 2 :][:1]  # for the slow one: the margin hardly changes which joints are hidden
         figures = (
             clip_errors_mm(detector, clips).hidden,
             clip_errors_mm(hanging, clips).hidden,

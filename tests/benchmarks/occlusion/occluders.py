@@ -1,8 +1,8 @@
-"""Grey boxes drawn into a clip so that known joints of one person cannot be seen, and which joints those are.
+"""Draws grey boxes into a clip that hide known joints of one person.
 
-Where the joints truly are in the picture comes from the reference alone: its 3D points through the projection that
-best explains the detector's 2D over the uncut clip. So boxes do not depend on what the detector does in a frame.
-All boxes move smoothly. Joints are the twelve of engine.body.skeleton.LIMB_JOINTS.
+The joints' true image positions come from the reference alone: its 3D points through the projection that best fits the
+detector's 2D over the uncut clip. So boxes do not depend on the detector's output in a frame. All boxes move smoothly.
+Joints are the twelve of engine.body.skeleton.LIMB_JOINTS.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ Array = NDArray[np.float64]
 GREY = 128
 SHOULDERS, HIPS, LEGS = [0, 1], [6, 7], [8, 9, 10, 11]
 ARM = {"left": [0, 2, 4], "right": [1, 3, 5]}  # shoulder, elbow, wrist
-MARGINS = (0.09, 0.12, 0.15)  # about what is to be hidden, in torsos: from between the shoulders to between the hips
-HAND = 0.5  # how far a hand reaches beyond the wrist, in forearms
-HEAD = 0.65  # how far the head reaches above the shoulders, in torsos
-STEADY_FRAMES = 4.0  # deviation of the window in time that keeps boxes from jumping
+MARGINS = (0.09, 0.12, 0.15)  # around the hidden part, in torsos: from between the shoulders to between the hips
+HAND = 0.5  # length of a hand beyond the wrist, in forearms
+HEAD = 0.65  # height of the head above the shoulders, in torsos
+STEADY_FRAMES = 4.0  # standard deviation of the temporal window that smooths boxes
 
 VARIANTS = ("whole", "legs hidden", "right arm hidden", "left arm hidden", "30 % cut", "50 % cut")
 
 
 @dataclass(frozen=True)
 class Occluder:
-    """A rectangle a frame: x0, y0, x1, y1 in pixels. What is inside is grey, or with `frame_only` what is outside."""
+    """Rectangle for each frame: x0, y0, x1, y1 in pixels. Its inside is grey, or with `frame_only` its outside."""
 
     boxes_px: Array  # (F, 4)
     outside: bool = False
 
     def draw(self, image_bgr: NDArray[np.uint8], frame: int) -> NDArray[np.uint8]:
-        """A copy of the picture (H, W, 3) with the grey in it."""
+        """Return a copy of the image (H, W, 3) with the grey drawn."""
         x0, y0, x1, y1 = self.boxes_px[frame].round().astype(int).clip(0)
         drawn = image_bgr.copy()
         if self.outside:
@@ -46,18 +46,19 @@ class Occluder:
         return drawn
 
     def hides(self, points_px: Array) -> NDArray[np.bool_]:
-        """Which of points (F, N, 2) lie in the grey: (F, N)."""
+        """Return (F, N) whether points (F, N, 2) lie in the grey."""
         low, high = self.boxes_px[:, None, :2], self.boxes_px[:, None, 2:]
         inside = ((points_px >= low) & (points_px < high)).all(-1)
         return inside ^ self.outside
 
 
 def occluder(variant: str, joints_px: Array, margin: float = MARGINS[1]) -> Occluder:
-    """What hides a part of a person whose joints are truly at (F, 12, 2) in the picture; the margin is in torsos.
+    """Make the occluder of a body part for true image joints (F, 12, 2); the margin is in torsos.
 
-    The legs hide behind a box of one size that follows the hips, as behind a counter: it tells nothing of the legs.
-    An arm hides in a box around shoulder, elbow, wrist and hand. A cut of c keeps the middle 1 - c of the person's own
-    square, along both sides.
+    The legs hide behind a box of constant size that follows the hips, like a counter, so it reveals nothing of the
+    legs. An
+    arm hides in a box around shoulder, elbow, wrist and hand. A cut of c keeps the middle 1 - c of the person's square
+    along both sides.
     """
     frames = len(joints_px)
     shoulders, hips = joints_px[:, SHOULDERS].mean(1), joints_px[:, HIPS].mean(1)
@@ -85,17 +86,17 @@ def occluder(variant: str, joints_px: Array, margin: float = MARGINS[1]) -> Occl
 
 
 def steady(values: Array) -> Array:
-    """Values (F, ...) without jumps from frame to frame."""
+    """Smooth values (F, ...) over time."""
     return np.asarray(gaussian_filter1d(values, STEADY_FRAMES, axis=0, mode="nearest"))
 
 
 def _reaching(values: Array) -> Array:
-    """As `steady`, and hardly anywhere lower than the values."""
+    """Smooth as `steady`, but hardly anywhere below the values."""
     return steady(maximum_filter1d(values, int(2 * STEADY_FRAMES) + 1, axis=0, mode="nearest"))
 
 
 def fit_projection(points_m: Array, image_px: Array) -> Array:
-    """The 3 x 4 matrix that best projects points (N, 3) onto image points (N, 2), robust to outliers.
+    """Fit the 3 x 4 matrix that projects points (N, 3) onto image points (N, 2), robust to outliers.
 
     The direct linear transform (Hartley and Zisserman, section 7.1), then least squares under a Cauchy loss.
     """
@@ -118,6 +119,6 @@ def fit_projection(points_m: Array, image_px: Array) -> Array:
 
 
 def project(matrix: Array, points_m: Array) -> Array:
-    """Pixels (..., 2) of points (..., 3) under a 3 x 4 matrix."""
+    """Project points (..., 3) by a 3 x 4 matrix to pixels (..., 2)."""
     projected = points_m @ matrix[:, :3].T + matrix[:, 3]
     return projected[..., :2] / projected[..., 2:]

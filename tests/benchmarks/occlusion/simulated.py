@@ -1,11 +1,11 @@
-"""Error of hidden limbs from simulated landmarks of mocap: networks side by side.
+"""Measures the error of hidden limbs on simulated landmarks of mocap: networks side by side.
 
     python -m tests.benchmarks.occlusion.simulated --mocap FILE [FILE ...] --weights FILE [FILE ...]
 
-The synthetic BlazePose of training sees frames spread over a split, each by one random camera, with exactly one thing
-hidden of everybody. Measured as in tests.benchmarks.occlusion: twelve limb landmarks, mm, one similarity a person by
-those that are visible; PA-MPJPE aligns all twelve. "detector" is the simulated detector's 3D, whose errors are set by
-hand: compare networks with each other here, and with the detector on a real clip.
+The training's synthetic BlazePose sees frames spread over a split, each by one random camera, with exactly one part
+hidden. Measured as in tests.benchmarks.occlusion: twelve limb landmarks, mm, aligned by the visible ones; PA-MPJPE
+aligns all twelve. "detector" is the simulated detector's 3D, whose errors are set by hand: use this to compare
+networks, and a real clip to compare with the detector.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SEED = 5
 
 @torch.no_grad()
 def unseen(body: TorchBody, config: SyntheticConfig, rotmats: torch.Tensor) -> torch.Tensor:
-    """(B, 33) what is behind a thing or cut off, in what `SyntheticBlazePose` makes of SEED."""
+    """Return (B, 33) whether `SyntheticBlazePose` hides or cuts off a landmark, with SEED."""
     draw = Draw(torch.Generator().manual_seed(SEED))
     view = place(draw, config.camera, body, rotmats, draw.normal(len(rotmats), 10))
     return hide(draw, config.hiding, view, observe(view).image).amount == 1.0

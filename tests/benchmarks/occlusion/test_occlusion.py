@@ -1,4 +1,4 @@
-"""The occlusion benchmark's own geometry: boxes, the fitted projection, and alignment by what is visible."""
+"""Tests the occlusion benchmark's geometry: boxes, the fitted projection, and alignment by visible joints."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_alignment_by_all_joints_is_the_usual_one_and_by_three_is_none() -> None
 def test_errors_are_told_apart_by_what_is_hidden() -> None:
     rng = np.random.default_rng(4)
     truth_m = rng.normal(size=(3, 12, 3))
-    truth_m[0] = np.nan  # a frame without a reference does not count
+    truth_m[0] = np.nan  # a frame without a reference is excluded
     hidden = np.zeros((3, 12), bool)
     hidden[:, LEGS] = True
     found = np.zeros((3, 33, 3), np.float32)
@@ -134,7 +134,7 @@ def test_in_the_simulator_both_legs_or_one_arm_hide() -> None:
 
 
 def standing(hidden: list[int]) -> Seen:
-    """A man of matchsticks, arms and legs straight down."""
+    """Build a stick figure, arms and legs straight down."""
     body_m = np.array(
         [
             *[(0.2, 1.4), (-0.2, 1.4), (0.2, 1.1), (-0.2, 1.1), (0.2, 0.85), (-0.2, 0.85)],

@@ -3,9 +3,9 @@
     python -m tests.benchmarks.world VIDEO REFERENCE.trc [--calibration FILE.toml --camera NAME]
         [--fov --pitch --roll --feet]
 
-Tilt: the angle between the session's up and the reference's, by the rotation that fits the whole clip best. Lean: of
-the trunk from the vertical, ours less the reference's. Slide: the mean speed of ankles which stand in the reference.
-Poses are those with the default smoothing, solved offline; reference rows have Y up.
+Tilt: the angle between the session's up and the reference's, by the rotation that best fits the whole clip. Lean: the
+trunk's angle from the vertical, ours less the reference's. Slide: the mean speed of ankles that stand in the reference.
+Poses are solved offline with the default smoothing; reference rows have Y up.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def main() -> None:
 
 
 def print_camera(args: argparse.Namespace, solved: list[SolvedFrame], kept: list[int]) -> None:
-    """The camera against the laboratory's calibration, whose world has Z up, and the distance of the pelvis."""
+    """Compare the camera with the laboratory's calibration (world Z up), and print the pelvis's distance."""
     told = tomllib.loads(args.calibration.read_text(encoding="utf-8"))[args.camera]
     R_cam_lab = cv2.Rodrigues(np.array(told["rotation"]))[0]
     camera = solved[-1].camera
@@ -100,13 +100,13 @@ def centred(points: Array) -> Array:
 
 
 def trunk(points: Array) -> Array:
-    """(frames, 3) unit vectors from the hips' middle to the shoulders'."""
+    """Return (frames, 3) unit vectors from the hips' middle to the shoulders'."""
     along = points[:, SHOULDERS].mean(1) - points[:, HIPS].mean(1)
     return along / np.linalg.norm(along, axis=1, keepdims=True)
 
 
 def speed_m_s(points: Array, fps: float) -> Array:
-    """(frames, K) speeds of points (frames, K, 3), over some frames, so that jitter of the reference is no motion."""
+    """Compute speeds (frames, K) of points (frames, K, 3) over some frames, to suppress the reference's jitter."""
     at = np.arange(len(points))
     before, after = np.maximum(at - SPAN, 0), np.minimum(at + SPAN, len(points) - 1)
     return np.linalg.norm(points[after] - points[before], axis=-1) * fps / (after - before)[:, None]

@@ -1,4 +1,4 @@
-"""Figures of people as solved beside what is true of them: tilt, lean, feet, jumps, steps, delay, drift."""
+"""Measures solved people against the truth: tilt, lean, feet, jumps, steps, delay, drift."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ HEELS_AND_TOES = [
     LANDMARK_NAMES.index(f"{side}_{part}") for side in ("left", "right") for part in ("heel", "foot_index")
 ]
 WRIST = JOINT_NAMES.index("right_wrist")
-SETTLED_S = 1.0  # after which is measured
+SETTLED_S = 1.0  # measurement starts after it
 LATEST_S = 0.2
-TOLD = 0.5  # a contact from which it counts as told
+TOLD = 0.5  # contact value that counts as a contact
 
 
 @dataclass(frozen=True)
 class Found:
-    """One person as solved, F frames, beside what is true of them."""
+    """One solved person with the truth, F frames."""
 
     joints: Array  # (F, 24, 3)
     landmarks: Array  # (F, 33, 3)
@@ -44,12 +44,12 @@ class Found:
 
     @property
     def planted(self) -> NDArray[np.bool_]:
-        """(F, 2) feet that stand flat."""
+        """Feet (F, 2) that stand flat."""
         return self.motion.planted.reshape(-1, 2, 2).all(2) & self.settled[:, None]
 
 
 def measures(each: list[Found]) -> dict[str, float]:
-    """A scene's figures, NaN where it has none of a kind."""
+    """Compute a scene's measures, NaN for those without data."""
     person = each[0]
     settled, fps, planted = person.settled, person.motion.fps, person.planted
     ours, truth = person.joints[settled], person.true_joints[settled]
@@ -63,7 +63,7 @@ def measures(each: list[Found]) -> dict[str, float]:
         np.linalg.norm(other.from_camera[settled], axis=1) / np.linalg.norm(other.true_from_camera[settled], axis=1)
         for other in each
     ]
-    on_feet = settled & (person.motion.planted.any(1) | person.motion.flying)  # who kneels is not
+    on_feet = settled & (person.motion.planted.any(1) | person.motion.flying)  # without kneeling
     told, stand = person.contacts[on_feet] > TOLD, person.motion.planted[on_feet]
     return {
         "tilt": math.degrees(math.acos(np.clip(R.apply([0, 1, 0])[1], -1, 1))),
@@ -85,7 +85,7 @@ def measures(each: list[Found]) -> dict[str, float]:
 
 
 def added_ms(person: Found, other: Found) -> dict[str, float]:
-    """How late wrist and ankle come after those of the same person solved otherwise."""
+    """Return the delay of wrist and ankle behind those of the same person in another solution."""
     settled, fps = person.settled, person.motion.fps
     late = {
         name: 1e3 * late_s(person.joints[settled, joint], other.joints[settled, joint], fps)
@@ -95,13 +95,13 @@ def added_ms(person: Found, other: Found) -> dict[str, float]:
 
 
 def _planted_off_mm(person: Found) -> Array:
-    """Heights of planted heels and toes, ours less the true ones."""
+    """Return heights of planted heels and toes, ours less the true ones."""
     off_m = (person.landmarks - person.true_landmarks)[:, HEELS_AND_TOES, 1]
     return 1e3 * off_m[person.motion.planted & person.settled[:, None]]
 
 
 def _jump_kept(person: Found) -> float:
-    """The mean over jumps of the pelvis' rise about the apex, ours to the true one."""
+    """Return the mean over jumps of the pelvis's rise about the apex, relative to the true one."""
     flying, fps = person.motion.flying, person.motion.fps
     starts, ends = (np.flatnonzero(np.diff(flying.astype(int)) == sign) for sign in (1, -1))
     still = slice(int(SETTLED_S * fps), int(STILL_S * fps))
@@ -114,13 +114,13 @@ def _jump_kept(person: Found) -> float:
 
 
 def _top(heights_m: Array, fps: float) -> float:
-    """The highest of means over a tenth of a second, so that noise makes no jump higher."""
+    """Return the highest mean over a tenth of a second, so that noise does not increase a jump."""
     width = max(1, round(0.1 * fps))
     return float(np.convolve(heights_m, np.ones(width) / width, mode="valid").max())
 
 
 def _step_kept(person: Found) -> float:
-    """How much higher the feet are 3 to 3.5 s after they have stepped up, to the true rise; NaN without a step."""
+    """Return the feet's rise 3 to 3.5 s after a step up, relative to the true rise; NaN without a step."""
     fps, height_m = person.motion.fps, person.true_landmarks[:, HEELS_AND_TOES, 1].mean(1)
     before, after = (
         slice(int(a * fps), int(b * fps)) for a, b in ((SETTLED_S, STILL_S), (UP_SINCE_S + 3, UP_SINCE_S + 3.5))
@@ -149,7 +149,7 @@ def _apart(each: list[Found], settled: NDArray[np.bool_]) -> float:
 
 
 def _drift_mm_a_minute(person: Found) -> float:
-    """Speed of the straight line that fits the pelvis best along the floor, less the true one."""
+    """Return the speed along the floor of the line that best fits the pelvis, less the true one."""
     settled = person.settled
     off_m = (person.joints - person.true_joints)[settled, 0][:, [0, 2]]
     t = np.arange(len(off_m)) / person.motion.fps
@@ -157,7 +157,7 @@ def _drift_mm_a_minute(person: Found) -> float:
 
 
 def late_s(ours: Array, truth: Array, fps: float) -> float:
-    """How late `ours` (F, 3) moves after `truth`: where their speeds correlate best, to a twentieth of a frame."""
+    """Return the delay of `ours` (F, 3) after `truth` at the best correlation of speeds, to a twentieth of a frame."""
     ours, truth = (_velocity(points, fps) for points in (ours, truth))
     at = np.arange(len(ours), dtype=np.float64)
     lags = np.arange(-LATEST_S * fps, LATEST_S * fps, 0.05)
@@ -170,6 +170,6 @@ def late_s(ours: Array, truth: Array, fps: float) -> float:
 
 
 def _velocity(points: Array, fps: float) -> Array:
-    """(F - 2 span, 3) over a fifth of a second: the detector's white noise is no motion, nor is what wanders slowly."""
+    """Return (F - 2 span, 3) velocities over a fifth of a second, to suppress the detector's white noise and drift."""
     span = round(0.1 * fps)
     return points[2 * span :] - points[: -2 * span]

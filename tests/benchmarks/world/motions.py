@@ -1,7 +1,7 @@
-"""Motions whose feet are fixed by construction, told by where the feet stand and how the pelvis goes.
+"""Generates motions whose feet are fixed by construction, from footsteps and the pelvis's path.
 
-The person faces +Z, Y is up, the floor is at 0: there lies the lowest landmark of the resting body, as `World` has it.
-Legs come from two-bone inverse kinematics of this module's own, so that it is a check of the program's.
+The person faces +Z, Y is up, and the floor at 0 is the height of the resting body's lowest landmark, as in `World`.
+Legs come from this module's own two-bone inverse kinematics, so that it is an independent check.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ JOINT = {name: i for i, name in enumerate(JOINT_NAMES)}
 HIPS, KNEES, ANKLES, BALLS = ([JOINT[f"{side}_{part}"] for side in SIDES] for part in ("hip", "knee", "ankle", "foot"))
 HEEL_UP_S, HEEL_UP_RAD = 0.15, 0.45  # before a foot leaves, its heel rises about the ball
 FOOT_LIFT_M, WALKS_LOWER_M = 0.08, 0.03
-BEND_M = 0.01  # of straight legs: the pelvis hangs so much lower
+BEND_M = 0.01  # by which the pelvis is lower than with straight legs
 GRAVITY = 9.81
-STILL_S = 1.5  # everybody stands at first
+STILL_S = 1.5  # initial standing time
 
 
 @dataclass(frozen=True)
 class Motion:
-    """One person in the world, F frames."""
+    """Motion of one person in the world, F frames."""
 
     body: BodyModel
     fps: float
-    rotmats: Array  # (F, 24, 3, 3) local; the root's turns into the world
+    rotmats: Array  # (F, 24, 3, 3) local; the root's rotates into the world
     trans: Array  # (F, 3) the pelvis joint
-    planted: NDArray[np.bool_]  # (F, 4) left heel, left toe, right heel, right toe stand still on something
-    flying: NDArray[np.bool_]  # (F,) nothing stands
+    planted: NDArray[np.bool_]  # (F, 4) left heel, left toe, right heel, right toe are static on a surface
+    flying: NDArray[np.bool_]  # (F,) no foot is planted
 
     def __len__(self) -> int:
         return len(self.trans)
 
     def points(self) -> tuple[Array, Array]:
-        """Joints (F, 24, 3) and landmarks (F, 33, 3) in the world."""
+        """Return joints (F, 24, 3) and landmarks (F, 33, 3) in the world."""
         joints, landmarks = self.body.landmarks(self.rotmats.astype(np.float32), np.zeros((len(self), 10), np.float32))
         return joints + self.trans[:, None], landmarks + self.trans[:, None]
 
     def turned(self, yaw_deg: float, at_m: tuple[float, float] = (0.0, 0.0)) -> Motion:
-        """The same, facing elsewhere (90: along +X) and begun at x, z."""
+        """Return the same motion with another heading (90: along +X) and start at x, z."""
         turn = Rotation.from_euler("y", yaw_deg, degrees=True).as_matrix()
         rotmats = self.rotmats.copy()
         rotmats[:, 0] = turn @ rotmats[:, 0]
@@ -58,18 +58,18 @@ class Motion:
 
 @dataclass(frozen=True)
 class Step:
-    """One foot goes from where it stands to another place."""
+    """Step of one foot to another position."""
 
     foot: int  # 0 left, 1 right
     start_s: float
     end_s: float
-    ahead_m: float  # of where it stood at the beginning of the motion
-    up_m: float = 0.0  # height of what it then stands on
+    ahead_m: float  # relative to its position at the start of the motion
+    up_m: float = 0.0  # height of the target surface
 
 
 @dataclass(frozen=True)
 class _Feet:
-    """F frames of both feet."""
+    """Both feet over F frames."""
 
     balls_m: Array  # (F, 2, 3)
     pitch_rad: Array  # (F, 2) heel up about the ball
@@ -77,7 +77,7 @@ class _Feet:
 
 
 class Figure:
-    """A body whose feet are put somewhere: lengths of its legs, and motions made of them."""
+    """Body with its leg lengths, and motions built for it."""
 
     def __init__(self, body: BodyModel, fps: float) -> None:
         self.body, self.fps = body, fps
@@ -85,7 +85,7 @@ class Figure:
         joints, landmarks = body.landmarks(identity, np.zeros((1, 10), np.float32))
         self.rest = joints[0].astype(np.float64)
         self.sole_m = -float(min(landmarks[0, :, 1].min(), joints[0, :, 1].min()))
-        self.scale = body.stature_m / 1.7  # of motions, which are told for somebody of this stature
+        self.scale = body.stature_m / 1.7  # of motions, which are defined for this stature
         self.stands_m = self.sole_m - BEND_M  # height of the pelvis
 
     def times(self, seconds: float) -> Array:
@@ -96,17 +96,17 @@ class Figure:
         return self.lowering(np.zeros(len(self.times(seconds))), 0.0, 0.0, (0.0, 0.0))
 
     def stepping(self, seconds: float, steps: list[Step]) -> Motion:
-        """Stand, take the steps, stand. The pelvis goes over whichever foot stands, as low as the legs want it.
+        """Stand, take the steps, stand. The pelvis moves over the supporting foot, as low as the legs need.
 
-        A step whose end is that of another one's start would hop: leave both feet down for a tenth of a second.
+        Leave both feet down for a tenth of a second between steps; otherwise the body hops.
         """
         t = self.times(seconds)
         feet = self._feet(t, steps)
         begins_s, ends_s = steps[0].start_s - 0.3, steps[-1].end_s + 0.3
         places = [np.zeros(2), np.zeros(2)]  # of the feet: up, ahead
-        knots = [(0.0, 0.0, 0.0, 0.0), (begins_s, 0.0, 0.0, 0.0)]  # time; the pelvis aside, up, ahead
+        knots = [(0.0, 0.0, 0.0, 0.0), (begins_s, 0.0, 0.0, 0.0)]  # time; the pelvis's offset aside, up, ahead
         for step in steps:
-            aside_m = (0.03 if step.foot else -0.03) * self.scale  # over the foot that stands
+            aside_m = (0.03 if step.foot else -0.03) * self.scale  # over the supporting foot
             knots.append(((step.start_s + step.end_s) / 2, aside_m, *places[1 - step.foot]))
             places[step.foot] = np.array([step.up_m, step.ahead_m * self.scale])
         knots += [(at_s, 0.0, *np.mean(places, axis=0)) for at_s in (ends_s, max(ends_s, seconds) + 1.0)]
@@ -118,7 +118,7 @@ class Figure:
         return self._motion(t, trans, np.zeros(len(t)), feet)
 
     def jumping(self, starts_s: list[float], seconds: float, height_m: float = 0.3, crouch_m: float = 0.25) -> Motion:
-        """Jump straight up from both feet at each time, `height_m` from where straight legs leave the floor."""
+        """Jump straight up from both feet at each time, `height_m` above the take-off with straight legs."""
         t = self.times(seconds)
         speed = np.sqrt(2 * GRAVITY * height_m)
         push_s, air_s, bend_s = 2 * crouch_m / speed, 2 * speed / GRAVITY, 0.5
@@ -148,14 +148,14 @@ class Figure:
         return replace(self._motion(t, trans, -0.8 * np.minimum(rise_m, 0), feet), flying=flying)
 
     def lowering(self, down: Array, drop_m: float, back_m: float, lean_rad: tuple[float, float]) -> Motion:
-        """Squat or sit with both feet planted. down (F,): 0 standing, 1 all the way; lean: half-way and down."""
+        """Squat or sit with planted feet. down (F,): 0 standing, 1 lowest; lean: half-way and at the lowest point."""
         t = np.arange(len(down)) / self.fps
         trans = np.stack([0 * t, self.stands_m - drop_m * self.scale * down, -back_m * self.scale * down], axis=1)
         lean = lean_rad[1] * down + (lean_rad[0] - lean_rad[1] / 2) * np.sin(np.pi * down)
         return self._motion(t, trans, lean, self._feet(t, []))
 
     def kneeling(self, down: Array) -> Motion:
-        """Go down on both knees and up again; who kneels has upright thighs, and the insteps on the floor."""
+        """Kneel on both knees and stand up again, with upright thighs and the insteps on the floor."""
         t = np.arange(len(down)) / self.fps
         motion = self.lowering(0 * down, 0.0, 0.0, (0.0, 0.0))
         rotmats = motion.rotmats.copy()
@@ -167,7 +167,7 @@ class Figure:
         return replace(motion, rotmats=rotmats, trans=trans, planted=motion.planted & (down < 1e-9)[:, None])
 
     def _within_reach(self, trans: Array, feet: _Feet) -> Array:
-        """(F,) heights of an upright pelvis, lowered smoothly where a leg would be too short."""
+        """Return heights (F,) of an upright pelvis, lowered smoothly if a leg would be too short."""
         highest_m = trans[:, 1].copy()
         for foot in range(2):
             leg_m = sum(
@@ -184,7 +184,7 @@ class Figure:
         return np.convolve(padded, window / window.sum(), mode="valid")
 
     def _ankles_m(self, feet: _Feet, foot: int) -> Array:
-        """(F, 3) of a foot whose heel may be up."""
+        """Return the ankle (F, 3) of a foot whose heel may be up."""
         from_ball = self.rest[ANKLES[foot]] - self.rest[BALLS[foot]]
         return feet.balls_m[:, foot] + _about_x(feet.pitch_rad[:, foot]) @ from_ball
 
@@ -220,7 +220,7 @@ class Figure:
         return _Feet(balls_m, pitch_rad, planted)
 
     def _motion(self, t: Array, trans: Array, lean_rad: Array, feet: _Feet) -> Motion:
-        """Legs by inverse kinematics under a pelvis that goes its way and leans; arms hang and swing a little."""
+        """Solve the legs by inverse kinematics for the pelvis's path and lean; arms hang and swing a little."""
         rotmats = np.tile(np.eye(3), (len(t), NUM_JOINTS, 1, 1))
         rotmats[:, 0] = _about_x(lean_rad)
         swing = 0.3 * np.sin(2 * np.pi * 0.9 * t)
@@ -235,7 +235,7 @@ class Figure:
         return Motion(self.body, self.fps, rotmats, trans, feet.planted, np.zeros(len(t), bool))
 
     def _bend_leg(self, rotmats: Array, trans: Array, foot: int, ankle_m: Array, R_foot: Array) -> None:
-        """Turn hip, knee and ankle so that the ankle is at ankle_m (F, 3); the knee bends about X, forward."""
+        """Rotate hip, knee and ankle so that the ankle is at ankle_m (F, 3); the knee bends about X, forward."""
         thigh, shin = (self.rest[b[foot]] - self.rest[a[foot]] for a, b in ((HIPS, KNEES), (KNEES, ANKLES)))
         R_root = rotmats[:, 0]
         hip_m = trans + R_root @ (self.rest[HIPS[foot]] - self.rest[0])
@@ -252,7 +252,7 @@ class Figure:
 
 
 def walk(steps: int, step_m: float, step_s: float = 0.5, swing_s: float = 0.4) -> list[Step]:
-    """Alternating steps, right foot first, after the first stand; the last one brings the feet together."""
+    """Alternate steps, right foot first, after the first stand; the last one brings the feet together."""
     plan = []
     for k in range(steps):
         start_s = STILL_S + k * step_s
@@ -262,7 +262,7 @@ def walk(steps: int, step_m: float, step_s: float = 0.5, swing_s: float = 0.4) -
 
 
 def there_and_back(t: Array, starts_s: list[float], go_s: float, stay_s: float) -> Array:
-    """(F,) from 0 to 1 within go_s of each start, and back after stay_s."""
+    """Ease (F,) from 0 to 1 within go_s of each start, and back after stay_s."""
     down = np.zeros_like(t)
     for start_s in starts_s:
         down += _ease((t - start_s) / go_s) - _ease((t - start_s - go_s - stay_s) / go_s)
@@ -270,7 +270,7 @@ def there_and_back(t: Array, starts_s: list[float], go_s: float, stay_s: float) 
 
 
 def _ease(u: Array) -> Array:
-    """From 0 to 1 with speed and acceleration 0 at both ends."""
+    """Ease from 0 to 1 with zero speed and acceleration at both ends."""
     u = np.clip(u, 0.0, 1.0)
     return u**3 * (10 - 15 * u + 6 * u**2)
 
@@ -280,7 +280,7 @@ def _about_x(angle_rad: Array) -> Array:
 
 
 def _axes(along: Array) -> Array:
-    """(F, 3, 3) columns: along (F, 3), X at right angles to it, and the third."""
+    """Return (F, 3, 3) columns: along (F, 3), X orthogonal to it, and the third."""
     first = along / np.linalg.norm(along, axis=1, keepdims=True)
     second = np.array([1.0, 0.0, 0.0]) - first[:, :1] * first
     second /= np.linalg.norm(second, axis=1, keepdims=True)

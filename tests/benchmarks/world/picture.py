@@ -1,9 +1,9 @@
-"""Draws bodies on the floor, from the side: as a level camera of 60 degrees leaves them, and by default.
+"""Draws bodies on the floor from the side: with a fixed level camera of 60 degrees, and with the defaults.
 
     python -m tests.benchmarks.world.picture VIDEO... [--frame N] [--write docs/images/world.png]
 
 One body a video, at the same frame of each, offline with the default smoothing. The upper row was solved with
-`--fov 60 --pitch 0 --roll 0 --feet off`, the lower one without a flag. The camera that filmed stands to the right.
+`--fov 60 --pitch 0 --roll 0 --feet off`, the lower one without a flag. The filming camera is to the right.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
 
 PX_PER_M = 140.0
-COLUMN_M, ABOVE_M, BELOW_M = 1.5, 2.0, 0.35  # of a body's box; what lies under the floor must show
-TWICE = 2  # drawn larger, then shrunk: soft edges
+COLUMN_M, ABOVE_M, BELOW_M = 1.5, 2.0, 0.35  # of a body's box; below the floor must be visible
+TWICE = 2  # supersampling for soft edges
 BACKGROUND, FLOOR, UNDER, INK = (250, 249, 247), (150, 146, 140), (236, 233, 228), (70, 70, 70)  # BGR
-SUNK_M, SUNK = 0.02, np.array([0.85, 0.25, 0.2], np.float32)  # what lies deeper under the floor, and its colour
+SUNK_M, SUNK = 0.02, np.array([0.85, 0.25, 0.2], np.float32)  # depth below the floor that is coloured, and its colour
 ROWS: tuple[tuple[str, CameraConfig, FeetMode], ...] = (
     ("before: a level camera, 60 degrees wide, is assumed, feet are not held", CameraConfig(60.0, 0.0, 0.0), "off"),
     ("now: without a flag", CameraConfig(), "lock"),
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def vertices_m(body: BodyModel, video: Path, number: int, camera: CameraConfig, feet: FeetMode) -> Array:
-    """(V, 3) of the first person in one frame, in the world."""
+    """Return vertices (V, 3) of the first person in one frame, in the world."""
     solved: list[SolvedFrame] = []
     config = LiveConfig(SourceConfig(video=video), camera=camera, feet=feet, view="none", offline=True)
     App(config, on_solved=solved.append).run()
@@ -67,7 +67,7 @@ def vertices_m(body: BodyModel, video: Path, number: int, camera: CameraConfig, 
 
 
 def drawn(body: BodyModel, bodies: list[Array], title: str) -> Picture:
-    """One row: each body in its column, seen along the world's X axis, Z to the right, without perspective."""
+    """Draw one row: each body in its column, seen along the world's X axis, Z to the right, orthographic."""
     px = PX_PER_M * TWICE
     width, height = round(len(bodies) * COLUMN_M * px), round((ABOVE_M + BELOW_M) * px)
     floor_px = round(ABOVE_M * px)

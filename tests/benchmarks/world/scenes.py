@@ -1,9 +1,8 @@
-"""Scenes with synthetic people before known cameras, and what the detector would say of them, exactly or with errors.
+"""Scenes of synthetic people before known cameras, and the detector's output for them, exact or with errors.
 
-Errors are white from frame to frame plus a part that wanders. Sizes: of the wandering part as the landmark network is
-trained on (`training.landmarks.synthetic_config`), of the white part as measured on a filmed person
-(`smoothing_table`). With them the distance of a person wanders by 1.5 to 2.7 % (standard deviation); on four filmed
-views it does by 1.0 to 3.2.
+Errors are white noise over frames plus a drifting part. The drifting part is that of the landmark network's training
+(`training.landmarks.synthetic_config`); the white part was measured on a filmed person (`smoothing_table`). With them
+the distance of a person drifts by 1.5 to 2.7 % (standard deviation); on four filmed views it drifts by 1.0 to 3.2.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ SIZE = (1280, 720)
 FOV_DEG = 60.0
 DISTANCE_M = 4.5  # from the camera to the middle of a person at the world's origin
 MIDDLE_M = 0.9  # that middle's height
-WANDER_S = 0.5  # time constant; the detector's error has a correlation over 0.9 from frame to frame
+WANDER_S = 0.5  # time constant; the detector's error correlates by over 0.9 between frames
 VISIBILITY = 0.97
 HIPS = [LANDMARK_NAMES.index("left_hip"), LANDMARK_NAMES.index("right_hip")]
 HEAD = list(range(11))
@@ -37,11 +36,11 @@ HEAD = list(range(11))
 
 @dataclass(frozen=True)
 class Scene:
-    """What is done, and by whom: bodies for the statures (metres, None: the body as it ships) in, motions out."""
+    """Scene: maps bodies of the given statures (metres, None: the body as shipped) to motions."""
 
     statures_m: tuple[float | None, ...]
     motions: Callable[[tuple[Figure, ...]], tuple[Motion, ...]]
-    heights_m: tuple[float, ...] = ()  # that the program is told
+    heights_m: tuple[float, ...] = ()  # given to the program
 
     def people(self, body: BodyModel, fps: float) -> tuple[Motion, ...]:
         bodies = [body if height_m is None else body.scaled_to_height(height_m) for height_m in self.statures_m]
@@ -92,7 +91,7 @@ SCENES = {
 
 
 def camera(pitch_deg: float) -> tuple[Camera, Array]:
-    """A camera that looks down at the middle of who stands at the origin, and its place (3,) in the world."""
+    """Return a camera that looks down at a person at the origin, and its position (3,) in the world."""
     pitch = math.radians(pitch_deg)
     place_m = np.array([0.0, MIDDLE_M + DISTANCE_M * math.sin(pitch), DISTANCE_M * math.cos(pitch)])
     return Camera(FOV_DEG, pitch_deg), place_m
@@ -101,7 +100,7 @@ def camera(pitch_deg: float) -> tuple[Camera, Array]:
 def sightings(
     people: tuple[Motion, ...], true: Camera, place_m: Array, *, errors: float = 1.0, seed: int = 0
 ) -> Iterator[Sighting]:
-    """What the detector would say of everybody, frame by frame. errors scales its errors; 0: none."""
+    """Simulate the detector's output for all people, frame by frame. errors scales its errors; 0: none."""
     pinhole = PinholeCamera(*SIZE, true.fov_deg)
     fps = people[0].fps
     picture = np.broadcast_to(np.uint8(0), (SIZE[1], SIZE[0], 3))
@@ -113,7 +112,7 @@ def sightings(
 
 
 class _Detector:
-    """One person's landmarks in all frames."""
+    """Landmarks of one person in all frames."""
 
     def __init__(
         self,
@@ -127,7 +126,7 @@ class _Detector:
         points_cam = (motion.points()[1] - place_m) @ R_world_cam
         image_px = pinhole.project(points_cam)
         hips = points_cam[:, HIPS].mean(1)
-        # The network behind the 3D landmarks sees a crop about the hips: its axes are those of the ray to them.
+        # The detector's network sees a crop about the hips, so its 3D has the axes of the ray to them.
         R_cam_ray = np.stack([pinhole.ray_rotation(pixel) for pixel in pinhole.project(hips)])
         world_m = (points_cam - hips[:, None]) @ R_cam_ray
 
@@ -150,7 +149,7 @@ class _Detector:
 
 
 def _wander(rng: np.random.Generator, count: int, shape: tuple[int, ...], fps: float) -> Array:
-    """(count, *shape) of variance 1 that forgets itself over WANDER_S."""
+    """Generate noise (count, *shape) of variance 1 with the time constant WANDER_S."""
     kept = math.exp(-1 / (WANDER_S * fps))
     fresh = rng.normal(size=(count, *shape))
     values = np.empty_like(fresh)

@@ -3,18 +3,22 @@
     python -m tests.benchmarks.world.synthetic [--feet off lock] [--scenes NAME ...] [--pitch DEG ...] [--fps N ...]
                                                [--source given|room] [--errors SHARE] [--seed N] [--write FILE]
 
-A person whose feet are planted by construction (`world_motions`) stands before a camera that is known, or known as well
-as a room tells it; what the detector would say, with its errors, goes through the estimator and the live path's solver
-with the default smoothing. All kinds of `--feet` see the same estimates, side by side in each cell. A row's figures:
+A person whose feet are planted by construction (`motions`) stands before a known camera, or one with the errors of a
+room's reading. The detector's simulated output goes through the estimator and the live solver with default smoothing.
+All kinds of `--feet` get the same estimates, side by side in each cell. Measures of a row:
 
-tilt: of the session's up, by the rotation that fits the whole clip best; lean: of the trunk, ours less the true one,
-mean and mean size; slide: speed of ankles whose feet stand; under, over: how deep planted heels and toes lie below
-their true height, and how high above, on average; kept: share of a jump's or a step's height (a step's after 3 s on
-it); drift: the farthest that a planted ankle gets from where it is on average, over a scene in which the feet never
-leave the floor; distance: of the pelvis from the camera, ours less the true one; wrist, ankle: how late they come
-after the true ones, and (added) after those of the first kind of `--feet`, which has the same errors; contacts: the
-share of planted heels and toes that are told as such, and of those told the share that are planted (who kneels does
-not count); apart: of two people, ours less the true one; root: how fast it drifts while somebody stands for a minute.
+- tilt: of the session's up, by the rotation that best fits the whole clip.
+- lean: of the trunk, ours less the true one, mean and mean size.
+- slide: speed of ankles whose feet stand.
+- under, over: mean depth of planted heels and toes below their true height, and mean height above it.
+- kept: share of a jump's or a step's height (a step's after 3 s on it).
+- drift: largest distance of a planted ankle from its mean, in scenes in which the feet stay on the floor.
+- distance: of the pelvis from the camera, ours less the true one.
+- wrist, ankle: delay behind the true ones, and (added) behind those of the first kind of `--feet`.
+- contacts: share of planted heels and toes that are detected, and the share of detections that are planted. Kneeling
+  frames do not count.
+- apart: distance of two people, ours less the true one.
+- root: drift speed of a person who stands for a minute.
 """
 
 from __future__ import annotations
@@ -45,12 +49,12 @@ from tests.benchmarks.world.scenes import SCENES, camera, sightings
 Array = NDArray[np.float64]
 
 FEET = ("off", "lock")
-ROOM_OFF_DEG = 0.5  # how far a room's reading is off, in everything
+ROOM_OFF_DEG = 0.5  # error of a room's reading in each angle
 BEGIN, END = "<!-- synthetic world -->\n", "<!-- end of the synthetic world -->\n"
 
 
 class Replayed:
-    """An estimator that gives again what another one gave, frame by frame."""
+    """Estimator that replays the estimates of another one, frame by frame."""
 
     def __init__(self, estimator: Estimator, estimates: list[tuple[Estimate, ...]]) -> None:
         self.name, self.backend, self.camera = estimator.name, estimator.backend, estimator.camera
@@ -67,7 +71,7 @@ class Replayed:
 def solver(
     body: BodyModel, estimator: Estimator, known: Camera, feet: FeetMode, heights_m: tuple[float, ...] = ()
 ) -> Solver:
-    """As `realtime.run.app` makes it, but for the camera, which is known from the first frame on."""
+    """Make the solver as `realtime.run.app` does, but with a camera that is known from the first frame on."""
     world = World(body, known)
     return Solver(estimator, SmoothingConfig(), world, feet=Feet(body, feet), heights_m=heights_m)
 
@@ -79,7 +83,7 @@ def estimates(body: BodyModel, seen: list[Sighting], known: Camera) -> tuple[Est
 
 
 def found(body: BodyModel, frames: list[SolvedFrame], people: tuple[Motion, ...], place_m: Array) -> list[Found]:
-    """Everybody of a scene, by their numbers."""
+    """Pair everybody of a scene with the truth, by id."""
     everybody = []
     for number, motion in enumerate(people):
         persons = [frame.people[number] for frame in frames]
@@ -99,7 +103,7 @@ def found(body: BodyModel, frames: list[SolvedFrame], people: tuple[Motion, ...]
 def scene_measures(
     name: str, pitch_deg: float, fps: float, feet: tuple[FeetMode, ...], source: str, errors: float, seed: int
 ) -> dict[str, dict[str, float]]:
-    """The figures of a scene, by what is done about feet."""
+    """Compute the measures of a scene for each kind of `--feet`."""
     body = load_body("open")
     true, place_m = camera(pitch_deg)
     known = true if source == "given" else off_by(true, ROOM_OFF_DEG)
@@ -120,7 +124,7 @@ def scene_measures(
 
 
 def off_by(true: Camera, by_deg: float) -> Camera:
-    """A camera as a room's edges tell it: not quite."""
+    """Return a camera with the errors of a room's reading."""
     return replace(
         true,
         fov_deg=true.fov_deg + by_deg,
@@ -132,7 +136,7 @@ def off_by(true: Camera, by_deg: float) -> Camera:
 
 
 def cpu_ratio(feet: tuple[FeetMode, ...], errors: float, seed: int) -> dict[str, float]:
-    """CPU milliseconds a frame of the solver with its estimator, all kinds in turn, frame by frame."""
+    """Measure CPU milliseconds a frame of the solver with its estimator, alternating all kinds, frame by frame."""
     body = load_body("open")
     true, place_m = camera(10.0)
     seen = list(sightings(SCENES["walks across"].people(body, 30), true, place_m, errors=errors, seed=seed))
@@ -170,7 +174,7 @@ COLUMNS: dict[str, tuple[str, Callable[[float], str]]] = {
 
 
 def row(told: dict[str, dict[str, float]]) -> str:
-    """Cells with one figure for each kind, or one for all where they are the same."""
+    """Format cells with one figure for each kind, or one for all if they are equal."""
     cells = []
     for name, (_, form) in COLUMNS.items():
         values = [form(figures[name]) for figures in told.values() if not math.isnan(figures[name])]

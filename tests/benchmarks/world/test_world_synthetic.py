@@ -1,4 +1,4 @@
-"""The benchmark of the world on synthetic people: motions, sights and measures."""
+"""Tests the synthetic world benchmark: motions, detections and measures."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_jump_is_as_high_as_told_and_a_step_too(body: BodyModel) -> None:
 
 
 def test_what_is_seen_is_where_the_camera_has_it(body: BodyModel) -> None:
-    """A point that is straight ahead of a camera that looks down lies in the picture's middle."""
+    """Check that a point straight ahead of a downward camera lies in the image's middle."""
     true, place_m = camera(25.0)
     pinhole = PinholeCamera(*SIZE, true.fov_deg)
     ahead = (np.array([[0.0, 0.9, 0.0]]) - place_m) @ true.R_world_cam
@@ -97,7 +97,7 @@ def test_a_delay_is_found(body: BodyModel) -> None:
 
 
 def test_exact_sights_give_nearly_the_truth() -> None:
-    """Through the shipped networks and the solver of a live run."""
+    """Run the shipped networks and the live solver on exact detections."""
     figures = scene_measures("stands", 0.0, FPS, ("off", "lock"), "given", errors=0.0, seed=0)
     for each in figures.values():
         assert each["tilt"] < 4
