@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.landmark_points import transferred_landmarks
 from engine.body.model import BodyModel
-from engine.body.skeleton import NUM_JOINTS, NUM_LANDMARKS, PARENTS
+from engine.body.skeleton import NUM_JOINTS, PARENTS
 from engine.errors import UserError
 from engine.files.npz_file import NpzError, NpzFile
 from engine.files.smpl_pickle import dense, load_pickle
@@ -142,9 +143,9 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
         "kintree_table": (2, NUM_JOINTS),
         "f": (len(arrays["f"]), 3),
         "posedirs": (vertex_count, 3, NUM_POSE_FEATURES),
-        "landmark_rest": (NUM_LANDMARKS, 3),
-        "landmark_shapedirs": (NUM_LANDMARKS, 3, NUM_BETAS),
-        "landmark_weights": (NUM_LANDMARKS, NUM_JOINTS),
+        "landmark_rest": (len(BLAZEPOSE), 3),
+        "landmark_shapedirs": (len(BLAZEPOSE), 3, NUM_BETAS),
+        "landmark_weights": (len(BLAZEPOSE), NUM_JOINTS),
     }
     for key, array in arrays.items():
         if key != "name" and array.shape != shapes[key]:

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_JOINTS, LIMB_LANDMARKS, NUM_LANDMARKS
+from engine.body.skeleton import JOINT_NAMES
 
 Array = NDArray[np.float32]
 
@@ -31,17 +32,17 @@ _PART_JOINTS = {"pinky": "wrist", "index": "wrist", "thumb": "wrist", "heel": "a
 
 def _followed_joints() -> NDArray[np.intp]:
     """(33,) the joint that each point is placed by: its own for limb points, head, wrist, ankle or toe for others."""
-    joints = np.full(NUM_LANDMARKS, JOINT_NAMES.index("head"))
-    joints[LIMB_LANDMARKS] = LIMB_JOINTS
+    joints = np.full(len(BLAZEPOSE), JOINT_NAMES.index("head"))
+    joints[BLAZEPOSE.on_joints] = BLAZEPOSE.joint_indices(JOINT_NAMES)
     for part, joint in _PART_JOINTS.items():
         for side in ("left", "right"):
-            joints[LANDMARK_NAMES.index(f"{side}_{part}")] = JOINT_NAMES.index(f"{side}_{joint}")
+            joints[BLAZEPOSE.index(f"{side}_{part}")] = JOINT_NAMES.index(f"{side}_{joint}")
     return joints
 
 
 _JOINTS = _followed_joints()
 # Limb points and knuckles lie inside the body and hang on joints; the others are vertices.
-_ON_JOINTS = np.isin(np.arange(NUM_LANDMARKS), LIMB_LANDMARKS) | np.isin(
+_ON_JOINTS = np.isin(np.arange(len(BLAZEPOSE)), BLAZEPOSE.on_joints) | np.isin(
     _JOINTS, [JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")]
 )
 
@@ -57,9 +58,9 @@ def transferred_landmarks(source: BodyModel, body: dict[str, Any]) -> dict[str, 
     rest = joints[_JOINTS] + scale * (source.landmark_rest - source.joints_template[_JOINTS])
     if len(vertices) == SMPL_VERTEX_COUNT:
         for name, vertex in _SMPL_VERTICES.items():
-            rest[LANDMARK_NAMES.index(name)] = vertices[vertex]
+            rest[BLAZEPOSE.index(name)] = vertices[vertex]
         for name, anchor in _RELATIVE_TO.items():
-            here, there = LANDMARK_NAMES.index(name), LANDMARK_NAMES.index(anchor)
+            here, there = BLAZEPOSE.index(name), BLAZEPOSE.index(anchor)
             rest[here] = rest[there] + scale * (source.landmark_rest[here] - source.landmark_rest[there])
     nearest = np.array([np.linalg.norm(vertices - point, axis=1).argmin() for point in rest])
     on_joints = _ON_JOINTS[:, None]

@@ -1,6 +1,6 @@
-"""The skeletons that every package speaks: SMPL's 24 joints and BlazePose's 33 landmarks.
+"""The skeleton that every package speaks: SMPL's 24 joints.
 
-Joint order and parents are SMPL's (Loper et al. 2015); landmark order is BlazePose's (MediaPipe Pose).
+Joint order and parents are SMPL's (Loper et al. 2015). Keypoints are in `engine.body.keypoints`.
 Only names and indices live here; geometry belongs to a body file.
 """
 
@@ -18,15 +18,6 @@ PARENTS = np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16
 NUM_JOINTS = 24
 NUM_BODY_JOINTS = 21  # joints 1..21: what a pose token sequence describes; 0 is the root, 22 and 23 are the hands
 
-LANDMARK_NAMES: tuple[str, ...] = (
-    "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
-    "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
-    "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
-    "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
-    "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
-)  # fmt: skip
-NUM_LANDMARKS = 33
-
 
 def _mirrored(names: tuple[str, ...]) -> np.ndarray:
     """Index of each name's left/right counterpart (itself where it has none)."""
@@ -40,15 +31,9 @@ def _mirrored(names: tuple[str, ...]) -> np.ndarray:
 
 
 MIRROR_JOINTS = _mirrored(JOINT_NAMES)
-MIRROR_LANDMARKS = _mirrored(LANDMARK_NAMES)
-
-# The twelve landmarks that sit (nearly) on joints, and those joints: shoulders, elbows, wrists, hips, knees, ankles.
-LIMB_LANDMARKS = np.array([11, 12, 13, 14, 15, 16, 23, 24, 25, 26, 27, 28])
-LIMB_JOINTS = np.array([16, 17, 18, 19, 20, 21, 1, 2, 4, 5, 7, 8])
 
 # Hip, knee, ankle and ball of the foot, left and right: (2, 4).
 LEG_JOINTS = np.array([[1, 4, 7, 10], [2, 5, 8, 11]])
 
-# What may stand on the floor, in the order in which contacts are told, and the landmarks there.
+# What may stand on the floor, in the order in which contacts are told.
 CONTACT_NAMES = ("left_heel", "left_toe", "right_heel", "right_toe")
-CONTACT_LANDMARKS = np.array([29, 31, 30, 32])

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from engine.body.skeleton import NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from engine.command import command
 from engine.files.onnx_file import OPSET, write_onnx
 from engine.landmarks import network as landmark_net
@@ -27,7 +27,7 @@ from engine.tokens import tokenizer
 
 logger = logging.getLogger(__name__)
 
-INPUTS = {"image_px": (NUM_LANDMARKS, 2), "world_m": (NUM_LANDMARKS, 3), "visibility": (NUM_LANDMARKS,)}
+INPUTS = {"image_px": (len(BLAZEPOSE), 2), "world_m": (len(BLAZEPOSE), 3), "visibility": (len(BLAZEPOSE),)}
 
 
 def export(estimator: LandmarkEstimator, path: Path, metadata: dict[str, str]) -> None:

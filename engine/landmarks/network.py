@@ -20,14 +20,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engine.body.skeleton import LIMB_LANDMARKS, NUM_BODY_JOINTS, NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import NUM_BODY_JOINTS
 from engine.body.torch.rotations import rotmat_from_6d
 from engine.config import ConfigError, from_dict
 from engine.errors import EngineError
 from engine.files.weights import ASSETS, fitted, load_weights, save_weights
 from engine.tokens.tokenizer import Tokenizer
 
-NUM_FEATURES = NUM_LANDMARKS * 6  # a landmark: 2D, 3D, visibility
+NUM_FEATURES = len(BLAZEPOSE) * 6  # a landmark: 2D, 3D, visibility
 NUM_BETAS = 10
 _FACING_CAMERA_6D = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)  # rows of diag(1, -1, -1): Y up becomes y down
 _IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -65,10 +66,10 @@ class Normalised(NamedTuple):
 
 def landmark_weights() -> Tensor:
     """How much each landmark says about where and how large a person is: (33,)."""
-    weights = torch.full((NUM_LANDMARKS,), 0.2)
-    weights[LIMB_LANDMARKS] = 1.0
-    weights[0] = 0.5  # nose
-    weights[29:33] = 0.4  # heels and toes
+    weights = torch.full((len(BLAZEPOSE),), 0.2)
+    weights[BLAZEPOSE.on_joints] = 1.0
+    weights[BLAZEPOSE.index("nose")] = 0.5
+    weights[BLAZEPOSE.contacts] = 0.4  # heels and toes
     return weights
 
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.upright import SEEN, body_up, legs_are_straight
 from realtime.calibration.watch import differs_deg
 from realtime.kernel.messages import Array, Camera, Guidance, Person, SolvedFrame
@@ -24,7 +25,7 @@ _UPRIGHT = 0.5  # cosine of the body's tilt; an unknown camera tilt may show a p
 _ANOTHER_CAMERA_DEG = 3.0  # camera changed during the calibration: start again
 _STEADY_S = 0.5  # minimum time for a hint, so that it can be read
 
-_LEGS = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("hip", "knee", "ankle"))]
+_LEGS = BLAZEPOSE.matching("hip", "knee", "ankle")
 _WRISTS = [JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")]
 
 NOBODY, CROWD = "Step into the picture", "Only one person: the others step aside"

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
-from engine.body.skeleton import LIMB_LANDMARKS, MIRROR_LANDMARKS, NUM_JOINTS, NUM_LANDMARKS
+from engine.body.skeleton import NUM_JOINTS
 from engine.shipped import ASSETS
 from realtime.estimate.gravity import ToldGravity
 from realtime.estimate.leftright import FORGET_S, LeftRightCheck
@@ -34,7 +35,7 @@ Array = NDArray[np.float32]
 NETWORK = ASSETS / "landmarks.onnx"
 DECODER = ASSETS / "tokenizer_decoder.onnx"
 
-_INPUTS = {"image_px": (2, NUM_LANDMARKS, 2), "world_m": (2, NUM_LANDMARKS, 3), "visibility": (2, NUM_LANDMARKS)}
+_INPUTS = {"image_px": (2, len(BLAZEPOSE), 2), "world_m": (2, len(BLAZEPOSE), 3), "visibility": (2, len(BLAZEPOSE))}
 _MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
 _SHAPE_FRAMES = 150  # how many frames the running mean of the shape goes back
 
@@ -125,9 +126,9 @@ class LandmarkEstimator:
 
     def _read(self, person: TrackedPerson, t: float, lens: PinholeCamera) -> _Reading | None:
         seen = person.landmarks
-        image_px = np.stack((seen.image_px, seen.image_px[MIRROR_LANDMARKS]))
-        visibility = np.stack((seen.visibility, seen.visibility[MIRROR_LANDMARKS]))
-        world_m = np.stack((seen.world_m, seen.world_m[MIRROR_LANDMARKS] * _MIRROR_DEPTH))
+        image_px = np.stack((seen.image_px, seen.image_px[BLAZEPOSE.mirror]))
+        visibility = np.stack((seen.visibility, seen.visibility[BLAZEPOSE.mirror]))
+        world_m = np.stack((seen.world_m, seen.world_m[BLAZEPOSE.mirror] * _MIRROR_DEPTH))
         out = self._network(image_px=image_px, world_m=world_m, visibility=visibility)
         if not all(np.isfinite(array).all() for array in out.values()):
             self._drop(person, "the network's answer for person %d is not finite: left out")
@@ -196,7 +197,7 @@ class _RunningMean:
 
 def _confidence(landmarks: Landmarks) -> float:
     """How sure the detector is of a person, times how much of the limbs it sees."""
-    return float(landmarks.presence * landmarks.visibility[LIMB_LANDMARKS].mean())
+    return float(landmarks.presence * landmarks.visibility[BLAZEPOSE.on_joints].mean())
 
 
 def _is_finite(pose: CameraPose) -> bool:

@@ -17,10 +17,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics, skinning_transforms
 from engine.body.model import BodyModel
 from engine.body.rotations import exp_so3
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_JOINTS, PARENTS
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float32]
 
@@ -59,11 +60,10 @@ class Refiner:
     """Holds what of the body the step needs. Stateless between calls; about 0.3 ms for two bodies on one core."""
 
     def __init__(self, body: BodyModel) -> None:
-        others = np.array([LANDMARK_NAMES.index(name) for name in OTHER_LANDMARKS])
-        self.landmarks = np.concatenate((LIMB_LANDMARKS, others))  # (L,) indices of the landmarks that are followed
-        self._weights = np.concatenate((np.ones(len(LIMB_LANDMARKS)), list(OTHER_LANDMARKS.values()))).astype(
-            np.float32
-        )
+        others = BLAZEPOSE.indices(OTHER_LANDMARKS)
+        limbs = BLAZEPOSE.on_joints
+        self.landmarks = np.concatenate((limbs, others))  # (L,) indices of the landmarks that are followed
+        self._weights = np.concatenate((np.ones(len(limbs)), list(OTHER_LANDMARKS.values()))).astype(np.float32)
         self._body = body
         self._rest = body.landmark_rest[self.landmarks]
         self._shapedirs = body.landmark_shapedirs[self.landmarks].reshape(-1, body.landmark_shapedirs.shape[-1])

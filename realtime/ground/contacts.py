@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import CONTACT_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]
@@ -44,7 +44,7 @@ class FootContacts:
         of the body's heels and toes above the floor.
         """
         dt = t - self._past[-1][0] if self._past else 0.0
-        speed_m_s = self._speed_px_s(t, image_px[CONTACT_LANDMARKS].astype(np.float64)) * metres_per_px
+        speed_m_s = self._speed_px_s(t, image_px[BLAZEPOSE.contacts].astype(np.float64)) * metres_per_px
         slow = speed_m_s < np.where(self._stands, _STARTS_M_S, _STOPS_M_S)
         self._slow_since = np.where(slow, np.minimum(self._slow_since, t), np.inf)
         lowest_m = float(height_m.min())
@@ -52,7 +52,7 @@ class FootContacts:
         where_it_stood = min(abs(lowest_m), abs(lowest_m - self._level_m)) < _LEVEL_M
         likely = where_it_stood & (height_m < lowest_m + _LEG_M)
         settled = self._stands | likely | (t - self._slow_since >= _DWELL_S)
-        self._stands = slow & flat & settled & (visibility[CONTACT_LANDMARKS] > _SEEN)
+        self._stands = slow & flat & settled & (visibility[BLAZEPOSE.contacts] > _SEEN)
         if self._stands.any():
             self._level_m = float(height_m[self._stands].min())
 

@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 import numpy as np
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.projection import PinholeCamera
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from engine.body.skeleton import JOINT_NAMES
 from realtime.ground.feet import Feet
 from realtime.kernel.messages import Array, CameraPose, Estimate, Frame, WorldPose
 from realtime.smoothing.seen import UNSEEN
 from realtime.world.world import Turned, World
 
-_FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
+_FEET = BLAZEPOSE.matching("ankle", "heel", "foot_index")
 _ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
 _SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
 

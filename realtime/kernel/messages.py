@@ -86,7 +86,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Landmarks:
-    """BlazePose's view of one person: 33 points in `engine.body.skeleton.LANDMARK_NAMES` order."""
+    """BlazePose's view of one person: 33 points in the order of `engine.body.keypoints.BLAZEPOSE`."""
 
     image_px: Array  # (33, 2) in full-image pixels; may lie outside of the picture
     world_m: Array  # (33, 3) metres, camera axes, origin between the hips, as the detector estimates them

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from realtime.kernel.messages import Landmarks
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
@@ -17,7 +17,7 @@ from realtime.perception.runtime import Network, NetworkSpec
 SIDE = 256
 CELLS = 64  # of the heat maps, along a side
 NUM_POINTS = 39  # the landmarks, the two points that make the next square, and four that are not used
-NUM_USED = NUM_LANDMARKS + 2
+NUM_USED = len(BLAZEPOSE) + 2
 SPEC = NetworkSpec(
     "BlazePose landmark network",
     SIDE,
@@ -78,15 +78,15 @@ def decode(
         rows, world, presence = np.zeros_like(rows), np.zeros_like(world), 0.0
     refined, peaks = refine(rows[:NUM_USED, :2] / np.float32(SIDE), heat)
     image_px = roi.to_image(refined)
-    world_m = world.reshape(NUM_POINTS, 3)[:NUM_LANDMARKS].copy()
+    world_m = world.reshape(NUM_POINTS, 3)[: len(BLAZEPOSE)].copy()
     world_m[:, :2] = world_m[:, :2] @ roi.rotation().T
     landmarks = Landmarks(
-        image_px=image_px[:NUM_LANDMARKS].astype(np.float32),
+        image_px=image_px[: len(BLAZEPOSE)].astype(np.float32),
         world_m=world_m,
-        visibility=_sigmoid(rows[:NUM_LANDMARKS, 3]) * trust(np.nan_to_num(peaks[:NUM_LANDMARKS])),
+        visibility=_sigmoid(rows[: len(BLAZEPOSE), 3]) * trust(np.nan_to_num(peaks[: len(BLAZEPOSE)])),
         presence=presence,
     )
-    return PersonView(landmarks, Roi.around(image_px[NUM_LANDMARKS], image_px[NUM_LANDMARKS + 1]))
+    return PersonView(landmarks, Roi.around(image_px[len(BLAZEPOSE)], image_px[len(BLAZEPOSE) + 1]))
 
 
 def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> tuple[NDArray[np.floating], NDArray[np.float32]]:

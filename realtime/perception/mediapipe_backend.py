@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.body.skeleton import NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from engine.errors import UserError
 from realtime.kernel.messages import Frame, Landmarks, Sighting
 from realtime.perception.config import PerceptionConfig
@@ -25,7 +25,7 @@ from realtime.perception.standing import Standing, State, proof
 logger = logging.getLogger(__name__)
 
 SAME_PERSON = 0.25  # centre distance from frame to frame, in sides of the larger square
-LEFT_HIP, RIGHT_HIP = 23, 24
+LEFT_HIP, RIGHT_HIP = BLAZEPOSE.indices(("left_hip", "right_hip"))
 _UNFIT = (RuntimeError, ValueError, OSError, LookupError)  # MediaPipe has one for each way in which a bundle is wrong
 
 
@@ -144,7 +144,7 @@ def _landmarks(points: list[Any], world: list[Any], size: tuple[int, int]) -> La
         image_px=np.array([(p.x * size[0], p.y * size[1]) for p in points], np.float32),
         world_m=np.array([(p.x, p.y, p.z) for p in world], np.float32),
         visibility=np.array([p.visibility for p in points], np.float32),
-        presence=sum(p.presence for p in points) / NUM_LANDMARKS,  # the whole body's presence is not given out
+        presence=sum(p.presence for p in points) / len(BLAZEPOSE),  # the whole body's presence is not given out
     )
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import LIMB_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from engine.errors import UserError
 from realtime.kernel.messages import Frame, Landmarks, Sighting, TrackedPerson
 from realtime.perception.detector import Detection
@@ -29,7 +29,7 @@ HOLD = 0.04  # a track's square stays while the next one differs by less of its 
 MOST_TRIALS = 2  # at a time, beside the people: a ghost must not keep a person from being tried
 DUPLICATE = 0.06  # mean distance of limb landmarks, in sides of the square, below which two tracks are one person
 
-FACE = slice(0, 11)  # landmarks
+FACE = BLAZEPOSE.matching("nose", "eye", "ear", "mouth")
 
 Detect = Callable[[NDArray[np.uint8]], list[Detection]]
 Observe = Callable[[NDArray[np.uint8], Roi], PersonView]
@@ -200,7 +200,7 @@ def tracked_person(
 
 def is_duplicate(a: PersonView, b: PersonView) -> bool:
     """Whether two views show one person: their limb landmarks lie on each other."""
-    apart = a.landmarks.image_px[LIMB_LANDMARKS] - b.landmarks.image_px[LIMB_LANDMARKS]
+    apart = a.landmarks.image_px[BLAZEPOSE.on_joints] - b.landmarks.image_px[BLAZEPOSE.on_joints]
     side = min(a.next_roi.size_px, b.next_roi.size_px)
     return float(np.hypot(apart[:, 0], apart[:, 1]).mean()) < DUPLICATE * side
 

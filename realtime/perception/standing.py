@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.body.skeleton import LIMB_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from realtime.kernel.messages import Landmarks
 
 State = Literal["trial", "earning", "confirmed", "doubted", "lost"]
@@ -28,7 +28,7 @@ def proof(landmarks: Landmarks) -> float:
     Ghosts reach 0.35, people 0.45 in nine frames of ten, also where a webcam sees head and shoulders only. The
     mean over all limbs would not do: of a person at a desk most are hidden.
     """
-    best = np.sort(landmarks.visibility[LIMB_LANDMARKS])[-SHOWN:]
+    best = np.sort(landmarks.visibility[BLAZEPOSE.on_joints])[-SHOWN:]
     value = float(best.mean() * landmarks.presence)
     return value if np.isfinite(value) else 0.0
 

@@ -9,7 +9,7 @@ from itertools import repeat
 
 import numpy as np
 
-from engine.body.skeleton import LANDMARK_NAMES
+from engine.body.keypoints import BLAZEPOSE
 from realtime.calibration.blend import CameraBlend
 from realtime.calibration.upright import SEEN as STANDING_SEEN
 from realtime.calibration.watch import CameraWatch
@@ -25,7 +25,7 @@ from realtime.smoothing.look_ahead import LookAheadSmoother
 from realtime.smoothing.pose_smoother import PoseSmoother, Smoothed, SmoothingConfig
 from realtime.world.world import Turned, World
 
-_LEGS = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("hip", "knee", "ankle"))]
+_LEGS = BLAZEPOSE.matching("hip", "knee", "ankle")
 
 
 class Solver:

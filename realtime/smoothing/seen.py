@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS, NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.kernel.messages import Array
 
 UNSEEN, SEEN = 0.05, 0.3  # confidence up to which a joint is taken to be made up, and from which to be seen
@@ -39,10 +40,10 @@ def _informed_by() -> Array:
         own = {"collar": "shoulder", "hand": "index", "foot": "foot_index"}
         own |= {name: name for name in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")}
         shares |= {f"{side}_{joint}": {f"{side}_{landmark}": 1.0} for joint, landmark in own.items()}
-    matrix = np.zeros((NUM_JOINTS, NUM_LANDMARKS), np.float32)
+    matrix = np.zeros((NUM_JOINTS, len(BLAZEPOSE)), np.float32)
     for joint, landmarks in shares.items():
         for landmark, share in landmarks.items():
-            matrix[JOINT_NAMES.index(joint), LANDMARK_NAMES.index(landmark)] = share
+            matrix[JOINT_NAMES.index(joint), BLAZEPOSE.index(landmark)] = share
     return matrix
 
 

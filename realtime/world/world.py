@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from engine.body.rotations import quaternion_from_rotmat
-from engine.body.skeleton import CONTACT_LANDMARKS, JOINT_NAMES
+from engine.body.skeleton import JOINT_NAMES
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, WorldPose
 from realtime.world.floor import Floor
 
@@ -45,7 +46,7 @@ class World:
 
     def __init__(self, body: BodyModel, camera: Camera = LEVEL) -> None:
         self._body = body
-        soles = body.landmark_rest[CONTACT_LANDMARKS]
+        soles = body.landmark_rest[BLAZEPOSE.contacts]
         lowest_m = min(body.landmark_rest[:, 1].min(), body.joints_template[:, 1].min())
         self._soles_m: Array = soles[:, 1] - lowest_m  # heights on flat feet
         self._sole_points: Array = soles - body.joints_template[_SOLES]  # (4, 3) from the joints that they hang on

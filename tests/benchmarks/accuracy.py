@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
-from engine.body.skeleton import LIMB_JOINTS, LIMB_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
@@ -27,6 +28,8 @@ from realtime.run.config import LiveConfig
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from training.evaluate.trc import LIMB_MARKERS, read_trc
 from training.metrics import accel_error, aligned, mpjpe
+
+LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
 
 LIMBS = ((0, 2), (2, 4), (1, 3), (3, 5), (6, 8), (8, 10), (7, 9), (9, 11))  # upper and lower arms and legs
 HIPS = (6, 7)
@@ -78,10 +81,10 @@ def main() -> None:
         if not frame.people or not frame.people[0].valid or not 0 <= row < len(reference.points_m):
             continue
         person = frame.people[0]
-        detector.append(person.tracked.landmarks.world_m[LIMB_LANDMARKS])
+        detector.append(person.tracked.landmarks.world_m[BLAZEPOSE.on_joints])
         joints.append(person.raw.joints[LIMB_JOINTS])
         on_body = body.landmarks(world_rotmats(person.raw.rotations)[None], person.betas[None])[1][0]
-        points.append(on_body[LIMB_LANDMARKS])
+        points.append(on_body[BLAZEPOSE.on_joints])
         truth.append(reference.points_m[row])
 
     print(f"{report.frames_in} frames in, {report.frames_solved} solved, {len(truth)} compared")

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
@@ -30,7 +31,7 @@ SEEN = 0.5
 SHOULDERS, HIPS, ANKLES = (
     [JOINT_NAMES.index(f"{s}_{n}") for s in ("left", "right")] for n in ("shoulder", "hip", "ankle")
 )
-LOOKED_AT = [LANDMARK_NAMES.index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "hip")]
+LOOKED_AT = [BLAZEPOSE.index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "hip")]
 
 
 def main() -> None:

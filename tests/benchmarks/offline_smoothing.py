@@ -19,9 +19,10 @@ from pathlib import Path
 import numpy as np
 
 from engine.body.files import load_body
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
-from engine.body.skeleton import LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_LANDMARKS
+from engine.body.skeleton import JOINT_NAMES
 from realtime.capture.factory import open_source
 from realtime.capture.reader import FrameReader
 from realtime.capture.source import SourceConfig
@@ -34,6 +35,8 @@ from realtime.perception.config import PerceptionConfig
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
+
+LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
 
 FOV_DEG = 60.0
 SHORTEST_S, CONFIDENT = 1.5, 0.3
@@ -101,8 +104,9 @@ def ways(frames: list[SolvedFrame], name: str) -> dict[int, Way]:
 
 def _limbs(person: Person) -> tuple[np.ndarray, np.ndarray]:
     landmarks = person.tracked.landmarks
-    both = np.stack((landmarks.image_px[LIMB_LANDMARKS], landmarks.image_px[MIRROR_LANDMARKS[LIMB_LANDMARKS]]))
-    return both, landmarks.visibility[LIMB_LANDMARKS] > 0.5
+    limbs = BLAZEPOSE.on_joints
+    both = np.stack((landmarks.image_px[limbs], landmarks.image_px[BLAZEPOSE.mirror[limbs]]))
+    return both, landmarks.visibility[limbs] > 0.5
 
 
 def recorded(body: BodyModel, level: str, frames: list[SolvedFrame]) -> dict[int, Way]:

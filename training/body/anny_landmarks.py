@@ -11,16 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import (
-    LANDMARK_NAMES,
-    LIMB_JOINTS,
-    LIMB_LANDMARKS,
-    MIRROR_JOINTS,
-    MIRROR_LANDMARKS,
-    NUM_JOINTS,
-    NUM_LANDMARKS,
-    PARENTS,
-)
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES, MIRROR_JOINTS, NUM_JOINTS, PARENTS
+
+_LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
 
 Array = NDArray[np.float64]
 
@@ -58,32 +52,32 @@ class LandmarkPoints:
     def positions(self, points: Array, joints: Array) -> Array:
         """Landmarks (..., 33, 3) of T-posed bodies with points (..., P, 3) and joints (..., 24, 3)."""
         followed = points[..., self.rows, :]
-        followed[..., LIMB_LANDMARKS, :] = joints[..., LIMB_JOINTS, :]
+        followed[..., BLAZEPOSE.on_joints, :] = joints[..., _LIMB_JOINTS, :]
         return followed + self.offsets
 
 
 def place_landmarks(points: Array, weights: Array, markers: dict[str, int]) -> LandmarkPoints:
     """Choose the landmarks on one symmetric T-posed body: vertices and markers (P, 3) with weights (P, 24)."""
-    rows = np.full(NUM_LANDMARKS, -1)
-    offsets = np.zeros((NUM_LANDMARKS, 3))
-    landmark_weights = np.zeros((NUM_LANDMARKS, NUM_JOINTS))
+    rows = np.full(len(BLAZEPOSE), -1)
+    offsets = np.zeros((len(BLAZEPOSE), 3))
+    landmark_weights = np.zeros((len(BLAZEPOSE), NUM_JOINTS))
     for name, (marker, offset) in _MARKER_OFFSETS.items():
-        index = LANDMARK_NAMES.index(name)
+        index = BLAZEPOSE.index(name)
         rows[index], offsets[index] = markers[marker], offset
     skin = points[: min(markers.values())]
     for name, row in _skin_points(skin, weights[: len(skin)], points[markers["left_eye"]]).items():
-        rows[LANDMARK_NAMES.index(name)] = row
+        rows[BLAZEPOSE.index(name)] = row
     placed = rows >= 0
     landmark_weights[placed] = weights[rows[placed]]
-    for landmark, joint in zip(LIMB_LANDMARKS, LIMB_JOINTS, strict=True):
-        name = LANDMARK_NAMES[landmark]
+    for landmark, joint in zip(BLAZEPOSE.on_joints, _LIMB_JOINTS, strict=True):
+        name = BLAZEPOSE.names[landmark]
         if name in _LIMB_OFFSETS:
             offsets[landmark], holder = _LIMB_OFFSETS[name]
             own = {"own": 1.0, "both": 0.5, "parent": 0.0}[holder]
             landmark_weights[landmark, joint], landmark_weights[landmark, PARENTS[joint]] = own, 1.0 - own
 
-    for left, right in enumerate(MIRROR_LANDMARKS):  # every left point comes before its right one
-        if left < right and LANDMARK_NAMES[left].startswith(("left", "mouth_left")):
+    for left, right in enumerate(BLAZEPOSE.mirror):  # every left point comes before its right one
+        if left < right and BLAZEPOSE.names[left].startswith(("left", "mouth_left")):
             if rows[left] >= 0:
                 rows[right] = _nearest(points, points[rows[left]] * _MIRROR)
             offsets[right] = offsets[left] * _MIRROR

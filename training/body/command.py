@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS, PARENTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from engine.command import command
 from training.body.anny_landmarks import place_landmarks
 from training.body.anny_rig import ShapeSample, sample_shapes, strongest
@@ -59,9 +60,9 @@ def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArr
     landmark_rest, landmark_shapedirs = space.offsets_of(landmarks.positions(points[1:], regressed))
     origin = regressor[0] @ space.mean
     v_template = space.mean - origin
-    on_skin = np.array([name for name, row in zip(LANDMARK_NAMES, landmarks.rows, strict=True) if row >= 0])
+    on_skin = np.array([name for name, row in zip(BLAZEPOSE.names, landmarks.rows, strict=True) if row >= 0])
     nearest = [
-        np.linalg.norm(v_template - (landmark_rest[LANDMARK_NAMES.index(name)] - origin), axis=1).argmin()
+        np.linalg.norm(v_template - (landmark_rest[BLAZEPOSE.index(name)] - origin), axis=1).argmin()
         for name in on_skin
     ]
     return {

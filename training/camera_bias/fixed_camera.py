@@ -11,7 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES
 from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX
 
 FOCAL = CROP_FOCAL_PX / CROP_SIZE_PX  # in widths of the crop
@@ -33,7 +34,7 @@ def _points() -> dict[str, int]:
     marks = {"Eye": "eye", "Ear": "ear", "BigToe": "foot_index", "Heel": "heel"}
 
     def landmark(name: str) -> int:
-        return len(JOINT_NAMES) + LANDMARK_NAMES.index(name)
+        return len(JOINT_NAMES) + BLAZEPOSE.index(name)
 
     points = {"OP Nose": landmark("nose"), "OP Neck": JOINT_NAMES.index("neck"), "OP MidHip": 0}
     for letter, side in sides.items():

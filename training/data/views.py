@@ -13,10 +13,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 
-SHOULDERS, HIPS = [11, 12], [23, 24]
+SHOULDERS, HIPS = (BLAZEPOSE.matching(part).tolist() for part in ("shoulder", "hip"))
 
 
 class Observation(NamedTuple):

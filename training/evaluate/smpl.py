@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from engine.body.skeleton import NUM_JOINTS, NUM_LANDMARKS, PARENTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import NUM_JOINTS, PARENTS
 from engine.errors import EngineError
 from engine.files.smpl_pickle import dense, load_pickle
 from engine.files.unpickle import UnpickleError
@@ -175,9 +176,9 @@ def _read(path: Path) -> dict[str, NDArray]:
         "J_regressor": (NUM_JOINTS, count),
         "weights": (count, NUM_JOINTS),
         "posedirs": (count, 3, 9 * (NUM_JOINTS - 1)),
-        "landmark_rest": (NUM_LANDMARKS, 3),
-        "landmark_shapedirs": (NUM_LANDMARKS, 3, NUM_BETAS),
-        "landmark_weights": (NUM_LANDMARKS, NUM_JOINTS),
+        "landmark_rest": (len(BLAZEPOSE), 3),
+        "landmark_shapedirs": (len(BLAZEPOSE), 3, NUM_BETAS),
+        "landmark_weights": (len(BLAZEPOSE), NUM_JOINTS),
     }
     for key, array in arrays.items():
         if array.shape != shapes[key] or not np.isfinite(array).all():

@@ -13,7 +13,7 @@ from engine.errors import EngineError
 
 _METRES = {"m": 1.0, "mm": 1e-3}
 
-# The twelve limb markers in the order of engine.body.skeleton.LIMB_JOINTS.
+# The twelve limb markers in the order of engine.body.keypoints.BLAZEPOSE.joints.
 LIMB_MARKERS = tuple(side + joint for joint in ("Shoulder", "Elbow", "Wrist", "Hip", "Knee", "Ankle") for side in "LR")
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import LIMB_JOINTS, NUM_JOINTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from engine.errors import EngineError
 from training.evaluate.protocols import Array, Scores, acceleration
 from training.evaluate.trc import LIMB_MARKERS, read_trc
@@ -32,7 +33,7 @@ def score_session(session: Path, trc: Path, frame_offset: int) -> Scores:
     inside[inside] = np.isfinite(markers.points_m[row[inside]]).all((1, 2))
     if not inside.any():
         raise EngineError(f"no frame of {session} has its markers in {trc}: see --frame-offset")
-    row, pred = row[inside], joints[inside][:, LIMB_JOINTS]
+    row, pred = row[inside], joints[inside][:, BLAZEPOSE.joint_indices(JOINT_NAMES)]
     truth = markers.points_m[row]
     pred, truth = (points - points[:, _HIPS].mean(1, keepdims=True) for points in (pred, truth))
     turned = pred @ _rotation_between(pred.reshape(-1, 3), truth.reshape(-1, 3))

@@ -11,23 +11,29 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.body.skeleton import MIRROR_LANDMARKS, NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from training.data.views import HIPS, SHOULDERS, Draw, Observation, View
 from training.landmarks.synthetic_config import HidingConfig
 
-HEAD = list(range(11))
-LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG = (
-    [13, 15, 17, 19, 21],
-    [14, 16, 18, 20, 22],
-    [25, 27, 29, 31],
-    [26, 28, 30, 32],
-)
+_HAND, _FOOT = ("wrist", "pinky", "index", "thumb"), ("ankle", "heel", "foot_index")
+
+
+def _limbs(*parts: str) -> list[tuple[int, list[int]]]:
+    """The first of these parts and those that hang on it, left and right."""
+    sides = (BLAZEPOSE.indices(f"{side}_{part}" for part in parts).tolist() for side in ("left", "right"))
+    return [(anchor, members) for anchor, *members in sides]
+
+
+HEAD: list[int] = BLAZEPOSE.matching("nose", "eye", "ear", "mouth").tolist()
 # What is hidden, turned round or invented together, and the landmark it hangs on.
-ARMS, LEGS = [(11, LEFT_ARM), (12, RIGHT_ARM)], [(23, LEFT_LEG), (24, RIGHT_LEG)]
-FOREARMS, SHINS = [(13, LEFT_ARM[1:]), (14, RIGHT_ARM[1:])], [(25, LEFT_LEG[1:]), (26, RIGHT_LEG[1:])]
+ARMS, FOREARMS = _limbs("shoulder", "elbow", *_HAND), _limbs("elbow", *_HAND)
+LEGS, SHINS = _limbs("hip", "knee", *_FOOT), _limbs("knee", *_FOOT)
+LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG = (members for _, members in ARMS + LEGS)
 LIMBS = ARMS + LEGS + FOREARMS + SHINS
+# The ends of the left thigh and shin, then of the right ones.
+_BONES = [(anchor, members[0]) for pair in zip(LEGS, SHINS, strict=True) for anchor, members in pair]
 # Which landmark can be hidden by the trunk, the left thigh and shin, the right thigh and shin: none by what it is on.
-OTHERS = torch.ones(NUM_LANDMARKS, 5, dtype=torch.bool)
+OTHERS = torch.ones(len(BLAZEPOSE), 5, dtype=torch.bool)
 OTHERS[HEAD + SHOULDERS + HIPS + LEFT_LEG + RIGHT_LEG, 0] = False
 OTHERS[HEAD + SHOULDERS + HIPS, 1:] = False
 OTHERS[LEFT_LEG, 1:3] = OTHERS[RIGHT_LEG, 3:5] = False
@@ -52,7 +58,7 @@ def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor, whole: Ten
     edge, the detector knows nothing and most often invents it: a leg with a visibility about 0.2, an arm as often as
     not with one near 1. Of the people in `whole` (B,) the body alone hides anything.
     """
-    batch = len(image)
+    batch, count = len(image), len(BLAZEPOSE)
     hidden_limb = draw.chance(config.limb, batch, len(LIMBS))
     hidden_limb[:, :2] |= draw.chance(config.one_arm, batch, 1) & (
         draw.chance(0.5, batch, 1) ^ torch.tensor([0, 1]).bool()
@@ -62,9 +68,9 @@ def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor, whole: Ten
     if whole is not None:
         hidden_limb &= ~whole[:, None]
     by_thing = (hidden_limb[..., None] & (limb_members() > 0)).any(1)
-    veiled = draw.chance(config.point, batch, NUM_LANDMARKS)
+    veiled = draw.chance(config.point, batch, count)
     veiled |= behind_body(view, image) & draw.chance(config.behind_body, batch, 1)
-    amount = veiled * draw.uniform((0, 1), batch, NUM_LANDMARKS)
+    amount = veiled * draw.uniform((0, 1), batch, count)
 
     low, high = image.amin(1), image.amax(1)
     inner_low, inner_high = torch.full_like(low, -FAR), torch.full_like(high, FAR)
@@ -83,13 +89,13 @@ def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor, whole: Ten
         outside &= ~whole[:, None]
     unknown_limb = hidden_limb | outside[:, [members[0] for _, members in LIMBS]]
 
-    unsure = config.unsure * draw.normal(batch, NUM_LANDMARKS).abs() * draw.chance(0.5, batch, NUM_LANDMARKS)
-    visibility = (1 - unsure - draw.uniform((0, 0.02), batch, NUM_LANDMARKS)) * (1 - 0.9 * amount)
-    guessed = config.guess_visibility * draw.uniform((0, 1), batch, 1).square() * draw.uniform((0.3, 1.7), batch, 33)
-    believed = torch.zeros(NUM_LANDMARKS, dtype=torch.bool)
+    unsure = config.unsure * draw.normal(batch, count).abs() * draw.chance(0.5, batch, count)
+    visibility = (1 - unsure - draw.uniform((0, 0.02), batch, count)) * (1 - 0.9 * amount)
+    guessed = config.guess_visibility * draw.uniform((0, 1), batch, 1).square() * draw.uniform((0.3, 1.7), batch, count)
+    believed = torch.zeros(count, dtype=torch.bool)
     believed[LEFT_ARM + RIGHT_ARM] = True
     believed = believed & draw.chance(config.believed_arm, batch, 1)
-    guessed = torch.where(believed, draw.uniform((0.7, 1.0), batch, NUM_LANDMARKS), guessed)
+    guessed = torch.where(believed, draw.uniform((0.7, 1.0), batch, count), guessed)
     visibility = torch.where(by_thing | outside, guessed, visibility).clamp(0, 1)
     return Hidden(
         amount=torch.where(by_thing | outside, 1.0, amount),
@@ -105,8 +111,9 @@ def behind_body(view: View, image: Tensor) -> Tensor:
     """Which landmarks (B, 33) lie behind the trunk or the other leg: within its width in 2D and 4 cm farther away."""
     points = torch.cat((image, view.landmarks_m[..., 2:]), -1)
     middle = points[:, [SHOULDERS, HIPS]].mean(2)
-    start = torch.cat((middle[:, :1], points[:, [23, 25, 24, 26]]), 1)[:, None]
-    end = torch.cat((middle[:, 1:], points[:, [25, 27, 26, 28]]), 1)[:, None]
+    starts, ends = points[:, _BONES].unbind(2)
+    start = torch.cat((middle[:, :1], starts), 1)[:, None]
+    end = torch.cat((middle[:, 1:], ends), 1)[:, None]
     # The trunk is as wide as its shoulders look, and no narrower than it is deep.
     metre = (1 / view.distance_m)[:, None]
     across = (points[:, SHOULDERS[0], :2] - points[:, SHOULDERS[1], :2]).norm(dim=-1, keepdim=True)
@@ -130,13 +137,13 @@ def invent_limbs(
     batch, per_metre = len(image), (1 / view.distance_m)[:, None, None]
     length = draw.uniform(config.invented_length, batch, 1, 1)
     twice = draw.chance(config.arm_twice, batch)
-    scatter_m = 0.03 * draw.normal(batch, NUM_LANDMARKS, 3)
+    scatter_m = 0.03 * draw.normal(batch, len(BLAZEPOSE), 3)
     for limb, (anchor, members) in enumerate(LIMBS):
         limb_m = length * (other_m[:, members] - other_m[:, [anchor]])
         image_limb = image[:, [anchor]] + per_metre * limb_m[..., :2]
         world_limb_m = world_m[:, [anchor]] + limb_m
         if members[0] in LEFT_ARM + RIGHT_ARM:
-            twins, again = MIRROR_LANDMARKS[members], twice[:, None, None]
+            twins, again = BLAZEPOSE.mirror[members], twice[:, None, None]
             image_limb = torch.where(again, image[:, twins] + per_metre * scatter_m[:, members, :2], image_limb)
             world_limb_m = torch.where(again, world_m[:, twins] + scatter_m[:, members], world_limb_m)
         invented = hidden.invented[:, limb, None, None]
@@ -151,7 +158,7 @@ def invent_limbs(
 
 def limb_members() -> Tensor:
     """(len(LIMBS), 33): 1 where a landmark belongs to a limb."""
-    members = torch.zeros(len(LIMBS), NUM_LANDMARKS)
+    members = torch.zeros(len(LIMBS), len(BLAZEPOSE))
     for limb, (_, landmarks) in enumerate(LIMBS):
         members[limb, landmarks] = 1.0
     return members

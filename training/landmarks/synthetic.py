@@ -17,7 +17,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from engine.body.skeleton import MIRROR_LANDMARKS, NUM_BODY_JOINTS, NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import NUM_BODY_JOINTS
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
 from engine.landmarks.network import normalise
@@ -34,10 +35,11 @@ from training.data.views import (
     place,
     ray_axes,
 )
-from training.landmarks.hiding import ARMS, HEAD, LEGS, LIMBS, Hidden, hide, invent_limbs
+from training.landmarks.hiding import ARMS, FOREARMS, HEAD, LEGS, LIMBS, SHINS, Hidden, hide, invent_limbs
 from training.landmarks.synthetic_config import ConfusionConfig, ImageErrorConfig, SyntheticConfig, WorldErrorConfig
 
-EXTREMITIES = [(15, [17, 19, 21]), (16, [18, 20, 22]), (27, [29, 31]), (28, [30, 32]), (0, HEAD[1:])]
+# Hands and feet from their wrists and ankles, the head from the nose.
+EXTREMITIES = [*((limb[0], limb[1:]) for _, limb in FOREARMS + SHINS), (HEAD[0], HEAD[1:])]
 
 
 class Targets(NamedTuple):
@@ -87,7 +89,7 @@ def disturb_image(draw: Draw, config: ImageErrorConfig, hidden: Hidden, view: Vi
     """Errors of the 2D landmarks: small where they are seen, guesses where they are outside of the picture."""
     batch = len(image)
     per_metre = (1 / view.distance_m)[:, None, None]
-    spread_m = torch.full((NUM_LANDMARKS, 1), config.point_m)
+    spread_m = torch.full((len(BLAZEPOSE), 1), config.point_m)
     spread_m[HIPS], spread_m[HEAD] = config.hip_m, config.head_m
     growth = 1 + config.hidden_growth * hidden.amount[..., None]
     growth = growth * torch.exp(config.log_spread * draw.normal(batch, 1, 1))
@@ -151,21 +153,24 @@ def distort_world(draw: Draw, config: WorldErrorConfig, hidden: Hidden, world_m:
 
 def confuse_sides(draw: Draw, config: ConfusionConfig, seen: Observation) -> Observation:
     """Take left for right in the legs, the arms, or the whole person, whose depth is then mirrored too."""
-    batch = len(seen.image)
-    mirror = torch.from_numpy(MIRROR_LANDMARKS)
-    for first, last, p in ((23, 33, config.legs), (11, 23, config.arms), (0, 33, config.body)):
-        swapped = (
-            draw.chance(p, batch, 1) & (torch.arange(NUM_LANDMARKS) >= first) & (torch.arange(NUM_LANDMARKS) < last)
-        )
-        seen = Observation(
-            torch.where(swapped[..., None], seen.image[:, mirror], seen.image),
-            torch.where(swapped[..., None], seen.world_m[:, mirror], seen.world_m),
-            torch.where(swapped, seen.visibility[:, mirror], seen.visibility),
-        )
-        if (first, last) == (0, 33):
-            turned_m = seen.world_m * torch.tensor([1.0, 1.0, -1.0])
-            seen = seen._replace(world_m=torch.where(swapped[..., None], turned_m, seen.world_m))
-    return seen
+    batch, mirror = len(seen.image), torch.from_numpy(BLAZEPOSE.mirror)
+    for limbs, p in ((LEGS, config.legs), (ARMS, config.arms)):
+        of_limbs = torch.zeros(len(BLAZEPOSE), dtype=torch.bool)
+        of_limbs[[i for anchor, members in limbs for i in (anchor, *members)]] = True
+        seen = _exchanged(seen, mirror, draw.chance(p, batch, 1) & of_limbs)
+    turned = draw.chance(config.body, batch, 1).expand(-1, len(BLAZEPOSE))
+    seen = _exchanged(seen, mirror, turned)
+    turned_m = seen.world_m * torch.tensor([1.0, 1.0, -1.0])
+    return seen._replace(world_m=torch.where(turned[..., None], turned_m, seen.world_m))
+
+
+def _exchanged(seen: Observation, mirror: Tensor, which: Tensor) -> Observation:
+    """What is seen, with the landmarks in `which` (B, 33) taken for those of the other side."""
+    return Observation(
+        torch.where(which[..., None], seen.image[:, mirror], seen.image),
+        torch.where(which[..., None], seen.world_m[:, mirror], seen.world_m),
+        torch.where(which, seen.visibility[:, mirror], seen.visibility),
+    )
 
 
 def targets(

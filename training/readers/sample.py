@@ -11,7 +11,8 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from training.readers.files import BrokenFileError
 
 Array = NDArray[np.float32]
@@ -51,7 +52,7 @@ _SYNONYMS = {
 
 
 def _places() -> NDArray[np.intp]:
-    points = JOINT_NAMES + LANDMARK_NAMES  # a joint takes precedence over a landmark of the same name
+    points = JOINT_NAMES + BLAZEPOSE.names  # a joint takes precedence over a landmark of the same name
     names = [name.removeprefix("lsp_") for name in KEYPOINT_NAMES]
     names = [_SYNONYMS.get(name, name) for name in names]
     return np.array([points.index(name) if name in points else -1 for name in names])

@@ -23,7 +23,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, NUM_JOINTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from engine.body.torch.model import TorchBody
 from engine.command import command
 from engine.config import load_config
@@ -68,8 +69,8 @@ class Renderer:
         main_joint = body.vertex_weights.argmax(1).numpy()
         garment = _GARMENT_OF_JOINT[main_joint]
         rest, landmarks = body.rest_vertices.numpy(), body.rest_landmarks.numpy()
-        behind = rest[:, 2] < landmarks[LANDMARK_NAMES.index("left_ear"), 2]
-        above = rest[:, 1] > landmarks[LANDMARK_NAMES.index("left_eye"), 1] + _HAIRLINE_M
+        behind = rest[:, 2] < landmarks[BLAZEPOSE.index("left_ear"), 2]
+        above = rest[:, 1] > landmarks[BLAZEPOSE.index("left_eye"), 1] + _HAIRLINE_M
         garment[(garment == _GARMENTS.index("skin")) & _IS_HEAD[main_joint] & (behind | above)] = _GARMENTS.index(
             "hair"
         )

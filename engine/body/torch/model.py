@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from engine.body.skeleton import NUM_JOINTS, NUM_LANDMARKS, PARENTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import NUM_JOINTS, PARENTS
 from engine.errors import EngineError
 
 _KEYS = ("v_template", "shapedirs", "J_regressor", "weights", "f")
@@ -123,6 +124,6 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         if isinstance(error, EngineError):
             raise
         raise EngineError(f"cannot read the body {path}: {error}") from error
-    if arrays["landmark_rest"].shape != (NUM_LANDMARKS, 3) or arrays["weights"].shape[1] != NUM_JOINTS:
-        raise EngineError(f"{path} is not a body of {NUM_JOINTS} joints and {NUM_LANDMARKS} landmarks")
+    if arrays["landmark_rest"].shape != (len(BLAZEPOSE), 3) or arrays["weights"].shape[1] != NUM_JOINTS:
+        raise EngineError(f"{path} is not a body of {NUM_JOINTS} joints and {len(BLAZEPOSE)} landmarks")
     return arrays

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.files import load_body
-from engine.body.skeleton import LIMB_LANDMARKS, NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from engine.files.weights import ASSETS
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
@@ -83,7 +83,7 @@ Estimator = Callable[[Seen], Array]  # the twelve joints of every frame, (F, 12,
 
 def perceive(frames: Iterable[Frame]) -> list[Landmarks]:
     """Run perception; return the first person's landmarks of every frame, NaN without one."""
-    nobody = Landmarks(*(np.full((NUM_LANDMARKS, *n), np.nan, np.float32) for n in ((2,), (3,), ())), presence=0.0)
+    nobody = Landmarks(*(np.full((len(BLAZEPOSE), *n), np.nan, np.float32) for n in ((2,), (3,), ())), presence=0.0)
     perception = create_perception(PerceptionConfig())
     people = [perception.observe(frame).people for frame in frames]
     perception.close()
@@ -108,8 +108,8 @@ def see(video: Path, reference: Path, frame_offset: int) -> dict[str, list[Seen]
         return Seen(*found, truth_m, nothing, np.eye(3, 4), np.array(frames[0].size), np.array(markers.fps))
 
     whole = seen(frames)
-    used = np.isfinite(whole.image_px[:, LIMB_LANDMARKS]).all(-1) & np.isfinite(truth_m).all(-1)
-    projection = fit_projection(truth_m[used], whole.image_px[:, LIMB_LANDMARKS][used].astype(np.float64))
+    used = np.isfinite(whole.image_px[:, BLAZEPOSE.on_joints]).all(-1) & np.isfinite(truth_m).all(-1)
+    projection = fit_projection(truth_m[used], whole.image_px[:, BLAZEPOSE.on_joints][used].astype(np.float64))
     whole = whole._replace(projection=projection)
     clips = {VARIANTS[0]: [whole]}
     for variant in VARIANTS[1:]:
@@ -141,7 +141,7 @@ def clip_files(folder: Path, variant: str) -> list[Path]:
 
 def detector(seen: Seen) -> Array:
     """Return the detector's own world landmarks."""
-    return seen.world_m[:, LIMB_LANDMARKS].astype(np.float64)
+    return seen.world_m[:, BLAZEPOSE.on_joints].astype(np.float64)
 
 
 def live(seen: Seen, level: str = "off") -> Array:
@@ -151,7 +151,7 @@ def live(seen: Seen, level: str = "off") -> Array:
     estimator, smoother = LandmarkEstimator(body, token_smoothing=tokens), PoseSmoother(smoothing)
     limbs, R_world_cam = CalmLimbs(body), np.diag(np.array([1, -1, -1], np.float32))
     picture = np.broadcast_to(np.uint8(0), (*seen.size[::-1], 3))
-    points = np.full((len(seen.found), len(LIMB_LANDMARKS), 3), np.nan)
+    points = np.full((len(seen.found), len(BLAZEPOSE.on_joints), 3), np.nan)
     for i in np.flatnonzero(seen.found).tolist():
         landmarks = Landmarks(seen.image_px[i], seen.world_m[i], seen.visibility[i], presence=1.0)
         person = TrackedPerson(0, landmarks, np.zeros(4, np.float32))
@@ -164,7 +164,7 @@ def live(seen: Seen, level: str = "off") -> Array:
             if level != "off":
                 known = (pose.betas, estimate.joint_confidence, None)
                 rotmats = limbs.update(person.id, t, rotmats, root_m, *known)
-            points[i] = body.landmarks(rotmats[None], pose.betas[None])[1][0, LIMB_LANDMARKS]
+            points[i] = body.landmarks(rotmats[None], pose.betas[None])[1][0, BLAZEPOSE.on_joints]
     return points
 
 
@@ -184,7 +184,7 @@ def network(weights: Path, tokenizer_file: Path | None = None) -> Estimator:
     @torch.no_grad()
     def estimate(seen: Seen) -> Array:
         said = net(landmark_net.normalise(*map(torch.from_numpy, seen[:3]), net.config.gate).features)
-        return posed(said, body, codes).landmarks_m[:, LIMB_LANDMARKS].double().numpy()
+        return posed(said, body, codes).landmarks_m[:, BLAZEPOSE.on_joints].double().numpy()
 
     return estimate
 

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from engine.body.skeleton import LIMB_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.files.weights import ASSETS
@@ -93,7 +93,7 @@ def mocap_poses(files: list[Path], every: int = 5) -> Array:
         _, landmarks_m = TorchBody(ASSETS / "body_open.npz").points(
             rotmat_from_axis_angle(axis_angle), torch.zeros(len(axis_angle), 10)
         )
-    poses_m = landmarks_m[:, LIMB_LANDMARKS].double().numpy()
+    poses_m = landmarks_m[:, BLAZEPOSE.on_joints].double().numpy()
     return np.concatenate((poses_m, poses_m[:, MIRROR] * [-1, 1, 1]))
 
 

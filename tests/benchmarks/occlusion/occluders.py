@@ -2,7 +2,7 @@
 
 The joints' true image positions come from the reference alone: its 3D points through the projection that best fits the
 detector's 2D over the uncut clip. So boxes do not depend on the detector's output in a frame. All boxes move smoothly.
-Joints are the twelve of engine.body.skeleton.LIMB_JOINTS.
+Joints are the twelve of engine.body.keypoints.BLAZEPOSE.joints.
 """
 
 from __future__ import annotations

@@ -13,10 +13,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 
-from engine.body.skeleton import LIMB_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.files.weights import ASSETS
@@ -59,7 +58,7 @@ def main() -> None:
         rotmats = rotmat_from_axis_angle(mocap.axis_angle[torch.linspace(0, len(mocap) - 1, args.people).long()])
         for variant, hiding in OCCLUSIONS.items():
             config = SyntheticConfig(hiding=hiding)
-            hidden = unseen(body, config, rotmats)[:, LIMB_LANDMARKS].numpy()
+            hidden = unseen(body, config, rotmats)[:, BLAZEPOSE.on_joints].numpy()
             seen, truth = SyntheticBlazePose(body, config, torch.Generator().manual_seed(SEED))(rotmats)
             points_m = {"detector": seen.world_m}
             with torch.no_grad():
@@ -67,7 +66,7 @@ def main() -> None:
                     said = net(landmark_net.normalise(*seen, net.config.gate).features)
                     points_m[name] = posed(said, body, codes if net.config.head == "token" else None).landmarks_m
             for name, found in points_m.items():
-                pair = (points[:, LIMB_LANDMARKS].numpy().astype(np.float64) for points in (found, truth.landmarks_m))
+                pair = (points[:, BLAZEPOSE.on_joints].double().numpy() for points in (found, truth.landmarks_m))
                 errors = errors_mm(*pair, hidden)
                 of_hidden = f"{errors.hidden:.0f}" if hidden.any() else ""
                 print(

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.body.skeleton import LIMB_JOINTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
@@ -28,6 +29,8 @@ from realtime.run.app import App
 from realtime.run.config import LiveConfig
 from training.evaluate.trc import LIMB_MARKERS, read_trc
 from training.metrics import aligned, mpjpe
+
+LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
 
 Array = NDArray[np.float64]
 

@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_JOINTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES
 from tests.benchmarks.world.clips import STANDS_M_S, centred, speed_m_s, trunk
 from tests.benchmarks.world.motions import ANKLES, STILL_S, Motion
 from tests.benchmarks.world.scenes import UP_SINCE_S
 
+LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
+
 Array = NDArray[np.float64]
 
-HEELS_AND_TOES = [
-    LANDMARK_NAMES.index(f"{side}_{part}") for side in ("left", "right") for part in ("heel", "foot_index")
-]
+HEELS_AND_TOES = BLAZEPOSE.contacts
 WRIST = JOINT_NAMES.index("right_wrist")
 SETTLED_S = 1.0  # measurement starts after it
 LATEST_S = 0.2

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
-from engine.body.skeleton import LANDMARK_NAMES
 from realtime.kernel.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
 from tests.benchmarks.smoothing_table import FAST_IMAGE_NOISE, FAST_WORLD_NOISE_M
 from tests.benchmarks.world.motions import STILL_S, Figure, Motion, Step, there_and_back, walk
@@ -30,8 +30,8 @@ DISTANCE_M = 4.5  # from the camera to the middle of a person at the world's ori
 MIDDLE_M = 0.9  # that middle's height
 WANDER_S = 0.5  # time constant; the detector's error correlates by over 0.9 between frames
 VISIBILITY = 0.97
-HIPS = [LANDMARK_NAMES.index("left_hip"), LANDMARK_NAMES.index("right_hip")]
-HEAD = list(range(11))
+HIPS = [BLAZEPOSE.index("left_hip"), BLAZEPOSE.index("right_hip")]
+HEAD = BLAZEPOSE.matching("nose", "eye", "ear", "mouth")
 
 
 @dataclass(frozen=True)
@@ -130,20 +130,20 @@ class _Detector:
         R_cam_ray = np.stack([pinhole.ray_rotation(pixel) for pixel in pinhole.project(hips)])
         world_m = (points_cam - hips[:, None]) @ R_cam_ray
 
-        count, fps = len(motion), motion.fps
+        count, fps, points = len(motion), motion.fps, len(BLAZEPOSE)
         px_per_m = pinhole.focal_px / hips[:, None, 2:]
-        slow_m = np.full((33, 1), ImageErrorConfig.point_m)
+        slow_m = np.full((points, 1), ImageErrorConfig.point_m)
         slow_m[HIPS], slow_m[HEAD] = ImageErrorConfig.hip_m, ImageErrorConfig.head_m
-        image_m = slow_m * _wander(rng, count, (33, 2), fps)
+        image_m = slow_m * _wander(rng, count, (points, 2), fps)
         image_m[:, HEAD] += ImageErrorConfig.head_shift_m * _wander(rng, count, (1, 2), fps)
-        white_px = FAST_IMAGE_NOISE * np.ptp(image_px[..., 1], axis=1)[:, None, None] * rng.normal(size=(count, 33, 2))
+        white_px = FAST_IMAGE_NOISE * np.ptp(image_px[..., 1], axis=1)[:, None, None] * rng.normal(size=image_px.shape)
         self._image_px = image_px + errors * (px_per_m * image_m + white_px)
-        slow_world_m = np.array(WorldErrorConfig.point_m) * _wander(rng, count, (33, 3), fps)
-        self._world_m = world_m + errors * (slow_world_m + rng.normal(0, FAST_WORLD_NOISE_M, (count, 33, 3)))
+        slow_world_m = np.array(WorldErrorConfig.point_m) * _wander(rng, count, (points, 3), fps)
+        self._world_m = world_m + errors * (slow_world_m + rng.normal(0, FAST_WORLD_NOISE_M, (count, points, 3)))
 
     def person(self, number: int, k: int) -> TrackedPerson:
         image_px = self._image_px[k].astype(np.float32)
-        visibility = np.full(33, VISIBILITY, np.float32)
+        visibility = np.full(len(BLAZEPOSE), VISIBILITY, np.float32)
         landmarks = Landmarks(image_px, self._world_m[k].astype(np.float32), visibility, 1.0)
         return TrackedPerson(number, landmarks, np.concatenate((image_px.min(0), image_px.max(0))))
 

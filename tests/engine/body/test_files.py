@@ -11,10 +11,13 @@ import pytest
 import scipy.sparse as sp
 
 from engine.body.files import OPEN_BODY, BodyFileError, load_body
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_LANDMARKS
+from engine.body.skeleton import JOINT_NAMES
 from engine.files.smpl_pickle import load_pickle
 from engine.files.unpickle import UnpickleError
+
+LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
 
 
 class _FakeChumpy:
@@ -193,7 +196,7 @@ def test_the_shipped_body_stands_in_a_t_pose_facing_z(open_body: BodyModel):
     assert joints["head"][1] > 0.4 > 0 > -0.6 > joints["left_ankle"][1]
     arm = joints["left_wrist"] - joints["left_shoulder"]
     np.testing.assert_allclose(arm / np.linalg.norm(arm), [1, 0, 0], atol=0.03)
-    points = dict(zip(LANDMARK_NAMES, open_body.landmark_rest, strict=True))
+    points = dict(zip(BLAZEPOSE.names, open_body.landmark_rest, strict=True))
     assert points["nose"][2] > joints["head"][2] + 0.08  # faces +Z
     assert points["left_foot_index"][2] > points["left_heel"][2] + 0.15
     assert points["left_eye"][0] > 0 > points["right_eye"][0]  # +X is the body's left
@@ -201,7 +204,7 @@ def test_the_shipped_body_stands_in_a_t_pose_facing_z(open_body: BodyModel):
 
 
 def test_the_shipped_landmarks_are_symmetric(open_body: BodyModel):
-    mirrored = open_body.landmark_rest[MIRROR_LANDMARKS] * [-1, 1, 1]
+    mirrored = open_body.landmark_rest[BLAZEPOSE.mirror] * [-1, 1, 1]
     np.testing.assert_allclose(open_body.landmark_rest, mirrored, atol=3e-4)
     np.testing.assert_allclose(open_body.landmark_weights.sum(axis=1), 1, atol=1e-5)
 
@@ -218,12 +221,14 @@ def test_landmarks_of_an_smpl_file_follow_its_joints_and_known_vertices(tmp_path
     del smpl_arrays["posedirs"]
     body = load_body(_write(tmp_path / "m.pkl", smpl_arrays | stretched))
     scale = body.stature_m / open_body.stature_m
-    offset = open_body.landmark_rest[LIMB_LANDMARKS] - open_body.joints_template[LIMB_JOINTS]
+    offset = open_body.landmark_rest[BLAZEPOSE.on_joints] - open_body.joints_template[LIMB_JOINTS]
     np.testing.assert_allclose(
-        body.landmark_rest[LIMB_LANDMARKS], body.joints_template[LIMB_JOINTS] + scale * offset, atol=1e-5
+        body.landmark_rest[BLAZEPOSE.on_joints],
+        body.joints_template[LIMB_JOINTS] + scale * offset,
+        atol=1e-5,
     )
     for name, vertex in {"nose": 332, "left_eye": 2800, "right_ear": 4071, "right_heel": 6787}.items():
-        index = LANDMARK_NAMES.index(name)
+        index = BLAZEPOSE.index(name)
         np.testing.assert_array_equal(body.landmark_rest[index], body.v_template[vertex])
         np.testing.assert_array_equal(body.landmark_shapedirs[index], body.shapedirs[vertex])
         np.testing.assert_array_equal(body.landmark_weights[index], body.weights[vertex])

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from engine.body.files import OPEN_BODY, load_body
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, PARENTS
+from engine.body.skeleton import JOINT_NAMES, PARENTS
 from engine.body.skinning import Skinner
 
 SEEDS = st.integers(0, 2**31)
@@ -125,7 +126,7 @@ def test_a_bent_elbow_moves_the_hand_and_nothing_above(open_body):
     elbow, wrist = (joints[0, JOINT_NAMES.index(name)] for name in ("left_elbow", "left_wrist"))
     forearm_m = np.linalg.norm(open_body.joints_template[20] - open_body.joints_template[18])
     np.testing.assert_allclose(wrist - elbow, [0, 0, forearm_m], atol=2e-3)
-    still = [LANDMARK_NAMES.index(name) for name in ("nose", "left_shoulder", "right_wrist", "left_heel")]
+    still = BLAZEPOSE.indices(("nose", "left_shoulder", "right_wrist", "left_heel"))
     np.testing.assert_allclose(landmarks[0, still], open_body.landmark_rest[still], atol=1e-6)
 
 

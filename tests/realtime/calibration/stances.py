@@ -9,17 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.files import load_body
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics
 from engine.body.rotations import exp_so3, quaternion_from_rotmat
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES
+from engine.body.skeleton import JOINT_NAMES
 from realtime.kernel.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 
 BODY = load_body("open")
 SIZE = (640, 480)
 CAMERA = Camera(60.0, 10.0, -2.0, "room", 0.5)
 T_WORLD_CAM = np.array([0.0, 1.5, 3.0], np.float32)
-FEET = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("ankle", "heel", "foot_index"))]
-LOW = [i for i, name in enumerate(LANDMARK_NAMES) if name.endswith(("knee", "ankle", "heel", "foot_index"))]
+FEET = BLAZEPOSE.matching("ankle", "heel", "foot_index")
+LOW = BLAZEPOSE.matching("knee", "ankle", "heel", "foot_index")
 
 
 def person(

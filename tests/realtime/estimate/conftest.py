@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
-from engine.body.skeleton import LANDMARK_NAMES, LIMB_JOINTS, LIMB_LANDMARKS, MIRROR_JOINTS, NUM_JOINTS
+from engine.body.skeleton import JOINT_NAMES, MIRROR_JOINTS, NUM_JOINTS
 
 _REST_M = {  # the left half and the middle, in SMPL's order
     0: (0.00, 0.00, 0.00), 1: (0.08, -0.09, 0.00), 3: (0.00, 0.11, -0.02), 4: (0.10, -0.47, 0.00),
@@ -29,8 +30,8 @@ def stick_body() -> BodyModel:
             rest[MIRROR_JOINTS[joint]] = np.multiply(place, (-1, 1, 1))
     points = np.zeros((33, 3), np.float32)
     weights = np.zeros((33, NUM_JOINTS), np.float32)
-    limb = dict(zip(LIMB_LANDMARKS.tolist(), LIMB_JOINTS.tolist(), strict=True))
-    for index, name in enumerate(LANDMARK_NAMES):
+    limb = dict(zip(BLAZEPOSE.on_joints.tolist(), BLAZEPOSE.joint_indices(JOINT_NAMES).tolist(), strict=True))
+    for index, name in enumerate(BLAZEPOSE.names):
         if index in limb:
             joint, offset = limb[index], np.zeros(3)
             weights[index, joint] = 1

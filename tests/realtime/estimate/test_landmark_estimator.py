@@ -10,9 +10,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from scipy.spatial.transform import Rotation
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, LIMB_LANDMARKS, NUM_LANDMARKS
+from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.estimate.networks import NetworkFileError
 from realtime.estimate.tokens import TokenSmoothing
@@ -116,7 +117,7 @@ def t_pose_sighting(
     camera = PinholeCamera(*SIZE, FOV_DEG)
     image_px = camera.project(points[0] + np.array(T_cam_root, np.float32)).astype(np.float32)
     rng = np.random.default_rng(k)
-    landmarks = Landmarks(image_px, points[0], rng.uniform(0.92, 1.0, NUM_LANDMARKS).astype(np.float32), 0.9)
+    landmarks = Landmarks(image_px, points[0], rng.uniform(0.92, 1.0, len(BLAZEPOSE)).astype(np.float32), 0.9)
     frame = Frame(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), k, k / 30)
     return Sighting(frame, (TrackedPerson(person_id, landmarks, np.zeros(4, np.float32)),))
 
@@ -199,14 +200,14 @@ def test_each_frame_stands_for_itself_without_smoothing(stick_body: BodyModel, n
 
 def test_the_step_brings_the_body_nearer_to_the_picture(stick_body: BodyModel, network: Path) -> None:
     sighting = t_pose_sighting(stick_body, yaw_rad=0.25)
-    seen_px = sighting.people[0].landmarks.image_px[LIMB_LANDMARKS]
+    seen_px = sighting.people[0].landmarks.image_px[BLAZEPOSE.on_joints]
     camera = PinholeCamera(*SIZE, FOV_DEG)
     errors = []
     for refine in (False, True):
         (estimate,) = LandmarkEstimator(stick_body, network=network, refine=refine).estimate(sighting)
         pose = estimate.raw
         _, points = stick_body.landmarks(pose.rotmats[None], pose.betas[None])
-        errors.append(np.abs(camera.project(points[0] + pose.T_cam_root)[LIMB_LANDMARKS] - seen_px).mean())
+        errors.append(np.abs(camera.project(points[0] + pose.T_cam_root)[BLAZEPOSE.on_joints] - seen_px).mean())
     assert errors[1] < 0.75 * errors[0]  # one damped step against a quarter of a radian of yaw
 
 
@@ -227,7 +228,7 @@ def test_a_hidden_landmark_is_told_by_its_joint(stick_body: BodyModel, network: 
     sighting = t_pose_sighting(stick_body)
     person = sighting.people[0]
     visibility = np.ones(33, np.float32)
-    visibility[LANDMARK_NAMES.index("left_ankle")] = 0.02
+    visibility[BLAZEPOSE.index("left_ankle")] = 0.02
     hidden = replace(person, landmarks=replace(person.landmarks, visibility=visibility))
     (estimate,) = LandmarkEstimator(stick_body, network=network).estimate(replace(sighting, people=(hidden,)))
     expected = np.where(np.array(JOINT_NAMES) == "left_ankle", 0.02, 1.0)
@@ -275,7 +276,7 @@ def test_somebody_of_whom_all_points_lie_on_one_spot_is_left_out_and_it_is_said_
     estimator = LandmarkEstimator(stick_body, network=network)
     sighting = t_pose_sighting(stick_body)
     person = sighting.people[0]
-    landmarks = replace(person.landmarks, image_px=np.full((NUM_LANDMARKS, 2), 200.0, np.float32))
+    landmarks = replace(person.landmarks, image_px=np.full((len(BLAZEPOSE), 2), 200.0, np.float32))
     with caplog.at_level(logging.WARNING):
         assert estimator.estimate(replace(sighting, people=(replace(person, landmarks=landmarks),))) == ()
     assert caplog.messages == ["the picture does not tell where person 0 stands: left out"]

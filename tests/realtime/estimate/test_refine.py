@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
-from engine.body.skeleton import LANDMARK_NAMES, PARENTS
+from engine.body.skeleton import PARENTS
 from realtime.estimate.refine import NUM_TURNS, Refiner
 
 CAMERA = np.array([[1.4, 0.05, -0.02, 0.3]], np.float32)
@@ -108,8 +109,8 @@ def test_hidden_landmarks_do_not_pull(stick_body: BodyModel) -> None:
     image = seen(stick_body, rotmats, shape)
     visibility = np.ones((1, 33), np.float32)
     for name in ("left_elbow", "left_wrist", "left_index"):
-        image[:, LANDMARK_NAMES.index(name)] += 0.5
-        visibility[:, LANDMARK_NAMES.index(name)] = 0.25
+        image[:, BLAZEPOSE.index(name)] += 0.5
+        visibility[:, BLAZEPOSE.index(name)] = 0.25
     moved, _ = Refiner(stick_body).refine(rotmats, shape, CAMERA, image, visibility)
     np.testing.assert_allclose(moved, rotmats, atol=1e-5)
 
@@ -119,7 +120,7 @@ def test_an_outlier_pulls_less_than_its_size(stick_body: BodyModel) -> None:
     turns = []
     for offset in (0.06, 0.6):
         image = seen(stick_body, rotmats, shape)
-        image[:, LANDMARK_NAMES.index("right_wrist"), 0] += offset
+        image[:, BLAZEPOSE.index("right_wrist"), 0] += offset
         moved, _ = Refiner(stick_body).refine(rotmats, shape, CAMERA, image, np.ones((1, 33), np.float32))
         turns.append(np.abs(moved - rotmats).max())
     assert turns[1] < 3 * turns[0]

@@ -10,9 +10,10 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from engine.body.files import OPEN_BODY, load_body
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
-from engine.body.skeleton import JOINT_NAMES, MIRROR_LANDMARKS
+from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.estimator import Estimator, EstimatorConfig, EstimatorError, create_estimator
 from realtime.kernel.messages import CameraPose, Frame, Landmarks, Sighting, TrackedPerson
 from realtime.smoothing.pose_smoother import SmoothingConfig
@@ -50,7 +51,7 @@ def sighting(body: BodyModel, k: int, turned_round: bool = False, person_id: int
     image_px = CAMERA.project(points[0] + T_CAM_ROOT)
     world_m = points[0] - points[0, 23:25].mean(0)
     if turned_round:
-        image_px, world_m = image_px[MIRROR_LANDMARKS], world_m[MIRROR_LANDMARKS] * (1, 1, -1)
+        image_px, world_m = image_px[BLAZEPOSE.mirror], world_m[BLAZEPOSE.mirror] * (1, 1, -1)
     landmarks = Landmarks(
         image_px.astype(np.float32), world_m.astype(np.float32), np.full(33, 0.98, np.float32), presence=1.0
     )

@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.body.skeleton import CONTACT_LANDMARKS, CONTACT_NAMES, LANDMARK_NAMES
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import CONTACT_NAMES
 from realtime.ground.contacts import FootContacts
 
 M_PER_PX = 0.005  # somebody five metres from a camera with a focal length of 1,000 px
@@ -20,7 +21,7 @@ def run(speeds_m_s, fps: float = 30.0, heights_m=None, visibility=SEEN, seconds:
     contacts, told = FootContacts(), []
     for k in range(frames):
         image_px = np.zeros((33, 2), np.float32)
-        image_px[CONTACT_LANDMARKS, 0] = x_px[k]
+        image_px[BLAZEPOSE.contacts, 0] = x_px[k]
         told.append(contacts.update(k / fps, image_px, visibility, M_PER_PX, heights[k]))
     return np.array(told)
 
@@ -48,7 +49,7 @@ def test_a_foot_that_leaves_fades_out() -> None:
 
 def test_what_the_detector_does_not_see_does_not_stand() -> None:
     hidden = SEEN.copy()
-    hidden[CONTACT_LANDMARKS[2:]] = 0.1
+    hidden[BLAZEPOSE.contacts[2:]] = 0.1
     np.testing.assert_array_equal(run(FLAT, visibility=hidden)[-1], [1, 1, 0, 0])
 
 
@@ -63,7 +64,7 @@ def test_the_top_of_a_jump_is_no_contact() -> None:
     contacts, told = FootContacts(), []
     for k in range(len(t)):
         image_px = np.zeros((33, 2), np.float32)
-        image_px[CONTACT_LANDMARKS, 1] = -height_m[k] / M_PER_PX
+        image_px[BLAZEPOSE.contacts, 1] = -height_m[k] / M_PER_PX
         told.append(contacts.update(k / fps, image_px, SEEN, M_PER_PX, np.full(4, height_m[k])))
     flying = height_m > 0.25  # contacts have had time to fade
     assert np.array(told)[flying].max() < 0.5
@@ -78,5 +79,5 @@ def test_a_foot_on_a_step_stands_a_little_later() -> None:
 
 
 def test_names_are_in_the_order_of_the_points() -> None:
-    names = [LANDMARK_NAMES[landmark].replace("foot_index", "toe") for landmark in CONTACT_LANDMARKS]
+    names = [BLAZEPOSE.names[landmark].replace("foot_index", "toe") for landmark in BLAZEPOSE.contacts]
     assert tuple(names) == CONTACT_NAMES

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.body.skeleton import LANDMARK_NAMES
+from engine.body.keypoints import BLAZEPOSE
 from realtime.kernel.messages import Frame, Landmarks, Sighting
 from realtime.perception import PerceptionConfig, create_perception
 
@@ -21,12 +21,12 @@ def sightings(clip: list[np.ndarray]) -> list[Sighting]:
 
 
 def length_m(landmarks: Landmarks, a: str, b: str) -> float:
-    i, j = LANDMARK_NAMES.index(a), LANDMARK_NAMES.index(b)
+    i, j = BLAZEPOSE.index(a), BLAZEPOSE.index(b)
     return float(np.linalg.norm(landmarks.world_m[i] - landmarks.world_m[j]))
 
 
 def height_px(landmarks: Landmarks, name: str) -> float:
-    return float(landmarks.image_px[LANDMARK_NAMES.index(name), 1])
+    return float(landmarks.image_px[BLAZEPOSE.index(name), 1])
 
 
 def test_one_man_under_one_id(sightings: list[Sighting]) -> None:
@@ -62,11 +62,11 @@ def test_he_stands_upright_and_faces_the_camera(sightings: list[Sighting]) -> No
         parts = ("nose", "left_shoulder", "left_hip", "left_knee", "left_ankle")
         rows = [height_px(landmarks, name) for name in parts]
         assert rows == sorted(rows)
-        down = [landmarks.world_m[LANDMARK_NAMES.index(name), 1] for name in parts]
+        down = [landmarks.world_m[BLAZEPOSE.index(name), 1] for name in parts]
         assert down == sorted(down)
     for sighting in sightings:
         points = sighting.people[0].landmarks.image_px
-        left, right = (points[LANDMARK_NAMES.index(f"{side}_shoulder"), 0] for side in ("left", "right"))
+        left, right = (points[BLAZEPOSE.index(f"{side}_shoulder"), 0] for side in ("left", "right"))
         facing += left > right
     assert facing >= 0.7 * len(sightings)  # BlazePose turns people round now and then
 
@@ -86,7 +86,7 @@ def test_all_of_him_is_in_the_picture_and_in_the_box(sightings: list[Sighting]) 
 
 
 def test_world_is_centred_between_the_hips(sightings: list[Sighting]) -> None:
-    hips = [LANDMARK_NAMES.index(name) for name in ("left_hip", "right_hip")]
+    hips = BLAZEPOSE.indices(("left_hip", "right_hip"))
     for sighting in sightings:
         assert np.linalg.norm(sighting.people[0].landmarks.world_m[hips].mean(axis=0)) < 0.03
 
@@ -98,7 +98,7 @@ def test_a_picture_on_its_side_gives_a_body_on_its_side(clip: list[np.ndarray], 
     perception.observe(Frame(turned, 0, 0.0))
     landmarks = perception.observe(Frame(turned, 1, 0.1)).people[0].landmarks
     upright = sightings[0].people[0].landmarks
-    body = [LANDMARK_NAMES.index(n) for n in ("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip")]
+    body = BLAZEPOSE.indices(("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip"))
     expected = np.stack([clip[0].shape[0] - upright.image_px[:, 1], upright.image_px[:, 0]], axis=1)
     side = np.ptp(upright.image_px[:, 1])
     assert np.linalg.norm(landmarks.image_px[body] - expected[body], axis=1).max() < 0.05 * side

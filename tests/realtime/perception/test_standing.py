@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.body.skeleton import LANDMARK_NAMES, LIMB_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from realtime.kernel.messages import Landmarks
 from realtime.perception.standing import Standing, proof
 
@@ -16,7 +16,7 @@ def _states(fps: float, shown: list[float]) -> list[str]:
 
 
 def _landmarks(visibility: dict[str, float], presence: float = 1.0, others: float = 0.02) -> Landmarks:
-    values = np.array([visibility.get(name, others) for name in LANDMARK_NAMES], np.float32)
+    values = np.array([visibility.get(name, others) for name in BLAZEPOSE.names], np.float32)
     return Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), values, presence)
 
 
@@ -53,7 +53,7 @@ def test_head_and_shoulders_at_a_desk_are_proof_and_a_bare_head_is_not() -> None
     }
     face = {"nose": 1.0, "left_eye": 1.0, "right_eye": 1.0, "left_ear": 1.0, "right_ear": 1.0}
     at_desk = _landmarks(arms | face)
-    assert at_desk.visibility[LIMB_LANDMARKS].mean() < 0.25  # the mean over all limbs says next to nothing
+    assert at_desk.visibility[BLAZEPOSE.on_joints].mean() < 0.25  # the mean over all limbs says next to nothing
     assert proof(at_desk) > 0.6
     assert proof(_landmarks(face)) < 0.1
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from engine.body.files import load_body
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.projection import PinholeCamera
 from engine.body.rotations import rotmat_from_quaternion
-from engine.body.skeleton import MIRROR_LANDMARKS
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame, WorldPose
@@ -35,7 +35,7 @@ def error_px(solved: SolvedFrame, pose: WorldPose) -> float:
     p_cam = (landmarks[0] + pose.trans - solved.T_world_cam) @ World(body).R_world_cam
     at_px = PinholeCamera(*solved.frame.size, 60.0).project(p_cam.astype(np.float32))
     visible = seen.visibility > 0.5
-    ways = (np.linalg.norm(at_px - seen.image_px[order], axis=-1) for order in (np.arange(33), MIRROR_LANDMARKS))
+    ways = (np.linalg.norm(at_px - seen.image_px[order], axis=-1) for order in (np.arange(33), BLAZEPOSE.mirror))
     return min(float(away[visible].mean()) for away in ways)
 
 

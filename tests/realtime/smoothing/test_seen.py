@@ -3,7 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, MIRROR_JOINTS, MIRROR_LANDMARKS, NUM_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES, MIRROR_JOINTS
 from realtime.kernel.messages import Array
 from realtime.smoothing import seen as seen_module
 
@@ -12,19 +13,19 @@ SIZE = (640, 480)
 
 def joint_confidence(visibility: Array) -> Array:
     """Of landmarks that all lie inside the picture."""
-    return seen_module.joint_confidence(visibility, np.full((NUM_LANDMARKS, 2), 100, np.float32), SIZE)
+    return seen_module.joint_confidence(visibility, np.full((len(BLAZEPOSE), 2), 100, np.float32), SIZE)
 
 
 def unseen(*landmarks: str) -> set[str]:
     """The joints that are not fully seen where these landmarks are not seen at all."""
-    visibility = np.ones(NUM_LANDMARKS, np.float32)
-    visibility[[LANDMARK_NAMES.index(name) for name in landmarks]] = 0.0
+    visibility = np.ones(len(BLAZEPOSE), np.float32)
+    visibility[BLAZEPOSE.indices(landmarks)] = 0.0
     return {name for name, seen in zip(JOINT_NAMES, joint_confidence(visibility), strict=True) if seen < 0.99}
 
 
 def test_nobody_hidden_is_all_one_and_everything_hidden_all_zero() -> None:
-    np.testing.assert_allclose(joint_confidence(np.ones(NUM_LANDMARKS, np.float32)), 1.0, atol=1e-6)
-    assert not joint_confidence(np.zeros(NUM_LANDMARKS, np.float32)).any()
+    np.testing.assert_allclose(joint_confidence(np.ones(len(BLAZEPOSE), np.float32)), 1.0, atol=1e-6)
+    assert not joint_confidence(np.zeros(len(BLAZEPOSE), np.float32)).any()
 
 
 @pytest.mark.parametrize(
@@ -44,8 +45,8 @@ def test_each_joint_is_seen_by_its_own_landmarks(hidden: tuple[str, ...], joints
 
 
 def test_the_back_goes_over_from_hips_to_shoulders() -> None:
-    visibility = np.ones(NUM_LANDMARKS, np.float32)
-    visibility[[LANDMARK_NAMES.index(name) for name in ("left_hip", "right_hip")]] = 0.0
+    visibility = np.ones(len(BLAZEPOSE), np.float32)
+    visibility[BLAZEPOSE.indices(("left_hip", "right_hip"))] = 0.0
     back = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3", "neck")]
     np.testing.assert_allclose(joint_confidence(visibility)[back], [0, 0.25, 0.5, 0.75, 1])
 
@@ -56,17 +57,17 @@ def test_the_back_goes_over_from_hips_to_shoulders() -> None:
 )
 def test_nothing_is_seen_beyond_the_pictures_edge(at_px: tuple[float, float], expected: float) -> None:
     """The detector says 0.4 of knees that lie 50 pixels below a desk view."""
-    image_px = np.full((NUM_LANDMARKS, 2), 100, np.float32)
-    image_px[LANDMARK_NAMES.index("left_knee")] = at_px
-    seen = seen_module.joint_confidence(np.ones(NUM_LANDMARKS, np.float32), image_px, SIZE)
+    image_px = np.full((len(BLAZEPOSE), 2), 100, np.float32)
+    image_px[BLAZEPOSE.index("left_knee")] = at_px
+    seen = seen_module.joint_confidence(np.ones(len(BLAZEPOSE), np.float32), image_px, SIZE)
     assert seen[JOINT_NAMES.index("left_knee")] == expected
     assert seen[JOINT_NAMES.index("right_knee")] == 1
 
 
 def test_sides_are_alike_and_numbers_are_in_range_whatever_comes_in() -> None:
-    visibility = np.random.default_rng(0).uniform(-0.5, 1.5, NUM_LANDMARKS).astype(np.float32)
+    visibility = np.random.default_rng(0).uniform(-0.5, 1.5, len(BLAZEPOSE)).astype(np.float32)
     seen = joint_confidence(visibility)
-    np.testing.assert_allclose(joint_confidence(visibility[MIRROR_LANDMARKS]), seen[MIRROR_JOINTS], atol=1e-6)
+    np.testing.assert_allclose(joint_confidence(visibility[BLAZEPOSE.mirror]), seen[MIRROR_JOINTS], atol=1e-6)
     visibility[::3] = np.nan
     seen = joint_confidence(visibility)
     assert seen.dtype == np.float32

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
-from engine.body.skeleton import LANDMARK_NAMES
 from realtime.world.translation import root_translation
 
 CAMERA = PinholeCamera(1280, 720, fov_deg=60)
@@ -61,7 +61,7 @@ def test_without_outliers_it_is_close_to_the_least_reprojection_error(facing):
 def test_landmarks_gone_astray_count_little(facing):
     T_cam_root = np.array([0.4, 0.1, 3.5], dtype=np.float32)
     image_px = CAMERA.project(facing + T_cam_root)
-    image_px[[LANDMARK_NAMES.index("left_wrist"), LANDMARK_NAMES.index("right_knee")]] += 150
+    image_px[[BLAZEPOSE.index("left_wrist"), BLAZEPOSE.index("right_knee")]] += 150
     found = root_translation(facing, image_px, ONES, CAMERA)
     np.testing.assert_allclose(found, T_cam_root, atol=0.04)
 

@@ -7,7 +7,8 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from engine.body.files import OPEN_BODY
-from engine.body.skeleton import JOINT_NAMES, LANDMARK_NAMES, MIRROR_JOINTS, MIRROR_LANDMARKS, PARENTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES, MIRROR_JOINTS, PARENTS
 from training.body.anny_landmarks import place_landmarks
 from training.body.anny_rig import smoothed_weights, strongest
 from training.body.anny_tpose import rotation_between, skin, t_pose
@@ -40,7 +41,7 @@ def test_the_shipped_file_holds_the_documented_keys(shipped):
 
 def test_named_vertices_lie_by_their_landmarks(shipped):
     for name, vertex in zip(shipped["vertex_names"], shipped["vertex_indices"], strict=True):
-        landmark = shipped["landmark_rest"][LANDMARK_NAMES.index(name)]
+        landmark = shipped["landmark_rest"][BLAZEPOSE.index(name)]
         assert np.linalg.norm(shipped["v_template"][vertex] - landmark) < 0.015  # the thumb's knuckle lies deepest
 
 
@@ -155,8 +156,7 @@ def test_landmarks_are_placed_symmetrically_and_where_the_detector_puts_them(shi
     joints = 0.5 * (joints + joints[MIRROR_JOINTS] * mirror)
     marker_names = [f"{side}_{part}" for part in ("eye", "thumb", "index", "pinky") for side in ("left", "right")]
     marker_points = [
-        shipped["landmark_rest"][LANDMARK_NAMES.index(f"left_{name.split('_')[1]}")]
-        * (mirror if "right" in name else 1)
+        shipped["landmark_rest"][BLAZEPOSE.index(f"left_{name.split('_')[1]}")] * (mirror if "right" in name else 1)
         for name in marker_names
     ]
     marker_weights = np.zeros((8, 24))
@@ -168,20 +168,20 @@ def test_landmarks_are_placed_symmetrically_and_where_the_detector_puts_them(shi
     landmarks = place_landmarks(points, weights, markers)
     placed = landmarks.positions(points, joints)
 
-    paired = np.arange(33) != MIRROR_LANDMARKS  # the nose is the vertex furthest forward, a little to one side
-    np.testing.assert_allclose(placed[paired], placed[MIRROR_LANDMARKS[paired]] * mirror, atol=1e-9)
+    paired = np.arange(33) != BLAZEPOSE.mirror  # the nose is the vertex furthest forward, a little to one side
+    np.testing.assert_allclose(placed[paired], placed[BLAZEPOSE.mirror[paired]] * mirror, atol=1e-9)
     np.testing.assert_allclose(
-        landmarks.weights[paired], landmarks.weights[MIRROR_LANDMARKS][paired][:, MIRROR_JOINTS], atol=1e-6
+        landmarks.weights[paired], landmarks.weights[BLAZEPOSE.mirror][paired][:, MIRROR_JOINTS], atol=1e-6
     )
-    at = dict(zip(LANDMARK_NAMES, placed, strict=True))
+    at = dict(zip(BLAZEPOSE.names, placed, strict=True))
     joint = dict(zip(JOINT_NAMES, joints, strict=True))
     np.testing.assert_allclose(at["left_shoulder"] - joint["left_shoulder"], [0, 0.020, 0], atol=1e-9)
     np.testing.assert_allclose(at["right_hip"] - joint["right_hip"], [0.008, -0.025, 0], atol=1e-9)
     np.testing.assert_allclose(at["left_knee"] - joint["left_knee"], [0, -0.018, 0], atol=1e-9)
     np.testing.assert_allclose(at["right_ankle"] - joint["right_ankle"], [0, 0.020, 0], atol=1e-9)
-    row = landmarks.weights[LANDMARK_NAMES.index("left_hip")]
+    row = landmarks.weights[BLAZEPOSE.index("left_hip")]
     assert row[JOINT_NAMES.index("pelvis")] == row[JOINT_NAMES.index("left_hip")] == 0.5
-    assert landmarks.weights[LANDMARK_NAMES.index("right_ankle"), JOINT_NAMES.index("right_knee")] == 1
+    assert landmarks.weights[BLAZEPOSE.index("right_ankle"), JOINT_NAMES.index("right_knee")] == 1
     np.testing.assert_allclose(landmarks.weights.sum(axis=1), 1, atol=1e-5)
 
 

@@ -12,7 +12,8 @@ import torch
 from scipy.spatial.transform import Rotation
 
 import engine
-from engine.body.skeleton import LIMB_JOINTS
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import JOINT_NAMES
 from engine.body.torch.model import TorchBody
 from engine.errors import EngineError
 from engine.files.weights import ASSETS
@@ -22,6 +23,8 @@ from training.evaluate.command import main
 from training.evaluate.trc import LIMB_MARKERS, read_trc
 from training.evaluate.videos import score_session
 from training.paper_figures import TABLE_1, TABLE_2, TABLE_3
+
+LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
 
 
 def write_trc(path: Path, points_m: np.ndarray, names: tuple[str, ...], fps: float = 30, units: str = "mm") -> None:

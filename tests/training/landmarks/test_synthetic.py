@@ -7,7 +7,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
-from engine.body.skeleton import MIRROR_LANDMARKS
+from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.landmarks.network import ASSETS, normalise
@@ -224,7 +224,7 @@ def test_confusing_the_sides_of_a_whole_person_twice_changes_nothing(body: Torch
     always = ConfusionConfig(body=1.0, legs=0.0, arms=0.0)
     draw = Draw(torch.Generator().manual_seed(0))
     once = synthetic.confuse_sides(draw, always, exact)
-    torch.testing.assert_close(once.image, exact.image[:, MIRROR_LANDMARKS])
-    torch.testing.assert_close(once.world_m[..., 2], -exact.world_m[:, MIRROR_LANDMARKS, 2])
+    torch.testing.assert_close(once.image, exact.image[:, BLAZEPOSE.mirror])
+    torch.testing.assert_close(once.world_m[..., 2], -exact.world_m[:, BLAZEPOSE.mirror, 2])
     twice: Observation = synthetic.confuse_sides(draw, always, once)
     assert all(torch.equal(a, b) for a, b in zip(twice, exact, strict=True))

@@ -1,0 +1,107 @@
+"""Keypoints of one body part in one picture, and layouts, which name them in a detector's order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class KeypointLayout:
+    """Names of K keypoints in a detector's order, and how they hang together. A new detector has one of these.
+
+    joints: for each keypoint that sits (nearly) on a joint of the skeleton, the name of that joint. edges: pairs of
+    names between which a line is drawn. floor: names of the keypoints that may stand on the floor, in the order in
+    which contacts are told.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    joints: Mapping[str, str] = field(default_factory=dict)
+    edges: tuple[tuple[str, str], ...] = ()
+    floor: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """The keypoint of that name. Raises ValueError where there is none."""
+        return self.names.index(name)
+
+    def indices(self, names: Iterable[str]) -> Indices:
+        """The keypoints of those names, in their order. Raises ValueError where one is missing."""
+        return np.array([self.index(name) for name in names], np.intp)
+
+    def matching(self, *words: str) -> Indices:
+        """The keypoints in whose name one of the words occurs, in the layout's order."""
+        return np.array([i for i, name in enumerate(self.names) if any(word in name for word in words)], np.intp)
+
+    @cached_property
+    def mirror(self) -> Indices:
+        """(K,) the left or right counterpart of each keypoint; itself where it has none."""
+        return self.indices(map(_other_side, self.names))
+
+    @cached_property
+    def on_joints(self) -> Indices:
+        """(L,) the keypoints that sit on joints, in the order of `joints`."""
+        return self.indices(self.joints)
+
+    @cached_property
+    def contacts(self) -> Indices:
+        """(C,) the keypoints of `floor`."""
+        return self.indices(self.floor)
+
+    @cached_property
+    def bones(self) -> Indices:
+        """(N, 2) the ends of the lines to draw."""
+        return np.array([self.indices(edge) for edge in self.edges], np.intp).reshape(-1, 2)
+
+    def joint_indices(self, joint_names: Sequence[str]) -> Indices:
+        """(L,) where the joints that `on_joints` sit on are in a skeleton of these joint names."""
+        return np.array([joint_names.index(joint) for joint in self.joints.values()], np.intp)
+
+
+def _other_side(name: str) -> str:
+    return name.replace("left", "right") if "left" in name else name.replace("right", "left")
+
+
+def _both_sides(*names: str) -> tuple[str, ...]:
+    return tuple(f"{side}_{name}" for name in names for side in ("left", "right"))
+
+
+def _chains(*chains: str) -> tuple[tuple[str, str], ...]:
+    """Edges along chains of names, left and right."""
+    return tuple(
+        (f"{side}_{a}", f"{side}_{b}")
+        for side in ("left", "right")
+        for chain in map(str.split, chains)
+        for a, b in pairwise(chain)
+    )
+
+
+# BlazePose's (MediaPipe Pose): what the detector gives and the landmark network reads.
+BLAZEPOSE = KeypointLayout(
+    name="blazepose",
+    names=(
+        "nose", "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer",
+        "left_ear", "right_ear", "mouth_left", "mouth_right", "left_shoulder", "right_shoulder", "left_elbow",
+        "right_elbow", "left_wrist", "right_wrist", "left_pinky", "right_pinky", "left_index", "right_index",
+        "left_thumb", "right_thumb", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+        "right_ankle", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
+    ),
+    joints={name: name for name in _both_sides("shoulder", "elbow", "wrist", "hip", "knee", "ankle")},
+    edges=(
+        ("mouth_left", "mouth_right"), ("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"),
+        ("nose", "left_eye_inner"), ("nose", "right_eye_inner"),
+        *_chains("eye_inner eye eye_outer ear", "shoulder elbow wrist index pinky wrist thumb", "shoulder hip knee",
+                 "knee ankle heel foot_index ankle"),
+    ),
+    floor=("left_heel", "left_foot_index", "right_heel", "right_foot_index"),
+)  # fmt: skip
