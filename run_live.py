@@ -9,6 +9,7 @@ import stat
 import sys
 from collections.abc import Callable
 from types import FrameType
+from typing import TYPE_CHECKING
 
 from engine.command import EXIT_FAILED, EXIT_INTERRUPTED, command, ctrl_c_ends_at_once
 
@@ -16,9 +17,11 @@ if __name__ == "__main__":
     ctrl_c_ends_at_once()  # before the imports below, which take seconds
 
 from realtime.kernel.pipeline import StageFailed
-from realtime.run.app import App
 from realtime.run.command import PROGRAM, parse
 from realtime.run.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from realtime.run.app import App
 
 logger = logging.getLogger("run_live")
 
@@ -29,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     before it began, or twice."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     config = parse(arguments)
+    from realtime.run.app import App  # once the command line is right: it takes the longest to import
+
     try:
         _on_ending_signals(_interrupt)
         with App(config) as app:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import math
 from pathlib import Path
 from types import UnionType
@@ -12,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 import dacite
 import yaml
 
-from engine.errors import EngineError
+from engine.errors import EngineError, nearest
 
 T = TypeVar("T")
 
@@ -109,8 +108,8 @@ def _check(cls: type, data: dict[str, Any], where: str, prefix: str) -> None:
     known = [f.name for f in dataclasses.fields(cls)]
     for key, value in data.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key)[:99], known, n=1, cutoff=0.0)
-            raise ConfigError(f"{where}: unknown key '{prefix}{key}'; the nearest known one is '{prefix}{near[0]}'")
+            near = f"{prefix}{nearest(str(key), known)}"
+            raise ConfigError(f"{where}: unknown key '{prefix}{key}'; the nearest known one is '{near}'")
         members = _members(hints[key])
         words = [word for kind in members if get_origin(kind) is Literal for word in get_args(kind)]
         if value in words:
@@ -126,8 +125,8 @@ def _check(cls: type, data: dict[str, Any], where: str, prefix: str) -> None:
             raise ConfigError(f"{where}: '{prefix}{key}' must be {wanted}, not '{value}'")
         kinds = [kind for kind in members if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
         if isinstance(value, dict) and kinds:
-            nearest = min(kinds, key=lambda kind: len(value.keys() - {f.name for f in dataclasses.fields(kind)}))
-            _check(nearest, value, where, f"{prefix}{key}.")
+            meant = min(kinds, key=lambda kind: len(value.keys() - {f.name for f in dataclasses.fields(kind)}))
+            _check(meant, value, where, f"{prefix}{key}.")
 
 
 def _is_number(value: float | str) -> bool:

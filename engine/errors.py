@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 _LONGEST = 1000  # characters: what is quoted of a damaged file may be of any length
 
 
@@ -11,6 +14,11 @@ def one_line(text: str) -> str:
         text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 3 :]}"
     text = " ".join(text.splitlines())
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like `word`, for an error that names it."""
+    return difflib.get_close_matches(word[:99], [*known], n=1, cutoff=0.0)[0]
 
 
 class UserError(Exception):

@@ -21,8 +21,8 @@ from pathlib import Path
 import platformdirs
 from tqdm import tqdm
 
-from engine.command import command
 from engine.errors import UserError
+from engine.flags import command_line
 
 logger = logging.getLogger(__name__)
 
@@ -211,7 +211,7 @@ def _extract(asset: Asset, wheel: Path) -> None:
         part.unlink(missing_ok=True)
 
 
-@command("realtime.assets")
+@command_line("realtime.assets")
 def main() -> int:
     """Fetch every asset and print its path."""
     for asset in ASSETS:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from engine.command import command
+from engine.flags import command_line
 from realtime.capture.camera import list_cameras, open_capture
 from realtime.capture.factory import quiet_libraries
 from realtime.capture.source import SourceConfig
 
 
-@command("realtime.cameras")
+@command_line("realtime.cameras")
 def main() -> int:
     """Print one line a camera: index, name, backend and the format that the driver gives when asked for ours."""
     quiet_libraries()

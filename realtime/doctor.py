@@ -9,8 +9,8 @@ import sys
 from collections.abc import Callable
 from math import nan
 
-from engine.command import command
 from engine.errors import UserError
+from engine.flags import command_line
 
 _NEEDED = ("numpy", "scipy", "opencv-python", "openvino", "open3d", "pyzmq")
 _OPTIONAL = ("torch", "tensorrt", "tensorrt-rtx", "torch2trt", "mediapipe")
@@ -103,7 +103,7 @@ CHECKS: tuple[Callable[[], str], ...] = (
 )
 
 
-@command("realtime.doctor")
+@command_line("realtime.doctor")
 def main() -> int:
     """Print a line a check; 0 where the live default can run, 2 where a line says what to mend."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")

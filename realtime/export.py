@@ -2,34 +2,42 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
+from typing import Annotated
 
-from engine.command import command
+from cyclopts import Parameter
+
+from engine.flags import command_line
 from realtime.outputs.export import FORMATS, ExportError, export
 from realtime.outputs.recording.session import open_session
 
 
-@command("realtime.export")
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m realtime.export", description=__doc__)
-    parser.add_argument("session", type=Path, help="a session file (.npz)")
-    parser.add_argument("out", type=Path, help=f"where to write: {', '.join(FORMATS)}")
-    parser.add_argument("--body", default="open", help="the body's file, for a session that has not the shipped one")
-    parser.add_argument("--smpl", type=Path, metavar="FILE", help="your SMPL model: an AMASS .npz then has its betas")
-    parser.add_argument("--blender", metavar="PROGRAM", help="Blender, or a Python that has bpy: writes .fbx")
-    parser.add_argument("--overwrite", action="store_true", help="replace OUT if it is there")
-    options = parser.parse_args(arguments)
-    if options.out.exists() and options.out.samefile(options.session):
-        raise ExportError(f"{options.out} is the session itself: name another file")
-    if options.out.exists() and not options.overwrite:
-        raise ExportError(f"{options.out} exists already: name another file, or say --overwrite")
-    if options.smpl is not None and options.out.suffix.lower() != ".npz":
-        raise ExportError(f"--smpl is for AMASS files: end {options.out} in .npz, or leave it out")
-    session = open_session(options.session)
-    body = export(session, options.out, body_spec=options.body, smpl_file=options.smpl, blender_program=options.blender)
-    print(f"wrote {options.out}: {session.frames} frames at {session.mocap_framerate:.0f} Hz; body: {body}")
+@command_line("realtime.export")
+def main(
+    session: Annotated[Path, Parameter(help="a session file (.npz)")],
+    out: Annotated[Path, Parameter(help=f"where to write: {', '.join(FORMATS)}")],
+    /,
+    *,
+    body: Annotated[str, Parameter(metavar="FILE", help="of a session that has not the shipped one")] = "open",
+    smpl: Annotated[
+        Path | None, Parameter(metavar="FILE", help="your SMPL model: an AMASS .npz then has its betas")
+    ] = None,
+    blender: Annotated[
+        str | None, Parameter(metavar="PROGRAM", help="Blender, or a Python that has bpy: writes .fbx")
+    ] = None,
+    overwrite: Annotated[bool, Parameter(help="replace OUT if it is there")] = False,
+) -> int:
+    """A session in the format that OUT's ending names."""
+    if out.exists() and out.samefile(session):
+        raise ExportError(f"{out} is the session itself: name another file")
+    if out.exists() and not overwrite:
+        raise ExportError(f"{out} exists already: name another file, or say --overwrite")
+    if smpl is not None and out.suffix.lower() != ".npz":
+        raise ExportError(f"--smpl is for AMASS files: end {out} in .npz, or leave it out")
+    recorded = open_session(session)
+    written = export(recorded, out, body_spec=body, smpl_file=smpl, blender_program=blender)
+    print(f"wrote {out}: {recorded.frames} frames at {recorded.mocap_framerate:.0f} Hz; body: {written}")
     return 0
 
 

@@ -1,17 +1,15 @@
-"""`python -m realtime.keys FOLDER`: keys for an encrypted ZeroMQ stream that only invited programs can read.
-
-FOLDER/server.json is for `--stream zmq://HOST:PORT?curve=FOLDER/server.json`; FOLDER/NAME.json goes to each client.
-Running it again with another --client lets one more in, from the next start of the stream on.
-"""
+"""`python -m realtime.keys FOLDER`: keys for an encrypted ZeroMQ stream."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
 
-from engine.command import command
+from cyclopts import Parameter
+
+from engine.flags import command_line
 from realtime.outputs.streams.curve import (
     ClientKeys,
     KeyFileError,
@@ -45,17 +43,21 @@ def add_client(folder: Path, name: str) -> Path:
     return client_path
 
 
-@command("realtime.keys")
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m realtime.keys", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("folder", type=Path, nargs="?", default=Path("keys"), help="where they go (default: keys)")
-    parser.add_argument("--client", action="append", metavar="NAME", help="a program to let in (default: client)")
-    options = parser.parse_args(arguments)
-    for name in options.client or ["client"]:
-        print(f"wrote {add_client(options.folder, name)}: give it to that program, over a safe way")
-    print(f"stream with --stream 'zmq://127.0.0.1:5555?curve={options.folder / SERVER_FILE}'")
+@command_line("realtime.keys")
+def main(
+    folder: Annotated[Path, Parameter(help="where they go")] = Path("keys"),
+    /,
+    *,
+    client: Annotated[tuple[str, ...], Parameter(metavar="NAME", help="a program to let in")] = ("client",),
+) -> int:
+    """Keys for an encrypted ZeroMQ stream that only invited programs can read.
+
+    FOLDER/server.json is for --stream zmq://HOST:PORT?curve=FOLDER/server.json; FOLDER/NAME.json goes to each client.
+    Run again with another --client, it lets one more in, from the next start of the stream on.
+    """
+    for name in client:
+        print(f"wrote {add_client(folder, name)}: give it to that program, over a safe way")
+    print(f"stream with --stream 'zmq://127.0.0.1:5555?curve={folder / SERVER_FILE}'")
     return 0
 
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+from cyclopts import Parameter
 from tqdm import tqdm
 
-from engine.command import command
 from engine.errors import UserError
+from engine.flags import command_line
 from realtime.outputs.recording.assemble import Finished, finish, journal_path
 from realtime.outputs.recording.journal import SUFFIX, Track, is_being_written, untracked
 from realtime.outputs.recording.session import load_session
@@ -48,17 +48,15 @@ def recover(path: Path, track: Track = untracked) -> Finished | None:
     return finished
 
 
-@command("realtime.recover")
-def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m realtime.recover", description=__doc__)
-    parser.add_argument("path", type=Path, help="the session file that was asked for, or its .journal")
-    options = parser.parse_args(arguments)
+@command_line("realtime.recover")
+def main(path: Annotated[Path, Parameter(help="the session file that was asked for, or its .journal")], /) -> int:
+    """Finish the session of a recording that was cut off."""
     logging.basicConfig(format="%(message)s")
-    finished = recover(options.path, _shown)
+    finished = recover(path, _shown)
     if finished is None:
-        print(f"{options.path} is whole: nothing to recover")
+        print(f"{path} is whole: nothing to recover")
     else:
-        _tell(options.path, finished)
+        _tell(path, finished)
     return 0
 
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+Degrees = Annotated[Literal["auto"] | float, Parameter(metavar="auto|DEGREES", show_choices=False)]
 
 
 @dataclass(frozen=True)
 class CameraConfig:
     """What the user knows of the camera; 'auto' is found from the pictures (docs/camera.md)."""
 
-    fov_deg: Literal["auto"] | float = "auto"  # horizontal
-    pitch_deg: Literal["auto"] | float = "auto"  # positive: the camera looks down
-    roll_deg: Literal["auto"] | float = "auto"  # positive: what is upright leans to the right in the picture
+    fov_deg: Annotated[Degrees, Parameter("--fov", help="the camera's horizontal field of view")] = "auto"
+    pitch_deg: Annotated[Degrees, Parameter("--pitch", help="how far the camera looks down")] = "auto"
+    roll_deg: Annotated[
+        Degrees, Parameter("--roll", help="how far upright things lean to the right in the picture")
+    ] = "auto"
 
     def __post_init__(self) -> None:
         _check_degrees("fov_deg", self.fov_deg, 10, 150)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Annotated, Protocol, runtime_checkable
 
 import numpy as np
+from cyclopts import Parameter
 from numpy.typing import NDArray
 
 from engine.errors import UserError
@@ -66,11 +67,17 @@ class LazySource(Source, Protocol):
 class SourceConfig:
     """Choice of a source: exactly one of the first five."""
 
-    cam: str | None = None  # index, or (part of) a name
-    video: Path | None = None
-    url: str | None = None
-    images: Path | None = None
-    demo: bool = False
+    cam: Annotated[
+        str | None, Parameter("--cam", metavar="N|NAME", help="a webcam by index or by (part of) its name")
+    ] = None
+    video: Annotated[Path | None, Parameter("--video", metavar="FILE", help="a video file, played at its own rate")] = (
+        None
+    )
+    url: Annotated[str | None, Parameter("--url", metavar="URL", help="a network camera: HTTP MJPEG or RTSP")] = None
+    images: Annotated[
+        Path | None, Parameter("--images", metavar="DIR", help="a folder of images, in order of their names")
+    ] = None
+    demo: Annotated[bool, Parameter("--demo", help="a clip of a real person, looped until stopped")] = False
     width: int = 1280  # pixels, requested of a camera; the actual size is logged
     height: int = 720
     fps: float | None = None  # Hz, requested of a camera (default 30); the rate of a folder of images

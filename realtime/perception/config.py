@@ -4,17 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
 
 
 @dataclass(frozen=True)
 class PerceptionConfig:
     """How people are found and followed. Raises ValueError on a value that makes no sense."""
 
-    backend: Literal["openvino", "litert", "mediapipe"] = "openvino"
-    model: Path | None = None  # a user's own .task or .tflite; None: BlazePose full, fetched once
+    backend: Annotated[
+        Literal["openvino", "litert", "mediapipe"], Parameter("--detector", help="what runs BlazePose's networks")
+    ] = "openvino"
+    model: Annotated[
+        Path | None,
+        Parameter("--detector-model", metavar="FILE", help="your own .task or .tflite (default: BlazePose full)"),
+    ] = None
     threads: int = 1  # of the networks; two are slower than one at this size
-    max_people: int = 1
+    max_people: Annotated[int, Parameter("--people", metavar="N", help="follow up to N people")] = 1
     min_detection: float = 0.5  # score from which the detector's find is tried
     min_presence: float = 0.5  # below it a track is lost
     min_proof: float = 0.4  # how well four limb joints must be seen for some frames until somebody is a person

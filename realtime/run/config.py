@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Group, Parameter, Token
+from cyclopts.validators import mutually_exclusive
 
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
@@ -14,14 +18,34 @@ from realtime.outputs.view.window import ViewerConfig
 from realtime.perception.config import PerceptionConfig
 from realtime.smoothing.pose_smoother import SmoothingConfig
 
+SOURCE = Group("source (exactly one)", sort_key=1, validator=mutually_exclusive)
+POSE = Group("how the pose is found", sort_key=2)
+OUT = Group("what comes out", sort_key=3)
+RUN = Group("the run", sort_key=4)
+
+
+def _heights(_: object, tokens: Sequence[Token]) -> float | tuple[float, ...]:
+    first, *others = map(float, tokens[0].value.split(","))
+    return (first, *others) if others else first
+
 
 @dataclass(frozen=True)
 class BodyConfig:
     """Which body moves."""
 
-    file: str = "open"  # 'open' is the free body that ships; otherwise an SMPL .pkl or .npz
-    # Statures of people in the order in which they come; None: the first one's is the body's own. Others are learnt.
-    height_m: float | tuple[float, ...] | None = None
+    file: Annotated[
+        str, Parameter("--body", metavar="open|FILE", help="the free body that ships, or your SMPL .pkl or .npz")
+    ] = "open"
+    height_m: Annotated[
+        float | tuple[float, ...] | None,
+        Parameter(
+            "--height",
+            metavar="METRES[,METRES...]",
+            converter=_heights,
+            n_tokens=1,
+            help="statures of people in the order in which they come (default: the body's own; others are learnt)",
+        ),
+    ] = None
 
     def __post_init__(self) -> None:
         if self.height_m == ():
@@ -42,24 +66,58 @@ class BodyConfig:
 class LiveConfig:
     """Everything that a run of `run_live.py` can be told."""
 
-    source: SourceConfig = field(default_factory=SourceConfig)
-    perception: PerceptionConfig = field(default_factory=PerceptionConfig)
-    camera: CameraConfig = field(default_factory=CameraConfig)
-    body: BodyConfig = field(default_factory=BodyConfig)
-    smoothing: SmoothingConfig = field(default_factory=SmoothingConfig)
-    feet: FeetMode = "lock"  # those that stand stay where they stand; off: as they are estimated
-    estimator: Literal["landmarks", "tokenhmr"] = "landmarks"
-    engine: Path | None = None  # of tokenhmr: the folder that engine.build made
-    view: Literal["auto", "window", "web", "none"] = "auto"
+    source: Annotated[SourceConfig, Parameter(group=SOURCE)] = field(default_factory=SourceConfig)
+    estimator: Annotated[
+        Literal["landmarks", "tokenhmr"],
+        Parameter("--estimator", group=POSE, help="a small network on BlazePose's landmarks, or TokenHMR itself"),
+    ] = "landmarks"
+    engine: Annotated[
+        Path | None,
+        Parameter("--engine", group=POSE, metavar="DIR", help="of tokenhmr: the folder that engine.build made"),
+    ] = None
+    perception: Annotated[PerceptionConfig, Parameter(group=POSE)] = field(default_factory=PerceptionConfig)
+    body: Annotated[BodyConfig, Parameter(group=POSE)] = field(default_factory=BodyConfig)
+    camera: Annotated[CameraConfig, Parameter(group=POSE)] = field(default_factory=CameraConfig)
+    calibrate: Annotated[
+        bool,
+        Parameter("--calibrate", group=POSE, help="be led to stand still and step aside: camera and floor are kept"),
+    ] = False
+    smoothing: Annotated[SmoothingConfig, Parameter(group=POSE)] = field(default_factory=SmoothingConfig)
+    feet: Annotated[
+        FeetMode, Parameter("--feet", group=POSE, help="lock: those that stand stay; off: as they are estimated")
+    ] = "lock"
+    view: Annotated[
+        Literal["auto", "window", "web", "none"],
+        Parameter("--view", group=OUT, help="auto: a window where there is a display; web: a page for your browser"),
+    ] = "auto"
     viewer: ViewerConfig = field(default_factory=ViewerConfig)  # the window
     web: WebConfig = field(default_factory=WebConfig)
-    record: Path | None = None
-    record_video: Path | None = None  # .mp4: the body drawn over the camera's picture
-    stream: tuple[str, ...] = ()  # zmq://, ws:// and vmc:// addresses (docs/wire-format.md, docs/vmc.md)
-    seconds: float | None = None  # of time since the first frame; None: until the source ends, or Ctrl-C
-    offline: bool = False  # every frame of a file, none dropped, as fast as it goes
-    report: Path | None = None
-    calibrate: bool = False  # lead somebody through a calibration of the camera, which is kept (docs/camera.md)
+    record: Annotated[Path | None, Parameter("--record", group=OUT, metavar="FILE.npz", help="record the session")] = (
+        None
+    )
+    record_video: Annotated[
+        Path | None,
+        Parameter("--record-video", group=OUT, metavar="OUT.mp4", help="film the body over the camera's picture"),
+    ] = None
+    stream: Annotated[
+        tuple[str, ...],
+        Parameter(
+            "--stream",
+            group=OUT,
+            metavar="URL",
+            help="send poses to zmq://HOST:PORT, ws://HOST:PORT or vmc://HOST:PORT; may be given several times",
+        ),
+    ] = ()
+    report: Annotated[
+        Path | None,
+        Parameter("--report", group=OUT, metavar="FILE.json", help="write counts, timings and latency at the end"),
+    ] = None
+    seconds: Annotated[
+        float | None, Parameter("--seconds", group=RUN, metavar="S", help="stop S seconds after the first frame")
+    ] = None
+    offline: Annotated[
+        bool, Parameter("--offline", group=RUN, help="every frame of a file, none dropped, as fast as it goes")
+    ] = False
 
     def __post_init__(self) -> None:
         if self.seconds is not None and self.seconds <= 0:

@@ -66,7 +66,7 @@ def _config(settings: Mapping[str, Any]) -> LiveConfig:
         plain["cam"] = str(cam)
     if isinstance(stream := plain.get("stream"), str):
         plain["stream"] = (stream,)
-    return configured(plain)
+    return configured(**plain)
 
 
 def _solve(config: LiveConfig, outcome: _Outcome) -> Generator[SolvedFrame]:

@@ -8,8 +8,10 @@ the world.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
+from cyclopts import Parameter
 
 from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.memory import PersonMemory
@@ -63,7 +65,7 @@ LEVELS: dict[str, SmoothingLevel | None] = {
 class SmoothingConfig:
     """level: off, light, medium or strong. Raises ValueError for any other."""
 
-    level: str = "light"
+    level: Annotated[str, Parameter("--smoothing", choices=LEVELS, help="steadiness against delay")] = "light"
 
     def __post_init__(self) -> None:
         if self.level not in LEVELS:

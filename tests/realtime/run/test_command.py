@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+import run_live
 from engine.config import ConfigError
 from realtime.capture.source import SourceConfig
 from realtime.run.command import parse
@@ -65,24 +66,41 @@ def test_the_shipped_example_holds_the_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("line", "message"),
     [
-        (["--demo", "--smothing", "off"], "unknown argument '--smothing'; the nearest known one is --smoothing"),
-        (["--demo", "--smoothing", "much"], "invalid choice: 'much'"),
-        (["--demo", "--cam", "0"], "not allowed with"),
-        (["--seconds", "soon", "--demo"], "invalid float value: 'soon'"),
-        (["--height", "1.8,tall", "--demo"], "invalid heights value: '1.8,tall'"),
+        ("--demo --smothing off", "unknown argument '--smothing'; the nearest known one is --smoothing"),
+        ("--demo --smooth off", "unknown argument '--smooth'; the nearest known one is --smoothing"),
+        ("--demo stray", "unknown argument 'stray'; the nearest known one is --stream"),
+        ("--demo --smoothing much", 'Invalid value "much" for --smoothing. Choose from: "off", "light"'),
+        ("--demo --view page", 'Invalid value "page" for --view. Choose from: "auto", "window"'),
+        ("--demo --cam 0", "Mutually exclusive arguments: {--cam, --demo}"),
+        ("--demo --record", "--record requires an argument"),
+        ("--demo --seconds soon", 'Invalid value for --seconds: unable to convert "soon" into float'),
+        ("--demo --fov wide", 'Invalid value for --fov: unable to convert "wide"'),
+        ("--demo --people 2.7", 'Invalid value for --people: unable to convert "2.7" into int'),
+        ("--demo --height 1.8,tall", "Invalid value for --height: could not convert string to float: 'tall'"),
     ],
 )
-def test_a_wrong_flag_is_one_line_and_exit_2(
-    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with pytest.raises(SystemExit) as caught:
-        parse(arguments)
-    assert caught.value.code == 2
+def test_a_wrong_flag_is_one_line_and_exit_2(line: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_live.main(line.split()) == 2
     said = capsys.readouterr().err
+    assert said.startswith("run_live.py: ")
     assert message in said
     assert said.count("\n") == 1
+
+
+def test_the_last_of_a_flag_given_twice_counts() -> None:
+    assert parse(["--demo", "--seconds", "1", "--seconds", "2"]).seconds == 2
+
+
+def test_help_tells_choices_and_defaults(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        parse(["--help"])
+    assert caught.value.code == 0
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "--smoothing CHOICE steadiness against delay [choices: off, light, medium, strong] [default: light]" in said
+    assert "--offline every frame of a file, none dropped, as fast as it goes --config FILE" in said
+    assert "--height METRES[,METRES...] statures" in said
 
 
 @pytest.mark.parametrize(
