@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from engine.body.rotations import angle_between
+
 Array = NDArray[np.float64]
 
 
@@ -63,9 +65,7 @@ def joint_angle_error(pred: ArrayLike, gt: ArrayLike) -> Array:
     pred, gt = np.asarray(pred, np.float64), np.asarray(gt, np.float64)
     if pred.shape != gt.shape or pred.ndim != 4 or pred.shape[-2:] != (3, 3):
         raise ValueError(f"pred and gt must both be (B, J, 3, 3), not {pred.shape} and {gt.shape}")
-    # the chord, |A - B| = 2 sqrt(2) sin(angle / 2), is exact near zero, where the trace's arc cosine loses digits
-    half_sine = np.linalg.norm(pred - gt, axis=(-2, -1)) / np.sqrt(8)
-    return np.degrees(2 * np.arcsin(np.minimum(half_sine, 1))).mean(-1)
+    return np.degrees(angle_between(pred, gt)).mean(-1)
 
 
 def pck(pred: ArrayLike, gt: ArrayLike, threshold: float, visible: ArrayLike | None = None) -> Array:

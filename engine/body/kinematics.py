@@ -1,13 +1,15 @@
-"""Forward kinematics and linear blend skinning of SMPL's 24-joint tree, batched and in float32."""
+"""Forward kinematics and linear blend skinning of SMPL's 24-joint tree, batched."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.skeleton import NUM_JOINTS, PARENTS
 
-Array = NDArray[np.float32]
+Array = NDArray[Any]  # of one precision, which results keep
 
 
 def _levels() -> tuple[tuple[slice, NDArray[np.intp]], ...]:
@@ -27,15 +29,16 @@ _LEVELS = _levels()
 def forward_kinematics(rotmats: Array, rest_joints: Array) -> tuple[Array, Array]:
     """Turn local rotations into world ones and place the joints (Loper et al. 2015, equations 3 and 4).
 
-    rotmats (B, 24, 3, 3) local, parent to child; rest_joints (B, 24, 3) metres. Returns the joints' rotations
-    (B, 24, 3, 3) and positions (B, 24, 3) in the frame that rotmats[:, 0] turns into, with the pelvis at the origin.
+    rotmats (B, 24, 3, 3) local, parent to child; rest_joints (B, 24, 3) or (24, 3) metres. Returns the joints'
+    rotations (B, 24, 3, 3) and positions (B, 24, 3) in the frame that rotmats[:, 0] turns into, with the pelvis at the
+    origin, in the precision of `rotmats`.
     """
     batch = len(rotmats)
-    local = np.zeros((batch, NUM_JOINTS, 4, 4), dtype=np.float32)
+    local = np.zeros((batch, NUM_JOINTS, 4, 4), dtype=rotmats.dtype)
     local[..., :3, :3] = rotmats
-    local[:, 1:, :3, 3] = rest_joints[:, 1:] - rest_joints[:, PARENTS[1:]]
+    local[:, 1:, :3, 3] = rest_joints[..., 1:, :] - rest_joints[..., PARENTS[1:], :]
     local[..., 3, 3] = 1.0
-    world = np.empty((batch, NUM_JOINTS, 3, 4), dtype=np.float32)
+    world = np.empty((batch, NUM_JOINTS, 3, 4), dtype=rotmats.dtype)
     world[:, 0] = local[:, 0, :3]
     for level, parents in _LEVELS:
         np.matmul(world[:, parents], local[:, level], out=world[:, level])

@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import NUM_JOINTS, PARENTS
+from engine.body.files import load_body
+from engine.body.kinematics import forward_kinematics
+from engine.body.rotations import angle_between
+from engine.body.skeleton import NUM_BODY_JOINTS
 from engine.config import from_dict
 from engine.errors import EngineError, one_line
 from engine.files.npz_file import NpzError, NpzFile
 from engine.files.whole_file import whole_file
-from engine.shipped import ASSETS, checked
 
 if TYPE_CHECKING:
     from engine.tokenhmr.network import TokenHMR
@@ -160,7 +162,8 @@ def check(infer: Callable[[Array], Answer], decode: Callable[[Array], Array], re
 def compare(answer: Answer, decoded: Array, expected: Answer) -> Parity:
     """Compare outputs; decoded (B, 21, 3, 3) are the body rotations by the engine's decoder from `expected`."""
     finite = all(bool(np.isfinite(part).all()) for part in (*answer, decoded))
-    angles = _angles_deg(answer.rotmats, expected.rotmats)
+    angles = np.degrees(angle_between(answer.rotmats.astype(np.float64), expected.rotmats))
+    decoder_rad = angle_between(decoded.astype(np.float64), expected.body_pose[:, :NUM_BODY_JOINTS])
     offsets = _joints(answer.rotmats) - _joints(expected.rotmats)
     joints_mm = 1e3 * np.linalg.norm(offsets, axis=-1)
     same = answer.token_probabilities.argmax(-1) == expected.token_probabilities.argmax(-1)
@@ -170,24 +173,11 @@ def compare(answer: Answer, decoded: Array, expected: Answer) -> Parity:
         rotation_deg_max=float(angles.max()),
         joint_mm_mean=float(joints_mm.mean()),
         joint_mm_max=float(joints_mm.max()),
-        decoder_deg_max=float(_angles_deg(decoded, expected.body_pose[:, :21]).max()),
+        decoder_deg_max=float(np.degrees(decoder_rad).max()),
         finite=finite,
     )
 
 
-def _angles_deg(a: Array, b: Array) -> Array:
-    """Geodesic distance of rotation matrices, by the chord, which is accurate near zero."""
-    half_sine = np.linalg.norm(a.astype(np.float64) - b, axis=(-2, -1)) / 8**0.5
-    return np.degrees(2 * np.arcsin(np.minimum(half_sine, 1)))
-
-
 def _joints(rotmats: Array) -> Array:
     """Joints (B, 24, 3) of the free body in metres, the pelvis at the origin."""
-    with np.load(checked(ASSETS / "body_open.npz"), allow_pickle=False) as body:
-        rest = body["J_regressor"] @ body["v_template"]
-    turned, places = [rotmats[:, 0]], [np.zeros((len(rotmats), 3))]
-    for joint in range(1, NUM_JOINTS):
-        parent = PARENTS[joint]
-        places.append(places[parent] + turned[parent] @ (rest[joint] - rest[parent]))
-        turned.append(turned[parent] @ rotmats[:, joint])
-    return np.stack(places, axis=1)
+    return forward_kinematics(rotmats, load_body("open").joints_template)[1]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics, skinning_transforms
 from engine.body.model import BodyModel
-from engine.body.rotations import exp_so3
+from engine.body.rotations import rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float32]
@@ -109,7 +109,7 @@ class Refiner:
         step = np.linalg.solve(normal, weighted @ residual.reshape(batch, -1, 1))[..., 0]
 
         moved = rotmats.copy()
-        turn = exp_so3(step[:, :turns].reshape(batch, NUM_TURNS, 3))
+        turn = rotmat_from_axis_angle(step[:, :turns].reshape(batch, NUM_TURNS, 3))
         moved[:, 0] = turn[:, 0] @ rotmats[:, 0]
         parent = world[:, PARENTS[1:NUM_TURNS]]  # turns are in ray axes, rotations in the parent's
         moved[:, 1:NUM_TURNS] = parent.swapaxes(-1, -2) @ turn[:, 1:] @ parent @ rotmats[:, 1:NUM_TURNS]

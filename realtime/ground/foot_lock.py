@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.rotations import cross, exp_so3, quaternion_from_rotmat, rotmat_from_quaternion
+from engine.body.rotations import quaternion_from_rotmat, rotmat_from_axis_angle, rotmat_from_quaternion
 from engine.body.skeleton import LEG_JOINTS
+from engine.body.vectors import Floats, cross
 from realtime.ground.leg import reach
 from realtime.ground.supports import STANDS
 from realtime.kernel.messages import WorldPose
 
 Array = NDArray[np.float32]
-Floats = NDArray[np.floating]
 
 SOLE_M = 0.012  # from the lowest joint at rest to the lowest point of the sole, where a body does not tell
 
@@ -151,7 +151,7 @@ class FootLock:
         axis = cross(now, wanted)
         sine = np.sqrt((axis * axis).sum(-1))
         angle_rad = np.minimum(np.arctan2(sine, (now * wanted).sum(-1)), _TURNS_RAD) * flat
-        turns: Floats = exp_so3(axis * (angle_rad / np.maximum(sine, 1e-12))[:, None])
+        turns: Floats = rotmat_from_axis_angle(axis * (angle_rad / np.maximum(sine, 1e-12))[:, None])
         ankle = legs.ankle[:, None]
         legs.points = ankle + (legs.points - ankle) @ turns.swapaxes(-1, -2)
         return turns

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from engine.body.rotations import cross
-
-Floats = NDArray[np.floating]
+from engine.body.vectors import Floats, cross, length, unit
 
 _LONGEST = 0.995  # of thigh and shin together, unless it is straighter already: near there a knee leaps
 _TINY = 1e-9
@@ -21,13 +18,13 @@ def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: F
     of a leg turns no further than it must.
     """
     thigh, shin, wanted = knee - hip, ankle - knee, target - hip
-    upper_m, lower_m, distance_m, length_m = (_length(v) for v in (thigh, shin, wanted, ankle - hip))
+    upper_m, lower_m, distance_m, length_m = (length(v) for v in (thigh, shin, wanted, ankle - hip))
     longest_m = np.maximum(_LONGEST * (upper_m + lower_m), length_m)
     reached_m = np.minimum(np.maximum(distance_m, np.abs(upper_m - lower_m) + _TINY), longest_m)
     ahead = wanted / np.maximum(distance_m, _TINY)
     normal = cross(thigh, shin)
-    normal = np.where(_length(normal) < 1e-3 * upper_m * lower_m, knee_axis, normal)
-    plane = _unit(normal - (normal * ahead).sum(-1, keepdims=True) * ahead)  # turned along with the way to the ankle
+    normal = np.where(length(normal) < 1e-3 * upper_m * lower_m, knee_axis, normal)
+    plane = unit(normal - (normal * ahead).sum(-1, keepdims=True) * ahead)  # turned along with the way to the ankle
     cosine = np.clip((upper_m**2 + reached_m**2 - lower_m**2) / (2 * upper_m * reached_m), -1.0, 1.0)
     new_thigh = upper_m * (cosine * ahead - np.sqrt(1 - cosine**2) * cross(plane, ahead))
     new_shin = reached_m * ahead - new_thigh
@@ -39,15 +36,6 @@ def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: F
 
 def _frame(bone: Floats, normal: Floats) -> Floats:
     """(..., 3, 3) whose columns are a bone's direction, the part of `normal` across it, and their product."""
-    along = _unit(bone)
-    across = _unit(normal - (normal * along).sum(-1, keepdims=True) * along)
+    along = unit(bone)
+    across = unit(normal - (normal * along).sum(-1, keepdims=True) * along)
     return np.stack([along, across, cross(along, across)], axis=-1)
-
-
-def _length(vectors: Floats) -> Floats:
-    """(..., 1)"""
-    return np.sqrt((vectors * vectors).sum(-1, keepdims=True))
-
-
-def _unit(vectors: Floats) -> Floats:
-    return vectors / np.maximum(_length(vectors), _TINY)

@@ -10,11 +10,11 @@ Everything is in a frame with the world's axes, Y up (docs/conventions.md), what
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from engine.body.model import BodyModel
-from engine.body.rotations import cross_matrix, exp_so3, log_so3
+from engine.body.rotations import axis_angle_from_rotmat, rotation_between, rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
+from engine.body.vectors import length, unit
 from realtime.estimate.memory import PersonMemory
 from realtime.kernel.messages import Array
 from realtime.smoothing.seen import SEEN, UNSEEN
@@ -29,7 +29,6 @@ _SEAT_RAD = 1.4  # of calm thighs that sit
 _UPRIGHT, _LYING = 0.5, 0.1  # cosine of a trunk's tilt: limbs hang down above, go on along the trunk below
 _ARM_RAD, _ELBOW_RAD = 0.2, 0.35  # a hanging arm is that far from the body, and that much bent
 _STRAIGHT = 0.9995  # of a leg's length: how far a calm foot may be from its hip
-Floats = NDArray[np.floating]
 
 _UP = np.array([0, 1, 0], np.float32)
 
@@ -135,13 +134,13 @@ class _Legs:
         self._step(ankles_m, level[:, 1], share(_STEP_S))
         knees_m = _knees(hips_m, self._ankles_m, thigh, shank, level[:, 2])
 
-        thighs = _turned_onto(thigh @ level.T, knees_m - hips_m) @ level
+        thighs = rotation_between(thigh @ level.T, knees_m - hips_m) @ level
         _blend(rotmats, _HIP, rotmats[0].T @ thighs, calm)
         thighs = rotmats[0] @ rotmats[_HIP]
         below = shank @ level.T
         onto = self._ankles_m - hips_m - _times(thighs, thigh)
         onto = below + calm[_HIP, None] * (onto - below)  # below a knee that is seen the shank hangs
-        _blend(rotmats, _KNEE, thighs.swapaxes(1, 2) @ _turned_onto(below, onto) @ level, calm)
+        _blend(rotmats, _KNEE, thighs.swapaxes(1, 2) @ rotation_between(below, onto) @ level, calm)
         _blend(rotmats, _ANKLE, (thighs @ rotmats[_KNEE]).swapaxes(1, 2) @ level, calm)
         _blend(rotmats, _FOOT, _IDENTITY, calm)
         self._fresh = False
@@ -157,7 +156,7 @@ class _Legs:
 
     def _sit(self, thighs: Array, share: float) -> None:
         """Sit down or stand up after the estimated thighs (2, 3) in upright axes."""
-        thigh_rad = float(np.arccos((-_unit(thighs)[:, 1]).clip(-1, 1)).mean())
+        thigh_rad = float(np.arccos((-unit(thighs)[:, 1]).clip(-1, 1)).mean())
         self._thigh_rad += share * (thigh_rad - self._thigh_rad)
         self._sits = self._thigh_rad > (_STAND_RAD if self._sits else _SIT_RAD)
         self._sit_rad += share * (self._sits * _SEAT_RAD - self._sit_rad)
@@ -178,7 +177,7 @@ def _calm_arms(rotmats: Array, rest: Array, calm: Array) -> None:
     collars = chest @ rotmats[_COLLAR]
     level = _level(chest)
     hanging = _SIDES[:, None] * (np.sin(_ARM_RAD), 0, 0) - np.array((0, np.cos(_ARM_RAD), 0))
-    arms = _turned_onto((rest[_ELBOW] - rest[_SHOULDER]) @ level.T, hanging @ level.T) @ level
+    arms = rotation_between((rest[_ELBOW] - rest[_SHOULDER]) @ level.T, hanging @ level.T) @ level
     _blend(rotmats, _SHOULDER, collars.swapaxes(1, 2) @ arms, calm)
     _blend(rotmats, _ELBOW, _BENT_ELBOWS, calm)
     _blend(rotmats, _WRIST, _IDENTITY, calm)
@@ -199,39 +198,30 @@ def _level(R_world_part: Array) -> Array:
     """(3, 3) axes x left, y up, z forward for a part of the trunk: upright, or along a trunk that lies."""
     along = R_world_part[:, 1]
     upright = _smoothstep((along[1] - _LYING) / (_UPRIGHT - _LYING))
-    return _axes(_unit(along + upright * (_UP - along)), R_world_part[:, 2])
+    return _axes(unit(along + upright * (_UP - along)), R_world_part[:, 2])
 
 
 def _axes(up: Array, forward: Array) -> Array:
     """(3, 3) with these as y and, as nearly as may be, z."""
-    left = _unit(np.cross(up, forward))
+    left = unit(np.cross(up, forward))
     return np.stack((left, up, np.cross(left, up)), axis=1)
 
 
 def _knees(hips_m: Array, ankles_m: Array, thigh: Array, shank: Array, forward: Array) -> Array:
     """(2, 3) where knees are that bend forward between hips and ankles (2, 3), by the law of cosines."""
-    upper, lower = _length(thigh), _length(shank)
+    upper, lower = length(thigh), length(shank)
     along = ankles_m - hips_m
-    reach = _length(along).clip(np.abs(upper - lower) + 1e-3, _STRAIGHT * (upper + lower))
-    along = _unit(along)
+    reach = length(along).clip(np.abs(upper - lower) + 1e-3, _STRAIGHT * (upper + lower))
+    along = unit(along)
     share = (reach * reach + upper * upper - lower * lower) / (2 * reach)
-    ahead = _unit(forward - (along @ forward)[:, None] * along)
+    ahead = unit(forward - (along @ forward)[:, None] * along)
     return hips_m + share * along + np.sqrt(np.maximum(upper * upper - share * share, 0)) * ahead
-
-
-def _turned_onto(a: Floats, b: Floats) -> Array:
-    """(N, 3, 3) the smallest turns that take the directions a onto b, both (N, 3)."""
-    a, b = _unit(a), _unit(b)
-    cosine = np.maximum((a * b).sum(-1), -0.999)
-    cross = cross_matrix(np.cross(a, b))
-    turn: Array = _IDENTITY + cross + cross @ cross / (1 + cosine)[:, None, None]
-    return turn
 
 
 def _blend(rotmats: Array, joints: list[int], calm: Array, share: Array) -> None:
     """Turn these joints towards their calm rotations, by their share of the way, in place."""
-    step = log_so3(rotmats[joints].swapaxes(1, 2) @ calm)
-    rotmats[joints] = rotmats[joints] @ exp_so3(share[joints, None] * step)
+    step = axis_angle_from_rotmat(rotmats[joints].swapaxes(1, 2) @ calm)
+    rotmats[joints] = rotmats[joints] @ rotmat_from_axis_angle(share[joints, None] * step)
 
 
 def _times(rotmats: Array, vectors: Array) -> Array:
@@ -240,15 +230,7 @@ def _times(rotmats: Array, vectors: Array) -> Array:
 
 
 def _about(axis: int, angle_rad: float) -> Array:
-    return exp_so3((angle_rad * np.eye(3)[axis]).astype(np.float32)).astype(np.float32)
-
-
-def _length(vectors: Floats) -> Floats:
-    return np.sqrt((vectors * vectors).sum(-1, keepdims=True))
-
-
-def _unit(vectors: Floats) -> Array:
-    return (vectors / np.maximum(_length(vectors), 1e-9)).astype(np.float32)
+    return rotmat_from_axis_angle((angle_rad * np.eye(3)[axis]).astype(np.float32)).astype(np.float32)
 
 
 def _smoothstep(share: Array) -> Array:

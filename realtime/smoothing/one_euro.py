@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.rotations import exp_so3, log_so3
+from engine.body.rotations import axis_angle_from_rotmat, rotmat_from_axis_angle
 
 Floats = NDArray[np.floating]
 
@@ -79,12 +79,12 @@ class OneEuroRotation:
         else:
             dt = t - self._t
             relative = np.stack((self._raw, self._smooth)).swapaxes(-1, -2) @ rotmats
-            moved, ahead = log_so3(relative)
+            moved, ahead = axis_angle_from_rotmat(relative)
             self._derivative = self._derivative + _gain(self._parameters.derivative_cutoff_hz, dt) * (
                 moved / dt - self._derivative
             )
             step = _adaptive_gain(self._derivative, dt, self._parameters, np.asarray(pace)[..., None]) * ahead
-            self._smooth = _orthonormal(self._smooth @ exp_so3(step))
+            self._smooth = _orthonormal(self._smooth @ rotmat_from_axis_angle(step))
             self._raw = rotmats
         self._t = t
         return self._smooth

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from engine.body.torch.model import TorchBody
-from engine.files.weights import ASSETS
+from engine.body.files import load_body
 from training.readers.files import BrokenFileError
 from training.readers.sample import Sample
-from training.render.command import Renderer
+from training.render.scene import Renderer
 
 
 def rendered(count: int) -> list[Sample]:
     """The free body in random poses and shapes, the same for every call."""
-    renderer = Renderer(TorchBody(ASSETS / "body_open.npz"))
+    renderer = Renderer(load_body("open"))
     found = []
     for i in range(count):
         rng = np.random.default_rng(i)

@@ -119,13 +119,6 @@ def smoothed_weights(weights: Array, faces: NDArray[np.int64], rounds: int = 25)
     return smooth
 
 
-def strongest(weights: Array, kept: int) -> Array:
-    """Keep each row's largest weights and let them sum to 1."""
-    strong = weights.copy()
-    np.put_along_axis(strong, np.argsort(-weights, axis=1)[:, kept:], 0.0, axis=1)
-    return strong / strong.sum(axis=1, keepdims=True)
-
-
 def _phenotypes(count: int, rng: np.random.Generator) -> dict[str, Array]:
     """anny's phenotype values in 0..1 of `count` adults, after the mean one; age 0.55..0.85 is grown up."""
     drawn = {

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 
+from engine.body.kinematics import blend, forward_kinematics, skinning_transforms
+from engine.body.rotations import rotation_between, rotmat_from_axis_angle
 from engine.body.skeleton import NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float64]
@@ -50,31 +51,14 @@ def t_pose(joints: Array, palm_line: Array) -> tuple[Array, Array]:
         backward = np.array([0.0, 0.0, -1.0])
         roll_rad = np.arctan2(np.cross(across, backward) @ axis, across @ backward)
         for step, share in _ROLL_SHARES:
-            rotations[wrist + step] = (
-                Rotation.from_rotvec(axis * roll_rad * share).as_matrix() @ rotations[wrist + step]
-            )
+            rotations[wrist + step] = rotmat_from_axis_angle(axis * roll_rad * share) @ rotations[wrist + step]
         rotations[wrist + 2] = rotations[wrist]
 
-    posed = np.zeros_like(joints)
-    for joint in range(1, NUM_JOINTS):
-        parent = PARENTS[joint]
-        posed[joint] = posed[parent] + rotations[parent] @ (joints[joint] - joints[parent])
-    return rotations, posed
+    local = rotations[PARENTS].swapaxes(-1, -2) @ rotations
+    local[0] = rotations[0]
+    return rotations, forward_kinematics(local[None], joints)[1][0]
 
 
 def skin(points: Array, weights: Array, rotations: Array, joints: Array, posed: Array) -> Array:
     """Linear blend skinning of points (P, 3) from `joints` to `posed`."""
-    shift = posed - np.einsum("jab,jb->ja", rotations, joints)
-    blended = (weights @ rotations.reshape(NUM_JOINTS, 9)).reshape(-1, 3, 3)
-    return np.einsum("pab,pb->pa", blended, points) + weights @ shift
-
-
-def rotation_between(source: Array, target: Array) -> Array:
-    """The smallest rotation (3, 3) that turns the direction of `source` into that of `target` (not opposite ones)."""
-    a = source / np.linalg.norm(source)
-    b = target / np.linalg.norm(target)
-    axis = np.cross(a, b)
-    sine = np.linalg.norm(axis)
-    if sine < 1e-12:
-        return np.eye(3)
-    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, a @ b)).as_matrix()
+    return blend(points[None], weights, skinning_transforms(rotations[None], posed[None], joints[None]))[0]

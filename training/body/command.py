@@ -18,15 +18,17 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.body.keypoints import BLAZEPOSE
+from engine.body.mesh import strongest_weights
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from engine.command import command
 from training.body.anny_landmarks import place_landmarks
-from training.body.anny_rig import ShapeSample, sample_shapes, strongest
+from training.body.anny_rig import ShapeSample, sample_shapes
 from training.body.anny_tpose import skin, t_pose
 
 Array = NDArray[np.float64]
 
 NUM_BETAS = 10
+INFLUENCES = 4  # joints that move a vertex at most
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArr
     base = points[0, : sample.vertex_count]
     corners, shares, faces = decimate(base, sample.faces, face_count)
     vertices = np.einsum("nvkc,vk->nvc", points[:, corners], shares)
-    weights = np.einsum("vkj,vk->vj", sample.weights[corners], shares)
+    joints_of, strongest = strongest_weights(np.einsum("vkj,vk->vj", sample.weights[corners], shares), INFLUENCES)
+    weights = np.zeros((len(strongest), NUM_JOINTS))
+    np.put_along_axis(weights, joints_of, strongest, axis=1)
 
     space = shape_space(vertices[1:])
     regressor = joint_regressor(vertices[1:], joints[1:])
@@ -71,7 +75,7 @@ def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArr
         "v_template": v_template.astype(np.float32),
         "shapedirs": space.components.astype(np.float32),
         "J_regressor": regressor.astype(np.float32),
-        "weights": strongest(weights, kept=4).astype(np.float32),
+        "weights": weights.astype(np.float32),
         "kintree_table": np.stack([PARENTS, np.arange(NUM_JOINTS)]).astype(np.int64),
         "f": faces.astype(np.uint32),
         "joint_names": np.array(JOINT_NAMES),

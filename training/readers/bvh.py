@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.body.files import load_body
+from engine.body.rotations import rotation_between
 from engine.body.skeleton import JOINT_NAMES, PARENTS
-from engine.files.weights import ASSETS
 from training.readers.clip import NUM_POSED, PoseClip, checked_clip, read_clips
 from training.readers.files import BrokenFileError
 
@@ -137,8 +138,7 @@ def _side(name: str) -> str:
 
 def _bridges(joints: list[_Joint], index: list[int]) -> list[Rotation]:
     """Return, for each of SMPL's joints, the rotation from its bone's rest direction in SMPL to that in the file."""
-    with np.load(ASSETS / "body_open.npz", allow_pickle=False) as body:
-        smpl_rest = body["J_regressor"] @ body["v_template"]
+    smpl_rest = load_body("open").joints_template.astype(np.float64)
     rest = np.zeros((len(joints), 3))
     for i, one in enumerate(joints):
         rest[i] = one.offset + (rest[one.parent] if one.parent >= 0 else 0)
@@ -148,16 +148,7 @@ def _bridges(joints: list[_Joint], index: list[int]) -> list[Rotation]:
             continue
         there, here = rest[index[end]] - rest[index[joint]], smpl_rest[end] - smpl_rest[joint]
         if min(np.linalg.norm(there), np.linalg.norm(here)) > 1e-6:
-            bridges[joint] = _shortest(here, there)
+            bridges[joint] = Rotation.from_matrix(rotation_between(here, there))
     for joint, source in ((20, 18), (21, 19), (10, 7), (11, 8)):  # end joints rotate as their parents
         bridges[joint] = bridges[source]
     return bridges
-
-
-def _shortest(a: NDArray, b: NDArray) -> Rotation:
-    a, b = a / np.linalg.norm(a), b / np.linalg.norm(b)
-    axis, cosine = np.cross(a, b), float(np.clip(a @ b, -1, 1))
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-6:
-        return Rotation.identity() if cosine > 0 else Rotation.from_rotvec((0, np.pi, 0))
-    return Rotation.from_rotvec(axis / sine * np.arctan2(sine, cosine))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from engine.body.model import Array
-from engine.body.rotations import exp_so3, quaternion_from_rotmat
+from engine.body.rotations import quaternion_from_rotmat, rotmat_from_axis_angle
 from realtime.outputs.recording.continuity import continuous_quaternions
 from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
@@ -20,7 +20,7 @@ def motion(session: SessionHead) -> Iterator[tuple[Array, Array]]:
     before = None
     for trans, poses in session.blocks("trans", "poses"):
         body = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
-        quaternions = np.asarray(quaternion_from_rotmat(exp_so3(body)), np.float64)
+        quaternions = np.asarray(quaternion_from_rotmat(rotmat_from_axis_angle(body)), np.float64)
         quaternions = continuous_quaternions(quaternions, before)
         before = quaternions[-1]
         yield (trans + session.rest_joints[0]).astype(np.float32), quaternions.astype(np.float32)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.files import load_body
+from engine.body.mesh import VertexNormals, strongest_weights
 from engine.body.model import Array, BodyModel
 from engine.body.skeleton import PARENTS
 from realtime.outputs.export import ExportError
@@ -48,15 +49,17 @@ def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
     vertices = session.scale * (body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32))
     lift = np.array([0.0, -vertices[:, 1].min(), 0.0], np.float32)
     vertices += lift
-    influences, weights = _influences(body.weights)
+    influences, weights = strongest_weights(body.weights, INFLUENCES)
+    normals = VertexNormals(body.faces, len(vertices))(vertices)
+    normals[~normals.any(axis=1)] = (0.0, 1.0, 0.0)  # of vertices of no face: glTF wants unit normals
     return StandingBody(
         name=body.name,
         joints=session.rest_joints.astype(np.float32) + lift,
         vertices=vertices,
-        normals=_normals(vertices, body.faces),
+        normals=normals.astype(np.float32),
         faces=body.faces,
-        influences=influences,
-        weights=weights,
+        influences=np.where(weights > 0, influences, 0).astype(np.uint16),  # as glTF wants it
+        weights=weights.astype(np.float32),
     )
 
 
@@ -70,21 +73,3 @@ def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
         if np.abs(session.scale * candidate.rest_joints(betas)[0] - session.rest_joints).max() < _SAME_M:
             return candidate
     raise ExportError(f"the joints of the session are not those of {spec}, though its file is the same: not exported")
-
-
-def _influences(weights: Array) -> tuple[NDArray[np.uint16], Array]:
-    strongest = np.argsort(-weights, axis=1, kind="stable")[:, :INFLUENCES]
-    kept = np.take_along_axis(weights, strongest, axis=1)
-    strongest = np.where(kept > 0, strongest, 0)  # glTF wants joint 0 where a weight is zero
-    return strongest.astype(np.uint16), (kept / kept.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def _normals(vertices: Array, faces: NDArray[np.uint32]) -> Array:
-    """The mean of the faces' normals, weighted by their area."""
-    a, b, c = (vertices[faces[:, k]] for k in range(3))
-    of_faces = np.cross(b - a, c - a)
-    normals = np.zeros_like(vertices)
-    for k in range(3):
-        np.add.at(normals, faces[:, k], of_faces)
-    lengths = np.linalg.norm(normals, axis=1, keepdims=True)
-    return np.where(lengths > 0, normals / np.where(lengths > 0, lengths, 1.0), [0.0, 1.0, 0.0]).astype(np.float32)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
+from engine.body.rasteriser import rasterise
 from engine.body.skinning import Skinner
 from engine.errors import UserError
 from engine.files.whole_file import check_writable
@@ -29,7 +30,6 @@ from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.child import END, Child, ChildGone
 from realtime.kernel.messages import Camera, SolvedFrame
 from realtime.outputs.drawing.overlay import Picture
-from realtime.outputs.drawing.rasteriser import rasterise
 from realtime.outputs.film import ffmpeg
 from realtime.outputs.film.video_file import VideoFile
 from realtime.outputs.recording.assemble import numbered_path
@@ -177,7 +177,7 @@ class Painter:
             faces.append(self._faces + k * len(vertices))
         p_cam: Array = np.concatenate(points)
         pixels, depth_m = camera.project(p_cam), p_cam[:, 2]
-        drawn, mask = rasterise(pixels, depth_m, np.concatenate(colours), np.concatenate(faces), size)
+        drawn, mask = rasterise(pixels, depth_m, np.concatenate(faces), size).shade(np.concatenate(colours))
         return _blended(shot.picture_bgr, drawn[..., ::-1], mask)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.kinematics import forward_kinematics
-from engine.body.rotations import exp_so3
+from engine.body.rotations import axis_angle_from_quaternion, rotmat_from_quaternion
 from realtime.outputs.recording import session
 from realtime.outputs.recording.continuity import continuous_rotvecs
 from realtime.outputs.recording.journal import (
@@ -31,7 +31,6 @@ from realtime.outputs.recording.journal import (
 )
 from realtime.outputs.recording.resample import (
     Grid,
-    axis_angle_from_quaternion,
     lerp,
     slerp,
     uniform_grid,
@@ -284,9 +283,10 @@ class _Sampler:
         return self._pelvis(stretch) - self.rest_joints[0]
 
     def joints(self, stretch: slice) -> NDArray[np.float32]:
-        rotmats = exp_so3(axis_angle_from_quaternion(self._rotations(stretch))).astype(np.float32)
-        rest = np.broadcast_to(self.rest_joints.astype(np.float32), (len(rotmats), 24, 3))
-        return (forward_kinematics(rotmats, rest)[1] + self._pelvis(stretch)[:, None]).astype(np.float32)
+        rotmats = rotmat_from_quaternion(self._rotations(stretch)).astype(np.float32)
+        return (
+            forward_kinematics(rotmats, self.rest_joints.astype(np.float32))[1] + self._pelvis(stretch)[:, None]
+        ).astype(np.float32)
 
     def confidence(self, stretch: slice) -> NDArray[np.float64]:
         """Zero where the pose is held."""

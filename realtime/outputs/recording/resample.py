@@ -1,4 +1,4 @@
-"""From source frames at their real times to a uniform whole rate: where each sample comes from, and quaternion maths.
+"""From source frames at their real times to a uniform whole rate: where each sample comes from, and mixtures of rows.
 
 Quaternions are x, y, z, w. Samples are taken at k / rate from real timestamps, so a long session does not drift.
 """
@@ -121,13 +121,3 @@ def slerp(a: Floats, b: Floats, fraction: NDArray[np.float64]) -> NDArray[np.flo
     of_b = np.where(near, weight, np.sin(weight * angle) / safe)
     mixed = of_a * a + of_b * b
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
-
-
-def axis_angle_from_quaternion(quaternion: Floats) -> NDArray[np.float64]:
-    """Unit quaternions (..., 4) -> axis times angle (..., 3), angle in 0..pi radians."""
-    q = np.asarray(quaternion, dtype=np.float64)
-    q = np.where(q[..., 3:] < 0, -q, q)
-    sine = np.linalg.norm(q[..., :3], axis=-1, keepdims=True)
-    angle = 2.0 * np.arctan2(sine, q[..., 3:])
-    small = sine < 1e-12
-    return q[..., :3] * np.where(small, 2.0, angle / np.where(small, 1.0, sine))

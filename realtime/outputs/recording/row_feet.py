@@ -41,7 +41,7 @@ class RowFeet:
             numbers = poses.numbers[at]
             rotations = poses.rotations(at).astype(np.float32)
             pelvis = poses.pelvis(at).astype(np.float32)
-            _, joints = forward_kinematics(rotmat_from_quaternion(rotations), np.broadcast_to(rest, (len(at), 24, 3)))
+            _, joints = forward_kinematics(rotmat_from_quaternion(rotations), rest)
             joints += pelvis[:, None]
             columns = (poses.rows[name][numbers] for name in ("t", "contacts", "support_m", "camera"))
             for k, (t, contacts, support_m, seen_by) in enumerate(zip(*columns, strict=True)):

@@ -11,6 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.mesh import VertexNormals
+from engine.body.vectors import unit
+
 Array = NDArray[np.float32]
 
 BACKGROUND = np.array([0.094, 0.106, 0.129], np.float32)
@@ -49,40 +52,24 @@ class BodyShader:
         """faces (F, 3) vertex indices, counter-clockwise from outside."""
         from scipy.sparse import csr_array
 
-        self._faces = faces.astype(np.intp)
-        edges = np.concatenate([self._faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2))])
+        faces = faces.astype(np.intp)
+        edges = np.concatenate([faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2))])
         near = csr_array((np.ones(len(edges), np.float32), edges.T), shape=(num_vertices, num_vertices))
         near.data[:] = 1.0  # an edge between two faces is met twice
         share = (1.0 / np.maximum(near.sum(axis=1), 1.0)).astype(np.float32)
         self._mean_of_near = csr_array(near.multiply(share[:, None]))
-        rows = self._faces.T.reshape(-1)
-        columns = np.tile(np.arange(len(faces)), 3)
-        self._sum_faces = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(num_vertices, len(faces)))
-
-    def normals(self, vertices: Array) -> Array:
-        """(V, 3) unit normals, each the mean of its faces' weighted by their areas."""
-        a, b, c = (vertices[self._faces[:, k]] for k in range(3))
-        ab, ac = b - a, c - a
-        cross = np.stack(
-            [
-                ab[:, 1] * ac[:, 2] - ab[:, 2] * ac[:, 1],
-                ab[:, 2] * ac[:, 0] - ab[:, 0] * ac[:, 2],
-                ab[:, 0] * ac[:, 1] - ab[:, 1] * ac[:, 0],
-            ],
-            axis=1,
-        )
-        return _unit(self._sum_faces @ cross)
+        self.normals = VertexNormals(faces, num_vertices)  # (V, 3) vertices -> (V, 3)
 
     def colours(self, vertices: Array, normals: Array, colour: Array, eye: Array) -> Array:
         """(V, 3) what an eye at `eye` (3,) sees of vertices (V, 3) of a matt colour (3,)."""
-        to_eye = _unit(eye - vertices)
+        to_eye = unit(eye - vertices)
         key = np.clip(normals @ _KEY, 0.0, None)
         fill = np.clip(0.5 + 0.5 * (normals @ _FILL), 0.0, None) ** 2
         sky = 0.5 + 0.5 * normals[:, 1]
         facing = np.einsum("vk,vk->v", normals, to_eye)
         edge = np.where(facing > -0.15, (1.0 - np.abs(facing)) ** 3, 0.0)  # not on what is seen from within
         rim = edge * np.clip(0.25 + normals @ _RIM, 0.0, None)
-        shine = np.clip(np.einsum("vk,vk->v", normals, _unit(to_eye + _KEY)), 0.0, None) ** 28
+        shine = np.clip(np.einsum("vk,vk->v", normals, unit(to_eye + _KEY)), 0.0, None) ** 28
         floor_bounce = (1.0 - sky) * np.exp(-np.clip(vertices[:, 1], 0.0, None) / 0.5)
 
         bulge = np.einsum("vk,vk->v", normals, vertices - self._mean_of_near @ vertices) / np.float32(0.004)
@@ -200,8 +187,3 @@ def _floor_colour(radius: Array) -> Array:
     """(..., 3) colour of the bare floor at a distance from the middle of the light."""
     light = np.exp(-((radius / 2.6) ** 2))[..., None]
     return (BACKGROUND * (1 - light) + _FLOOR_LIGHT * light).astype(np.float32)
-
-
-def _unit(vectors: Array) -> Array:
-    length = np.sqrt(np.einsum("...k,...k->...", vectors, vectors))
-    return (vectors / np.maximum(length, 1e-12)[..., None]).astype(np.float32)

@@ -18,11 +18,11 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
+from engine.body.rasteriser import rasterise
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.ground.feet import FeetMode
 from realtime.kernel.messages import SolvedFrame
-from realtime.outputs.drawing.rasteriser import rasterise
 from realtime.outputs.view.scene import BodyShader, person_colour
 from realtime.run.app import App
 from realtime.run.config import LiveConfig
@@ -82,7 +82,7 @@ def drawn(body: BodyModel, bodies: list[Array], title: str) -> Picture:
         colour = np.where(points[:, 1:2] < -SUNK_M, SUNK, person_colour(column, valid=True))
         colours = shader.colours(points, shader.normals(points), colour, np.array([-9.0, 1.5, middle_m], np.float32))
         at_px = np.stack([right_px, down_px], axis=1).astype(np.float32)
-        seen, mask = rasterise(at_px, 10 + points[:, 0], colours, body.faces, (width, height))
+        seen, mask = rasterise(at_px, 10 + points[:, 0], body.faces, (width, height)).shade(colours)
         picture[mask] = (255 * seen[mask][:, ::-1]).astype(np.uint8)
     picture = cv2.resize(picture, None, fx=1 / TWICE, fy=1 / TWICE, interpolation=cv2.INTER_AREA)
     cv2.putText(picture, title, (12, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)

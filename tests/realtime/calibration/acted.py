@@ -16,9 +16,10 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
+from engine.body.projection import PinholeCamera
+from engine.body.rasteriser import rasterise
 from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.guide import LEFT, TWO_RIGHT
-from realtime.outputs.drawing.rasteriser import rasterise
 from realtime.outputs.view.scene import BodyShader
 from tests.realtime.calibration.rooms import CAMERA_M, HALF_M, R_cam_world, draw_room
 
@@ -61,9 +62,9 @@ def picture(left_m: float | None, *, bare: bool = False) -> NDArray[np.uint8]:
     x, y, z = vertices.T[..., None]
     points = below_camera + AWAY_M * ahead + (x + left_m) * right + y * np.array([0, 1, 0]) - z * ahead
     seen = (points - CAMERA_M) @ R_cam_world(PITCH_DEG, ROLL_DEG, HEADING_DEG).T
-    focal_px = SIZE[0] / 2 / math.tan(math.radians(FOV_DEG / 2))
-    px = (seen[:, :2] / seen[:, 2:] * focal_px + np.array(SIZE) / 2).astype(np.float32)
-    drawn, mask = rasterise(px, seen[:, 2].astype(np.float32), _lit(vertices), body.faces, SIZE)
+    seen = seen.astype(np.float32)
+    px = PinholeCamera(*SIZE, FOV_DEG).project(seen)
+    drawn, mask = rasterise(px, seen[:, 2], body.faces, SIZE).shade(_lit(vertices))
     scene[mask] = (255 * drawn[mask][:, ::-1]).astype(np.uint8)
     return cv2.GaussianBlur(scene, (3, 3), 0)
 

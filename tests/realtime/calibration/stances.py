@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from engine.body.files import load_body
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics
-from engine.body.rotations import exp_so3, quaternion_from_rotmat
+from engine.body.rotations import quaternion_from_rotmat, rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES
 from realtime.kernel.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
 
@@ -43,7 +43,7 @@ def person(
     for side in ("left", "right"):
         rotvecs[JOINT_NAMES.index(f"{side}_hip"), 0] = -math.radians(knees_deg)
         rotvecs[JOINT_NAMES.index(f"{side}_knee"), 0] = math.radians(knees_deg)
-    rotmats = exp_so3(rotvecs)
+    rotmats = rotmat_from_axis_angle(rotvecs)
     joints, landmarks = BODY.landmarks(rotmats[None], np.zeros((1, 10), np.float32))
     trans = np.array([left_m, -min(joints[0, :, 1].min(), landmarks[0, :, 1].min()), 0], np.float32)
     if turn is not None:

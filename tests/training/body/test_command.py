@@ -10,8 +10,8 @@ from engine.body.files import OPEN_BODY
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES, MIRROR_JOINTS, PARENTS
 from training.body.anny_landmarks import place_landmarks
-from training.body.anny_rig import smoothed_weights, strongest
-from training.body.anny_tpose import rotation_between, skin, t_pose
+from training.body.anny_rig import smoothed_weights
+from training.body.anny_tpose import skin, t_pose
 from training.body.command import joint_regressor, main, shape_space
 
 
@@ -78,18 +78,6 @@ def test_the_t_pose_stretches_the_limbs_and_keeps_their_lengths(shipped):
     np.testing.assert_allclose(skin(posed, np.eye(24), rotations, posed, stretched), stretched, atol=1e-9)
 
 
-def test_the_rotation_between_two_directions_is_the_smallest():
-    rng = np.random.default_rng(0)
-    for source, target in rng.normal(size=(20, 2, 3)):
-        rotation = rotation_between(source, target)
-        np.testing.assert_allclose(
-            rotation @ source / np.linalg.norm(source), target / np.linalg.norm(target), atol=1e-12
-        )
-        cosine = source @ target / np.linalg.norm(source) / np.linalg.norm(target)
-        assert Rotation.from_matrix(rotation).magnitude() == pytest.approx(np.arccos(cosine), abs=1e-9)
-    np.testing.assert_array_equal(rotation_between(np.array([0, 2.0, 0]), np.array([0, 1.0, 0])), np.eye(3))
-
-
 def test_the_shape_space_explains_what_varies():
     """Meshes made from two directions come back from the components, tallest first and signed upwards."""
     rng = np.random.default_rng(1)
@@ -137,14 +125,6 @@ def test_smoothing_leaves_the_skull_rigid():
     hard = np.zeros((20, 24))
     hard[:10, 15], hard[10:, 12] = 1, 1
     np.testing.assert_array_equal(smoothed_weights(hard, strip)[:10], hard[:10])
-
-
-def test_the_strongest_weights_are_kept():
-    weights = np.array([[0.4, 0.1, 0.2, 0.2, 0.1], [0.2, 0.2, 0.2, 0.2, 0.2]])
-    kept = strongest(weights, kept=2)
-    assert ((kept > 0).sum(axis=1) == 2).all()
-    assert kept[0, 0] == pytest.approx(2 / 3)
-    np.testing.assert_allclose(kept.sum(axis=1), 1)
 
 
 def test_landmarks_are_placed_symmetrically_and_where_the_detector_puts_them(shipped):

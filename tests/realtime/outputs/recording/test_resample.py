@@ -9,7 +9,6 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from realtime.outputs.recording.resample import (
     MIN_RATE_HZ,
-    axis_angle_from_quaternion,
     slerp,
     uniform_grid,
     uniform_rate,
@@ -26,20 +25,6 @@ def unit(q: np.ndarray) -> np.ndarray:
 
 def angle_between(a: np.ndarray, b: np.ndarray) -> float:
     return float((Rotation.from_quat(a).inv() * Rotation.from_quat(b)).magnitude())
-
-
-@given(components)
-def test_axis_angle_agrees_with_scipy(q: np.ndarray) -> None:
-    q = unit(q)
-    ours = Rotation.from_rotvec(axis_angle_from_quaternion(q))
-    assert np.linalg.norm(axis_angle_from_quaternion(q), axis=-1).max() <= np.pi + 1e-9
-    assert (ours.inv() * Rotation.from_quat(q)).magnitude().max() < 1e-9
-
-
-@pytest.mark.parametrize("angle", [0.0, 1e-14, 1e-9, 1e-4, np.pi - 1e-9, np.pi])
-def test_axis_angle_is_exact_at_the_ends_of_its_range(angle: float) -> None:
-    q = np.array([0.0, np.sin(angle / 2), 0.0, np.cos(angle / 2)])
-    np.testing.assert_allclose(axis_angle_from_quaternion(q), [0, angle, 0], rtol=1e-9, atol=1e-15)
 
 
 @given(components, st.floats(0, 1))
