@@ -62,9 +62,9 @@ def rotation_between(source: Floats, target: Floats) -> Floats:
     """
     a, b = unit(source), unit(target)
     between = a + b
-    size = length(between)
-    if (size < 1e-6).any():
-        between = np.where(size < 1e-6, _across(a), between)
+    opposite = length(between) < np.finfo(between.dtype).eps ** 0.5
+    if opposite.any():
+        between = np.where(opposite, _across(a), between)
     between = unit(between)
     eye = np.eye(3, dtype=between.dtype)
     return eye + 2 * (b[..., :, None] * a[..., None, :] - between[..., :, None] * between[..., None, :])

@@ -100,8 +100,8 @@ def test_opposite_directions_take_half_a_turn(direction: tuple[float, ...], off:
     a = np.array(direction, float)
     b = -a + off * np.array([0.3, -0.2, 0.5])
     found = rotation_between(a, b)
-    np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-9)
-    assert np.linalg.det(found) == pytest.approx(1, abs=1e-9)
+    np.testing.assert_allclose(found @ found.T, np.eye(3), atol=1e-7)
+    assert np.linalg.det(found) == pytest.approx(1, abs=1e-7)
     np.testing.assert_allclose(found @ a, b * np.linalg.norm(a) / np.linalg.norm(b), atol=1e-5)
 
 
