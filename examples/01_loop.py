@@ -1,6 +1,6 @@
-"""Prints the height of everybody's head, in your own program: python examples/01_loop.py, from the project's folder.
+"""Prints the place of everybody's head in a loop over solved frames: python examples/01_loop.py
 
-The keywords of `live` are the flags of run_live.py: cam=0 in place of demo=True takes your webcam.
+The keywords of `live` are the flags of run_live.py: cam=0 in place of demo=True takes your webcam. docs/python.md
 """
 
 import sys

@@ -48,7 +48,7 @@ def publishing(url: str) -> Iterator[int]:
 def test_the_python_example_draws_a_figure(tmp_path: Path) -> None:
     picture_file = tmp_path / "figure.png"
     with publishing("zmq://127.0.0.1:0") as port:
-        command = [sys.executable, EXAMPLES / "receive_stick_figure.py", f"tcp://127.0.0.1:{port}", picture_file]
+        command = [sys.executable, EXAMPLES / "03_stick_figure.py", f"tcp://127.0.0.1:{port}", picture_file]
         subprocess.run(command, check=True, timeout=60)
     picture = cv2.imread(str(picture_file))
     assert picture is not None
@@ -57,7 +57,7 @@ def test_the_python_example_draws_a_figure(tmp_path: Path) -> None:
 
 
 def test_the_python_example_knows_where_the_joints_are() -> None:
-    example = runpy.run_path(str(EXAMPLES / "receive_stick_figure.py"))
+    example = runpy.run_path(str(EXAMPLES / "03_stick_figure.py"))
     rest = BODY.joints_template
     parents = PARENTS.tolist()
     skeleton = {
@@ -73,7 +73,7 @@ def test_the_python_example_knows_where_the_joints_are() -> None:
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 def test_the_javascript_example_finds_the_head() -> None:
     with publishing("ws://127.0.0.1:0") as port:
-        command = ["node", "--experimental-websocket", EXAMPLES / "receive.js", f"ws://127.0.0.1:{port}"]
+        command = ["node", "--experimental-websocket", EXAMPLES / "04_receive.js", f"ws://127.0.0.1:{port}"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         line = next((line for line in process.stdout if "head" in line), "")

@@ -1,6 +1,6 @@
-// Where everybody's head is, ten times a second: node examples/receive.js [ws://127.0.0.1:5556]
-// Node 22 or newer (20: node --experimental-websocket), or a page from localhost. No package is needed.
-// Start `python run_live.py --cam 0 --stream ws://127.0.0.1:5556` beside it.
+// Prints the place of everybody's head from a WebSocket: node examples/04_receive.js [ws://127.0.0.1:5556]
+// Runs in Node 22 or newer (20: node --experimental-websocket), or in a page from localhost, without a package.
+// Start `python run_live.py --cam 0 --stream ws://127.0.0.1:5556` beside it. The messages: docs/wire-format.md
 
 const url = globalThis.process?.argv[2] ?? "ws://127.0.0.1:5556";
 let skeleton = null;
@@ -16,7 +16,7 @@ function multiply([a, b, c, d], [x, y, z, w]) {
     d * z + a * y - b * x + c * w, d * w - a * x - b * y - c * z];
 }
 
-function joints(person) { // 24 places in the world, metres: the parent's place plus the offset, turned as the parent is
+function joints(person) { // 24 positions in the world, metres: the parent's position plus the offset in the parent's rotation
   const away = person.betas.map((beta, i) => beta - skeleton.betas[i]);
   const turns = [], places = [];
   skeleton.parents.forEach((parent, j) => {

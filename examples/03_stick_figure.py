@@ -1,6 +1,7 @@
-"""Everybody in front of the camera as stick figures: python examples/receive_stick_figure.py [tcp://127.0.0.1:5555]
+"""Draws everybody as a stick figure from a ZeroMQ stream: python examples/03_stick_figure.py [tcp://127.0.0.1:5555]
 
-Needs pyzmq, numpy, scipy and opencv-python. Start `python run_live.py --cam 0 --stream zmq://127.0.0.1:5555` beside it.
+Start `python run_live.py --cam 0 --stream zmq://127.0.0.1:5555` beside it. Needs pyzmq, numpy, scipy and opencv-python,
+not this project. The messages: docs/wire-format.md
 """
 
 import json
@@ -15,7 +16,7 @@ SIZE, PIXELS_PER_METRE = 720, 300
 
 
 def joints_of(person, skeleton):
-    """(24, 3) metres in the world: every joint is its parent's place plus the offset, turned as the parent is."""
+    """Return (24, 3) metres in the world: the parent's position plus the offset in the parent's rotation."""
     offsets = np.array(skeleton["offsets"])
     offsets += np.array(skeleton["shape_offsets"]) @ (np.array(person["betas"]) - skeleton["betas"])
     offsets *= person.get("scale", 1)
@@ -28,7 +29,7 @@ def joints_of(person, skeleton):
 
 
 def main(address="tcp://127.0.0.1:5555", picture_file=None):
-    """Draw until a key is pressed; with a second argument, draw one frame into that file."""
+    """Draw until a key is pressed; with a second argument, draw one frame into that image file."""
     socket = zmq.Context().socket(zmq.SUB)
     socket.subscribe(b"")
     socket.connect(address)
