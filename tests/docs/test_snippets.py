@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from realtime.run.command import parser
+from realtime.run.command import parse
 from tests.terminal import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -57,7 +57,7 @@ def commands() -> list[str]:
 
 @pytest.mark.parametrize("command", commands())
 def test_the_flags_of_a_command_exist(command: str) -> None:
-    parser().parse_args(shlex.split(command))
+    parse(shlex.split(command))
 
 
 def test_the_index_names_every_page() -> None:
