@@ -1,4 +1,4 @@
-"""The one wrapper of every command: a user's error ends it in one line, Ctrl-C without a traceback."""
+"""Wraps every command: a user error ends it in one line with exit code 2, Ctrl-C without a traceback."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
 def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
-    """Wrap the `main` of the command that a user knows as `name`.
+    """Wrap the `main` of the command with the user's name `name`.
 
     A UserError, and a path that the system refuses (too long, not readable), becomes one line on standard error and
-    exit code 2, a number that is not finite exit code 1, and Ctrl-C, once it has unwound what `main` had open, exit
-    code 130.
+    exit
+    code 2. A number that is not finite gives exit code 1. Ctrl-C gives exit code 130, after `main` has released its
+    resources.
     """
 
     def wrap(main: Callable[P, int]) -> Callable[P, int]:
@@ -36,14 +37,14 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
                 return _say(name, error, EXIT_BAD_INPUT)
             except OSError as error:
                 if not isinstance(error.filename, str | os.PathLike):
-                    raise  # not of a path
+                    raise  # not about a path
                 return _say(name, one_line(f"cannot use {error.filename}: {error.strerror}"), EXIT_BAD_INPUT)
             except FloatingPointError as error:
                 return _say(name, f"stopped: {error}; the last checkpoint is whole", EXIT_FAILED)
             except KeyboardInterrupt:
                 return _say(name, "stopped", EXIT_INTERRUPTED)
             except ImportError as error:
-                if isinstance(error.__cause__, KeyboardInterrupt):  # what a compiled package makes of Ctrl-C
+                if isinstance(error.__cause__, KeyboardInterrupt):  # a compiled package may convert Ctrl-C
                     return _say(name, "stopped", EXIT_INTERRUPTED)
                 raise
 
@@ -53,9 +54,9 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
 
 
 def quiet_start(package: str) -> None:
-    """Let Ctrl-C end the process at once while a command is still being imported, which takes seconds.
+    """Let Ctrl-C end the process at once while a command's imports run, which takes seconds.
 
-    Called first in a package, as Python imports that before the command. Does nothing unless Python was started as
+    Called first in a package, because Python imports that before the command. Does nothing unless Python was started as
     `python -m PACKAGE.COMMAND`: a program that imports the package keeps its own handling.
     """
     if sys.argv[:1] == ["-m"] and any(word.startswith(f"{package}.") for word in sys.orig_argv):
@@ -63,14 +64,14 @@ def quiet_start(package: str) -> None:
 
 
 def ctrl_c_ends_at_once() -> None:
-    """Leave Ctrl-C to the system, which ends a process without a traceback, unless somebody handles it already."""
+    """Restore the system's handling of Ctrl-C, which ends a process without a traceback, unless it has a handler."""
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @contextmanager
 def _ctrl_c_raises() -> Iterator[None]:
-    """Raise KeyboardInterrupt for Ctrl-C within, as temporary files and processes want to be cleaned up."""
+    """Raise KeyboardInterrupt for Ctrl-C in the block, so that temporary files and processes are cleaned up."""
     before: Any = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or before == signal.SIG_IGN:
         yield

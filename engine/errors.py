@@ -1,15 +1,15 @@
-"""The root of what a user can mend, its branch for weights, exports and configurations, and how errors are told."""
+"""Defines the root of user errors and its branch for engines, training and configurations."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
-_LONGEST = 1000  # characters: what is quoted of a damaged file may be of any length
+_LONGEST = 1000  # characters: text quoted from a damaged file may have any length
 
 
 def one_line(text: str) -> str:
-    """`text` as it may be printed: control characters and line ends are escaped, the middle of a long text left out."""
+    """Escape control characters and line ends of `text`, and shorten a long text in the middle."""
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 3 :]}"
     text = " ".join(text.splitlines())
@@ -22,7 +22,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 class UserError(Exception):
-    """Bad usage or bad input; the message is one line that says what happened and the mend.
+    """Bad usage or bad input; the message is one line with the cause and the remedy.
 
     A command prints it without a traceback and exits 2.
     """

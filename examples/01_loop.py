@@ -14,7 +14,7 @@ HEAD = 15  # in SMPL's order of joints: docs/conventions.md
 
 
 def main(**source):
-    """Print ten frames a second; returns the last height of a head in metres."""
+    """Print ten frames a second; return the last height of a head in metres."""
     printed_at, height_m = 0.0, None
     for frame in live(**(source or {"demo": True})):
         if frame.frame.t_capture - printed_at < 0.1:

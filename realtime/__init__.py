@@ -22,8 +22,8 @@ def live(**settings: Any) -> SolvedFrames:
     `view`, nothing is shown.
 
     A loop that is slower than the camera gets the newest frame; with `offline=True` it gets every frame of the file.
-    `break`, an exception in the loop and `close()` end the run cleanly. Raises UserError, one line, for what a user can
-    mend: here for a setting that cannot be, from the loop for a source that cannot be opened.
+    `break`, an exception in the loop and `close()` end the run cleanly. Raises UserError, one line: here for an invalid
+    setting, from the loop for a source that cannot be opened.
     """
     from realtime.run.loop import SolvedFrames
 

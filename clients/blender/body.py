@@ -1,4 +1,4 @@
-"""A body in SMPL's format: the free one that is bundled, or the user's .npz. No bpy here."""
+"""Loads a body in SMPL's format: the bundled free one, or the user's .npz. Without bpy."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SAME_JOINT_M = 1e-3
 
 
 class BodyError(ValueError):
-    """A body file that cannot be used; one line that says what to give instead."""
+    """Body file that cannot be used; one line with the remedy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Body:
-    """A T-pose that faces +Z with Y up, in metres."""
+    """T-pose that faces +Z with Y up, in metres."""
 
     vertices: Array  # (V, 3)
     vertex_shapes: Array  # (V, 3, 10)
@@ -35,14 +35,15 @@ class Body:
     faces: NDArray[np.int64]  # (F, 3)
 
     def rest_vertices(self, betas: Array, scale: float = 1.0) -> Array:
-        """(V, 3) for a shape (10,) and a person's size to the body's."""
+        """Return vertices (V, 3) for a shape (10,) and a person's size relative to the body's."""
         return scale * (self.vertices + self.vertex_shapes @ betas)
 
     def fitted(self, skeleton: Skeleton) -> Body:
-        """This body as the stream has it. Raises BodyError where it is another body.
+        """Return the body scaled as in the stream. Raises BodyError if it is another body.
 
-        The program may have scaled it to a stature; it then takes from each shape component S_k the growth g_k v of
-        the template v that would change that stature again. Scale and g_k are found from the stream's joints.
+        The program may have scaled it to a stature and removed from each shape component S_k the growth g_k v of the
+        template
+        v, which would change that stature. Scale and g_k are solved from the stream's joints.
         """
         ours, theirs = self.joints - self.joints[0], skeleton.joints - skeleton.joints[0]
         scale = float((ours * theirs).sum() / (ours * ours).sum())
@@ -63,7 +64,7 @@ class Body:
 
 
 def load_body(path: Path) -> Body:
-    """Read an .npz with SMPL's keys; pickled objects are never loaded. Raises BodyError."""
+    """Read an .npz with SMPL's keys, without unpickling. Raises BodyError."""
     try:
         data = path.read_bytes()
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:

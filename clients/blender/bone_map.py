@@ -1,4 +1,4 @@
-"""Maps joints to the bones of an armature: presets as JSON files, and the user's own. No bpy here.
+"""Maps joints to the bones of an armature: presets as JSON files, and the user's own. Without bpy.
 
 A file holds {"name": ..., "bones": {joint: bone or [bones]}, "settings": [{"bone", "property", "value"}]}. `settings`
 are custom properties that a control rig needs (Rigify: forward kinematics on). A bone name matches with or without a
@@ -19,7 +19,7 @@ PRESETS = Path(__file__).with_name("presets")
 
 
 class BoneMapError(ValueError):
-    """A bone map that cannot be used; one line that says what to mend."""
+    """Bone map that cannot be used; one line with the remedy."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def load_preset(path: Path) -> Preset:
 
 
 def matched(preset: Preset, bone_names: Iterable[str], armature: str) -> dict[str, list[str]]:
-    """The map in the armature's own bone names. Raises BoneMapError that names every bone which is not there."""
+    """Return the map in the armature's own bone names. Raises BoneMapError that lists every missing bone."""
     by_name = {name.rpartition(":")[2]: name for name in bone_names}
     wanted = {joint: [bone.rpartition(":")[2] for bone in bones] for joint, bones in preset.bones.items()}
     missing = [bone for bones in wanted.values() for bone in bones if bone not in by_name]

@@ -1,7 +1,7 @@
 # ruff: noqa: T201 - a command
-"""`python clients/blender/build.py`: the extension as a .zip for every system, with the wheels that it needs.
+"""Builds the extension's .zip for every system, with its wheels: `python clients/blender/build.py`.
 
-The wheels are those that blender_manifest.toml names, fetched by pip.
+pip downloads the wheels that blender_manifest.toml lists.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parent
 PROJECT = SOURCE.parents[1]
 _NOT_PACKED = {"build.py", "__pycache__"}
-_SAME_DATE = (2025, 1, 1, 0, 0, 0)  # so that the same files make the same zip
+_SAME_DATE = (2025, 1, 1, 0, 0, 0)  # so that the same files give the same zip
 
 
 def manifest() -> dict:
@@ -26,12 +26,12 @@ def manifest() -> dict:
 
 
 def wheel_names() -> list[str]:
-    """File names of the wheels to pack."""
+    """Return the file names of the wheels to pack."""
     return [Path(wheel).name for wheel in manifest()["wheels"]]
 
 
 def fetch_wheels(folder: Path) -> None:
-    """Download what is not there yet. Raises subprocess.CalledProcessError where pip cannot."""
+    """Download missing wheels. Raises subprocess.CalledProcessError if pip fails."""
     for name in wheel_names():
         if (folder / name).exists():
             continue
@@ -45,7 +45,7 @@ def fetch_wheels(folder: Path) -> None:
 
 
 def contents(wheels: Path | None) -> dict[str, Path]:
-    """What goes into the extension: name in the archive -> file. Without wheels if there is no folder of them."""
+    """Return the extension's contents: name in the archive -> file. Without wheels if there is no folder of them."""
     files = {
         path.relative_to(SOURCE).as_posix(): path
         for path in SOURCE.rglob("*")

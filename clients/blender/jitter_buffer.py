@@ -1,4 +1,4 @@
-"""Frames arrive unevenly and Blender draws at a rate of its own: a small delay makes the motion even. No bpy here."""
+"""Delays frames a little, because they arrive unevenly and Blender draws at its own rate. Without bpy."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from .pose_math import slerp
 from .protocol import Person, Pose
 
 _KEPT_FRAMES = 240
-_MAX_GAP_S = 0.3  # longer ones are not bridged: the old pose is held
-_TRANSIT_FRAMES = 300  # over which the quickest way here is looked for
+_MAX_GAP_S = 0.3  # longer gaps are not interpolated: the old pose is held
+_TRANSIT_FRAMES = 300  # window for the minimum transit time
 
 
 class JitterBuffer:
-    """Plays poses back `delay_s` after the quickest of them could have been here. Used under its owner's lock.
+    """Buffer that plays poses `delay_s` after the earliest possible arrival. Used under its owner's lock.
 
-    The sender's clock need not agree with ours: only the difference to it that the quickest recent frame shows counts.
+    The sender's clock may differ: only its offset to ours at the minimum recent transit time is used.
     """
 
     def __init__(self, delay_s: float) -> None:
@@ -25,7 +25,7 @@ class JitterBuffer:
         self._transits_s: deque[float] = deque(maxlen=_TRANSIT_FRAMES)
 
     def push(self, pose: Pose, t_received: float) -> None:
-        """Add a frame. One from before the newest means that the sender started anew, so all before it is dropped."""
+        """Add a frame. A frame older than the newest means that the sender restarted, so older frames are dropped."""
         if self._frames and pose.t_capture <= self._frames[-1].t_capture:
             self._frames.clear()
             self._transits_s.clear()
@@ -33,7 +33,7 @@ class JitterBuffer:
         self._transits_s.append(t_received - pose.t_capture)
 
     def sample(self, t_now: float) -> Pose | None:
-        """The pose to show now, between the two frames around that time; None before the first frame.
+        """Return the pose to show now, interpolated between two frames; None before the first frame.
 
         With a delay of 0 it is the newest one. `t_capture` of the result is the time on the sender's clock.
         """

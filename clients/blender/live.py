@@ -1,4 +1,4 @@
-"""The connection and its timer: all that touches bpy while poses come in, on Blender's main thread."""
+"""Manages the connection and its timer: all bpy access while poses arrive, on Blender's main thread."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .take import chosen
 from .unseen import UnseenLimbs
 
 _INTERVAL_S = 1 / 60
-_RESCAN_S = 1.0  # how soon armatures that were renamed, edited, added or removed are noticed
+_RESCAN_S = 1.0  # interval to detect armatures that were renamed, edited, added or removed
 _REDRAW_S = 0.25
 
 
 @dataclass
 class _Driven:
-    """An armature that follows; by name, as Blender's own references die with an undo or a file."""
+    """Armature that follows; by name, because an undo or a file invalidates Blender's references."""
 
     rig: Rig
     t_shown: float = -1.0
@@ -38,7 +38,7 @@ class _Driven:
 class _State:
     receiver: Receiver | None = None
     driven: dict[str, _Driven] = field(default_factory=dict)
-    problems: dict[str, str] = field(default_factory=dict)  # armature -> why it does not follow
+    problems: dict[str, str] = field(default_factory=dict)  # armature -> reason why it does not follow
     t_scanned: float = -1.0
     t_redrawn: float = -1.0
 
@@ -47,7 +47,7 @@ _state = _State()
 
 
 def connect(address: str, keys: CurveKeys | None, delay_s: float) -> None:
-    """Start to listen, instead of to what was listened to before. Raises ConnectError."""
+    """Connect, in place of a previous connection. Raises ConnectError."""
     receiver = Receiver(address, keys, delay_s=delay_s)
     disconnect()
     _state.receiver = receiver
@@ -55,7 +55,7 @@ def connect(address: str, keys: CurveKeys | None, delay_s: float) -> None:
 
 
 def disconnect() -> None:
-    """Close the connection and take the timer off. Idempotent."""
+    """Close the connection and remove the timer. Idempotent."""
     if _state.receiver is not None:
         _state.receiver.stop()
         _state.receiver = None
@@ -69,12 +69,12 @@ def receiver() -> Receiver | None:
 
 
 def problems() -> dict[str, str]:
-    """Armatures that cannot follow, and why."""
+    """Return the armatures that cannot follow, with the reason."""
     return _state.problems
 
 
 def forget_armatures() -> None:
-    """Look at the armatures anew before the next pose is shown."""
+    """Read the armatures again before the next pose."""
     _state.driven.clear()
     _state.problems.clear()
     _state.t_scanned = -1.0
@@ -86,10 +86,10 @@ def on_file_loaded(*_: object) -> None:
 
 
 def tick() -> float | None:
-    """What the timer calls; returns the seconds until the next call."""
+    """Apply the present pose; called by the timer. Return the seconds until the next call."""
     if _state.receiver is None:
         return None
-    if bpy.app.is_job_running("RENDER"):  # a pose that changes under the renderer is a torn frame
+    if bpy.app.is_job_running("RENDER"):  # changing a pose during rendering would tear the frame
         return _REDRAW_S
     settings = bpy.context.scene.tokenmocap
     _state.receiver.set_delay(settings.delay_ms / 1000)
@@ -137,7 +137,7 @@ def _drive(ob: bpy.types.Object, driven: _Driven, pose: Pose) -> None:
     if person is None:
         return
     bones = [ob.pose.bones.get(name) for name in driven.rig.bones]
-    if None in bones:  # edited since the last look
+    if None in bones:  # edited since the last check
         _state.t_scanned = -1.0
         return
     quaternions, location = driven.rig.channels(person.rotations[None], person.trans[None])

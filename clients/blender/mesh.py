@@ -1,4 +1,4 @@
-"""The skinned body on an armature of ours. Without pose blend shapes: Blender has no cheap way to drive all 207."""
+"""Adds the skinned body to one of our armatures, without the 207 pose blend shapes, which are costly in Blender."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MARK = "tokenmocap_body"
 
 
 def create(ob: bpy.types.Object, body: Body, rest_vertices: Array) -> bpy.types.Object:
-    """A mesh of rest_vertices (V, 3), metres in the stream's axes, as a child of the armature, which deforms it."""
+    """Create a mesh of rest_vertices (V, 3), metres in the stream's axes, as a child that the armature deforms."""
     data = bpy.data.meshes.new(f"{ob.name} body")
     data.from_pydata(to_blender_axes(rest_vertices).tolist(), [], body.faces.tolist())
     data.shade_smooth()
@@ -35,7 +35,7 @@ def create(ob: bpy.types.Object, body: Body, rest_vertices: Array) -> bpy.types.
 
 
 def skins(ob: bpy.types.Object) -> list[bpy.types.Object]:
-    """The armature's body meshes."""
+    """Return the armature's body meshes."""
     return [child for child in ob.children if child.get(_MARK)]
 
 

@@ -1,7 +1,8 @@
-"""Frames and quaternions. No bpy here.
+"""Converts frames and quaternions. Without bpy.
 
-The stream has Y up, a body facing +Z with its left at +X; Blender has Z up, and characters face -Y, their left at +X.
-`ROTATION_BLENDER_STREAM` is the one place that says so. Quaternions are (..., 4), x, y, z, w, until `to_blender`.
+The stream has Y up and bodies that face +Z with their left at +X. Blender has Z up and characters that face -Y, their
+left at +X. Only `ROTATION_BLENDER_STREAM` defines this conversion. Quaternions are (..., 4), x, y, z, w, until
+`to_blender`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ IDENTITY: Array = np.array([0.0, 0.0, 0.0, 1.0])
 
 
 def to_blender_axes(points: Array) -> Array:
-    """Points or directions (..., 3) of the stream in Blender's axes."""
+    """Convert points or directions (..., 3) from the stream's axes to Blender's."""
     return points @ ROTATION_BLENDER_STREAM.T
 
 
 def multiply(a: Array, b: Array) -> Array:
-    """Hamilton product: first b, then a."""
+    """Multiply quaternions: first b, then a (Hamilton product)."""
     ax, ay, az, aw = np.moveaxis(a, -1, 0)
     bx, by, bz, bw = np.moveaxis(b, -1, 0)
     return np.stack(
@@ -38,19 +39,19 @@ def multiply(a: Array, b: Array) -> Array:
 
 
 def inverse(q: Array) -> Array:
-    """Of unit quaternions."""
+    """Invert unit quaternions."""
     return q * np.array([-1.0, -1.0, -1.0, 1.0])
 
 
 def rotate(q: Array, points: Array) -> Array:
-    """Points (..., 3) turned by q (..., 4)."""
+    """Rotate points (..., 3) by q (..., 4)."""
     u, w = q[..., :3], q[..., 3:]
     t = 2 * np.cross(u, points)
     return points + w * t + np.cross(u, t)
 
 
 def from_matrix(matrix: Array) -> Array:
-    """(3, 3) to a quaternion, by the largest of its four components (Shepperd 1978)."""
+    """Convert a matrix (3, 3) to a quaternion, by the largest of its four components (Shepperd 1978)."""
     m = np.asarray(matrix, np.float64)
     trace = np.trace(m)
     largest = int(np.argmax([m[0, 0], m[1, 1], m[2, 2], trace]))
@@ -67,9 +68,9 @@ def from_matrix(matrix: Array) -> Array:
 
 
 def shortest_arc(start: Array, end: Array) -> Array:
-    """The smallest rotation that takes the direction `start` (3,) to `end` (3,)."""
+    """Return the smallest rotation from the direction `start` (3,) to `end` (3,)."""
     a, b = start / np.linalg.norm(start), end / np.linalg.norm(end)
-    if a @ b < -0.999999:  # opposite: half a turn about anything across
+    if a @ b < -0.999999:  # opposite: half a turn about any orthogonal axis
         across = np.cross(a, np.eye(3)[np.argmin(np.abs(a))])
         return np.append(across / np.linalg.norm(across), 0.0)
     q = np.append(np.cross(a, b), 1 + a @ b)
@@ -77,20 +78,20 @@ def shortest_arc(start: Array, end: Array) -> Array:
 
 
 def slerp(a: Array, b: Array, t: float | Array) -> Array:
-    """Between unit quaternions (..., 4), the short way; t in 0..1, one number or (..., 1)."""
+    """Interpolate unit quaternions (..., 4), the short way; t in 0..1, one number or (..., 1)."""
     cosine = np.sum(a * b, axis=-1, keepdims=True)
     b = np.where(cosine < 0, -b, b)
     angle = np.arccos(np.clip(np.abs(cosine), 0, 1))
     sine = np.maximum(np.sin(angle), 1e-9)
-    close = angle < 1e-4  # there the straight line is the arc
+    close = angle < 1e-4  # linear interpolation is exact there
     q = np.where(close, 1 - t, np.sin((1 - t) * angle) / sine) * a + np.where(close, t, np.sin(t * angle) / sine) * b
     return q / np.linalg.norm(q, axis=-1, keepdims=True)
 
 
 def continuous(q: Array, before: Array | None = None) -> Array:
-    """q (N, ..., 4) with signs flipped so that neighbours in time lie on the same side; `before` (..., 4) comes first.
+    """Flip signs of q (N, ..., 4) so that neighbours in time are close; `before` (..., 4) comes first.
 
-    q and -q are the same rotation, but interpolated key by key the way from one to the other is a full spin.
+    q and -q are the same rotation, but interpolation between them is a full spin.
     """
     flips = np.sum(q[1:] * q[:-1], axis=-1) < 0
     first = np.zeros(q.shape[1:-1], bool) if before is None else np.sum(q[0] * before, axis=-1) < 0
@@ -99,12 +100,12 @@ def continuous(q: Array, before: Array | None = None) -> Array:
 
 
 def to_blender(q: Array) -> Array:
-    """x, y, z, w to Blender's w, x, y, z."""
+    """Convert x, y, z, w to Blender's w, x, y, z."""
     return np.roll(q, 1, axis=-1)
 
 
 def world_rotations(rotations: Array) -> Array:
-    """Local rotations (..., 24, 4), parent to child, to rotations in the world."""
+    """Convert local rotations (..., 24, 4), parent to child, to rotations in the world."""
     world = np.array(rotations, np.float64)
     for joint in range(1, NUM_JOINTS):
         world[..., joint, :] = multiply(world[..., PARENTS[joint], :], rotations[..., joint, :])

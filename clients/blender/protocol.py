@@ -1,7 +1,7 @@
-"""The stream's messages as checked records. No bpy here.
+"""Parses the stream's messages to validated records. Without bpy.
 
-A message is a topic word, one space and UTF-8 JSON. Everything from the network is doubted: a message either becomes a
-record whose arrays have the right shapes and finite numbers, or a ProtocolError of one line.
+A message is a topic word, one space and UTF-8 JSON. Network data are untrusted: a message becomes a record whose arrays
+have the right shapes and finite numbers, or a ProtocolError of one line.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ PARENTS = np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16
 
 
 class ProtocolError(ValueError):
-    """A message that is not understood; one line that says why."""
+    """Invalid message; one line with the reason."""
 
 
 class VersionError(ProtocolError):
-    """The stream speaks another version of the wire format."""
+    """Stream of another version of the wire format."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skeleton:
-    """Sent every second: the body's joints at rest, in metres, Y up, facing +Z, and how they change with the shape."""
+    """Joints at rest and their shape directions, sent every second; metres, Y up, facing +Z."""
 
     joints: Array  # (24, 3) for the average shape
     joint_shapes: Array  # (24, 3, 10)
     body_name: str
 
     def rest_joints(self, betas: Array, scale: float = 1.0) -> Array:
-        """(24, 3) for a shape (10,) and a person's size to the body's."""
+        """Return joints (24, 3) for a shape (10,) and a person's size relative to the body's."""
         return scale * (self.joints + self.joint_shapes @ betas)
 
 
@@ -55,10 +55,10 @@ class Person:
     confidence: float
     valid: bool  # False while the tracker bridges frames without the person
     trans: Array  # (3,) the pelvis joint in the world, metres, Y up
-    rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] turns the root into the world
+    rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] rotates the root into the world
     betas: Array  # (10,)
-    joint_confidence: Array | None = None  # (24,) 0..1, how far each joint is seen; None: the stream does not say
-    scale: float = 1.0  # the person's size to the skeleton's
+    joint_confidence: Array | None = None  # (24,) 0..1, visibility of each joint; None: not in the stream
+    scale: float = 1.0  # the person's size relative to the skeleton's
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +78,7 @@ class Status:
 
 
 def parse(message: bytes) -> Skeleton | Pose | Status | None:
-    """Read one message; None for a topic that this version does not know. Raises ProtocolError."""
+    """Parse one message; None for an unknown topic. Raises ProtocolError."""
     topic, _, body = message.partition(b" ")
     read = _READERS.get(topic)
     if read is None:
@@ -107,7 +107,7 @@ def _skeleton(fields: dict[str, Any]) -> Skeleton:
     if "shape_offsets" in fields:
         joint_shapes = _numbers(fields, "shape_offsets", (NUM_JOINTS, 3, NUM_BETAS))
         joints -= joint_shapes @ _numbers(fields, "betas", (NUM_BETAS,))
-    for joint in range(1, NUM_JOINTS):  # offsets are from the parent, which comes first
+    for joint in range(1, NUM_JOINTS):  # offsets are relative to the parent, which comes first
         joints[joint] += joints[PARENTS[joint]]
         joint_shapes[joint] += joint_shapes[PARENTS[joint]]
     body = fields.get("body")

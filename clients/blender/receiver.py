@@ -1,4 +1,4 @@
-"""Listens to the stream on a thread of its own. No bpy here: what it has is fetched from the main thread."""
+"""Receives the stream in a thread; the main thread fetches the data. Without bpy."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .jitter_buffer import JitterBuffer
 from .protocol import Pose, ProtocolError, Skeleton, Status, VersionError, parse
 
 _POLL_MS = 100
-_LONGEST_MESSAGE = 1 << 20  # bytes; a stream that sends more is not ours
+_LONGEST_MESSAGE = 1 << 20  # bytes; a longer message is not from the program
 _SILENT_AFTER_S = 2.0
 _QUEUED_MESSAGES = 64
 _ADDRESS = re.compile(r"tcp://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
@@ -22,12 +22,12 @@ _KEY = re.compile(r"[0-9A-Za-z.\-:+=^!/*?&<>()\[\]{}@%$#]{40}")  # Z85's alphabe
 
 
 class ConnectError(ValueError):
-    """What the user gave cannot be connected with; one line that says what to mend."""
+    """Invalid address or key; one line with the remedy."""
 
 
 @dataclass(frozen=True)
 class CurveKeys:
-    """What `python -m realtime.keys` makes for a client."""
+    """Keys of a client, made by `python -m realtime.keys`."""
 
     public_key: str
     secret_key: str
@@ -53,7 +53,7 @@ def load_keys(path: Path) -> CurveKeys:
 
 
 def check_address(address: str) -> str:
-    """The address without blanks around it. Raises ConnectError."""
+    """Strip the address and check it. Raises ConnectError."""
     address = address.strip()
     match = _ADDRESS.fullmatch(address)
     if match is None or not 0 < int(match[2]) < 65536:
@@ -63,18 +63,18 @@ def check_address(address: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """How the connection is doing."""
+    """State of the connection."""
 
     line: str  # for the user
     is_live: bool  # frames are coming in
     fps: float
     person_ids: tuple[int, ...]
-    frames: int  # received since the connection was made
-    refused: int  # messages that were not understood
+    frames: int  # since the connection was made
+    refused: int  # messages that could not be parsed
 
 
 class Receiver:
-    """One connection, from its making to `stop()`. Raises ConnectError for an address that is none."""
+    """One connection, from construction to `stop()`. Raises ConnectError for an invalid address."""
 
     def __init__(self, address: str, keys: CurveKeys | None = None, *, delay_s: float = 0.05) -> None:
         self.address = check_address(address)
@@ -112,29 +112,29 @@ class Receiver:
             self._buffer.delay_s = delay_s
 
     def newest(self) -> Pose | None:
-        """The last pose that came in."""
+        """Return the last pose received."""
         with self._lock:
             return self._newest
 
     def sample(self) -> Pose | None:
-        """The pose to show now."""
+        """Return the pose to show now."""
         with self._lock:
             return self._buffer.sample(time.monotonic())
 
     def start_take(self) -> None:
-        """Keep every pose from now on."""
+        """Record every pose from now on."""
         with self._lock:
             self._take = []
 
     def stop_take(self) -> list[Pose]:
-        """The poses since `start_take`."""
+        """Return the poses since `start_take`."""
         with self._lock:
             take, self._take = self._take, None
             return take or []
 
     @property
     def take_length(self) -> int | None:
-        """Poses kept so far; None while none are kept."""
+        """Return the number of recorded poses; None while not recording."""
         with self._lock:
             return None if self._take is None else len(self._take)
 

@@ -1,4 +1,4 @@
-"""A take becomes an Action: all keys of a channel at once."""
+"""Converts a take to an Action: all keys of a channel at once."""
 
 from __future__ import annotations
 
@@ -14,14 +14,16 @@ from .take import Motion
 
 Array = NDArray[np.float64]
 
-_LINEAR = 1  # bpy.types.Keyframe.interpolation, by number as foreach_set wants it
+_LINEAR = 1  # bpy.types.Keyframe.interpolation, as the number that foreach_set needs
 
 
 def write_action(
     ob: bpy.types.Object, rig: Rig, motion: Motion, frame_start: float, rate_hz: float
 ) -> bpy.types.Action:
-    """Make the motion a new Action of this armature and assign it. A key for each row, at frame_start + time x rate_hz
-    (a fraction of a frame where the row lies between two)."""
+    """Create an Action of the motion for this armature and assign it.
+
+    Each row gets a key at frame_start + time x rate_hz, also at fractions of a frame.
+    """
     action = bpy.data.actions.new(f"{ob.name} take")
     curves, groups, slot = _channels(action, ob)
     quaternions, location = rig.channels(motion.rotations, motion.trans)
@@ -41,7 +43,7 @@ def write_action(
 
 
 def _channels(action: bpy.types.Action, ob: bpy.types.Object) -> tuple[Any, Any, Any]:
-    """Where F-curves and their groups are made, and the slot: since 4.4 an Action has slots, layers and strips."""
+    """Return the containers of F-curves and groups, and the slot: since 4.4 an Action has slots, layers and strips."""
     if not hasattr(action, "slots"):
         return action.fcurves, action.groups, None
     slot = action.slots.new(id_type="OBJECT", name=ob.name)

@@ -1,4 +1,4 @@
-"""Binds an armature to the stream: ours bone by bone, anybody's by a bone map. Kept on the object."""
+"""Binds an armature to the stream: ours bone by bone, others by a bone map. The binding is stored on the object."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Array = NDArray[np.float64]
 
 
 def bind_smpl(ob: bpy.types.Object) -> None:
-    """Let an armature of ours follow the stream."""
+    """Bind one of our armatures to the stream."""
     ob.tokenmocap.bone_map = ""
     ob.tokenmocap.is_driven = True
 
 
 def bind_mapped(ob: bpy.types.Object, preset: Preset, rest_joints: Array) -> None:
-    """Let somebody else's armature follow the stream; rest_joints (24, 3) is the performer's T-pose in its axes.
+    """Bind another armature to the stream; rest_joints (24, 3) is the performer's T-pose in its axes.
 
-    Raises BoneMapError or RigError, one line, and then leaves the armature as it was.
+    Raises BoneMapError or RigError, one line, and then leaves the armature unchanged.
     """
     bones = matched(preset, ob.data.bones.keys(), ob.name)
     mapped_rig(rest_bones(ob), bones, rest_joints)
@@ -40,7 +40,7 @@ def bind_mapped(ob: bpy.types.Object, preset: Preset, rest_joints: Array) -> Non
 
 
 def rig_of(ob: bpy.types.Object) -> Rig:
-    """How to drive a bound armature as it is now. Raises RigError."""
+    """Return the rig of a bound armature in its present state. Raises RigError."""
     bones = rest_bones(ob)
     if not ob.tokenmocap.bone_map:
         return smpl_rig(bones)

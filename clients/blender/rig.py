@@ -1,9 +1,9 @@
-"""From the stream's pose to the channels of an armature's pose bones, ours or anybody's. No bpy here.
+"""Converts the stream's pose to the channels of an armature's pose bones, for ours and others. Without bpy.
 
-Every mapped bone j is to turn in armature space by D_j = g W_j g^-1 a_j away from its rest B_j: W_j is the joint's
-rotation in the stream's world, g takes the stream's axes into the armature's, and a_j first brings the bone from the
-armature's own rest pose into a T-pose. A pose bone's channel is relative to its parent, which moves with the nearest
-mapped bone p above it: q_j = B_j^-1 D_p^-1 D_j B_j.
+Every mapped bone j is rotated in armature space by D_j = g W_j g^-1 a_j from its rest B_j. W_j is the joint's rotation
+in the stream's world. g maps the stream's axes to the armature's. a_j first rotates the bone from the armature's own
+rest pose into a T-pose. A pose bone's channel is relative to its parent, which moves with the nearest mapped ancestor
+p: q_j = B_j^-1 D_p^-1 D_j B_j.
 """
 
 from __future__ import annotations
@@ -30,23 +30,23 @@ from .protocol import JOINT_NAMES, PARENTS
 Array = NDArray[np.float64]
 BoneMap = Mapping[str, Sequence[str]]  # joint name to bone names; of several bones the first carries the location
 
-# Limbs whose rest direction differs between a T-pose and an A-pose, and the joint that each points to. Hands go with
-# the forearm. Spines, collars and feet keep the rest that their maker gave them.
+# Limbs whose rest direction differs between a T-pose and an A-pose, and the joint that each points to. Hands move with
+# the forearm. Spines, collars and feet keep their rest direction.
 _LIMBS = {1: 4, 4: 7, 2: 5, 5: 8, 16: 18, 18: 20, 17: 19, 19: 21}
 _HANDS = {20: 18, 22: 18, 21: 19, 23: 19}
 _LEFT_HIP, _RIGHT_HIP, _LEFT_ANKLE, _RIGHT_ANKLE, _NECK = (
     JOINT_NAMES.index(name) for name in ("left_hip", "right_hip", "left_ankle", "right_ankle", "neck")
 )
-_NEEDED = (0, _LEFT_HIP, _RIGHT_HIP, _LEFT_ANKLE, _RIGHT_ANKLE, _NECK)  # which tell the armature's size and axes
+_NEEDED = (0, _LEFT_HIP, _RIGHT_HIP, _LEFT_ANKLE, _RIGHT_ANKLE, _NECK)  # they determine the armature's size and axes
 
 
 class RigError(ValueError):
-    """An armature that cannot be driven; one line that says why."""
+    """Armature that cannot be driven; one line with the reason."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RestBone:
-    """A bone of the armature at rest, in armature space."""
+    """Bone of the armature at rest, in armature space."""
 
     carrier: str | None  # the bone that it moves with: its parent, or the one that it copies
     head: Array  # (3,) in the armature's own unit
@@ -55,11 +55,11 @@ class RestBone:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rig:
-    """What it takes to drive one armature by K mapped bones, the pelvis's first."""
+    """Constants to drive one armature by K mapped bones, the pelvis's first."""
 
     bones: tuple[str, ...]  # (K,)
-    joints: NDArray[np.intp]  # (K,) the joint that each follows
-    above: NDArray[np.intp]  # (K,) index of the mapped bone that carries each, -1 for none
+    joints: NDArray[np.intp]  # (K,) the joint of each
+    above: NDArray[np.intp]  # (K,) index of each bone's nearest mapped ancestor, -1 for none
     rest: Array  # (K, 4) B
     to_t_pose: Array  # (K, 4) a
     axes: Array  # (4,) g
@@ -67,7 +67,7 @@ class Rig:
     root_head: Array  # (3,) the pelvis bone at rest, armature units
 
     def channels(self, rotations: Array, trans: Array) -> tuple[Array, Array]:
-        """rotations (N, 24, 4) local, trans (N, 3) metres -> quaternions (N, K, 4) w, x, y, z and location (N, 3).
+        """Convert rotations (N, 24, 4), trans (N, 3) metres to quaternions (N, K, 4) w, x, y, z and location (N, 3).
 
         The location is the pelvis bone's, in armature units along its rest axes.
         """
@@ -80,7 +80,7 @@ class Rig:
 
 
 def smpl_rig(bones: Mapping[str, RestBone]) -> Rig:
-    """For an armature made by this extension: every joint has a bone of its name, the rest pose is the T-pose."""
+    """Make the rig of this extension's armature: every joint has a bone of its name, the rest pose is the T-pose."""
     missing = [name for name in JOINT_NAMES if name not in bones]
     if missing:
         raise RigError(f"the armature has lost the bones {', '.join(missing)}: create it again")
@@ -97,11 +97,13 @@ def smpl_rig(bones: Mapping[str, RestBone]) -> Rig:
 
 
 def mapped_rig(bones: Mapping[str, RestBone], bone_map: BoneMap, rest_joints: Array) -> Rig:
-    """For an armature of somebody else's.
+    """Make the rig of another armature.
 
-    bone_map: joint name to the bones that follow it; rest_joints (24, 3): the performer's T-pose in the stream's axes.
-    The armature's up and left are found from its rest pose, so it may have any axes and any unit; it is taken to stand
-    upright, its feet apart. Raises RigError.
+    bone_map: joint name to the bones that follow it.
+    rest_joints (24, 3): the performer's T-pose in the stream's axes.
+    The armature's up and left follow from its rest pose, so it may have any axes and unit; it must stand upright with
+    its
+    feet apart. Raises RigError.
     """
     mapped = [(joint, bone) for joint, name in enumerate(JOINT_NAMES) for bone in bone_map.get(name, ())]
     missing = [bone for _, bone in mapped if bone not in bones]
@@ -111,7 +113,7 @@ def mapped_rig(bones: Mapping[str, RestBone], bone_map: BoneMap, rest_joints: Ar
     if unmapped:
         raise RigError(f"the bone map names no bone for {', '.join(unmapped)}")
     joints, names = [joint for joint, _ in mapped], [bone for _, bone in mapped]
-    heads = {joint: bones[bone].head for joint, bone in reversed(mapped)}  # of several bones, where the first one is
+    heads = {joint: bones[bone].head for joint, bone in reversed(mapped)}  # of several bones, the first one's position
     axes_matrix = _armature_axes(heads)
     axes = from_matrix(axes_matrix)
     ankles = (heads[_LEFT_ANKLE] + heads[_RIGHT_ANKLE]) / 2
@@ -129,7 +131,7 @@ def mapped_rig(bones: Mapping[str, RestBone], bone_map: BoneMap, rest_joints: Ar
 
 
 def _armature_axes(heads: Mapping[int, Array]) -> Array:
-    """(3, 3) from the stream's axes (left, up, forward) to the armature's, snapped to right angles."""
+    """Return (3, 3) from the stream's axes (left, up, forward) to the armature's, rounded to right angles."""
     ankles = (heads[_LEFT_ANKLE] + heads[_RIGHT_ANKLE]) / 2
     up = _snapped(heads[_NECK] - ankles)
     across = heads[_LEFT_HIP] - heads[_RIGHT_HIP]
@@ -154,7 +156,7 @@ def _to_t_pose(heads: Mapping[int, Array], t_pose: Array, joints: list[int]) -> 
 
 
 def _carriers(bones: Mapping[str, RestBone], name: str) -> Iterator[str]:
-    """The bones that carry this one, nearest first."""
+    """Yield the bone's ancestors, nearest first."""
     seen = {name}
     carrier = bones[name].carrier
     while carrier is not None and carrier in bones and carrier not in seen:

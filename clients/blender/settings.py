@@ -1,4 +1,4 @@
-"""Settings kept in a .blend: the connection on the scene, the person followed on each armature."""
+"""Defines the settings in a .blend: the connection on the scene, the followed person on each armature."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From received poses to one person's motion over time. No bpy here."""
+"""Converts received poses to one person's motion over time. Without bpy."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ ANYONE = -1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Motion:
-    """One person, a row for every frame in which the person was really seen."""
+    """Motion of one person, a row for every frame in which the person was visible."""
 
-    times: Array  # (N,) s since the take's first frame, rising
+    times: Array  # (N,) s since the take's first frame, increasing
     rotations: Array  # (N, 24, 4) local, x, y, z, w
     trans: Array  # (N, 3)
 
 
 def chosen(people: Sequence[Person], person_id: int, before: int | None) -> Person | None:
-    """The person of that id; for ANYONE the one followed before as long as there, then the lowest id."""
+    """Return the person of that id; for ANYONE the previous one while present, then the lowest id."""
     by_id = {person.id: person for person in people}
     if person_id != ANYONE:
         return by_id.get(person_id)
@@ -36,7 +36,7 @@ def chosen(people: Sequence[Person], person_id: int, before: int | None) -> Pers
 
 
 def motion_of(take: Sequence[Pose], person_id: int) -> Motion | None:
-    """One person's motion; None where the person was never seen. Frames out of order and coasted ones are left out."""
+    """Return one person's motion; None if never visible. Frames out of order and coasted ones are skipped."""
     times: list[float] = []
     people: list[Person] = []
     followed: int | None = None
@@ -59,7 +59,7 @@ def motion_of(take: Sequence[Pose], person_id: int) -> Motion | None:
 
 
 def resampled(motion: Motion, rate_hz: float) -> Motion:
-    """The motion at times k / rate_hz: rotations along the shortest arc, positions along a line."""
+    """Resample the motion at times k / rate_hz: rotations along the shortest arc, positions linearly."""
     first, last = np.ceil(motion.times[0] * rate_hz - 1e-6), np.floor(motion.times[-1] * rate_hz + 1e-6)
     times = np.arange(first, last + 1) / rate_hz
     if len(motion.times) < 2 or len(times) == 0:

@@ -1,4 +1,4 @@
-"""Limbs that nobody sees, as the stream's `joint_confidence` tells. No bpy here."""
+"""Detects hidden limbs from the stream's `joint_confidence`. Without bpy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .protocol import JOINT_NAMES, NUM_JOINTS
 
 Array = NDArray[np.float64]
 
-_UNSEEN, _SEEN = 0.05, 0.3  # confidence: made up below, seen from there on (docs/wire-format.md)
+_UNSEEN, _SEEN = 0.05, 0.3  # confidence: a guess below, visible from there on (docs/wire-format.md)
 _PATIENCE_S = 0.5
 _LIMBS = [
     [JOINT_NAMES.index(f"{side}_{part}") for part in parts]
@@ -19,23 +19,23 @@ _LIMBS = [
 
 
 class UnseenLimbs:
-    """Which joints' bones are not to follow: those of which nothing was seen for half a second, until it is."""
+    """Filter of joints whose bones must not follow: those hidden for half a second, until visible again."""
 
     def __init__(self) -> None:
-        self._t_seen = np.full(NUM_JOINTS, -np.inf)  # when each bone was last not unseen
+        self._t_seen = np.full(NUM_JOINTS, -np.inf)  # when each bone was last visible
         self._left = np.zeros(NUM_JOINTS, bool)
         self._t = -np.inf
 
     def update(self, t: float, joint_confidence: Array | None) -> NDArray[np.bool_]:
-        """(24,) True: leave its bone alone. t in s; joint_confidence (24,), None where the stream says nothing."""
+        """Return (24,), True to leave a bone unchanged. t in s; joint_confidence (24,), None if not in the stream."""
         if joint_confidence is None:
             return np.zeros(NUM_JOINTS, bool)
-        if t < self._t or not np.isfinite(self._t):  # the first, or another session
+        if t < self._t or not np.isfinite(self._t):  # the first frame, or another session
             self._t_seen[:] = t
         self._t = t
         confidence = np.ones(NUM_JOINTS)
         for limb in _LIMBS:
-            beyond = joint_confidence[[*limb[1:], limb[-1]]]  # a bone is seen by any joint beyond it
+            beyond = joint_confidence[[*limb[1:], limb[-1]]]  # a bone is visible if any joint beyond it is
             confidence[limb] = np.maximum.accumulate(beyond[::-1])[::-1]
         self._left &= confidence < _SEEN
         self._t_seen[confidence >= _UNSEEN] = t

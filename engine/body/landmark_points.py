@@ -1,4 +1,4 @@
-"""BlazePose's 33 points on a body whose file does not have them: carried over from the body that ships."""
+"""Transfers BlazePose's 33 points from the shipped body to a body without them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SMPL_VERTICES = {
     "nose": 332, "left_eye": 2800, "right_eye": 6260, "left_ear": 583, "right_ear": 4071,
     "left_heel": 3387, "right_heel": 6787, "left_foot_index": 3216, "right_foot_index": 6617,
 }  # fmt: skip
-# Points without a published vertex keep their place relative to one that has.
+# Points without a published vertex keep their position relative to one that has.
 _RELATIVE_TO = {
     "left_eye_inner": "left_eye", "left_eye_outer": "left_eye",
     "right_eye_inner": "right_eye", "right_eye_outer": "right_eye",
@@ -31,7 +31,7 @@ _PART_JOINTS = {"pinky": "wrist", "index": "wrist", "thumb": "wrist", "heel": "a
 
 
 def _followed_joints() -> NDArray[np.intp]:
-    """(33,) the joint that each point is placed by: its own for limb points, head, wrist, ankle or toe for others."""
+    """Return (33,) the reference joint of each point: its own for limb points, else head, wrist, ankle or toe."""
     joints = np.full(len(BLAZEPOSE), JOINT_NAMES.index("head"))
     joints[BLAZEPOSE.on_joints] = BLAZEPOSE.joint_indices(JOINT_NAMES)
     for part, joint in _PART_JOINTS.items():
@@ -41,17 +41,18 @@ def _followed_joints() -> NDArray[np.intp]:
 
 
 _JOINTS = _followed_joints()
-# Limb points and knuckles lie inside the body and hang on joints; the others are vertices.
+# Limb points and knuckles lie inside the body and are bound to joints; the others are vertices.
 _ON_JOINTS = np.isin(np.arange(len(BLAZEPOSE)), BLAZEPOSE.on_joints) | np.isin(
     _JOINTS, [JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")]
 )
 
 
 def transferred_landmarks(source: BodyModel, body: dict[str, Any]) -> dict[str, Array]:
-    """Rest points, shape directions and weights for `body`, which has BodyModel's arrays but for its landmarks.
+    """Compute rest points, shape directions and weights for `body`, which has BodyModel's other arrays.
 
     Each point keeps its offset from its joint on `source`, scaled by the ratio of statures. Points on the skin then
-    move to the nearest vertex; on SMPL's mesh the published vertices of nose, eyes, ears, heels and toes are taken.
+    move to
+    the nearest vertex; SMPL's mesh uses the published vertices of nose, eyes, ears, heels and toes.
     """
     vertices, joints = body["v_template"], body["joints_template"]
     scale = np.float32(np.ptp(vertices[:, 1]) / source.stature_m)

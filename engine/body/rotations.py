@@ -14,7 +14,7 @@ _AXES = np.eye(3)
 
 
 def cross_matrix(vectors: Floats) -> Floats:
-    """(..., 3) -> (..., 3, 3), the matrices that take x to `vector` cross x."""
+    """Return the matrices (..., 3, 3) that map x to `vector` cross x, for vectors (..., 3)."""
     x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
     out = np.zeros((*vectors.shape, 3), vectors.dtype)
     out[..., 0, 1], out[..., 0, 2] = -z, y
@@ -33,7 +33,7 @@ def rotmat_from_axis_angle(axis_angle: Floats) -> Floats:
 
 
 def _sine_over(angle: Floats) -> Floats:
-    """sin(x) / x, 1 at zero; faster than numpy's sinc."""
+    """Compute sin(x) / x, 1 at zero; faster than numpy's sinc."""
     return np.divide(np.sin(angle), angle, out=np.ones_like(angle), where=angle > 0)
 
 
@@ -85,10 +85,10 @@ def angle_between(a: Floats, b: Floats) -> Floats:
 
 
 def quaternion_from_rotmat(rotmats: Floats) -> Floats:
-    """Rotation matrices (..., 3, 3) -> unit quaternions (..., 4), x y z w, with w >= 0.
+    """Convert rotation matrices (..., 3, 3) to unit quaternions (..., 4), x y z w, with w >= 0.
 
-    The symmetric matrix 4 q q^T is linear in the rotation matrix; its row with the largest diagonal is q times a
-    number that is never small (Shepperd 1978, "Quaternion from rotation matrix").
+    The symmetric matrix 4 q q^T is linear in the rotation matrix. Its row with the largest diagonal is q times a number
+    that is never small (Shepperd 1978, "Quaternion from rotation matrix").
     """
     r = rotmats
     xx, yy, zz = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
@@ -111,7 +111,7 @@ def quaternion_from_rotmat(rotmats: Floats) -> Floats:
 
 
 def rotmat_from_quaternion(quaternion: Floats) -> Floats:
-    """(..., 4) unit quaternions x, y, z, w -> (..., 3, 3)."""
+    """Convert unit quaternions (..., 4), x, y, z, w, to rotation matrices (..., 3, 3)."""
     x, y, z, w = (quaternion[..., k] for k in range(4))
     out = np.empty((*quaternion.shape[:-1], 3, 3), quaternion.dtype)
     out[..., 0, 0], out[..., 0, 1], out[..., 0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)

@@ -1,10 +1,10 @@
-"""Write the landmark estimator and the tokenizer's decoder as one ONNX graph that OpenVINO runs without torch.
+"""Exports the landmark estimator with the tokenizer's decoder to one ONNX graph that OpenVINO runs without torch.
 
     python -m engine.landmarks.export
 
-The large matrices are stored in int8 with a scale for each output, since on a CPU the time goes into reading them;
-other weights in fp16. Arithmetic is f32. Inputs and outputs: `INPUTS` and `engine.landmarks.network.Estimate`, all with
-a free batch dimension.
+Large matrices are stored in int8 with a scale for each output, because on a CPU reading them dominates the time; other
+weights in fp16. Arithmetic is f32. Inputs and outputs: `INPUTS` and `engine.landmarks.network.Estimate`, all with a
+dynamic batch dimension.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The landmark estimator: 33 BlazePose landmarks of one person to root rotation, body rotations, shape and camera.
+"""Landmark estimator: predicts root rotation, body rotations, shape and camera from a person's 33 BlazePose landmarks.
 
-A residual MLP in the manner of Martinez et al. 2017 ("A simple yet effective baseline for 3d human pose
-estimation") whose body pose is a softmax over a codebook, as in TokenHMR (CVPR 2024, section 4.2): token
-probabilities mix the codes of a frozen tokenizer, whose decoder gives the 21 body rotations.
+A residual MLP as in Martinez et al. 2017 ("A simple yet effective baseline for 3d human pose estimation"). The body
+pose is a softmax over a codebook, as in TokenHMR (CVPR 2024, section 4.2): token probabilities mix the codes of a
+frozen tokenizer, whose decoder outputs the 21 body rotations.
 
-Camera axes are x right, y down, z forward. "Ray axes" are the camera axes turned by the smallest rotation that takes
-the optical axis to the ray through the person's centre (`center_px`): seen in them a person looks the same wherever
-in the picture they stand, so the network needs no focal length.
+Camera axes are x right, y down, z forward. "Ray axes" are the camera axes rotated by the smallest rotation from the
+optical axis to the ray through the person's centre (`center_px`). In them a person looks the same at any image
+position, so the network needs no focal length.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ NUM_FEATURES = len(BLAZEPOSE) * 6  # a landmark: 2D, 3D, visibility
 NUM_BETAS = 10
 _FACING_CAMERA_6D = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)  # rows of diag(1, -1, -1): Y up becomes y down
 _IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
-_LOOKED_AT = {"both": (1, 1, 1, 1, 1, 1), "image": (1, 1, 0, 0, 0, 1), "world": (0, 0, 1, 1, 1, 1)}  # of a landmark
+_LOOKED_AT = {"both": (1, 1, 1, 1, 1, 1), "image": (1, 1, 0, 0, 0, 1), "world": (0, 0, 1, 1, 1, 1)}  # inputs
 _USUAL_CAMERA = (1.5, 0.0, 0.0, 0.3)  # k, tx, ty, q of a whole person three metres away
 
 
 @dataclass(frozen=True)
 class LandmarkNetConfig:
-    """Shape of the network, and the visibility under which a landmark's position is not looked at."""
+    """Sizes of the network, and the minimum visibility of the landmarks in use."""
 
-    head: str = "token"  # "token", or "direct" (6D rotations) to train the trunk before there is a tokenizer
+    head: str = "token"  # "token", or "direct" (6D rotations) to train the trunk without a tokenizer
     width: int = 1024
     blocks: int = 3
     tokens: int = 42
     codes: int = 512
-    query: int = 64  # numbers a token that its logits are made from
+    query: int = 64  # size of a token's query, from which its logits are computed
     gate: float = 0.0
-    inputs: str = "both"  # or "image" or "world", to measure what the 2D and the 3D landmarks are worth
+    inputs: str = "both"  # or "image" or "world", to measure the value of the 2D and the 3D landmarks
 
     def __post_init__(self) -> None:
         if self.inputs not in _LOOKED_AT:
@@ -57,7 +57,7 @@ class LandmarkNetConfig:
 
 
 class Normalised(NamedTuple):
-    """Landmarks as the network sees them."""
+    """Landmarks as the network's input."""
 
     features: Tensor  # (B, 33, 6): 2D, world (both centred and of unit size), visibility in -1..1
     center_px: Tensor  # (B, 2)
@@ -65,7 +65,7 @@ class Normalised(NamedTuple):
 
 
 def landmark_weights() -> Tensor:
-    """How much each landmark says about where and how large a person is: (33,)."""
+    """Return weights (33,) of landmarks for a person's centre and scale."""
     weights = torch.full((len(BLAZEPOSE),), 0.2)
     weights[BLAZEPOSE.on_joints] = 1.0
     weights[BLAZEPOSE.index("nose")] = 0.5
@@ -74,11 +74,12 @@ def landmark_weights() -> Tensor:
 
 
 def normalise(image_px: Tensor, world_m: Tensor, visibility: Tensor, gate: Tensor | float = 0.0) -> Normalised:
-    """Centre and scale by what is visible, so that place and size in the picture do not matter.
+    """Centre and scale by visible landmarks, for invariance to position and size in the image.
 
     image_px (B, 33, 2), world_m (B, 33, 3), visibility (B, 33) in 0..1. The centre is the visibility-weighted mean and
-    the scale 4/3 of the root mean square distance from it. Landmarks with visibility under `gate` (a number or
-    (B, 1)) are placed at the centre and hardly weigh: the detector invents limbs that it does not see.
+    the
+    scale 4/3 of the root mean square distance from it. Landmarks with visibility below `gate` (a number or (B, 1)) are
+    placed at the centre with almost no weight, because the detector hallucinates hidden limbs.
     """
     seen = (visibility >= gate).to(visibility.dtype)
     visibility = visibility * seen
@@ -94,16 +95,17 @@ def normalise(image_px: Tensor, world_m: Tensor, visibility: Tensor, gate: Tenso
 
 
 def project(points_m: Tensor, camera: Tensor) -> Tensor:
-    """Normalised 2D of points (B, N, 3), relative to the pelvis in ray axes, by camera (B, 4) = k, tx, ty, q.
+    """Project points (B, N, 3), pelvis-relative in ray axes, by camera (B, 4) = k, tx, ty, q to normalised 2D.
 
-    A perspective camera in the person's own units: k X / (1 + q Z) + t, with q one over the pelvis's distance.
+    A perspective camera in the person's own units: k X / (1 + q Z) + t, where q is the inverse of the pelvis's
+    distance.
     """
     scale, shift, per_depth = camera[:, None, :1], camera[:, None, 1:3], camera[:, None, 3:].clamp(0.0, 0.9)
     return scale * points_m[..., :2] / (1 + per_depth * points_m[..., 2:]).clamp_min(0.2) + shift
 
 
 class Prediction(NamedTuple):
-    """What the network says of B people."""
+    """Output of the network for B people."""
 
     root_rotmat: Tensor  # (B, 3, 3) the root in ray axes
     body_6d: Tensor | None  # (B, 21, 6) with the direct head
@@ -124,7 +126,7 @@ class _ResidualBlock(nn.Module):
 
 
 class _TokenHead(nn.Module):
-    """One query a token, compared with what the codes look like, plus how common each code is at its place."""
+    """One query for each token, compared with code embeddings, plus each code's frequency at its position."""
 
     def __init__(self, config: LandmarkNetConfig) -> None:
         super().__init__()
@@ -139,7 +141,7 @@ class _TokenHead(nn.Module):
 
 
 class LandmarkNet(nn.Module):
-    """Features (B, 33, 6) of `normalise` -> Prediction; about 7 M parameters, 9 M with the token head."""
+    """Network from features (B, 33, 6) of `normalise` to Prediction; about 7 M parameters, 9 M with the token head."""
 
     def __init__(self, config: LandmarkNetConfig) -> None:
         super().__init__()
@@ -171,7 +173,7 @@ class LandmarkNet(nn.Module):
 
 
 class Estimate(NamedTuple):
-    """The exported graph's outputs, in order."""
+    """Outputs of the exported graph, in order."""
 
     root_rotmat: Tensor  # (B, 3, 3) ray axes
     body_rotmats: Tensor  # (B, 21, 3, 3) local
@@ -183,7 +185,7 @@ class Estimate(NamedTuple):
 
 
 class LandmarkEstimator(nn.Module):
-    """Normalisation, network and the frozen tokenizer's decoder in one: what is exported and run live."""
+    """Normalisation, network and the frozen tokenizer's decoder in one module, for export and live use."""
 
     def __init__(self, net: LandmarkNet, tokenizer: Tokenizer) -> None:
         super().__init__()
@@ -191,7 +193,7 @@ class LandmarkEstimator(nn.Module):
         self.tokenizer = tokenizer
 
     def forward(self, image_px: Tensor, world_m: Tensor, visibility: Tensor) -> Estimate:
-        """image_px (B, 33, 2), world_m (B, 33, 3) in camera axes, visibility (B, 33) -> Estimate."""
+        """Estimate from image_px (B, 33, 2), world_m (B, 33, 3) in camera axes, visibility (B, 33)."""
         seen = normalise(image_px, world_m, visibility, self.net.config.gate)
         said = self.net(seen.features)
         assert said.token_logits is not None, "only a network with a token head can be run live"
@@ -212,9 +214,9 @@ def save(path: Path | str, net: LandmarkNet, about: Mapping[str, Any], dtype: to
 
 
 def load(path: Path | str | None = None) -> tuple[LandmarkNet, dict[str, Any]]:
-    """Read a network (None: the shipped one), in evaluation mode, and what its file says of it.
+    """Load a network (None: the shipped one), in evaluation mode, with its file's metadata.
 
-    Raises EngineError for a file that is not a landmark estimator's.
+    Raises EngineError if the file is no landmark estimator.
     """
     path = SHIPPED if path is None else path
     weights = load_weights(path, KIND)

@@ -1,4 +1,4 @@
-"""The one place that turns a configuration into a source."""
+"""Opens the source of a configuration."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from realtime.capture.url import UrlSource
 from realtime.capture.video import VideoSource
 from realtime.kernel.messages import Frame
 
-_IMAGES_FPS = 30.0  # the rate of a folder of images unless told
+_IMAGES_FPS = 30.0  # default rate of a folder of images
 _CAMERA_FPS = 30.0
 _LONGEST_NAME = 200
 
 
 def open_source(config: SourceConfig) -> Source:
-    """The source that `config` names, opened.
+    """Open the source that `config` selects.
 
     Raises:
         SourceError: not exactly one source, or it cannot be opened.
@@ -38,18 +38,18 @@ def open_source(config: SourceConfig) -> Source:
 
 
 def camera_name(config: SourceConfig) -> str:
-    """What the camera of a source is known by from run to run: one short line. Nothing is opened.
+    """Return the persistent name of a source's camera: one short line. Opens nothing.
 
-    Raises SourceError where there is no such source.
+    Raises SourceError if there is no such source.
     """
     name = lasting_name(config.cam) if config.cam is not None else _make(config).description
     return one_line(name)[:_LONGEST_NAME]
 
 
 def first_frames(config: SourceConfig, count: int, step_s: float, quarter_turns: int = 0) -> Iterator[Frame]:
-    """Up to `count` frames from the beginning of a file or folder, at least `step_s` seconds apart.
+    """Yield up to `count` frames from the beginning of a file or folder, at least `step_s` seconds apart.
 
-    They are turned to the left by quarter_turns right angles. Raises SourceError.
+    They are rotated counter-clockwise by quarter_turns. Raises SourceError.
     """
     with closing(open_source(config)) as source, suppress(EndOfStream):
         due_s = -math.inf
@@ -78,9 +78,9 @@ def _make(config: SourceConfig) -> Source:
 
 
 def quiet_libraries() -> None:
-    """Keep OpenCV and FFmpeg from writing to the terminal: every failure reaches the user as one line of ours.
+    """Silence OpenCV and FFmpeg: every failure reaches the user as one line of this program.
 
-    A level set in the environment (OPENCV_LOG_LEVEL, OPENCV_FFMPEG_LOGLEVEL) is left alone.
+    A level in the environment (OPENCV_LOG_LEVEL, OPENCV_FFMPEG_LOGLEVEL) is kept.
     """
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET; read when FFmpeg is first used
     os.environ.setdefault("OPENCV_VIDEOIO_V4L_SELECT_TIMEOUT", "3")  # seconds that a dead webcam may block a read

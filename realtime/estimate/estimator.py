@@ -1,4 +1,4 @@
-"""The contract of estimators, which turn a sighting into bodies before the camera."""
+"""Contract of estimators, which turn a sighting into bodies in the camera frame."""
 
 from __future__ import annotations
 
@@ -14,34 +14,34 @@ from realtime.smoothing.pose_smoother import SmoothingConfig
 
 
 class EstimatorError(UserError):
-    """An estimator that does not exist or cannot be set up."""
+    """Estimator that does not exist or cannot be set up."""
 
 
 class Estimator(Protocol):
-    """Keeps what it must remember of each person, so feed it the sightings of one source in order."""
+    """Estimator with state for each person; feed it the sightings of one source in order."""
 
-    camera: Camera  # as it is held to be; set it between frames, in the thread that estimates
+    camera: Camera  # present estimate; set it between frames, in the estimating thread
 
     @property
     def name(self) -> str:
-        """As chosen by `--estimator`."""
+        """Name for `--estimator`."""
         ...
 
     @property
     def backend(self) -> str:
-        """What really runs, such as "openvino f32 cpu"."""
+        """Description of the actual backend, such as "openvino f32 cpu"."""
         ...
 
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
-        """One estimate for each person who can be estimated, in the sighting's order."""
+        """Return one estimate for each person who can be estimated, in the sighting's order."""
         ...
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
-        """Smooth tokens so from the next frame on; None: not at all. Call it in the thread that estimates."""
+        """Change the token smoothing from the next frame on; None: no smoothing. Call it in the estimating thread."""
         ...
 
     def close(self) -> None:
-        """Give back what is held."""
+        """Release resources."""
         ...
 
 
@@ -59,10 +59,11 @@ class EstimatorConfig:
 
 
 def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: SmoothingConfig) -> Estimator:
-    """The estimator that the configuration names, ready to run; `body` is at the person's height already.
+    """Create the configured estimator; `body` already has the person's height.
 
-    Raises EstimatorError for an unknown name, NetworkFileError for a network file that is missing or wrong,
-    EngineFileError for an engine that cannot be used here.
+    Raises EstimatorError for an unknown name, NetworkFileError for a missing or wrong network file, EngineFileError for
+    an
+    engine that does not run here.
     """
     level = smoothing.parameters
     tokens = None if level is None else level.tokens

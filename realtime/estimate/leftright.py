@@ -1,7 +1,7 @@
-"""Detects that a person was taken the wrong way round: BlazePose often takes a back for a front, left for right.
+"""Detects mirrored people: BlazePose often takes a back for a front, left for right.
 
-For every frame there are two readings: the landmarks as seen, and with left and right exchanged and depth mirrored.
-Both explain the picture; only time tells them apart, since a body does not turn round between two frames.
+Every frame has two readings: the landmarks as seen, and with left and right exchanged and depth mirrored. Both fit the
+image; only time distinguishes them, because a body does not turn round between two frames.
 """
 
 from __future__ import annotations
@@ -13,36 +13,37 @@ from realtime.estimate.memory import PersonMemory
 
 Array = NDArray[np.float32]
 
-PREFERENCE_M = 0.03  # how much nearer the swapped reading must lie to be taken for the person
-SWAP_COST_M_PER_S = 0.10  # what a track pays while it takes swapped readings; costs compare with distances of poses
-MARGIN_M = 0.02  # how much cheaper the other track must be to be believed: a fifth of a second of swapped readings
-MEMORY_S = 3.0  # time constant with which old costs fade
+PREFERENCE_M = 0.03  # how much nearer the swapped reading must be to be selected
+SWAP_COST_M_PER_S = 0.10  # cost of a track while it takes swapped readings; comparable with distances of poses
+MARGIN_M = 0.02  # how much cheaper the other track must be: a fifth of a second of swapped readings
+MEMORY_S = 3.0  # time constant with which old costs decay
 MEAN_S = 0.1  # time constant of each track's running mean pose
-FORGET_S = 1.0  # a person unseen for longer is judged afresh
+FORGET_S = 1.0  # a person unseen for longer is judged anew
 
 
 class LeftRightCheck:
-    """Follows a person and the person's mirror image through time, and says which of the two is the person.
+    """Tracker of a person and their mirror image through time, which decides which of the two is real.
 
-    There are two tracks. Each frame's readings go one to each track, whichever way lies nearer to the tracks' running
-    mean poses, so a frame that the detector turned round changes nothing but which reading goes where. A track pays
-    for the time in which it takes swapped readings; the detector being right more often than not, the person's track
-    is the cheaper one. So a wrong start is overruled in as little time as it lasted and a fifth of a second, and an
-    error that comes later must last for about two seconds to be believed.
+    There are two tracks. Each frame's readings are assigned one to each track, whichever way is nearer to the tracks'
+    running mean poses. So a frame that the detector mirrored only changes the assignment. A track pays for the time in
+    which it takes swapped readings. Since the detector is mostly right, the person's track is cheaper. So a wrong start
+    is
+    corrected after as long as it lasted plus a fifth of a second, and a later error must last about two seconds to win.
 
-    In profile a person is nearly their own mirror image, and the tracks come close. There the reading as seen is taken
-    for the person, and costs, which never differ by more than the tracks do, start again: what was learned before
-    says nothing of which track is which afterwards.
+    In profile a person is nearly their own mirror image, and the tracks come close. Then the reading as seen is used,
+    and
+    costs, which never differ by more than the tracks do, restart: after that the identity of the tracks is unknown.
     """
 
     def __init__(self) -> None:
         self._people: PersonMemory[_Tracks] = PersonMemory(_Tracks, FORGET_S)
 
     def is_swapped(self, person_id: int, t: float, as_seen: Array, swapped: Array) -> bool:
-        """True where the swapped reading is the likelier one.
+        """Return True if the swapped reading is more likely.
 
         as_seen, swapped (N, 3): the same joints under either reading, metres, relative to the pelvis, in axes that
-        hardly turn from frame to frame. t in s.
+        hardly
+        rotate between frames. t in s.
         """
         return self._people.recall(person_id, t).is_swapped(t, np.stack((as_seen, swapped)))
 
@@ -54,7 +55,7 @@ class _Tracks:
         self._believed = 0
 
     def is_swapped(self, t: float, readings: Array) -> bool:
-        """readings (2, N, 3), as seen and swapped."""
+        """Update with readings (2, N, 3), as seen and swapped."""
         if self._t is None:
             self._t, self._means = t, readings
             return False
@@ -75,5 +76,5 @@ class _Tracks:
 
 
 def _distance_m(a: Array, b: Array) -> Array:
-    """Mean distance of joints (..., N, 3) -> (...)."""
+    """Return the mean distance (...) of joints (..., N, 3)."""
     return np.sqrt(((a - b) ** 2).sum(-1)).mean(-1)

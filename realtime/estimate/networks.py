@@ -1,4 +1,4 @@
-"""An ONNX file with named inputs and outputs, run on the CPU by OpenVINO."""
+"""Runs an ONNX file with named inputs and outputs on the CPU by OpenVINO."""
 
 from __future__ import annotations
 
@@ -21,21 +21,23 @@ Array = NDArray[np.float32]
 
 
 class NetworkFileError(UserError):
-    """An exported network that is missing or is not what it should be."""
+    """Exported network that is missing or invalid."""
 
 
 class OnnxNetwork:
-    """Compiled for one batch size, in f32: left to itself OpenVINO takes bf16 where the processor has it, and int8 for
-    what meets weights that are stored so."""
+    """Network compiled for one batch size, in f32.
+
+    OpenVINO's defaults are bf16 on processors that have it, and int8 arithmetic for int8 weights.
+    """
 
     backend = "openvino f32 cpu"
 
     def __init__(
         self, path: Path, inputs: Mapping[str, tuple[int, ...]], outputs: tuple[str, ...], threads: int
     ) -> None:
-        """inputs: the shape of each by name, batch included. outputs: names that the graph must have.
+        """Compile the file; inputs: the shape of each by name, with batch; outputs: names that the graph must have.
 
-        Raises NetworkFileError for a file that is missing, unreadable or of other inputs or outputs.
+        Raises NetworkFileError for a file that is missing, unreadable or has other inputs or outputs.
         """
         import openvino as ov
 
@@ -53,7 +55,7 @@ class OnnxNetwork:
             settings = {
                 **CPU_SETTINGS,
                 "INFERENCE_PRECISION_HINT": "f32",
-                "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # int8 weights, but nothing else
+                "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0,  # int8 weights, but f32 arithmetic
                 "INFERENCE_NUM_THREADS": threads,
             }
             compiled = core.compile_model(model, "CPU", settings)
@@ -70,11 +72,11 @@ class OnnxNetwork:
             self._request.set_tensor(name, ov.Tensor(array, shared_memory=True))
 
     def output_shape(self, name: str) -> tuple[int, ...]:
-        """The shape of an output, batch included."""
+        """Return the shape of an output, with batch."""
         return tuple(self._ports[name].shape)
 
     def __call__(self, **inputs: Array) -> dict[str, Array]:
-        """Arrays in by name, arrays out by name; the answers are the caller's to keep."""
+        """Run on arrays by name; the returned arrays belong to the caller."""
         for name, array in inputs.items():
             self._inputs[name][...] = array
         self._request.infer()

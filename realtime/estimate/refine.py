@@ -1,13 +1,13 @@
-"""One damped Gauss-Newton step that pulls a predicted body onto the 2D landmarks that were seen.
+"""Refines a predicted body by one damped Gauss-Newton step towards the visible 2D landmarks.
 
-The network sees 2D and 3D landmarks as numbers and answers with a likely pose; it need not land on the pixels.
-Here the pose moves a little so that it does, as long as that costs little: depth stays near the network's (a single
-camera says nothing about it), and every joint pays for turning. One step does as much as three. Where the view is known
-to be far from level, the depth of the whole is doubted: how it tilts is left to the picture's perspective.
+The network predicts a likely pose that need not fit the pixels exactly. This step changes the pose a little so that it
+does. Depth stays near the network's, because a single camera does not measure it, and every joint rotation has a cost.
+One step suffices; three are no better. If the view is known to be far from level, the depth of the whole body is
+uncertain, and the image's perspective determines its tilt.
 
-Unknowns, 69 a body: for each of joints 0..21 a rotation vector in ray axes that turns the joint's whole subtree
-about the joint (22 x 3), and the camera's scale and shift (k, tx, ty). The camera's perspective q is held: it hardly
-shows. Points and camera are in the network's ray axes and units; see `engine.landmarks.network.project`.
+Unknowns, 69 a body: for each of joints 0..21 a rotation vector in ray axes that rotates the joint's whole subtree about
+the joint (22 x 3), and the camera's scale and shift (k, tx, ty). The camera's perspective q is fixed, because it is
+hardly observable. Points and camera are in the network's ray axes and units; see `engine.landmarks.network.project`.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 
 Array = NDArray[np.float32]
 
-NUM_TURNS = 22  # the root and the body's joints; hands have no landmarks worth following
+NUM_TURNS = 22  # the root and the body's joints; the hands' landmarks are too inaccurate
 NUM_UNKNOWNS = 3 * NUM_TURNS + 3
 
 # Standard deviations of the terms, and the landmarks' weights relative to the twelve on limb joints.
 LANDMARK_SIGMA_M = 0.02
-DEPTH_SIGMA_M = 0.10  # the root mean square of the network's own error in depth
+DEPTH_SIGMA_M = 0.10  # the root mean square error of the network's depth
 CAMERA_SIGMA = 0.2
 OTHER_LANDMARKS = {
     "left_heel": 0.5, "right_heel": 0.5, "left_foot_index": 0.5, "right_foot_index": 0.5,
@@ -41,15 +41,15 @@ TURN_SIGMA_RAD = {
     "hip": 0.22, "knee": 0.22, "shoulder": 0.22, "elbow": 0.22, "ankle": 0.15, "wrist": 0.15, "foot": 0.12,
 }  # fmt: skip
 
-# Of a view's pitch the share by which the network errs in tilt, root mean square: of four views from 12 to 21 degrees
-# above and one from 38, where it draws people upright in the picture as the detector does.
+# The network's tilt error as a share of the view's pitch, root mean square: of four views from 12 to 21 degrees above
+# and one from 38. It predicts people upright in the image, as the detector does.
 TILT_SHARE = 0.6
-ROBUST_AT_SIGMAS = 4.0  # residuals beyond this many sigmas count less and less
-UNSEEN, SEEN = 0.3, 0.9  # visibility up to which a landmark has no pull, and from which it has its full pull
+ROBUST_AT_SIGMAS = 4.0  # residuals beyond this many sigmas lose weight
+UNSEEN, SEEN = 0.3, 0.9  # visibility at which a landmark's weight begins, and is full
 
 
 class Linearised(NamedTuple):
-    """Landmarks of B bodies as the unknowns see them; L landmarks are followed."""
+    """Landmarks of B bodies linearised in the unknowns; L landmarks are used."""
 
     image: Array  # (B, L, 2) normalised 2D
     image_jacobian: Array  # (B, L, 2, 69)
@@ -57,7 +57,7 @@ class Linearised(NamedTuple):
 
 
 class Refiner:
-    """Holds what of the body the step needs. Stateless between calls; about 0.3 ms for two bodies on one core."""
+    """Refiner with the body's constants. Stateless between calls; about 0.3 ms for two bodies on one core."""
 
     def __init__(self, body: BodyModel) -> None:
         others = BLAZEPOSE.indices(OTHER_LANDMARKS)
@@ -67,7 +67,7 @@ class Refiner:
         self._body = body
         self._rest = body.landmark_rest[self.landmarks]
         self._shapedirs = body.landmark_shapedirs[self.landmarks].reshape(-1, body.landmark_shapedirs.shape[-1])
-        # What each joint's subtree holds of each landmark, by bone: (L * 22, 24), and in sum: (L, 22, 1).
+        # The share of each landmark in each joint's subtree, by bone: (L * 22, 24), and in sum: (L, 22, 1).
         carried = body.landmark_weights[self.landmarks][:, None, :] * _subtrees()
         self._carried = carried.reshape(-1, NUM_JOINTS)
         self._share = carried.sum(-1)[..., None]
@@ -84,11 +84,13 @@ class Refiner:
         visibility: Array,
         up: Array | None = None,
     ) -> tuple[Array, Array]:
-        """One step for B bodies.
+        """Take one step for B bodies.
 
-        rotmats (B, 24, 3, 3) local, the root in ray axes; betas (B, 10); camera (B, 4) = k, tx, ty, q; image
-        (B, 33, 2) landmarks seen, normalised; visibility (B, 33) in 0..1. up (B, 3): the unit vector against gravity
-        in ray axes, shorter or zeros (or None) where it is hardly known or not. Returns moved rotmats and camera.
+        rotmats (B, 24, 3, 3) local, the root in ray axes; betas (B, 10); camera (B, 4) = k, tx, ty, q; image (B, 33, 2)
+        visible
+        landmarks, normalised; visibility (B, 33) in 0..1. up (B, 3): the unit vector against gravity in ray axes,
+        shorter if it
+        is uncertain, zeros or None if unknown. Returns refined rotmats and camera.
         """
         world, joints, rest = self._pose(rotmats, betas)
         here = self._linearise(world, joints, rest, betas, camera)
@@ -111,20 +113,21 @@ class Refiner:
         moved = rotmats.copy()
         turn = rotmat_from_axis_angle(step[:, :turns].reshape(batch, NUM_TURNS, 3))
         moved[:, 0] = turn[:, 0] @ rotmats[:, 0]
-        parent = world[:, PARENTS[1:NUM_TURNS]]  # turns are in ray axes, rotations in the parent's
+        parent = world[:, PARENTS[1:NUM_TURNS]]  # rotation vectors are in ray axes, rotations in the parent's
         moved[:, 1:NUM_TURNS] = parent.swapaxes(-1, -2) @ turn[:, 1:] @ parent @ rotmats[:, 1:NUM_TURNS]
         nearer = camera.copy()
         nearer[:, :3] += step[:, turns:]
         return moved, nearer
 
     def _doubting_tilt(self, depth_jacobian: Array, up: Array) -> tuple[Array, Array]:
-        """Depth jacobian and prior for bodies whose tilt in the view is off by a share of the view's pitch.
+        """Return depth jacobian and prior for bodies whose tilt error is a share of the view's pitch.
 
-        An error that turns all depths alike about the picture's horizontal axis, with a deviation of its own, weakens
-        what the network's depth says of that one turn: its variance adds to the one that the depths give the turn.
+        A common rotation error of all depths about the image's horizontal axis weakens the network's evidence on that
+        rotation:
+        its variance adds to that from the depths.
         """
         error_rad = TILT_SHARE * np.arcsin(np.abs(up[:, 2]).clip(0, 1))
-        by_depth = (depth_jacobian[..., 0] ** 2).sum(-1) / DEPTH_SIGMA_M**2  # (B,) one over a variance
+        by_depth = (depth_jacobian[..., 0] ** 2).sum(-1) / DEPTH_SIGMA_M**2  # (B,) inverse variance
         depth_jacobian = depth_jacobian.copy()
         depth_jacobian[..., 0] /= np.sqrt(1 + error_rad**2 * by_depth)[:, None]
         prior = np.repeat(self._prior[None], len(up), 0)
@@ -132,7 +135,7 @@ class Refiner:
         return depth_jacobian, prior
 
     def linearise(self, rotmats: Array, betas: Array, camera: Array) -> Linearised:
-        """The followed landmarks' images and their derivatives at zero turns; shapes as in `refine`."""
+        """Compute the used landmarks' image positions and derivatives at zero rotation; shapes as in `refine`."""
         world, joints, rest = self._pose(rotmats, betas)
         return self._linearise(world, joints, rest, betas, camera)
 
@@ -146,7 +149,7 @@ class Refiner:
         points = self._rest + (betas @ self._shapedirs.T).reshape(batch, count, 3)
         transforms = skinning_transforms(world, joints, rest).reshape(batch, NUM_JOINTS, 12)
 
-        # Turning joint i by w moves the share of a landmark that its subtree holds, c, relative to the joint: w x c.
+        # Rotating joint i by w moves a landmark's share c in its subtree, relative to the joint: w x c.
         blended = (self._carried @ transforms).reshape(batch, count, NUM_TURNS, 3, 4)
         arms = (blended[..., :3] * points[:, :, None, None]).sum(-1) + blended[..., 3]
         placed = arms[:, :, 0].copy()  # the root carries all of every landmark
@@ -171,12 +174,12 @@ class Refiner:
 
 
 def _pull(visibility: Array) -> Array:
-    """The weight of a landmark by its visibility: none when hidden, since hidden limbs are invented."""
+    """Return a landmark's weight by its visibility: zero for hidden ones, which are hallucinated."""
     return ((visibility - UNSEEN) / (SEEN - UNSEEN)).clip(0, 1) ** 2
 
 
 def _subtrees() -> Array:
-    """(22, 24): 1 where turning the joint of the row carries the joint of the column along."""
+    """Return (22, 24): 1 if rotating the row's joint moves the column's joint."""
     carries = np.eye(NUM_JOINTS, dtype=np.float32)
     for joint in range(1, NUM_JOINTS):
         carries[:, joint] += carries[:, PARENTS[joint]]

@@ -1,4 +1,4 @@
-"""Smoothing of pose tokens over time, between a network's probabilities and the codebook."""
+"""Smooths pose tokens over time, between a network's probabilities and the codebook."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Probabilities = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class TokenSmoothing:
-    """window_s: time constant of the exponential window. takeover: how many times likelier a code must be to take over.
+    """Settings. window_s: time constant of the exponential window. takeover: likelihood ratio for a code to take over.
 
-    A ratio and not a difference, since some networks spread a token over many codes, none of them likely by itself.
+    A ratio instead of a difference, because some networks spread a token over many codes with low probabilities.
     """
 
     window_s: float
@@ -28,23 +28,24 @@ class TokenSmoothing:
 
 
 class TokenSmoother:
-    """A window with hysteresis over token probabilities, a person at a time. The rule, for each token by itself:
+    """Exponential window with hysteresis over token probabilities of each person. The rule, for each token by itself:
 
-    1. The incumbent is the code that leads. In a new frame another code takes over only if it is more than `takeover`
+    1. The incumbent is the leading code. In a new frame another code takes over only if it is more than `takeover`
        times as likely in that frame as the incumbent.
     2. While the incumbent stays, the token's probabilities are averaged over an exponential window in real time,
        mean += (1 - exp(-dt / window_s)) * (frame - mean): flicker between near-equal codes is averaged away.
     3. When a code takes over, the window restarts at that frame: a real change of pose is not delayed.
 
-    The mean is what the codebook is mixed by. A person's window also restarts after a gap of over 0.3 s. Any number
-    of tokens T and codes K will do, as long as it stays the same for a person.
+    The mean is the mixture weight of the codebook. A person's window also restarts after a gap of over 0.3 s. The
+    numbers
+    of tokens T and codes K are arbitrary, but constant for a person.
     """
 
     def __init__(self, smoothing: TokenSmoothing) -> None:
         self._people = PersonMemory(lambda: _Window(smoothing))
 
     def update(self, person_id: int, t: float, probabilities: Probabilities) -> Probabilities:
-        """probabilities (T, K) of this frame at time t (s) -> smoothed (T, K); rows still sum to what they did."""
+        """Smooth probabilities (T, K) of this frame at time t (s); the sums of rows are preserved."""
         return self._people.recall(person_id, t).update(t, probabilities)
 
 

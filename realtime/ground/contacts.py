@@ -1,7 +1,7 @@
-"""Contacts: the parts of a person's feet that stand on something, from how still they are in the picture.
+"""Detects foot contacts from how still feet are in the image.
 
-What stands does not move in the picture of a camera that stands, whatever its depth. That is far better seen than the
-height or the speed of an estimated body's foot.
+A standing foot does not move in a static camera's image, whatever its depth. That is far more reliable than the height
+or the speed of an estimated body's foot.
 """
 
 from __future__ import annotations
@@ -16,32 +16,33 @@ from engine.body.keypoints import BLAZEPOSE
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]
 
-_SPAN_S, _SHORTEST_S = 0.1, 0.05  # over which a speed is taken
-_UP_DOWN = 1.5  # motion up or down the picture may be along the line of sight, which hardly shows: it counts for more
-_STOPS_M_S, _STARTS_M_S = 0.4, 0.7  # slower than the one it comes to stand, faster than the other it leaves
+_SPAN_S, _SHORTEST_S = 0.1, 0.05  # window of a speed measurement
+_UP_DOWN = 1.5  # vertical image motion may be along the line of sight, which is hardly visible: it has more weight
+_STOPS_M_S, _STARTS_M_S = 0.4, 0.7  # hysteresis: contact begins below the first speed and ends above the second
 _FOOT_M = 0.08  # a point further above the other one of its foot is in the air
-_LEVEL_M = 0.08  # near the floor or where the person stood last, ...
-_LEG_M = 0.12  # ... and near the lower foot, it stands at once
-_DWELL_S = 0.2  # elsewhere after this, as on a step: at the top of a jump feet are still for half as long
+_LEVEL_M = 0.08  # near the floor or the last standing height, ...
+_LEG_M = 0.12  # ... and near the lower foot, contact begins at once
+_DWELL_S = 0.2  # elsewhere, as on a step, after this: at the top of a jump feet are still for half as long
 _SEEN = 0.3
 _RISE_S, _FALL_S = 0.06, 0.12
 
 
 class FootContacts:
-    """Contacts of one person, frame by frame, from what lies behind alone."""
+    """Contacts of one person, frame by frame, causal."""
 
     def __init__(self) -> None:
         self._past: deque[tuple[float, Floats]] = deque()  # (t, (4, 2) px) over the last _SPAN_S
         self._slow_since = np.full(4, np.inf)
         self._stands = np.zeros(4, bool)
         self._contacts = np.zeros(4, np.float32)
-        self._level_m = 0.0  # above the floor, where the person seemed to stand last
+        self._level_m = 0.0  # above the floor: the last apparent standing height
 
     def update(self, t: float, image_px: Array, visibility: Array, metres_per_px: float, height_m: Floats) -> Array:
-        """(4,) 0..1 at time t (s), in the order of CONTACT_NAMES.
+        """Return (4,) 0..1 at time t (s), in the order of CONTACT_NAMES.
 
-        image_px (33, 2) and visibility (33,) of the landmarks; metres_per_px at the person's distance; height_m (4,)
-        of the body's heels and toes above the floor.
+        image_px (33, 2) and visibility (33,) of the landmarks; metres_per_px at the person's distance; height_m (4,) of
+        the
+        body's heels and toes above the floor.
         """
         dt = t - self._past[-1][0] if self._past else 0.0
         speed_m_s = self._speed_px_s(t, image_px[BLAZEPOSE.contacts].astype(np.float64)) * metres_per_px
@@ -61,7 +62,7 @@ class FootContacts:
         return self._contacts
 
     def _speed_px_s(self, t: float, points_px: Floats) -> Floats:
-        """(4,) over the last tenth of a second; infinite where that is not known yet."""
+        """Return (4,) speeds over the last tenth of a second; infinite while unknown."""
         self._past.append((t, points_px))
         while t - self._past[0][0] > _SPAN_S + 1e-6:
             self._past.popleft()

@@ -1,4 +1,4 @@
-"""Feet that stand stay where they stand: the root gives way first, then the leg bends, then the foot turns."""
+"""Locks standing feet in place: first the root moves, then the leg bends, then the foot rotates."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from realtime.kernel.messages import WorldPose
 
 Array = NDArray[np.float32]
 
-SOLE_M = 0.012  # from the lowest joint at rest to the lowest point of the sole, where a body does not tell
+SOLE_M = 0.012  # from the lowest joint at rest to the lowest point of the sole, if the body does not define it
 
-_ROOT_FOLLOWS_S = 0.05  # in which the root takes up most of what a standing foot tells
-_ROOT_RETURNS_S = np.array([2.0, 5.0, 2.0])  # in which it goes back to where the picture has it; legs bend meanwhile
-_AIRBORNE_RETURNS_S = np.array([np.inf, 0.1, np.inf])  # in which it does while nothing stands: jumps keep their height
-_SETTLES_S = 0.5  # in which a foot that has come down goes onto what it stands on
-_FINDS_S, _FIRST_S = 0.25, 0.03  # over which its place is averaged after it came down, and what the first is worth
-_LEASH_M, _ROOT_LEASH_M = 0.15, 0.4  # a foot, and a root, that are seen further off take those held back along
-_ASTRAY_M = 0.2  # a root that is further off, level, goes back by feet that swing ...
-_SWINGS_BACK_S = 0.15  # ... to where the picture has them
+_ROOT_FOLLOWS_S = 0.05  # time constant with which the root follows a standing foot
+_ROOT_RETURNS_S = np.array([2.0, 5.0, 2.0])  # with which it returns to its position from the image; meanwhile legs bend
+_AIRBORNE_RETURNS_S = np.array([np.inf, 0.1, np.inf])  # the same while nothing stands: jumps keep their height
+_SETTLES_S = 0.5  # in which a foot that has come down settles on its surface
+_FINDS_S, _FIRST_S = 0.25, 0.03  # averaging window of its position after it came down, and the first's weight
+_LEASH_M, _ROOT_LEASH_M = 0.15, 0.4  # an estimated foot, or root, farther off drags the locked one along
+_ASTRAY_M = 0.2  # a root farther off horizontally returns by swinging feet ...
+_SWINGS_BACK_S = 0.15  # ... to their positions from the image
 _LEVEL = np.array([1.0, 0.0, 1.0])
-_LEVELS_S = 1.5  # in which feet that stand are brought to one height by the legs: until then mostly by the root
+_LEVELS_S = 1.5  # in which legs bring standing feet to one height; until then mostly the root does
 _LEVEL_AT_ONCE = 0.3
-_TURNS_RAD = 0.5  # that a foot is turned at most to lie flat
-_TURNING_S = 0.2  # in which feet go where they are seen while the world turns, as the camera becomes known
+_TURNS_RAD = 0.5  # maximum rotation of a foot to lie flat
+_TURNING_S = 0.2  # in which feet move to their estimated positions while the world rotates with the camera estimate
 _TURNING_RETURNS_S = np.full(3, _TURNING_S)
-_UNDER_M = 0.01  # of a foot may be under the floor before the leg bends ...
-_LIFT_M = 0.15  # ... by so much at most: for somebody deeper down the floor gives way, and no leg folds up
-_TO_HEEL = np.array([0.0, 1.0, -0.4])  # from the ankle, times the way to the ball: as low, and behind
+_UNDER_M = 0.01  # depth of a foot under the floor at which the leg bends ...
+_LIFT_M = 0.15  # ... by at most this: for deeper people the floor sinks, so that no leg folds up
+_TO_HEEL = np.array([0.0, 1.0, -0.4])  # from the ankle, times the vector to the ball: as low, and behind
 _ANKLES, _BALLS = LEG_JOINTS[:, 2], LEG_JOINTS[:, 3]
-CHANGED_JOINTS = LEG_JOINTS[:, :3].ravel()  # whose rotations a lock may change
+CHANGED_JOINTS = LEG_JOINTS[:, :3].ravel()  # joints whose rotations a lock may change
 _CHAIN = [0, *CHANGED_JOINTS]
 
 
 @dataclass
 class _Legs:
-    """Both legs as they come in, in the world: the first axis is left and right."""
+    """Both input legs, in the world: the first axis is left and right."""
 
     hip: Floats  # (2, 3)
     knee: Floats
@@ -68,27 +68,27 @@ class _Legs:
 
 
 class FootLock:
-    """Keeps the standing feet of one person in place, frame by frame, with no delay."""
+    """Lock of one person's standing feet, frame by frame, without delay."""
 
     def __init__(self, sole_m: float = SOLE_M) -> None:
-        """sole_m: how far the sole lies under the lowest joint at rest."""
+        """Initialise; sole_m is the distance from the lowest joint at rest down to the sole."""
         self._sole_m = sole_m
         self._t: float | None = None
-        self._root_off = np.zeros(3)  # metres: the root's place less where the picture has it
+        self._root_off = np.zeros(3)  # metres: the root's position less that from the image
         self._bends = np.zeros((2, 3))  # metres by which the ankles were moved beyond the root
-        self._pins = np.zeros((2, 2, 3))  # where heel and ball of each foot stand, in the world
-        self._holds = np.zeros((2, 2), bool)  # which of them do
-        self._ages_s = np.zeros((2, 2))  # for how long
-        self._aloft_s = np.zeros(2)  # for how long each foot has been in the air
+        self._pins = np.zeros((2, 2, 3))  # locked positions of heel and ball of each foot, in the world
+        self._holds = np.zeros((2, 2), bool)  # which of them are locked
+        self._ages_s = np.zeros((2, 2))  # since when
+        self._aloft_s = np.zeros(2)  # time of each foot in the air
 
     def update(
         self, t: float, pose: WorldPose, rest_joints: Array, contacts: Array, support_m: Array, *, turning: bool = False
     ) -> WorldPose:
-        """The pose with its feet where they stand; the very same object where nothing moves.
+        """Return the pose with its feet locked; the same object if nothing moves.
 
         rest_joints (24, 3) of this person; contacts (4,) of `realtime.ground.contacts`; support_m (2,) of
-        `realtime.ground.supports`; turning: the world turns about the person, as more has become known of the camera.
-        A pose that is not finite is returned as it is.
+        `realtime.ground.supports`; turning: the world rotates about the person, because the camera estimate changes. A
+        non-finite pose is returned unchanged.
         """
         if not (np.isfinite(pose.joints).all() and np.isfinite(pose.rotations).all()):
             return pose
@@ -121,12 +121,12 @@ class FootLock:
         return _moved(pose, self._root_off, bends, legs, turns)
 
     def _astray(self) -> Floats:
-        """(3,) by how much more than it may the root is off, level, from where the picture has it."""
+        """Return (3,) the excess of the root's horizontal offset from its position in the image."""
         off = self._root_off * _LEVEL
         return off * max(0.0, 1.0 - _ASTRAY_M / max(float(np.linalg.norm(off)), 1e-9))
 
     def _hold(self, points: Floats, weights: Floats, height_m: Floats, dt: float, *, turning: bool) -> None:
-        """Let go of points in the air, take hold of those that stand, and set these onto what they stand on."""
+        """Release points in the air, lock those that stand, and settle these on their surface."""
         astray = self._astray()
         seen = points + self._root_off
         holds = weights > 0
@@ -143,7 +143,7 @@ class FootLock:
         self._pins, self._holds = pins - taut * off, holds
 
     def _flattened(self, legs: _Legs, weights: Floats) -> Floats | None:
-        """Turn feet that stand on heel and ball so that they lie as they did; the turns (2, 3, 3), if there are any."""
+        """Rotate feet that stand on heel and ball back to flat; return the rotations (2, 3, 3), if any."""
         flat = weights.min(axis=1)
         if not flat.any():
             return None
@@ -158,7 +158,7 @@ class FootLock:
 
 
 def _moved(pose: WorldPose, root_off: Floats, bends: Floats, legs: _Legs, turns: Floats | None) -> WorldPose:
-    """The pose with its root moved, each ankle moved further by its row of `bends` (2, 3), and each foot turned."""
+    """Return the pose with its root moved, each ankle moved by its row of `bends` (2, 3), and each foot rotated."""
     R_foot = legs.R_foot if turns is None else turns @ legs.R_foot
     R_thigh, R_shin, knee = reach(legs.hip, legs.knee, legs.ankle, legs.R_knee[..., 0], legs.ankle + bends)
     R_hip, R_knee = R_thigh @ legs.R_hip, R_shin @ legs.R_knee

@@ -1,4 +1,4 @@
-"""Two-bone inverse kinematics: legs bent so that their ankles are where they should be."""
+"""Solves two-bone inverse kinematics: bends legs so that their ankles reach given positions."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import numpy as np
 
 from engine.body.vectors import Floats, cross, length, unit
 
-_LONGEST = 0.995  # of thigh and shin together, unless it is straighter already: near there a knee leaps
+_LONGEST = 0.995  # of thigh and shin together, unless it is straighter already: beyond it a knee jumps
 _TINY = 1e-9
 
 
 def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: Floats) -> tuple[Floats, Floats, Floats]:
-    """Turn legs about their hips and knees until each ankle is at `target`, or as near as it reaches.
+    """Rotate legs about hips and knees until each ankle is at `target`, or as near as possible.
 
-    All (..., 3), metres, in one frame; knee_axis: about which a leg bends where it is straight. Returns the rotations
-    (..., 3, 3) of thighs and shins, to be applied from the left in that frame, and the new knees (..., 3). The plane
-    of a leg turns no further than it must.
+    All (..., 3), metres, in one frame; knee_axis: the bending axis of a straight leg. Returns the rotations (..., 3, 3)
+    of
+    thighs and shins, to be applied from the left in that frame, and the new knees (..., 3). The plane of a leg rotates
+    no
+    further than necessary.
     """
     thigh, shin, wanted = knee - hip, ankle - knee, target - hip
     upper_m, lower_m, distance_m, length_m = (length(v) for v in (thigh, shin, wanted, ankle - hip))
@@ -35,7 +37,7 @@ def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: F
 
 
 def _frame(bone: Floats, normal: Floats) -> Floats:
-    """(..., 3, 3) whose columns are a bone's direction, the part of `normal` across it, and their product."""
+    """Return (..., 3, 3) whose columns are a bone's direction, the orthogonal part of `normal`, and their product."""
     along = unit(bone)
     across = unit(normal - (normal * along).sum(-1, keepdims=True) * along)
     return np.stack([along, across, cross(along, across)], axis=-1)

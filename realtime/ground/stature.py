@@ -1,8 +1,8 @@
-"""People's sizes: given, or learnt from where their feet meet the one floor.
+"""Estimates people's sizes, unless given, from where their feet meet the common floor.
 
-A body of the wrong size fits the picture as well, nearer or farther away. But then its soles lie at another height: at
-scale 1 they lie h below the camera, at scale s they lie s h below it. Everybody stands on one floor, so that s h is the
-same for all: s = H / h, where H is the camera's height above the soles of those whose size is fixed.
+A body of the wrong size fits the image as well, nearer or farther away. But then its soles are at another height: at
+scale 1 they lie h below the camera, at scale s they lie s h below it. Everybody stands on one floor, so s h is the same
+for all: s = H / h, where H is the camera's height above the soles of people of fixed size.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ from realtime.world.world import World
 logger = logging.getLogger(__name__)
 
 SHORTEST_M, TALLEST_M = 0.5, 2.2
-HARDLY_M = 2.0  # who seems taller beside somebody of the body's own size tells that this is a child
-EVERY_S, SELDOM_S = 0.1, 0.5  # between two looks at a person's soles, also where the size is fixed and the floor known
-FEWEST, MOST = 12, 600  # looks that count: at least 1.2 s, and the latest minute
-GROW_S = 2.0  # from one size to another, gently
-NOTICED, GROWS = 0.005, 0.02  # shares by which a size must differ to be taken up, and for feet to be let go on the way
-PATIENCE_S = 5.0  # that a newcomer's feet do not tell where the floor is
-BESIDE_S = 1.0  # since when whoever tells the floor may be out of sight
-SEEN, STANDS = 0.5, 0.5  # of a leg's joints, and contact of its heel or toe
-UPRIGHT = math.cos(math.radians(30.0))  # of the way from the ankle to the hip
-FLATTEST = 10.0  # cotangent of the angle under which the soles are seen: a flatter ray tells next to nothing
-MOST_SPREAD = 0.06  # median deviation of a person's looks, as a share
-MOST_DOUBT = 0.05  # share by which a camera that is turned within its doubt would change the answer
+HARDLY_M = 2.0  # a taller apparent size beside a person of the body's own size means that this person is a child
+EVERY_S, SELDOM_S = 0.1, 0.5  # between two measurements of a person, and if size and floor are known
+FEWEST, MOST = 12, 600  # measurements: at least 1.2 s, and at most the latest minute
+GROW_S = 2.0  # transition time between two sizes
+NOTICED, GROWS = 0.005, 0.02  # relative change of a size that is applied, and that releases the feet meanwhile
+PATIENCE_S = 5.0  # for which a newcomer's feet do not affect the floor
+BESIDE_S = 1.0  # maximum time since the person who defines the floor was visible
+SEEN, STANDS = 0.5, 0.5  # minimum confidence of a leg's joints, and contact of its heel or toe
+UPRIGHT = math.cos(math.radians(30.0))  # of the vector from the ankle to the hip
+FLATTEST = 10.0  # cotangent of the viewing angle of the soles: a flatter ray is not informative
+MOST_SPREAD = 0.06  # median deviation of a person's measurements, as a share
+MOST_DOUBT = 0.05  # relative change of the result by a camera rotation within its uncertainty
 OTHER_CAMERA_DEG = 1.0
-_FORGET_S = 10.0  # without somebody: long after their number may come back
+_FORGET_S = 10.0  # without the person: long after their id may return
 
-# How somebody stood: the logarithm of the camera's height above the soles, in metres, and the cotangent of the angle
-# under which it looks down at them.
+# One measurement of a standing person: the logarithm of the camera's height above the soles, in metres, and the
+# cotangent of the angle under which it sees them.
 _Look = tuple[float, float]
 
 
@@ -56,20 +56,20 @@ class _Person:
     seen_t: float
     scale: float = 1.0
     fixed: bool = False
-    learnt: float | None = None  # the size that was learnt
-    before: tuple[float, float] = (-math.inf, 1.0)  # when that was, and the scale then
-    growing: bool = False  # on the way to it
+    learnt: float | None = None  # the estimated size
+    before: tuple[float, float] = (-math.inf, 1.0)  # previous scale, and the time of the change
+    growing: bool = False  # transition in progress
     looked_t: float = -math.inf
     looks: deque[_Look] = field(default_factory=_looks)  # at scale 1
 
 
 class Statures:
-    """The scale of everybody, from frame to frame; see `realtime.kernel.messages.CameraPose.scale`.
+    """Scales of all people over time; see `realtime.kernel.messages.CameraPose.scale`.
 
-    world: its body is as tall as the first of `heights_m`. heights_m: of the first people to come, in that order; of
-    several in one frame the one with the lowest number came first. Whoever comes after them is learnt. Without any, the
-    first person who is seen to stand keeps the body's own size. The sizes of those do not change. at_once: nobody
-    watches, so people need not grow to the size that was learnt.
+    world: its body has the height of the first of `heights_m`.
+    heights_m: of the first people in order of appearance, in one frame in order of ids. Later people are estimated. If
+    empty, the first person who stands keeps the body's own size. These sizes do not change.
+    at_once: apply estimated sizes without a transition, because nobody watches.
     """
 
     def __init__(self, world: World, heights_m: Sequence[float] = (), *, at_once: bool = False) -> None:
@@ -77,13 +77,13 @@ class Statures:
         self._at_once = at_once
         self._given, self._is_given = deque(heights_m), bool(heights_m)
         self._body_m = next(iter(heights_m), 0.0)
-        self._own: _Person | None = None  # who has the body's own size
+        self._own: _Person | None = None  # the person with the body's own size
         self._people: dict[int, _Person] = {}
-        self._floor = _looks()  # at those whose size is fixed, at that size
+        self._floor = _looks()  # measurements of people of fixed size, at that size
         self._camera: Camera | None = None
 
     def sized(self, smoothed: Smoothed) -> Smoothed:
-        """A frame's people, who are at scale 1, at their own: so much nearer or farther, for the same picture."""
+        """Scale a frame's people from scale 1 to their sizes: nearer or farther, with the same image."""
         people = [self._person(each.person.id, smoothed.frame.t_capture) for each in smoothed.estimates]
         scales = [person.scale for person in people]
         if all(scale == 1 for scale in scales):
@@ -96,7 +96,7 @@ class Statures:
         )
 
     def look(self, smoothed: Smoothed, contacts: Sequence[Array]) -> None:
-        """Learn from a frame of `sized` people; contacts (4,) of each, as of `realtime.ground.contacts`."""
+        """Update with a frame of `sized` people; contacts (4,) of each, as of `realtime.ground.contacts`."""
         if not self._knows_camera():
             return
         t = smoothed.frame.t_capture
@@ -112,9 +112,9 @@ class Statures:
                 self._learn(estimate.person.id, person, look, pose.betas)
 
     def unknown(self, t: float) -> frozenset[int]:
-        """Numbers of people whose size is about to be known: until then their feet tell no floor and stand nowhere.
+        """Return ids of people whose size is not yet known: until then they neither affect the floor nor lock feet.
 
-        Beside somebody who tells it, that is: of people who come one after the other, each stands on the floor.
+        Only beside a person who defines the floor: people who come one after the other each stand on the floor.
         """
         floor_is_told = any(person.fixed and 0 <= t - person.seen_t < BESIDE_S for person in self._people.values())
 
@@ -126,7 +126,7 @@ class Statures:
         return frozenset(number for number, person in self._people.items() if waits(person))
 
     def _knows_camera(self) -> bool:
-        """Whether gravity is known. What was seen through another camera is forgotten; sizes stay."""
+        """Tell whether gravity is known. A new camera estimate drops all measurements; sizes stay."""
         before, camera = self._camera, self._world.camera
         known = camera.source != "assumed"
         if before is None or not known or differs_deg(before, camera) > OTHER_CAMERA_DEG:
@@ -137,7 +137,7 @@ class Statures:
         return known
 
     def _person(self, person_id: int, t: float) -> _Person:
-        """Somebody as they are at time t (s)."""
+        """Return the state of a person at time t (s)."""
         person = self._people.get(person_id)
         if person is None:
             self._people = {i: one for i, one in self._people.items() if 0 <= t - one.seen_t < _FORGET_S}
@@ -155,12 +155,12 @@ class Statures:
                 person.scale = person.learnt
             if person.growing and share >= 1.0:
                 person.growing = False
-                self._world.doubt_floor()  # it may have been where they stood before
+                self._world.doubt_floor()  # it may be where they stood before
         person.seen_t = t
         return person
 
     def _standing(self, pose: CameraPose, legs: NDArray[np.bool_]) -> _Look | None:
-        """A look at somebody who stands upright, on one of these legs (2,) that is straight, if the ray tells."""
+        """Measure a person who stands upright on one of these legs (2,), if it is straight and the ray informative."""
         joints, soles_m = self._world.before_camera(pose)
         if not np.isfinite(joints).all() or soles_m >= 0:
             return None
@@ -197,12 +197,12 @@ class Statures:
             self._take_up(person, learnt)
 
     def _take_up(self, person: _Person, learnt: float) -> None:
-        """Let somebody grow to a size from now on."""
+        """Begin the transition to a size."""
         person.before, person.learnt = (person.seen_t, person.scale), learnt
         person.growing |= abs(learnt / person.scale - 1) > GROWS
 
     def _learnt(self, person: _Person) -> float | None:
-        """The size by all looks; None where they do not tell."""
+        """Return the size from all measurements; None if they are not conclusive."""
         if min(len(self._floor), len(person.looks)) < FEWEST:
             return None
         (floor, floor_spread, floor_flatness), (own, spread, flatness) = map(_summed_up, (self._floor, person.looks))
@@ -217,7 +217,7 @@ def _at(pose: CameraPose, scale: float) -> CameraPose:
 
 
 def _summed_up(looks: deque[_Look]) -> tuple[float, float, float]:
-    """Median logarithm, median deviation from it, and median flatness."""
+    """Return median logarithm, median deviation from it, and median flatness."""
     log_h, flatness = np.array(looks).T
     middle = np.median(log_h)
     return float(middle), float(np.median(np.abs(log_h - middle))), float(np.median(flatness))

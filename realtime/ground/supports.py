@@ -1,7 +1,7 @@
-"""The height of what each foot of a person stands on: the floor, or a step above it.
+"""Estimates the height of the surface under each foot: the floor, or a step above it.
 
-How high a body seems depends on how far away it seems, which drifts. So a foot that comes down is compared with the
-person's other foot, or with where they stood a moment ago, and not with the floor.
+The apparent height of a body depends on its apparent distance, which drifts. So a foot that comes down is compared with
+the person's other foot, or with their last standing height, instead of the floor.
 """
 
 from __future__ import annotations
@@ -15,31 +15,31 @@ from realtime.kernel.messages import Array
 
 Floats = NDArray[np.floating]
 
-STANDS = 0.5  # contact from which a heel or a toe tells what it stands on
-STEP_M = 0.08  # what lies nearer to the floor is the floor, and what lies nearer to the other foot's step is that step
-_ROLLING_STEP_M, _REMEMBERED_STEP_M = 0.12, 0.15  # likewise beside a foot that rolls, and where none stands
-_FLAT = 0.9  # contact of both heel and toe of a foot that does not roll: it may tell of the drift
-_FINDS_S = 0.1  # over which it is found what a foot has come down on
+STANDS = 0.5  # minimum contact of a heel or toe that measures its surface
+STEP_M = 0.08  # a surface nearer to the floor is the floor; one nearer to the other foot's step is that step
+_ROLLING_STEP_M, _REMEMBERED_STEP_M = 0.12, 0.15  # the same beside a rolling foot, and without a standing foot
+_FLAT = 0.9  # contact of both heel and toe of a foot that does not roll, which measures the drift
+_FINDS_S = 0.1  # time to determine the surface after a foot came down
 _REMEMBERS_S = 1.0  # without a standing foot
-_STEP_LASTS_S = 20.0  # then what somebody stands on is the floor
+_STEP_LASTS_S = 20.0  # after this, a person's surface is the floor
 
 
 class Supports:
-    """What the feet of one person stand on, frame by frame."""
+    """Surfaces under the feet of one person, frame by frame."""
 
     def __init__(self) -> None:
-        self.heights_m: Array = np.zeros(2, np.float32)  # above the floor, of what left and right foot stand on
-        self.drift_m = 0.0  # how much higher the person seems to stand than they do: the floor's error, as they tell it
-        self._ground_m = 0.0  # the floor's height as feet tell it that have stood for a while
-        self._stood_s = np.zeros(2)  # how long each foot has stood
+        self.heights_m: Array = np.zeros(2, np.float32)  # above the floor, of the surfaces under left and right foot
+        self.drift_m = 0.0  # apparent height above the true one: the floor's error, as seen from this person
+        self._ground_m = 0.0  # the floor's height from feet that have stood for a while
+        self._stood_s = np.zeros(2)  # standing time of each foot
         self._raised_s = 0.0
         self._t: float | None = None
         self._last_stood = -math.inf
 
     def update(self, t: float, contacts: Array, feet_m: Floats, *, floor_m: float, floor_is_known: bool) -> bool:
-        """Whether a foot stands at time t (s), by contacts (4,) and heights (4,) of heels and toes above the floor.
+        """Update with contacts (4,) and heights (4,) of heels and toes above the floor; return whether a foot stands.
 
-        floor_m: the floor's own height, as seen from the camera. It moves, and nobody does with it.
+        floor_m: the floor's own height, relative to the camera. It moves, and people do not move with it.
         """
         dt = 0.0 if self._t is None else t - self._t
         self._t = t
@@ -71,7 +71,7 @@ class Supports:
     def _level_m(
         self, foot_m: float, other_m: float, other: int, found: NDArray[np.bool_], flat: NDArray[np.bool_]
     ) -> float:
-        """The height above the floor of what a foot that is seen at foot_m has come down on."""
+        """Return the height above the floor of the surface under a foot that appears at foot_m."""
         ground_m, step_m, other_support_m = self._ground_m, _REMEMBERED_STEP_M, float(self.heights_m[other])
         if flat[other]:
             step_m = STEP_M

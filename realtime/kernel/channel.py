@@ -1,4 +1,4 @@
-"""The joint between two threads: newest-wins for a live camera, bounded and blocking where nothing may be lost."""
+"""Connects two threads: newest-wins for a live camera, bounded and blocking for lossless processing."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ T = TypeVar("T")
 
 
 class ChannelClosed(Exception):
-    """No item is left and none will come, or the reader has gone."""
+    """Channel without items that is closed, or whose reader has gone."""
 
 
 class Channel(Generic[T]):
-    """A thread-safe queue of at most `capacity` items.
+    """Thread-safe queue of at most `capacity` items.
 
-    `Channel.newest()` holds one item; a put replaces what was not taken in time and counts it in `dropped`.
-    `Channel.bounded(n)` makes a full channel's writer wait; nothing is ever dropped.
+    `Channel.newest()` holds one item; a put replaces an item not taken in time and counts it in `dropped`.
+    `Channel.bounded(n)` makes the writer wait for a full channel; nothing is ever dropped.
     """
 
     def __init__(self, capacity: int, *, newest_wins: bool) -> None:
         self.dropped = 0
-        self.wanted = threading.Event()  # set while a reader waits for an item: for writers whose items cost to make
+        self.wanted = threading.Event()  # set while a reader waits: for writers whose items are costly to make
         self._items: deque[T] = deque()
         self._capacity = capacity
         self._newest_wins = newest_wins
@@ -35,10 +35,11 @@ class Channel(Generic[T]):
 
     @classmethod
     def bounded(cls, capacity: int) -> Channel[T]:
+        """Make a channel that blocks its writer when full."""
         return cls(capacity, newest_wins=False)
 
     def put(self, item: T) -> None:
-        """Hand over `item`. Raises ChannelClosed when the channel was closed, also while waiting for room."""
+        """Put `item`. Raises ChannelClosed if the channel is closed, also while waiting for space."""
         with self._changed:
             if self._newest_wins and len(self._items) == self._capacity:
                 self._items.popleft()
@@ -64,13 +65,13 @@ class Channel(Generic[T]):
             return item
 
     def close(self) -> None:
-        """End the stream: what is held can still be taken, nothing more can be put. Idempotent."""
+        """End the stream: queued items can still be taken, but none added. Idempotent."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
 
     def abandon(self) -> None:
-        """Close and throw away what is held: the way out when a stage has failed."""
+        """Close and drop queued items, after a stage has failed."""
         with self._changed:
             self._items.clear()
             self._closed = True

@@ -1,8 +1,8 @@
-"""A child process that draws or films for the program, at the other end of a pipe.
+"""Runs a child process that draws or films for the program, connected by a pipe.
 
-It outlives every signal that asks the program to end (Ctrl-C and a closed terminal reach the whole group, a service
-manager reaches every process): the program decides, and tells it by the pipe. It also ends where the pipe does, so that
-nothing is left behind by a program that was killed.
+It ignores every signal that asks the program to end (Ctrl-C and a closed terminal reach the whole group, a service
+manager reaches every process): the program decides and tells it through the pipe. It also ends when the pipe closes, so
+nothing remains of a killed program.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ END = None  # the last message to a child
 
 
 class ChildGone(RuntimeError):
-    """The child has ended, or its end of the pipe is closed; the message says how."""
+    """Child that has ended, or closed its end of the pipe; the message gives the reason."""
 
 
 class Child:
-    """A handle on a child. What is put into `outbox` is sent by a thread, so a child that hangs holds nobody up."""
+    """Handle of a child. A thread sends the items of `outbox`, so a hanging child blocks nobody."""
 
     def __init__(
         self,
@@ -41,8 +41,8 @@ class Child:
     ) -> None:
         """Start a process that calls `work(link, *arguments)`, a function of a module.
 
-        work: receives from `link` until it gets END or the link ends. arguments: small; the rest is sent.
-        pack: what becomes of a message before it is sent, in the sending thread.
+        work: receives from `link` until it gets END or the link ends. arguments: small; larger data are sent.
+        pack: converts a message before it is sent, in the sending thread.
         """
         context = multiprocessing.get_context("spawn")
         self._outbox = outbox
@@ -51,8 +51,8 @@ class Child:
         self._process = context.Process(target=_run, args=(work, far_end, *arguments), name=name, daemon=True)
         with _ending_signals_held():
             self._process.start()
-        far_end.close()  # or the end of the process would not be seen
-        atexit.register(self._link.close)  # before multiprocessing waits for the children that are left
+        far_end.close()  # otherwise the end of the process would not be detected
+        atexit.register(self._link.close)  # before multiprocessing waits for remaining children
         self._sender = threading.Thread(target=self._send, name=f"to the {name}", daemon=True)
         self._sender.start()
 
@@ -61,11 +61,11 @@ class Child:
         return self._process.pid
 
     def poll(self, timeout_s: float = 0.0) -> bool:
-        """Whether there is something to receive within that time, the child's end included."""
+        """Tell whether there is something to receive within that time, including the child's end."""
         return self._link.poll(timeout_s)
 
     def receive(self) -> Any:
-        """The next message; waits for it. Raises ChildGone where none comes any more."""
+        """Wait for the next message and return it. Raises ChildGone if there are no more."""
         try:
             return self._link.recv()
         except _GONE as error:
@@ -73,7 +73,7 @@ class Child:
             raise ChildGone(f"its process died (exit code {self._process.exitcode})") from error
 
     def close(self, timeout_s: float = 5.0) -> None:
-        """End the child: it has that long for what it was sent, then it is killed. Idempotent."""
+        """End the child: it has that long for its queued messages, then it is killed. Idempotent."""
         self._outbox.close()
         self._sender.join(timeout_s)
         if self._sender.is_alive():
@@ -105,7 +105,7 @@ def _run(work: Callable[..., None], link: Connection, *arguments: Any) -> None:
 
 @contextlib.contextmanager
 def _ending_signals_held() -> Iterator[None]:
-    """A child that is born meanwhile never gets them, also before it can ignore them; this process does, later."""
+    """Block ending signals while a child starts, so that it never gets them; this process gets them later."""
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
@@ -113,7 +113,7 @@ def _ending_signals_held() -> Iterator[None]:
 
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        resource_tracker.ensure_running()  # multiprocessing's own child; where it starts, it lets signals through again
+        resource_tracker.ensure_running()  # multiprocessing's own child, whose start would unblock signals
         signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Timings that are always on: histograms of bounded size, read out once at the end."""
+"""Collects timings in histograms of bounded size."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from contextlib import contextmanager
 
 import numpy as np
 
-_BIN_RATIO = 1.02  # a bin is 2 % wide: quantiles are exact to 1 %, far below a machine's noise
+_BIN_RATIO = 1.02  # a bin is 2 % wide: quantiles are accurate to 1 %, far below a machine's noise
 _LOWEST_MS = 1e-3
 _BINS = 1 + math.ceil(math.log(1e8) / math.log(_BIN_RATIO))  # up to 100 s
 
 
 class Histogram:
-    """Durations in ms, in log-spaced bins: its memory does not grow with the session."""
+    """Histogram of durations in ms with logarithmic bins: constant memory for any session."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -34,7 +34,7 @@ class Histogram:
             self.max_ms = max(self.max_ms, ms)
 
     def quantile_ms(self, q: float) -> float | None:
-        """The q-quantile (0..1), to within 1 %; None when nothing was added."""
+        """Return the q-quantile (0..1), to within 1 %; None if empty."""
         with self._lock:
             if not self.count:
                 return None
@@ -43,6 +43,7 @@ class Histogram:
             return min(_LOWEST_MS * _BIN_RATIO ** (index + 0.5), self.max_ms)
 
     def summary(self) -> dict[str, float | int | None]:
+        """Return count and statistics in ms."""
         mean = self.total_ms / self.count if self.count else None
         return {
             "count": self.count,
@@ -58,7 +59,7 @@ def _rounded(ms: float | None) -> float | None:
 
 
 class StageTimer:
-    """Wall and CPU time of one stage, pass by pass."""
+    """Timer of one stage's wall and CPU time."""
 
     def __init__(self) -> None:
         self.wall = Histogram()
@@ -66,10 +67,12 @@ class StageTimer:
 
     @contextmanager
     def lap(self) -> Iterator[None]:
+        """Time the block."""
         wall, cpu = time.perf_counter(), time.thread_time()
         yield
         self.wall.add((time.perf_counter() - wall) * 1e3)
         self.cpu.add((time.thread_time() - cpu) * 1e3)
 
     def summary(self) -> dict[str, float | int | None]:
+        """Return statistics of wall time, and the mean CPU time."""
         return {**self.wall.summary(), "cpu_mean_ms": self.cpu.summary()["mean_ms"]}

@@ -1,4 +1,4 @@
-"""Perception by BlazePose's networks under our own code."""
+"""Runs BlazePose's networks with this project's tracking."""
 
 from __future__ import annotations
 
@@ -33,4 +33,4 @@ class BlazePose:
         return self._people.observe(frame)
 
     def close(self) -> None:
-        """Nothing is held beyond memory."""
+        """Do nothing: memory is freed with the object."""

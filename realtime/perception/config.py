@@ -1,4 +1,4 @@
-"""Configuration of perception."""
+"""Configures perception."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 @dataclass(frozen=True)
 class PerceptionConfig:
-    """How people are found and followed. Raises ValueError on a value that makes no sense."""
+    """Settings of detection and tracking. Raises ValueError for invalid values."""
 
     backend: Annotated[
         Literal["openvino", "litert", "mediapipe"], Parameter("--detector", help="what runs BlazePose's networks")
@@ -22,10 +22,10 @@ class PerceptionConfig:
     ] = None
     threads: int = 1  # of the networks; two are slower than one at this size
     max_people: Annotated[int, Parameter("--people", metavar="N", help="follow up to N people")] = 1
-    min_detection: float = 0.5  # score from which the detector's find is tried
+    min_detection: float = 0.5  # minimum score of a detection
     min_presence: float = 0.5  # below it a track is lost
-    min_proof: float = 0.4  # how well four limb joints must be seen for some frames until somebody is a person
-    redetect_every: int = 15  # frames between looks for more people, while fewer than max_people are tracked
+    min_proof: float = 0.4  # minimum visibility of four limb joints over some frames for a new person
+    redetect_every: int = 15  # frames between searches for more people, while fewer than max_people are tracked
 
     def __post_init__(self) -> None:
         for name in ("threads", "max_people", "redetect_every"):

@@ -1,8 +1,8 @@
-"""BlazePose's person detector: where people are, roughly, in the whole picture.
+"""Detects people roughly in the whole image with BlazePose's person detector.
 
-A single-shot detector (Liu et al. 2016) with fixed-size anchors on 224 x 224 pixels, as MediaPipe's pose detection
-graph sets it up. Each find is a box around head and trunk and four key points: middle of the hips, a point on the
-circle around the whole body, middle of the shoulders, a point on the circle around the upper body.
+A single-shot detector (Liu et al. 2016) with fixed-size anchors on 224 x 224 pixels, configured as in MediaPipe's pose
+detection graph. Each detection is a box around head and trunk with four key points: middle of the hips, a point on the
+circle around the whole body, middle of the shoulders, and a point on the circle around the upper body.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ MERGE_IOU = 0.3  # boxes that overlap more are one person
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """One person, in picture pixels."""
+    """One person, in image pixels."""
 
     score: float
     box_xyxy: NDArray[np.float64]  # (4,) around head and trunk
-    roi: Roi  # what the landmark network should look at
+    roi: Roi  # input square of the landmark network
 
 
 def anchors() -> NDArray[np.float32]:
-    """(2254, 2) anchor centres in 0..1, x and y. Layers of equal stride share their cells, cell by cell."""
+    """Return (2254, 2) anchor centres in 0..1, x and y. Layers of equal stride share their cells, cell by cell."""
     centers = []
     for stride in sorted(set(STRIDES)):
         cells = SIDE // stride
@@ -44,7 +44,7 @@ def anchors() -> NDArray[np.float32]:
 
 
 class Detector:
-    """Finds people in a picture of any size, which is scaled into 224 x 224 with black bars."""
+    """Detector of people in an image of any size, which is scaled into 224 x 224 with black bars."""
 
     def __init__(self, network: Network, min_score: float = 0.5) -> None:
         self._network = network
@@ -52,7 +52,7 @@ class Detector:
         self._min_logit = math.log(min_score / (1.0 - min_score))
 
     def __call__(self, image_bgr: NDArray[np.uint8]) -> list[Detection]:
-        """Detections in the (H, W, 3) picture, the surest first."""
+        """Return the detections in the (H, W, 3) image, highest score first."""
         height, width = image_bgr.shape[:2]
         view = Roi((width / 2, height / 2), float(max(width, height)), 0.0)
         cv2.warpAffine(
@@ -75,7 +75,7 @@ class Detector:
 
     @staticmethod
     def _decode(raw: NDArray[np.float64], centers: NDArray[np.float32]) -> NDArray[np.float64]:
-        """(N, 6, 2) in 0..1: the box's two corners, then the four key points."""
+        """Decode to (N, 6, 2) in 0..1: the box's two corners, then the four key points."""
         offsets = raw.reshape(-1, 6, 2) / SIDE
         half = offsets[:, 1] / 2
         center = offsets[:, 0] + centers
@@ -86,9 +86,9 @@ class Detector:
 def merge_overlapping(
     scores: NDArray[np.float64], points: NDArray[np.float64]
 ) -> list[tuple[float, NDArray[np.float64]]]:
-    """Weighted non-maximum suppression (Bazarevsky et al., BlazeFace, 2019): overlapping finds are averaged by score.
+    """Merge overlapping detections, averaged by score (weighted NMS; Bazarevsky et al., BlazeFace, 2019).
 
-    `points` is (N, K, 2), the first two the box's corners. Returns (best score, averaged (K, 2)), the best first.
+    `points` is (N, K, 2), the first two the box's corners. Returns (best score, averaged (K, 2)), best first.
     """
     order = np.argsort(-scores, kind="stable")
     scores, points = scores[order], points[order]

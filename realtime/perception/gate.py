@@ -1,4 +1,4 @@
-"""Lets only people through who have earned their standing (`realtime.perception.standing`)."""
+"""Filters out people who are not confirmed (`realtime.perception.standing`)."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ MOST_HELD = 32  # frames; some 0.8 GB of them at 3840 x 2160
 
 
 class Gate:
-    """Between perception and all that comes after.
+    """Filter between perception and the later stages.
 
-    Live, who is on trial or in doubt is left out of a frame, and no frame waits. Offline, frames wait until that
-    is decided, for 0.3 s of film at most: who is confirmed in the end is given back the frames of trial and doubt.
+    Live, people on trial or in doubt are omitted from a frame, and no frame waits. Offline, frames wait up to 0.3 s
+    until
+    that is decided: a person who is confirmed keeps the frames of trial and doubt.
     """
 
     def __init__(self, *, holds: bool) -> None:
         self._holds = holds
         self._held: deque[Sighting] = deque()
-        self._decided: dict[tuple[int, int], bool] = {}  # (frame, person) -> whether the person was there
+        self._decided: dict[tuple[int, int], bool] = {}  # (frame, person) -> whether the person is real
 
     def let_through(self, sighting: Sighting) -> tuple[Sighting, ...]:
-        """The sightings that are decided now, in order."""
+        """Return the sightings that are decided now, in order."""
         if not self._holds:
             return (self._settled(sighting),)
         passed: tuple[Sighting, ...] = ()
         if self._held and self._held[-1].frame.size != sighting.frame.size:
-            passed = self.finish()  # all tracks begin anew
+            passed = self.finish()  # all tracks restart
         undecided = {person.id for person in sighting.people if not _is_confirmed(person)}
         confirmed = {person.id for person in sighting.people} - undecided
         for held in self._held:
@@ -39,7 +40,7 @@ class Gate:
         return passed + self._release()
 
     def finish(self) -> tuple[Sighting, ...]:
-        """The rest. Whose trial the end cut short, and who was good in every frame of it, has earned it."""
+        """Return the rest. A person whose trial is cut short by the end passes if every frame of it was good."""
         rest = tuple(self._settled(sighting, at_end=True) for sighting in self._held)
         self._held.clear()
         return rest
@@ -54,7 +55,7 @@ class Gate:
         return all(_is_confirmed(p) or (sighting.frame.seq, p.id) in self._decided for p in sighting.people)
 
     def _settled(self, sighting: Sighting, *, at_end: bool = False) -> Sighting:
-        """With those people only who were there; `at_end`, whoever was on trial was."""
+        """Keep only confirmed people; `at_end`, also those on trial."""
         people = tuple(
             person
             for person in sighting.people

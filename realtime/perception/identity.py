@@ -1,4 +1,4 @@
-"""Numbers for people that stay the same from frame to frame, and over a short loss."""
+"""Assigns numbers to people that stay constant over frames and a short loss."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from realtime.perception.roi import Roi
 
-REMEMBER_S = 2.0  # a person found again within this time near the old place keeps the number
-NEAR = 0.5  # centre distance that still counts as the same place, in sides of the larger square
-WALK_PER_S = 0.7  # sides a second that the place grows by: 1.5 m/s, as a square is some 2.2 m wide
-ALIKE = 2.0  # ratio of the squares' sides that still counts as the same person
+REMEMBER_S = 2.0  # a person found again within this time near the old position keeps the number
+NEAR = 0.5  # maximum distance of centres for the same position, in sides of the larger square
+WALK_PER_S = 0.7  # sides a second by which that distance grows: 1.5 m/s, as a square is about 2.2 m wide
+ALIKE = 2.0  # maximum ratio of the squares' sides for the same person
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class _Lost:
 
 
 class Identities:
-    """Hands out ids; remembers for two seconds where a lost one was."""
+    """Registry of ids; remembers for two seconds where a lost person was."""
 
     def __init__(self) -> None:
         self._new = itertools.count()
@@ -31,37 +31,37 @@ class Identities:
 
     @property
     def misses_somebody(self) -> bool:
-        """Whether somebody has been lost a moment ago."""
+        """Tell whether a person was lost recently."""
         return bool(self._lost)
 
     def lose(self, person_id: int, roi: Roi, t: float) -> None:
-        """The person was last seen in `roi` at time `t` (s)."""
+        """Record that the person was last seen in `roi` at time `t` (s)."""
         self._lost[person_id] = _Lost(person_id, roi, t)
 
     def forget(self, t: float) -> None:
-        """Drop what was lost over two seconds before `t`, or after it: then the clock has been set back."""
+        """Drop people lost over two seconds before `t`, or after it, if the clock was set back."""
         self._lost = {i: lost for i, lost in self._lost.items() if 0.0 <= t - lost.t <= REMEMBER_S}
 
     def recalls(self, roi: Roi, t: float) -> bool:
-        """Whether somebody was lost near here."""
+        """Tell whether a person was lost near here."""
         return self._nearest(roi, t, ()) is not None
 
     def claim(self, roi: Roi, t: float, in_use: Container[int] = ()) -> int:
-        """The id for somebody who appears in `roi`: that of the nearest one lost there, else a new one.
+        """Return the id for a person who appears in `roi`: that of the nearest lost one there, else a new one.
 
-        A lost one is remembered on, until `keep` says that this is the one: it may be a ghost that came first.
+        A lost person stays remembered until `keep` confirms the match, because the candidate may be a ghost.
         """
         lost = self._nearest(roi, t, in_use)
         return next(self._new) if lost is None else lost.id
 
     def keep(self, person_id: int) -> None:
-        """The person of this id is there."""
+        """Confirm that the person of this id is visible."""
         self._lost.pop(person_id, None)
 
     def rescale(self, old_size: tuple[int, int], size: tuple[int, int]) -> None:
-        """Pictures of `old_size` (width, height) are followed by pictures of `size`, of the same place.
+        """Convert positions from images of `old_size` (width, height) to images of `size` of the same scene.
 
-        Lengths grow with the root of the area: by 1 for a camera that is turned.
+        Lengths scale with the root of the area: by 1 for a rotated camera.
         """
         scale = math.sqrt(size[0] * size[1] / (old_size[0] * old_size[1]))
         for lost in list(self._lost.values()):
@@ -83,10 +83,10 @@ class Identities:
 
 
 def distance(a: Roi, b: Roi) -> float:
-    """Between the squares' centres, in sides of the larger."""
+    """Return the distance of the squares' centres, in sides of the larger."""
     return math.dist(a.center_px, b.center_px) / max(a.size_px, b.size_px)
 
 
 def size_ratio(a: Roi, b: Roi) -> float:
-    """Of the larger side to the smaller, at least 1."""
+    """Return the ratio of the larger side to the smaller, at least 1."""
     return max(a.size_px, b.size_px) / min(a.size_px, b.size_px)

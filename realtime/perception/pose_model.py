@@ -1,4 +1,4 @@
-"""The two networks of a pose model: the pinned ones, or those of a user's own file."""
+"""Loads the two networks of a pose model: the pinned ones, or those of a user's file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TASK_LANDMARKS = "pose_landmarks_detector.tflite"
 
 @dataclass(frozen=True, slots=True)
 class PoseModel:
-    """The compiled networks and a name for them."""
+    """Compiled networks with a name."""
 
     name: str
     detector: Network
@@ -28,8 +28,10 @@ class PoseModel:
 
 
 def load_pose_model(path: Path | None, backend: Backend = "openvino", threads: int = 1) -> PoseModel:
-    """BlazePose full where `path` is None; otherwise a MediaPipe Pose Landmarker .task file, which carries both
-    networks, or the .tflite file of a landmark network, which the pinned detector then serves.
+    """Load BlazePose full (`path` None), or the user's file.
+
+    A MediaPipe Pose Landmarker .task file has both networks. A .tflite file is a landmark network, used with the pinned
+    detector.
 
     Raises:
         ModelFileError: the file is missing, damaged, of another kind, or its networks have other shapes.
@@ -40,7 +42,7 @@ def load_pose_model(path: Path | None, backend: Backend = "openvino", threads: i
         files = _plain(fetch(POSE_LANDMARKS_FULL))
     elif not path.is_file():
         raise ModelFileError(f"there is no model file {path}")
-    elif zipfile.is_zipfile(path):  # an archive may follow other bytes, so the name does not matter
+    elif zipfile.is_zipfile(path):  # an archive may follow other bytes, so the name is irrelevant
         name, files = path.name, _unpacked(path)
     elif path.suffix.lower() == ".tflite":
         name, files = path.name, _plain(path)
@@ -61,7 +63,7 @@ def _plain(landmarks: Path) -> Iterator[tuple[Path, Path]]:
 
 @contextmanager
 def _unpacked(task: Path) -> Iterator[tuple[Path, Path]]:
-    """The two networks of a .task file, as temporary files: the runtimes read from disk."""
+    """Extract the two networks of a .task file to temporary files, because the runtimes read from disk."""
     with tempfile.TemporaryDirectory(prefix="tokenmocap-", ignore_cleanup_errors=True) as folder:
         paths = []
         try:

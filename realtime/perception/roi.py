@@ -1,4 +1,4 @@
-"""The rotated square around a person that BlazePose's landmark network looks at.
+"""Rotated square around a person, the input of BlazePose's landmark network.
 
 Pixel coordinates are continuous with (0, 0) at the outer corner of the first pixel, whose centre is (0.5, 0.5).
 """
@@ -17,7 +17,7 @@ MARGIN = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Roi:
-    """A square in the picture; `angle_rad` turns its up side clockwise, as seen, from the picture's up."""
+    """Square in the image; `angle_rad` is the clockwise rotation, as seen, of its up side from the image's up."""
 
     center_px: tuple[float, float]
     size_px: float
@@ -25,41 +25,45 @@ class Roi:
 
     @classmethod
     def around(cls, center_px: NDArray[np.floating], rim_px: NDArray[np.floating]) -> Roi:
-        """From the middle of the hips and a point above the head on the circle that encloses the body."""
+        """Make the square from the middle of the hips and a point above the head on the circle around the body."""
         x, y = float(center_px[0]), float(center_px[1])
         dx, dy = float(rim_px[0]) - x, float(rim_px[1]) - y
         return cls((x, y), 2.0 * MARGIN * math.hypot(dx, dy), math.atan2(dx, -dy))
 
     def agrees(self, other: Roi, tolerance: float) -> bool:
-        """Whether the squares' corners differ by about `tolerance` sides or less."""
+        """Tell whether the squares' corners differ by about `tolerance` sides or less."""
         turn = abs(math.remainder(self.angle_rad - other.angle_rad, math.tau))
         move = math.dist(self.center_px, other.center_px)
         grow = abs(self.size_px - other.size_px) / 2
         return max(move, grow, turn * self.size_px / 2) <= tolerance * self.size_px
 
     def rotation(self) -> NDArray[np.float64]:
-        """(2, 2): from the square's axes to the picture's."""
+        """Rotation (2, 2) from the square's axes to the image's."""
         c, s = math.cos(self.angle_rad), math.sin(self.angle_rad)
         return np.array([[c, -s], [s, c]])
 
     def to_image(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(N, 2) from the square, in 0..1 along its sides, to picture pixels."""
+        """Map (N, 2) from the square, in 0..1 along its sides, to image pixels."""
         return (points - 0.5) @ (self.size_px * self.rotation().T) + self.center_px
 
     def from_image(self, points_px: NDArray[np.floating]) -> NDArray[np.float64]:
-        """(N, 2) from picture pixels to the square, in 0..1 along its sides."""
+        """Map (N, 2) from image pixels to the square, in 0..1 along its sides."""
         return (points_px - np.asarray(self.center_px)) @ (self.rotation() / self.size_px) + 0.5
 
     def warp(self, side_px: int) -> NDArray[np.float64]:
-        """(2, 3): from a pixel index of the (side, side) crop to a pixel index of the picture, for cv2.warpAffine
-        with WARP_INVERSE_MAP. Indices name pixel centres, hence the halves."""
+        """Return the (2, 3) map from pixel indices of the (side, side) crop to those of the image.
+
+        For cv2.warpAffine with WARP_INVERSE_MAP. Indices are pixel centres, hence the halves.
+        """
         linear = (self.size_px / side_px) * self.rotation()
         offset = linear @ np.full(2, 0.5 - side_px / 2) + np.asarray(self.center_px) - 0.5
         return np.column_stack([linear, offset])
 
     def is_sane(self, width: int, height: int) -> bool:
-        """Whether it can hold a person of a (width, height) picture: finite, neither a speck nor far too large, and
-        its square reaches into the picture."""
+        """Tell whether it can contain a person of a (width, height) image.
+
+        It must be finite, of plausible size, and overlap the image.
+        """
         x, y = self.center_px
         if not all(math.isfinite(v) for v in (x, y, self.size_px, self.angle_rad)):
             return False

@@ -1,4 +1,4 @@
-"""Small image networks from .tflite files, run on the CPU by OpenVINO or, where asked for, by LiteRT."""
+"""Runs small image networks from .tflite files on the CPU, by OpenVINO or on request by LiteRT."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ Backend = Literal["openvino", "litert"]
 
 
 class ModelFileError(UserError):
-    """A model file that cannot be used."""
+    """Model file that cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSpec:
-    """What a network must look like, and how its input is made from 8-bit pixels: (pixel - mean) / scale, RGB."""
+    """Expected shapes of a network, and the conversion of 8-bit pixels to its input: (pixel - mean) / scale, RGB."""
 
     name: str
     input_size: int  # the input is (1, size, size, 3)
     mean: float
     scale: float
-    outputs: tuple[tuple[int, ...], ...]  # shapes wanted, without dimensions of 1; all other outputs are cut off
+    outputs: tuple[tuple[int, ...], ...]  # required shapes, without dimensions of 1; all other outputs are removed
 
     def expectation(self) -> str:
-        """The shapes in words, for messages."""
+        """Format the shapes for messages."""
         outputs = " and ".join(_in_words((1, *shape)) for shape in self.outputs)
         return f"input {_in_words((1, self.input_size, self.input_size, 3))} and outputs {outputs}"
 
     def select(self, shapes: Sequence[tuple[int, ...]]) -> list[int]:
-        """Index into `shapes` of each wanted output, of those of one shape in order; LookupError: one is missing."""
+        """Return the index into `shapes` of each required output, in order for equal shapes, or LookupError."""
         left = dict(enumerate(tuple(d for d in shape if d != 1) for shape in shapes))
         chosen: list[int] = []
         for wanted in self.outputs:
@@ -55,10 +55,11 @@ class NetworkSpec:
 
 
 class Network(Protocol):
-    """A network with fixed memory: write pixels to `input_bgr`, then `infer`.
+    """Network with fixed memory: write pixels to `input_bgr`, then `infer`.
 
     `input_bgr` is (size, size, 3) uint8. `infer` returns float32 arrays shaped as in the spec's `outputs`; they are
-    views that the next `infer` overwrites.
+    views
+    that the next `infer` overwrites.
     """
 
     input_bgr: NDArray[np.uint8]
@@ -70,7 +71,7 @@ def load_network(path: Path, spec: NetworkSpec, backend: Backend = "openvino", t
     """Read and compile the .tflite file.
 
     Raises:
-        ModelFileError: it is not a TensorFlow Lite file, or not of the shapes that `spec` wants.
+        ModelFileError: it is no TensorFlow Lite file, or its shapes differ from `spec`.
         UserError: `backend` is litert and its package is not installed.
     """
     try:
@@ -92,9 +93,9 @@ def load_network(path: Path, spec: NetworkSpec, backend: Backend = "openvino", t
 
 
 class OpenVinoNetwork:
-    """Compiled by OpenVINO with pixel conversion inside and unwanted outputs (BlazePose's mask branch) cut off.
+    """Network compiled by OpenVINO, with pixel conversion inside and without unused outputs (BlazePose's mask branch).
 
-    The CPU plug-in picks bfloat16 by itself where the processor has it, which ruins landmarks, hence the f32 hint.
+    The CPU plug-in uses bfloat16 by default on processors that have it, which ruins landmarks, hence the f32 hint.
     """
 
     def __init__(self, path: Path, spec: NetworkSpec, threads: int) -> None:
@@ -132,7 +133,7 @@ class OpenVinoNetwork:
 
 
 class LiteRtNetwork:
-    """Run by LiteRT (package ai-edge-litert), for machines on which OpenVINO cannot."""
+    """Network run by LiteRT (package ai-edge-litert), for machines without OpenVINO support."""
 
     def __init__(self, path: Path, spec: NetworkSpec, threads: int) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Counts who was there: what the report tells of each person."""
+"""Counts the frames of each person, for the report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from realtime.kernel.messages import Person
 
 @dataclass(slots=True)
 class Attended:
-    """One person of a run."""
+    """Summary of one person of a run."""
 
     id: int
     frames: int  # solved and valid
@@ -20,14 +20,14 @@ class Attended:
 
 
 class Attendance:
-    """The people of a run, in the order in which they came."""
+    """People of a run, in order of appearance."""
 
     def __init__(self) -> None:
         self._people: dict[int, Attended] = {}
         self._began_s: float | None = None
 
     def count(self, t: float, people: Iterable[Person]) -> None:
-        """Take in the frame at time t (s)."""
+        """Count the frame at time t (s)."""
         began_s = self._began_s = t if self._began_s is None else self._began_s
         for person in people:
             if person.valid:
@@ -37,5 +37,5 @@ class Attendance:
                 seen.last_s = t - began_s
 
     def people(self) -> tuple[Attended, ...]:
-        """Everybody so far."""
+        """Summaries of all people so far."""
         return tuple(self._people.values())

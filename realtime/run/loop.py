@@ -1,4 +1,4 @@
-"""A run as an iterator: solved frames for a loop in somebody else's program."""
+"""Offers a run as an iterator of solved frames, for other programs."""
 
 from __future__ import annotations
 
@@ -15,41 +15,41 @@ from realtime.run.command import configured
 from realtime.run.config import LiveConfig
 from realtime.run.report import Report
 
-_AHEAD = 4  # frames that an offline run may be ahead of the loop
+_AHEAD = 4  # frames by which an offline run may be ahead of the loop
 
 
 @dataclass
 class _Outcome:
-    """What the run's thread leaves behind."""
+    """Result of the run's thread."""
 
     report: Report | None = None
     error: Exception | None = None
 
 
 class SolvedFrames(Iterator[SolvedFrame]):
-    """Iterates over the solved frames of one run, which begins with the first `next`; `realtime.live` makes it.
+    """Iterator over the solved frames of one run, which begins with the first `next`; made by `realtime.live`.
 
     Also a context manager. Dropping it, as `break` does, closes it.
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        """settings: see `realtime.live`. Raises ConfigError."""
+        """Store the settings; see `realtime.live`. Raises ConfigError."""
         self._outcome = _Outcome()
         self._frames = _solve(_config(settings), self._outcome)
-        # A loop that is left, and a program that ends, must not leave a recording unfinished.
+        # Leaving the loop, or ending the program, must not leave a recording unfinished.
         self._finish = weakref.finalize(self, self._frames.close)
 
     @property
     def report(self) -> Report | None:
-        """The figures of the run, once it is over."""
+        """Report of the run, once it is over."""
         return self._outcome.report
 
     def __next__(self) -> SolvedFrame:
-        """The next frame. Raises UserError or StageFailed, in the caller's thread, where the run broke."""
+        """Return the next frame. Raises UserError or StageFailed of the run in the caller's thread."""
         return next(self._frames)
 
     def close(self) -> None:
-        """End the run and wait until what it writes is whole. Idempotent."""
+        """End the run and wait until its files are complete. Idempotent."""
         self._finish()
 
     def __enter__(self) -> SolvedFrames:
@@ -60,7 +60,7 @@ class SolvedFrames(Iterator[SolvedFrame]):
 
 
 def _config(settings: Mapping[str, Any]) -> LiveConfig:
-    """Settings as a program writes them: a camera's index is a number, one stream needs no list."""
+    """Convert a program's settings: a camera's index may be a number, one stream needs no list."""
     plain = {"view": "none", **settings}
     if isinstance(cam := plain.get("cam"), int):
         plain["cam"] = str(cam)
@@ -70,7 +70,7 @@ def _config(settings: Mapping[str, Any]) -> LiveConfig:
 
 
 def _solve(config: LiveConfig, outcome: _Outcome) -> Generator[SolvedFrame]:
-    """Opens in the caller's thread, so that errors and Ctrl-C reach it there; the run itself has a thread."""
+    """Open in the caller's thread, so that errors and Ctrl-C reach it there, and run in another thread."""
     channel = Channel[SolvedFrame].bounded(_AHEAD) if config.offline else Channel[SolvedFrame].newest()
     with App(config, on_solved=channel.put) as app:
 

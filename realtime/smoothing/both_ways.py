@@ -1,8 +1,8 @@
-"""Smoothing that looks both ways in time: as steady as the filters that run live, and on the person, not behind.
+"""Smooths forwards and backwards in time: as steady as the live filters, without delay.
 
-For a file, and for a recording at its end, the future is known. Through the poses around each pose goes a parabola,
-fitted with weights exp(-2 pi cutoff |dt|), and its value takes the pose's place: local regression (Cleveland 1979) with
-the One-Euro filter's rule for the cutoff (`realtime.smoothing.one_euro`). A mean would flatten every swing.
+For a file, and at the end of a recording, the future is known. Each pose is replaced by the value of a parabola through
+its neighbours, fitted with weights exp(-2 pi cutoff |dt|): local regression (Cleveland 1979), with the One-Euro
+filter's rule for the cutoff (`realtime.smoothing.one_euro`). A mean would flatten every swing.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from realtime.smoothing.pose_smoother import SmoothingLevel
 Floats = NDArray[np.float64]
 
 LOOK_S = 0.4  # to either side
-MOST_FRAMES = 24  # to either side: what a fast camera may make us hold
-_CUTOFF_SHARE = 0.4  # of the live filter's cutoff: a parabola follows what that filter would cut
+MOST_FRAMES = 24  # to either side: limits the frames held for a fast camera
+_CUTOFF_SHARE = 0.4  # of the live filter's cutoff: a parabola follows motion that the filter would suppress
 _SPEED_SHARE = 2.0  # of its cutoff for speeds
-_NEAREST = 0.1  # of the centre's range: no place around it is taken to be nearer to the camera
-_SOONER_S = 1e-3  # spread of times below which there is no telling of a slope
+_NEAREST = 0.1  # of the centre's range: minimum distance of positions around it
+_SOONER_S = 1e-3  # spread of times below which a slope is undefined
 
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """M raw poses of one person in order of time, all of them finite."""
+    """M raw poses of one person in temporal order, all finite."""
 
     t: Floats  # (M,) s
-    rotations: Floats  # (M, J, 4) unit quaternions x, y, z, w, local; [0] into any frame that stands still
+    rotations: Floats  # (M, J, 4) unit quaternions x, y, z, w, local; [0] into any static frame
     place_m: Floats  # (M, 3) of the root from the camera, in any axes
-    pace: Floats  # (M, J) how fast each joint may move to how fast it may when seen, 0..1
+    pace: Floats  # (M, J) speed limit of each joint relative to that of a visible one, 0..1
 
     def smooth_rotations(self, centres: NDArray[np.intp], level: SmoothingLevel) -> Floats:
-        """(C, J, 4) at these rows, from those at most 0.4 s away."""
+        """Return (C, J, 4) at these rows, from those at most 0.4 s away."""
         window = _Window.around(self.t, centres)
         here = self.rotations[centres]
         steps = np.zeros((*self.rotations.shape[:-1], 3))
         steps[1:] = _turn(self.rotations[:-1], self.rotations[1:, :, None])[:, :, 0]
         speed = window.mean_speed(steps, level.rotations)
         turns = _turn(here, self.rotations[window.rows].swapaxes(1, 2)).swapaxes(1, 2)
-        # What was made up also counts less than what was seen.
+        # Guessed joints also have less weight than visible ones.
         trust = self.pace[window.rows]
         return _turned(here, window.fit(turns, level.rotations, speed, self.pace[centres], trust))
 
     def smooth_places(self, centres: NDArray[np.intp], level: SmoothingLevel) -> Floats:
-        """(C, 3) at these rows: along the centre's line of sight and across it apart, as the live filter does."""
+        """Return (C, 3) at these rows: along and across the centre's line of sight apart, as in the live filter."""
         window = _Window.around(self.t, centres)
         range_m = np.linalg.norm(self.place_m, axis=-1, keepdims=True)[:, None]  # (M, 1, 1)
         sight = self.place_m[:, None] / range_m  # (M, 1, 3)
@@ -64,13 +64,13 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """The rows around each centre that may be used for it."""
+    """Usable rows around each centre."""
 
     rows: NDArray[np.intp]  # (C, W)
     dt: Floats  # (C, W) s from the centre
     usable: NDArray[np.bool_]  # (C, W)
-    step_s: Floats  # (C, W) from the row before
-    follows: NDArray[np.bool_]  # (C, W) the row before is usable too
+    step_s: Floats  # (C, W) from the previous row
+    follows: NDArray[np.bool_]  # (C, W) the previous row is usable too
 
     @classmethod
     def around(cls, t: Floats, centres: NDArray[np.intp]) -> _Window:
@@ -88,11 +88,11 @@ class _Window:
         return cls(rows, dt, usable, np.diff(t, prepend=t[:1])[rows], follows)
 
     def mean_speed(self, steps: Floats, parameters: OneEuroParameters) -> Floats:
-        """(C, J) length of the mean velocity about each centre, from the steps (M, J, D) that lead to each row."""
+        """Return (C, J) length of the mean velocity about each centre, from the steps (M, J, D) to each row."""
         cutoff_hz = _SPEED_SHARE * parameters.derivative_cutoff_hz
         weight = self.follows * np.exp(-2 * np.pi * cutoff_hz * np.abs(self.dt - self.step_s / 2))
         total = np.maximum((weight * self.step_s).sum(1), 1e-9)
-        # Weighted by their length, steps of uneven length make the same mean.
+        # Weighting steps by their length makes the mean independent of their number.
         velocity = np.einsum("cw,cwjd->cjd", weight, steps[self.rows]) / total[:, None, None]
         return np.linalg.norm(velocity, axis=-1)
 
@@ -104,20 +104,21 @@ class _Window:
         pace: Floats | float = 1.0,
         trust: Floats | float = 1.0,
     ) -> Floats:
-        """(C, J, D) where the parabola through values (C, W, J, D) passes each centre.
+        """Return (C, J, D) the value at each centre of the parabola through values (C, W, J, D).
 
-        speed (C, J) and pace (C, J) make the cutoff, trust (C, W, J) multiplies the weights. The more one-sided a
-        window is, the more the parabola becomes a line, which does not leap at the end of a track.
+        speed (C, J) and pace (C, J) determine the cutoff, trust (C, W, J) multiplies the weights. The more one-sided a
+        window
+        is, the more the parabola becomes a line, which does not jump at the end of a track.
         """
         cutoff_hz = _CUTOFF_SHARE * pace * (parameters.min_cutoff_hz + parameters.beta * speed)
         weight = np.exp(-2 * np.pi * cutoff_hz[:, None] * np.abs(self.dt)[..., None])
-        # Fading out with distance: no pose comes or goes at once.
+        # Fade with distance, so that no pose enters or leaves abruptly.
         weight *= (self.usable * (1 - (self.dt / LOOK_S) ** 2))[..., None] * trust
         weight /= weight.sum(1, keepdims=True)
         ahead, behind = ((weight * (sign * self.dt > 0)[..., None]).sum(1) for sign in (1, -1))
         balance = np.minimum(ahead, behind) / np.maximum(np.maximum(ahead, behind), 1e-9)
 
-        # 1, `slope` and `bend` are at right angles under the weights, so each has its own coefficient.
+        # 1, `slope` and `bend` are orthogonal under the weights, so each has its own coefficient.
         middle_s = _total(weight, self.dt[..., None])
         slope = self.dt[..., None] - middle_s[:, None]
         spread = _total(weight, slope**2)
@@ -131,17 +132,17 @@ class _Window:
 
 
 def _total(weight: Floats, values: Floats) -> Floats:
-    """(C, J) over the window, of (C, W, J) each."""
+    """Sum over the window, (C, J), of (C, W, J) each."""
     return (weight * values).sum(1)
 
 
 def _differences(values: Floats) -> Floats:
-    """(M, ...) from the row before to this one; zero for the first."""
+    """Return (M, ...) differences to the previous row; zero for the first."""
     return np.diff(values, axis=0, prepend=values[:1])
 
 
 def _turn(a: Floats, b: Floats) -> Floats:
-    """Axis times 2 sin(angle / 2), (..., K, 3), from quaternions a (..., 4) to each b (..., K, 4), in a's frame."""
+    """Return axis times 2 sin(angle / 2), (..., K, 3), from quaternions a (..., 4) to b (..., K, 4), in a's frame."""
     x, y, z, w = np.moveaxis(a, -1, 0)
     rows = ((w, z, -y, -x), (-z, w, x, -y), (y, -x, w, -z), (x, y, z, w))  # of the product of a's inverse and b
     turned = b @ np.stack([np.stack(row, axis=-1) for row in rows], axis=-1)
@@ -149,7 +150,7 @@ def _turn(a: Floats, b: Floats) -> Floats:
 
 
 def _turned(a: Floats, turn: Floats) -> Floats:
-    """The quaternions that `_turn` leads to."""
+    """Return the quaternions that `_turn` leads to."""
     axis = turn / 2
     scalar = np.sqrt(np.maximum(1 - (axis * axis).sum(-1, keepdims=True), 0.0))
     vector = a[..., 3:] * axis + scalar * a[..., :3] + np.cross(a[..., :3], axis)

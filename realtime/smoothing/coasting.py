@@ -1,4 +1,4 @@
-"""Short losses: a person who drops out for a frame or two stays as they were, and is marked as not valid."""
+"""Bridges short losses: a person missing for a few frames keeps their state, marked as not valid."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from realtime.kernel.messages import NO_CONTACTS, Person
 
 
 class Coaster:
-    """Remembers each person's last valid state and holds it for up to 0.3 s."""
+    """Memory of each person's last valid state, held for up to 0.3 s."""
 
     def __init__(self, hold_s: float = MAX_GAP_S) -> None:
         self._hold_s = hold_s
         self._last: dict[int, tuple[float, Person]] = {}
 
     def update(self, t: float, people: tuple[Person, ...]) -> tuple[Person, ...]:
-        """Everybody solved at time t (s), then those lost a moment ago, unmoved, `valid` False, confidence fading."""
+        """Return the people solved at time t (s), then recently lost ones: static, not `valid`, decaying confidence."""
         self._last.update((person.id, (t, person)) for person in people if person.valid)
         self._last = {i: (seen, who) for i, (seen, who) in self._last.items() if 0 <= t - seen <= self._hold_s}
         held = (self._faded(person, t - seen) for seen, person in self._last.values() if seen < t)

@@ -1,4 +1,4 @@
-"""Smoothing of a file: frames are held until what follows them is known, then smoothed both ways in time."""
+"""Smooths a file: holds frames until their future is known, then smooths forwards and backwards in time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from realtime.smoothing.pose_smoother import Smoothed, SmoothingLevel, pace
 
 
 class LookAheadSmoother:
-    """Smooths each frame's own estimates with 0.4 s of what came before and of what comes after.
+    """Smoother of each frame's own estimates with 0.4 s of past and future.
 
-    Holds at most MOST_FRAMES frames, so memory does not grow with the file. Starts afresh where time goes back.
+    Holds at most MOST_FRAMES frames, so memory does not grow with the file. Restarts if time goes back.
     """
 
     def __init__(self, level: SmoothingLevel) -> None:
@@ -26,7 +26,7 @@ class LookAheadSmoother:
         self._people: dict[int, deque[_Row]] = {}
 
     def follow(self, frame: Frame, estimates: tuple[Estimate, ...]) -> tuple[Smoothed, ...]:
-        """The frames, none or more, whose future is known with this one."""
+        """Add a frame; return the frames, none or more, whose future is now known."""
         t = frame.t_capture
         due: tuple[Smoothed, ...] = ()
         if self._held and t <= self._held[-1][0].t_capture:
@@ -39,16 +39,16 @@ class LookAheadSmoother:
         return (*due, *self._due(t))
 
     def expects(self, person_id: int, t: float) -> bool:
-        """Whether the person is seen after time t (s), within the look ahead."""
+        """Tell whether the person is visible after time t (s), within the look-ahead."""
         rows = self._people.get(person_id)
         return rows is not None and bool(rows) and rows[-1].t > t
 
     def finish(self) -> tuple[Smoothed, ...]:
-        """The frames that are still held."""
+        """Return the frames that are still held."""
         return tuple(self._due(np.inf))
 
     def _due(self, t: float) -> Iterator[Smoothed]:
-        """Let those frames go that need no later one than that at time t."""
+        """Release the frames that need none later than that at time t."""
         while self._held and (t - self._held[0][0].t_capture >= LOOK_S or len(self._held) > MOST_FRAMES):
             frame, estimates = self._held.popleft()
             yield Smoothed(frame, estimates, tuple(self._smoothed(frame.t_capture, each) for each in estimates))

@@ -1,10 +1,10 @@
 """The One-Euro filter (Casiez, Roussel and Vogel, CHI 2012) on vectors and, in the tangent space, on rotations.
 
-A first-order low-pass whose cutoff rises with speed: `cutoff = min_cutoff + beta * |derivative|`, the derivative
-itself low-passed. Slow is smooth, fast is quick. `beta` has units: Hz per (unit of the signal / s).
+A first-order low-pass whose cutoff rises with speed: `cutoff = min_cutoff + beta * |derivative|`, with a low-passed
+derivative. Slow motion is smooth, fast motion is quick. `beta` has units: Hz per (unit of the signal / s).
 
-The rotation filter works on relative rotations only (the log of R_before^T R_now), so it knows no preferred frame:
-turning every input by a constant rotation, on either side, turns every output alike.
+The rotation filter uses relative rotations only (the log of R_before^T R_now), so it is frame-invariant: rotating every
+input by a constant rotation, on either side, rotates every output alike.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class OneEuroParameters:
-    """min_cutoff_hz: what passes at rest. beta: its rise with speed. derivative_cutoff_hz: smoothing of the speed."""
+    """Parameters. min_cutoff_hz: cutoff at rest. beta: rise with speed. derivative_cutoff_hz: smoothing of speed."""
 
     min_cutoff_hz: float = 1.0
     beta: float = 0.7
@@ -33,16 +33,16 @@ class OneEuroParameters:
 
 
 class OneEuroVector:
-    """Filters a vector as a whole: one cutoff from its speed, so turning the axes changes nothing."""
+    """Filter of a vector as a whole: one cutoff from its speed, so it is invariant to rotations of the axes."""
 
     def __init__(self, parameters: OneEuroParameters) -> None:
         self._parameters = parameters
         self._t: float | None = None
 
     def update(self, t: float, values: Floats, unit: Floats | float = 1.0) -> Floats:
-        """values (..., D) at time t (s), later than the last -> filtered, same shape; the first passes as it is.
+        """Filter values (..., D) at time t (s), later than the last; the first pass unchanged.
 
-        unit: a step of 1 in `values`, in the units in which beta counts speed.
+        unit: a step of 1 in `values`, in beta's units of speed.
         """
         if self._t is None:
             self._raw = self._smooth = values
@@ -61,17 +61,17 @@ class OneEuroVector:
 
 
 class OneEuroRotation:
-    """Filters rotations on SO(3), each with a cutoff of its own; derivatives are in rad/s in the body frame."""
+    """Filter of rotations on SO(3), each with its own cutoff; derivatives are in rad/s in the body frame."""
 
     def __init__(self, parameters: OneEuroParameters) -> None:
         self._parameters = parameters
         self._t: float | None = None
 
     def update(self, t: float, rotmats: Floats, pace: Floats | float = 1.0) -> Floats:
-        """rotmats (..., 3, 3) at time t (s), later than the last -> filtered, same shape; the first passes as it is.
+        """Filter rotmats (..., 3, 3) at time t (s), later than the last; the first pass unchanged.
 
-        The step goes along the geodesic from the filtered to the new rotation (a slerp by the filter's gain).
-        pace (...) multiplies each rotation's cutoff.
+        The step follows the geodesic from the filtered to the new rotation (a slerp by the filter's gain). pace (...)
+        multiplies each rotation's cutoff.
         """
         if self._t is None:
             self._raw = self._smooth = rotmats
@@ -91,7 +91,7 @@ class OneEuroRotation:
 
 
 def _gain(cutoff_hz: Floats | float, dt: float) -> Floats | float:
-    """The share of the new value in a first-order low-pass with a step of dt seconds."""
+    """Return the weight of the new value in a first-order low-pass with a step of dt seconds."""
     radians = 2 * np.pi * dt * cutoff_hz
     return radians / (radians + 1)
 
@@ -104,5 +104,5 @@ def _adaptive_gain(
 
 
 def _orthonormal(rotmats: Floats) -> Floats:
-    """One Newton step of the polar decomposition: keeps rounding from building up over hours of products."""
+    """Take one Newton step of the polar decomposition, so that rounding does not accumulate over hours of products."""
     return 1.5 * rotmats - 0.5 * rotmats @ (rotmats.swapaxes(-1, -2) @ rotmats)

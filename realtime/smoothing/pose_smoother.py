@@ -1,8 +1,7 @@
-"""The `--smoothing` knob, and what it does to rotations and to the root's place.
+"""Smooths rotations and the root's position at the level of `--smoothing`.
 
-Everything here runs in the camera frame, before a pose is set into the world: there depth lies along one axis, and
-depth is what a single camera sees worst. The rotation filters know no preferred frame, so they would say the same in
-the world.
+Everything is in the camera frame, before the transform to the world: there depth is along one axis, and a single camera
+measures depth worst. The rotation filters are frame-invariant, so their result would be the same in the world.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from realtime.kernel.messages import Array, CameraPose, Estimate, Frame
 from realtime.smoothing.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
 from realtime.smoothing.seen import SEEN, UNSEEN
 
-# The joint that a joint's rotation carries about, by what it is called without its side.
+# The joint that moves with a joint's rotation, by its name without the side.
 _CARRIED = {
     "hip": "knee", "knee": "ankle", "ankle": "foot", "foot": "foot",
     "shoulder": "elbow", "elbow": "wrist", "wrist": "hand", "hand": "hand",
@@ -30,7 +29,7 @@ SLOWEST = 0.1
 
 @dataclass(frozen=True)
 class SmoothingLevel:
-    """What one setting of the knob stands for."""
+    """Filter parameters of one level."""
 
     tokens: TokenSmoothing
     rotations: OneEuroParameters  # beta in Hz / (rad/s)
@@ -63,7 +62,7 @@ LEVELS: dict[str, SmoothingLevel | None] = {
 
 @dataclass(frozen=True)
 class SmoothingConfig:
-    """level: off, light, medium or strong. Raises ValueError for any other."""
+    """Settings. level: off, light, medium or strong. Raises ValueError for any other."""
 
     level: Annotated[str, Parameter("--smoothing", choices=LEVELS, help="steadiness against delay")] = "light"
 
@@ -73,47 +72,47 @@ class SmoothingConfig:
 
     @property
     def parameters(self) -> SmoothingLevel | None:
-        """None when smoothing is off."""
+        """Parameters of the level; None if smoothing is off."""
         return LEVELS[self.level]
 
 
 @dataclass(frozen=True, slots=True)
 class Smoothed:
-    """A frame whose poses are final."""
+    """Frame with final poses."""
 
     frame: Frame
     estimates: tuple[Estimate, ...]
-    poses: tuple[CameraPose, ...]  # one an estimate
+    poses: tuple[CameraPose, ...]  # one for each estimate
 
 
 class PoseSmoother:
-    """Speed-adaptive smoothing of poses in the camera frame, a person at a time; starts afresh after 0.3 s unseen."""
+    """Speed-adaptive smoother of poses in the camera frame for each person; restarts after 0.3 s unseen."""
 
     def __init__(self, config: SmoothingConfig) -> None:
         level = config.parameters
         self._people = None if level is None else PersonMemory(lambda: _PersonFilters(level))
 
     def follow(self, frame: Frame, estimates: tuple[Estimate, ...]) -> tuple[Smoothed, ...]:
-        """The frame with its people smoothed."""
+        """Return the frame with its people smoothed."""
         t = frame.t_capture
         poses = (self.update(each.person.id, t, each.steady, each.joint_confidence) for each in estimates)
         return (Smoothed(frame, estimates, tuple(poses)),)
 
     def finish(self) -> tuple[Smoothed, ...]:
-        """Nothing is held back."""
+        """Return nothing: no frame is held back."""
         return ()
 
     def update(self, person_id: int, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
-        """The smoothed pose at time t (s); the very same object when smoothing is off. joint_confidence (24,)."""
+        """Return the smoothed pose at time t (s); the same object if smoothing is off. joint_confidence (24,)."""
         if self._people is None:
             return pose
         return self._people.recall(person_id, t).update(t, pose, joint_confidence)
 
 
 def pace(joint_confidence: Array) -> Array:
-    """How fast each joint may move to how fast it may when seen, (..., 24), by the confidence (..., 24) of joints.
+    """Return the speed limit of each joint relative to that of a visible one, (..., 24), by joint confidence (..., 24).
 
-    What is not seen is made up anew in every frame and would shake: slowed down it stays where it was likely.
+    Hidden joints are guessed anew in every frame and would shake: slowed down, they stay where they were likely.
     """
     share = np.ones(joint_confidence.shape, np.float32)
     share[..., _JOINTS] = ((joint_confidence[..., _CARRIED_JOINTS] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
@@ -127,8 +126,8 @@ class _PersonFilters:
         self._depth = OneEuroVector(level.depth)
 
     def update(self, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
-        # Along the line of sight and across it: depth's noise, by far the larger, must not shake a person sideways.
-        # Speed across counts in metres: a walk that is far away crosses few degrees, and must not come later for it.
+        # Along and across the line of sight: depth's noise, by far the larger, must not shake a person sideways.
+        # Speed across is in metres: a distant walk crosses few degrees, and must not be delayed for it.
         across, z = pose.T_cam_root[:2], pose.T_cam_root[2:]
         depth = self._depth.update(t, z)
         bearing = self._bearing.update(t, across / z, unit=depth)
@@ -137,7 +136,7 @@ class _PersonFilters:
 
 
 def _carried() -> dict[int, int]:
-    """The joint that each joint's rotation carries about; none for the trunk, the neck and the head."""
+    """Return the joint that each joint's rotation moves; none for the trunk, the neck and the head."""
     parts = {joint: joint.partition("_") for joint in JOINT_NAMES}
     return {
         JOINT_NAMES.index(joint): JOINT_NAMES.index(f"{side}_{_CARRIED[part]}")

@@ -1,8 +1,7 @@
-"""Confidence of SMPL's joints, from the visibility of BlazePose's landmarks, which both estimators have.
+"""Computes the confidence of SMPL's joints from the visibility of BlazePose's landmarks, which both estimators have.
 
-A landmark is visible as far as the detector says so and its heat map rises (`realtime.perception.landmarker.trust`),
-and never where it lies beyond the picture's edge: the detector sees that edge drawn out, and is taken in by it.
-A joint that is not seen has a pose that is made up by what poses are likely.
+A landmark's visibility combines the detector's and its heat map's (`realtime.perception.landmarker.trust`). Beyond the
+image's edge it is 0, because the detector sees a replicated edge there. A joint that is not visible has a guessed pose.
 """
 
 from __future__ import annotations
@@ -13,17 +12,18 @@ from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.kernel.messages import Array
 
-UNSEEN, SEEN = 0.05, 0.3  # confidence up to which a joint is taken to be made up, and from which to be seen
+UNSEEN, SEEN = 0.05, 0.3  # confidence up to which a joint is a guess, and from which it is visible
 
-_BEYOND = 0.02  # of the picture's longer side: nothing that far outside is seen; on the edge all of it is
+_BEYOND = 0.02  # of the image's longer side: visibility falls from full at the edge to zero this far outside
 _HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
 
 
 def joint_confidence(visibility: Array, image_px: Array, size_px: tuple[int, int]) -> Array:
-    """(24,) 0..1 for SMPL's joints from BlazePose's landmarks; what is not finite counts as 0.
+    """Compute (24,) 0..1 for SMPL's joints from BlazePose's landmarks; non-finite values count as 0.
 
-    visibility (33,) 0..1; image_px (33, 2) in a picture of size_px (width, height). Limbs have a landmark each. The
-    back has none of its own: it goes over from the hips' to the shoulders'.
+    visibility (33,) 0..1; image_px (33, 2) in an image of size_px (width, height). Each limb joint has a landmark. The
+    back
+    has none, so it is interpolated from the hips' to the shoulders'.
     """
     beyond_px = np.maximum(-image_px, image_px - np.array(size_px, np.float32)).max(-1)
     inside = (1 - beyond_px / (_BEYOND * max(size_px))).clip(0.0, 1.0)
@@ -31,7 +31,7 @@ def joint_confidence(visibility: Array, image_px: Array, size_px: tuple[int, int
 
 
 def _informed_by() -> Array:
-    """(24, 33) the share that each landmark has in a joint; rows sum to one."""
+    """Return (24, 33) the weight of each landmark in a joint; rows sum to one."""
     shares: dict[str, dict[str, float]] = {"pelvis": _even(*_HIPS), "neck": _even(*_SHOULDERS)}
     shares["head"] = _even("nose", "left_ear", "right_ear")
     for joint, upper in (("spine1", 0.25), ("spine2", 0.5), ("spine3", 0.75)):

@@ -1,4 +1,4 @@
-"""The height of the floor, from how low bodies come over time and where they stand."""
+"""Estimates the height of the floor from the lowest points of bodies over time, and from where they stand."""
 
 from __future__ import annotations
 
@@ -6,32 +6,34 @@ import math
 from collections import deque
 from statistics import median
 
-_OUTLIER_FRAMES, _OUTLIER_S = 5, 0.15  # a median over so many: a leg that is wrong for a frame or two moves no floor
+_OUTLIER_FRAMES, _OUTLIER_S = 5, 0.15  # median filter: a leg that is wrong for a frame or two does not move the floor
 _AIRBORNE_S = 0.7  # longer than a jump: until then the floor stays, however high the body is
-_SINK_TIME_S = 0.1  # nobody goes through the floor, so it gives way at once
+_SINK_TIME_S = 0.1  # nobody is below the floor, so it sinks at once
 _RISE_TIME_S = 0.5
-_KNOWN_S, _FORGOTTEN_S = 1.0, 3.0  # stood on for so long it is known, until nobody has stood for so long
-_FAR_M = 0.08  # who stands further below it takes it along at once
-_DIP_M = 0.03  # that somebody who moves may dip under a floor that is known
+_KNOWN_S, _FORGOTTEN_S = 1.0, 3.0  # known after the first of standing, until nobody stood for the second
+_FAR_M = 0.08  # standing further below moves it at once
+_DIP_M = 0.03  # tolerance for moving people below a known floor
 
 
 class Floor:
-    """Follows the lowest point of bodies whose camera's pitch and distance are known only roughly.
+    """Tracker of the lowest point of bodies before a camera with uncertain pitch and distance.
 
-    Who stands tells it best: it goes to where they stand within half a second, both ways. Before anybody has stood for
-    a second, a body that stays above for more than 0.7 s pulls it up. A body that comes lower takes it along within a
-    tenth of a second. So feet neither sink nor float for long, and jumps stay jumps.
+    Standing people are the best evidence: the floor moves to them within half a second, both ways. Before anybody has
+    stood
+    for a second, a body that stays above for more than 0.7 s raises it. A lower body lowers it within a tenth of a
+    second.
+    So feet neither sink nor float for long, and jumps stay jumps.
     """
 
     def __init__(self, level_m: float) -> None:
-        """level_m: height of the first body's lowest point."""
+        """Initialise; level_m is the height of the first body's lowest point."""
         self.height_m = level_m
         self._levels, self._others = _Levels(), _Levels()
-        self._t = -math.inf  # when it was told of anything last
+        self._t = -math.inf  # time of the latest update
         self._stood_s, self._stood_at = 0.0, -math.inf
 
     def follow(self, t: float, level_m: float, *, stands: bool = False) -> None:
-        """Take in the height of the body's lowest point at time t (s), measured as height_m is.
+        """Update with the height of the body's lowest point at time t (s), in the frame of height_m.
 
         stands: it rests on the floor there.
         """
@@ -46,23 +48,23 @@ class Floor:
             self._go(min(self.height_m, lowest_m + _DIP_M), dt, _SINK_TIME_S)
 
     def give_way(self, t: float, level_m: float) -> None:
-        """Sink to somebody else's lowest point at time t (s), if it lies lower; once a frame, besides `follow`."""
+        """Sink to another person's lowest point at time t (s), if it is lower; once a frame, besides `follow`."""
         dt, self._t = self._others.add(t, level_m) or max(0.0, t - self._t), t
         dip_m = _DIP_M if self.is_known(t) else 0.0
         self._go(min(self.height_m, self._others.lowest_m + dip_m), dt, _SINK_TIME_S)
 
     def doubt(self) -> None:
-        """Hold the floor for unknown: whoever stands next tells it, however high."""
+        """Mark the floor as unknown: the next standing person sets it at any height."""
         self._stood_s = 0.0
 
     def shift(self, by_m: float) -> None:
-        """Measure every height from `by_m` lower: the camera from which they are measured is held to be elsewhere."""
+        """Subtract `by_m` from every height, because the estimated camera position has changed."""
         self.height_m += by_m
         self._levels.shift(by_m)
         self._others.shift(by_m)
 
     def is_known(self, t: float) -> bool:
-        """Whether people have stood on it for long enough, and not too long ago."""
+        """Tell whether people have stood on it long enough, and recently."""
         return self._stood_s >= _KNOWN_S and 0 <= t - self._stood_at <= _FORGOTTEN_S
 
     def _go(self, target_m: float, dt: float, time_s: float) -> None:
@@ -70,16 +72,16 @@ class Floor:
 
 
 class _Levels:
-    """Heights of somebody's lowest point over the last 0.7 s, free of outliers."""
+    """Heights of a person's lowest point over the last 0.7 s, without outliers."""
 
     def __init__(self) -> None:
         self._recent: deque[tuple[float, float]] = deque(maxlen=_OUTLIER_FRAMES)
         self._steady: deque[tuple[float, float]] = deque()  # (t, median level)
 
     def add(self, t: float, level_m: float) -> float:
-        """Take in a height; the seconds since the one before, 0 at the beginning and after a gap."""
+        """Add a height; return the seconds since the previous one, 0 at the beginning and after a gap."""
         last_t = self._steady[-1][0] if self._steady else t
-        if t - last_t > _AIRBORNE_S or t < last_t:  # not seen for a while, or a clip began anew
+        if t - last_t > _AIRBORNE_S or t < last_t:  # a gap, or a clip that restarted
             self._recent.clear()
             self._steady.clear()
         self._recent.append((t, level_m))

@@ -1,4 +1,4 @@
-"""Places a posed body before the camera, from its landmarks in the picture."""
+"""Computes the position of a posed body before the camera from its landmarks in the image."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from engine.body.projection import PinholeCamera
 Array = NDArray[np.float32]
 
 _REWEIGHTINGS = 2
-_SCALE_M = 0.06  # a landmark this far off its ray counts half: about the usual error of a posed body's points
-_LEAST_POINTS = 3.0  # visible landmarks, in effect
+_SCALE_M = 0.06  # a landmark this far off its ray has half the weight: about the usual error of a posed body's points
+_LEAST_POINTS = 3.0  # effective number of visible landmarks
 _LEAST_SPREAD = 2e-3  # of their rays, as a tangent: below it the depth is noise
-_NEAREST_M = 0.05  # the least depth of a visible landmark
+_NEAREST_M = 0.05  # minimum depth of a visible landmark
 
 
 def root_translation(landmarks: Array, image_px: Array, weights: Array, camera: PinholeCamera) -> Array:
-    """The pelvis joint (..., 3) in the camera frame, metres, that puts posed landmarks onto their pixels.
+    """Compute the pelvis joint (..., 3) in the camera frame, metres, that projects posed landmarks onto their pixels.
 
     landmarks (..., 33, 3) metres, from the pelvis, in the camera's axes; image_px (..., 33, 2); weights (..., 33), the
-    visibilities. A point X on the ray (u, v, 1) meets X_xy + T_xy = (u, v) (X_z + T_z), which is linear in T: weighted
-    least squares in closed form, then reweighted by Cauchy's function of each point's distance from its ray.
-    NaN where the picture does not tell: fewer than three landmarks seen, all on one spot, or a body behind the camera.
+    visibilities. A point X on the ray (u, v, 1) satisfies X_xy + T_xy = (u, v) (X_z + T_z), which is linear in T. This
+    is
+    solved by weighted least squares in closed form, then reweighted by Cauchy's function of each point's distance from
+    its
+    ray. NaN if the image is not informative: fewer than three visible landmarks, all on one spot, or a body behind the
+    camera.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     rays = camera.unproject(np.asarray(image_px, dtype=np.float64))
@@ -42,7 +45,7 @@ def root_translation(landmarks: Array, image_px: Array, weights: Array, camera: 
 
 
 def _solve(points: NDArray, rays: NDArray, weights: NDArray) -> NDArray:
-    """Weighted least squares: T_xy is the mean of its equations for any depth, so that one unknown is left."""
+    """Solve weighted least squares: T_xy is the mean of its equations for any depth, which leaves one unknown."""
     share = weights / weights.sum(axis=-2, keepdims=True)
     known = rays * points[..., 2:] - points[..., :2]
     mean_ray, mean_known = ((share * values).sum(axis=-2) for values in (rays, known))

@@ -1,6 +1,6 @@
-"""The tables of an ablation, and a plot: figures with their change against the base, and the paper's trend beside ours.
+"""Formats the tables of an ablation, and a plot: figures and changes against the base, beside the paper's.
 
-Rows that are varied as `seed` tell what is noise: the base under other seeds.
+Rows with varied `seed` measure the noise: the base under other seeds.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ PAPER_BASE = "codebook 2048 x 256"
 _HEADINGS = {"mpjpe_mm": "MPJPE mm", "pa_mpjpe_mm": "PA-MPJPE mm", "mve_mm": "MVE mm", "codes_used": "codes used"}
 _UNCOUNTED = ("frames", "people")
 _SHARES = ("codes_used",)
-# Columns of the paper's Table 3 and what they are measured on here.
+# Columns of the paper's Table 3 with the corresponding split and measure here.
 _PAPER_COLUMNS = (("test", "mve_mm"), ("test", "mpjpe_mm"), ("test_ood", "mve_mm"), ("test_ood", "mpjpe_mm"))
 
 
 @dataclass(frozen=True)
 class Paper:
-    """The two rows of the paper's Table 3 between which it made the change of one of our rows."""
+    """Two rows of the paper's Table 3 whose difference corresponds to one of our rows."""
 
     before: str
     after: str
 
     @classmethod
     def named(cls, rows: str | list[str]) -> Paper:
-        """From the row after the change, or from both. Raises KeyError for a row that Table 3 does not have."""
+        """Look up the row after the change, or both rows. Raises KeyError for a row that Table 3 does not have."""
         before, after = (PAPER_BASE, rows) if isinstance(rows, str) else rows
         known = _paper_rows()
         for name in (before, after):
@@ -48,7 +48,7 @@ class Paper:
 
 @dataclass(frozen=True)
 class Done:
-    """A row that was trained: what it varied, how, and its figures by split and measure."""
+    """Finished row: its variation, and its figures by split and measure."""
 
     name: str
     varied: str
@@ -59,11 +59,12 @@ class Done:
     paper: Paper | None = None
 
     def as_json(self) -> dict[str, Any]:
+        """Convert to JSON values."""
         return asdict(self)
 
 
 def markdown(rows: Sequence[Done]) -> str:
-    """All rows in one table, the spread of the seeds, and a second table where rows name their like in the paper."""
+    """Format all rows in one table, the seeds' spread, and a table of rows with a counterpart in the paper."""
     reference = _reference(rows)
     shown = _columns(rows)
     headings = [_heading(*column) for column in shown]
@@ -100,9 +101,9 @@ def markdown(rows: Sequence[Done]) -> str:
 
 
 def draw(rows: Sequence[Done], split: str, measure: str, path: Path) -> None:
-    """Each row's change against the base in percent as a bar, over a band as wide as the seeds differ, into a PNG.
+    """Plot each row's change against the base in percent as a bar, over the seeds' range as a band, as a PNG.
 
-    Raises EngineError where the base lacks that measure of that split.
+    Raises EngineError if the base lacks that measure of that split.
     """
     import matplotlib as mpl
 
@@ -145,7 +146,7 @@ def _heading(split: str, measure: str) -> str:
 
 
 def _seeds(rows: Sequence[Done]) -> list[dict[str, dict[str, float]]]:
-    """Figures of the base and of the base under other seeds, each once."""
+    """Collect figures of the base and of the base under other seeds, each once."""
     found: list[dict[str, dict[str, float]]] = []
     for row in rows:
         if (row.name == BASE or row.varied == SEED) and row.figures not in found:

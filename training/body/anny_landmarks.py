@@ -1,6 +1,6 @@
-"""BlazePose's 33 points on the free body.
+"""Places BlazePose's 33 points on the free body.
 
-Limb points lie off the joint centres by where the detector was measured to put them; the rest are found on the skin.
+Limb points have the offsets from joint centres that were measured on the detector; the others lie on the skin.
 Distances are metres on an adult of average height, in the T-pose (x left, y up, z forward).
 """
 
@@ -20,7 +20,7 @@ Array = NDArray[np.float64]
 
 _MIRROR = np.array([-1.0, 1.0, 1.0])
 
-# Limb point: its offset from the joint, and whether it moves with the joint's own bone, the parent's, or both halves.
+# Limb point: its offset from the joint, and the bone it moves with: the joint's own, the parent's, or half of both.
 _LIMB_OFFSETS = {
     "left_shoulder": ((0.0, 0.020, 0.0), "parent"),  # on the collar
     "left_elbow": ((0.0, 0.0, 0.0), "own"),
@@ -30,7 +30,7 @@ _LIMB_OFFSETS = {
     "left_ankle": ((0.0, 0.020, 0.0), "parent"),  # on the shin
 }
 
-# Points that follow a marker inside the body (see anny_rig.MARKER_BONES) at an offset.
+# Points at an offset from a marker inside the body (see anny_rig.MARKER_BONES).
 _MARKER_OFFSETS = {
     "left_eye_inner": ("left_eye", (-0.013, 0.0, 0.010)),
     "left_eye": ("left_eye", (0.0, 0.0, 0.013)),
@@ -43,14 +43,14 @@ _MARKER_OFFSETS = {
 
 @dataclass(frozen=True)
 class LandmarkPoints:
-    """Each point follows a skin vertex, a marker or, for the limb points, a joint, at an offset fixed in the T-pose."""
+    """Landmarks bound to a skin vertex, a marker or (limb points) a joint, at an offset fixed in the T-pose."""
 
     rows: NDArray[np.intp]  # (33,) into the skin's vertices and markers; -1 for the limb points
     offsets: Array  # (33, 3)
     weights: Array  # (33, 24)
 
     def positions(self, points: Array, joints: Array) -> Array:
-        """Landmarks (..., 33, 3) of T-posed bodies with points (..., P, 3) and joints (..., 24, 3)."""
+        """Return landmarks (..., 33, 3) of T-posed bodies with points (..., P, 3) and joints (..., 24, 3)."""
         followed = points[..., self.rows, :]
         followed[..., BLAZEPOSE.on_joints, :] = joints[..., _LIMB_JOINTS, :]
         return followed + self.offsets
@@ -86,7 +86,7 @@ def place_landmarks(points: Array, weights: Array, markers: dict[str, int]) -> L
 
 
 def _skin_points(skin: Array, weights: Array, left_eye: Array) -> dict[str, int]:
-    """Vertices of the landmarks that lie on the skin (the left ones), by where they lie from the left eye's centre."""
+    """Find the vertices of the skin's landmarks (left side) by their position relative to the left eye's centre."""
     x, y, _ = skin.T
     nose_ridge = (np.abs(x) < 0.006) & (y < left_eye[1] - 0.015) & (y > left_eye[1] - 0.060)
     foot = weights[:, 7] + weights[:, 10] > 0.5

@@ -1,7 +1,7 @@
-"""Sampling MakeHuman's shapes through the anny package: rest meshes, SMPL's joints and weights, Y up and facing +Z.
+"""Samples MakeHuman's shapes with the anny package: rest meshes, SMPL's joints and weights, Y up, facing +Z.
 
-Only anny's own `anny-*` topologies are used: they come from MakeHuman's CC0 meshes inside the wheel. Its smpl and
-smplx topologies are non-commercial downloads and must stay unused.
+Only anny's own `anny-*` topologies are used: they come from MakeHuman's CC0 meshes inside the wheel. Its smpl and smplx
+topologies are non-commercial downloads and must stay unused.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _JOINT_BONES = {
     "LeftHandMiddle1": 22,
 }  # fmt: skip
 
-# Which joint each bone of anny's own rig moves with, by the longest matching beginning of its name (left side).
+# The joint of each bone of anny's own rig, by the longest matching prefix of its name (left side).
 _WEIGHT_BONES = {
     "root": 0, "pelvis": 0, "upperleg": 1, "lowerleg": 4, "foot": 7, "toe": 10, "spine05": 0, "spine04": 3,
     "spine03": 3, "spine02": 6, "spine01": 9, "clavicle": 13, "shoulder01": 13, "upperarm": 16, "lowerarm": 18,
     "wrist": 20, "metacarpal": 20, "finger1": 20, "finger": 22, "neck": 12, "head": 15, "eye": 15,
 }  # fmt: skip
 
-# Points inside the body that landmarks are placed by: bones of anny's rig, and the joint that each follows (left side).
+# Points inside the body for placing landmarks: bones of anny's rig, with the joint of each (left side).
 MARKER_BONES = {
     "eye": ("eye.L", 15),
     "thumb": ("finger1-2.L", 20),
@@ -45,7 +45,7 @@ MARKER_BONES = {
 class ShapeSample:
     """Rest meshes of many people, in metres; the first is the mean of the phenotypes.
 
-    Points are the mesh's vertices and then the markers, which are named in `markers` and lie inside the body.
+    Points are the mesh's vertices, then the markers, which lie inside the body and are named in `markers`.
     """
 
     points: Array  # (N, V + M, 3)
@@ -57,11 +57,12 @@ class ShapeSample:
 
     @property
     def vertex_count(self) -> int:
+        """Number of vertices, without the markers."""
         return self.points.shape[1] - len(self.markers)
 
 
 def sample_shapes(count: int, seed: int) -> ShapeSample:
-    """Draw `count` adults around the mean phenotype, and the mean itself before them."""
+    """Draw `count` adults around the mean phenotype, after the mean itself."""
     import anny
     import torch
 
@@ -120,7 +121,7 @@ def smoothed_weights(weights: Array, faces: NDArray[np.int64], rounds: int = 25)
 
 
 def _phenotypes(count: int, rng: np.random.Generator) -> dict[str, Array]:
-    """anny's phenotype values in 0..1 of `count` adults, after the mean one; age 0.55..0.85 is grown up."""
+    """Draw anny's phenotype values in 0..1 of `count` adults, after the mean; adults have age 0.55..0.85."""
     drawn = {
         "gender": rng.uniform(0.0, 1.0, count),
         "age": rng.uniform(0.55, 0.85, count),
@@ -133,12 +134,12 @@ def _phenotypes(count: int, rng: np.random.Generator) -> dict[str, Array]:
 
 
 def _y_up(points: Array) -> Array:
-    """From anny's axes (Z up, facing -Y) to SMPL's (Y up, facing +Z)."""
+    """Convert anny's axes (Z up, facing -Y) to SMPL's (Y up, facing +Z)."""
     return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
 
 
 def _joints(heads: dict[str, Array]) -> Array:
-    """SMPL's joints (N, 24, 3) from the mixamo rig's bone heads, made symmetric as the meshes are."""
+    """Return SMPL's joints (N, 24, 3) from the mixamo rig's bone heads, made symmetric as the meshes are."""
     joints = np.zeros((len(heads["Hips"]), NUM_JOINTS, 3))
     for bone, joint in _JOINT_BONES.items():
         joints[:, joint] = heads[bone]
@@ -147,7 +148,7 @@ def _joints(heads: dict[str, Array]) -> Array:
 
 
 def _merged_weights(bone_weights: Array, bone_indices: NDArray[np.int64], labels: list[str]) -> Array:
-    """Per-joint weights (V, 24) from anny's per-bone ones (V, K)."""
+    """Merge anny's per-bone weights (V, K) to per-joint weights (V, 24)."""
     joint_of_bone = np.empty(len(labels), dtype=int)
     for bone, label in enumerate(labels):
         joint = _WEIGHT_BONES[max((name for name in _WEIGHT_BONES if label.startswith(name)), key=len)]
@@ -158,7 +159,7 @@ def _merged_weights(bone_weights: Array, bone_indices: NDArray[np.int64], labels
 
 
 def _markers(heads: dict[str, Array], first_row: int) -> tuple[dict[str, int], Array, Array]:
-    """Rows, positions (N, M, 3) and rigid weights (M, 24) of the markers on both sides."""
+    """Return rows, positions (N, M, 3) and rigid weights (M, 24) of the markers on both sides."""
     rows: dict[str, int] = {}
     points: list[Array] = []
     weights: list[Array] = []

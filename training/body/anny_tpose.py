@@ -1,4 +1,4 @@
-"""Bringing a sampled rest mesh into SMPL's T-pose: arms along x, palms down, legs straight down, feet as they are."""
+"""Poses a sampled rest mesh in SMPL's T-pose: arms along x, palms down, legs straight down, feet unchanged."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.float64]
 
 
 def _bone_directions() -> dict[int, tuple[int, Array]]:
-    """For each joint whose bone is turned: the bone's other end and the direction that it gets."""
+    """Return, for each joint whose bone is rotated, the bone's other end and its target direction."""
     directions: dict[int, tuple[int, Array]] = {}
     for side, (shoulder, elbow, wrist, hand, hip, knee, ankle) in (
         (1.0, (16, 18, 20, 22, 1, 4, 7)),
@@ -26,15 +26,16 @@ def _bone_directions() -> dict[int, tuple[int, Array]]:
 
 
 _DIRECTIONS = _bone_directions()
-# How much of the roll that lays the palm flat is taken by the shoulder, the elbow and the wrist.
+# Cumulative share of the roll that lays the palm flat, at the shoulder, the elbow and the wrist.
 _ROLL_SHARES = ((-4, 0.25), (-2, 0.6), (0, 1.0))
 
 
 def t_pose(joints: Array, palm_line: Array) -> tuple[Array, Array]:
-    """The rotations and joints that bring one body into the T-pose.
+    """Compute the rotations and joints that put one body into the T-pose.
 
     joints (24, 3) in the sampled rest pose; palm_line (2, 3) from the index to the little finger's knuckle, left and
-    right. Returns world rotations (24, 3, 3) of the parts and the joints (24, 3) of the T-pose, pelvis at the origin.
+    right.
+    Returns world rotations (24, 3, 3) of the parts and the joints (24, 3) of the T-pose, pelvis at the origin.
     """
     rotations = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
     for joint in range(1, NUM_JOINTS):
@@ -60,5 +61,5 @@ def t_pose(joints: Array, palm_line: Array) -> tuple[Array, Array]:
 
 
 def skin(points: Array, weights: Array, rotations: Array, joints: Array, posed: Array) -> Array:
-    """Linear blend skinning of points (P, 3) from `joints` to `posed`."""
+    """Move points (P, 3) by linear blend skinning from `joints` to `posed`."""
     return blend(points[None], weights, skinning_transforms(rotations[None], posed[None], joints[None]))[0]

@@ -40,13 +40,13 @@ class ShapeSpace:
     scores: Array  # (N, 10) of the bodies, zero mean and unit variance
 
     def offsets_of(self, points: Array) -> tuple[Array, Array]:
-        """Mean (P, 3) and components (P, 3, 10) of other points (N, P, 3) of the same bodies."""
+        """Fit mean (P, 3) and components (P, 3, 10) of other points (N, P, 3) of the same bodies."""
         mean = points.mean(axis=0)
         return mean, np.einsum("npc,nk->pck", points - mean, self.scores) / (len(points) - 1)
 
 
 def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArray]:
-    """The arrays of the body file; docs/body.md lists them."""
+    """Build the arrays of the body file (listed in docs/body.md)."""
     sample = sample_shapes(sample_count, seed)
     points, joints = _t_posed(sample)
     landmarks = place_landmarks(points[0], sample.weights, sample.markers)
@@ -88,7 +88,7 @@ def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArr
 
 
 def shape_space(vertices: Array) -> ShapeSpace:
-    """The ten principal components of meshes (N, V, 3), each signed so that positive is taller."""
+    """Compute the ten principal components of meshes (N, V, 3), each signed so that positive is taller."""
     count = len(vertices)
     mean = vertices.mean(axis=0)
     left, spread, right = np.linalg.svd((vertices - mean).reshape(count, -1), full_matrices=False)
@@ -100,9 +100,9 @@ def shape_space(vertices: Array) -> ShapeSpace:
 
 
 def joint_regressor(vertices: Array, joints: Array, nearby: int = 900, stride: int = 9) -> Array:
-    """Weights (24, V), rows summing to 1, that give the joints (N, 24, 3) of meshes (N, V, 3).
+    """Fit weights (24, V), rows of sum 1, that compute the joints (N, 24, 3) of meshes (N, V, 3).
 
-    Ridge regression on vertices near each joint, pulled towards their mean, so that no weight is large.
+    Ridge regression on vertices near each joint, regularised towards their mean, so that no weight is large.
     """
     count = vertices.shape[1]
     regressor = np.zeros((NUM_JOINTS, count))
@@ -121,7 +121,7 @@ def joint_regressor(vertices: Array, joints: Array, nearby: int = 900, stride: i
 
 
 def decimate(vertices: Array, faces: NDArray[np.int64], face_count: int) -> tuple[NDArray, Array, NDArray]:
-    """Fewer faces by quadric edge collapse (Garland and Heckbert 1997), and where the new vertices lie on the old mesh.
+    """Reduce the faces by quadric edge collapse (Garland and Heckbert 1997), with the new vertices' old positions.
 
     Returns corners (V', 3) into the old vertices, their barycentric shares (V', 3), and faces (F', 3).
     """
@@ -148,7 +148,7 @@ def decimate(vertices: Array, faces: NDArray[np.int64], face_count: int) -> tupl
 
 
 def _outward(vertices: Array, corners: NDArray, shares: Array, faces: NDArray) -> NDArray:
-    """The faces, turned if need be so that they run counter-clockwise seen from outside."""
+    """Orient the faces counter-clockwise seen from outside."""
     reduced = np.einsum("vkc,vk->vc", vertices[corners], shares)
     a, b, c = (reduced[faces[:, corner]] for corner in range(3))
     volume = np.einsum("fc,fc->", a, np.cross(b, c)) / 6.0
@@ -156,7 +156,7 @@ def _outward(vertices: Array, corners: NDArray, shares: Array, faces: NDArray) -
 
 
 def _t_posed(sample: ShapeSample) -> tuple[Array, Array]:
-    """Points (N, P, 3) and joints (N, 24, 3) of every sampled body in the T-pose."""
+    """Return points (N, P, 3) and joints (N, 24, 3) of every sampled body in the T-pose."""
     points, joints = np.empty_like(sample.points), np.empty_like(sample.joints)
     for row in tqdm(range(len(points)), desc="T-pose", unit="body"):
         rotations, joints[row] = t_pose(sample.joints[row], sample.palm_line[row])

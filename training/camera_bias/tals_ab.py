@@ -1,10 +1,10 @@
-"""Tests whether TALS helps: a small network learns poses from true 3D and pseudo ground truth, with and without it.
+"""Tests whether TALS helps: trains a small network on true 3D and pseudo ground truth, with and without TALS.
 
-A picture shows 3D: shading, perspective, contact. The network is given this as a view of every rotation whose noise is
-well below the bias that the fixed camera puts into pseudo ground truth, besides noisy 2D keypoints; so it could know
-better than what it is taught. All networks of a seed begin alike and see the same synthetic people; they differ only in
-who comes with true 3D and in how pseudo ground truth counts for the others. Losses are TokenHMR's equations 8 and 9
-with the paper's weights. docs/reports/camera-bias.md has the figures.
+Images show 3D: shading, perspective, contact. As a substitute, the network's input has, beside noisy 2D keypoints, a
+noisy view of every rotation. Its noise is well below the fixed camera's bias in pseudo ground truth, so the network
+could be more accurate than its targets. All networks of a seed share the initialisation and the synthetic people. They
+differ in which people have true 3D, and in the weight of pseudo ground truth for the others. Losses are TokenHMR's
+equations 8 and 9 with the paper's weights. docs/reports/camera-bias.md has the figures.
 """
 
 from __future__ import annotations
@@ -31,17 +31,19 @@ from training.hmr.thresholds import PAPER_THRESHOLDS, joint_thresholds_rad, keyp
 from training.metrics import joint_angle_error, mpjpe, pa_mpjpe, pck
 
 POSE, SHAPE, POINTS_2D, POINTS_3D = 1e-3, 5e-4, 1e-2, 5e-2  # section 5.1
-CAMERA = ViewConfig(distance_m=(1.5, 5.0), any_tilt=0.0)  # near, where the bias is large
-PARTS = 10  # networks are measured after each tenth of their training
+CAMERA = ViewConfig(distance_m=(1.5, 5.0), any_tilt=0.0)  # near, because the bias is large there
+PARTS = 10  # evaluations after each tenth of the training
 
 
 @dataclass(frozen=True)
 class Setting:
+    """Settings of the experiment."""
+
     people: int = 4000
     with_truth: float = 0.28  # share of people with true 3D: that of H36M and BEDLAM in the authors' mixture
     clips_with_truth: float = 0.1  # share of the clips that their poses come from: few kinds of scenes
     held_out: int = 1000
-    view_noise_rad: float = 0.02  # of the rotations that the network is shown, a deviation per axis
+    view_noise_rad: float = 0.02  # of the rotations in the network's input, standard deviation per axis
     keypoint_noise: float = 0.005  # of the keypoints, in fractions of the crop
     batch: int = 128
     learning_rate: float = 1e-3
@@ -50,14 +52,14 @@ class Setting:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Who comes with true 3D, and how the others are taught."""
+    """Which people have true 3D, and the supervision of the others."""
 
     name: str
     truth: Literal["everybody", "some", "nobody"] = "some"
-    others: bool = True  # False: only people with true 3D are shown
+    others: bool = True  # False: only people with true 3D are used
     tals: Tals = PLAIN
     table_s1: bool = False  # Table S.1's thresholds, not those measured on the people with true 3D
-    pose: float = POSE  # weight of the pose of pseudo ground truth; 0 leaves 2D alone
+    pose: float = POSE  # weight of pseudo ground truth's pose; 0 leaves only 2D
 
 
 RECIPES = (
@@ -73,7 +75,7 @@ RECIPES = (
 
 
 class Supervision(NamedTuple):
-    """People, pseudo ground truth for each of them, and who comes with true 3D instead."""
+    """People, their pseudo ground truth, and which of them have true 3D instead."""
 
     people: FilmedPeople
     pseudo: Bodies
@@ -84,6 +86,7 @@ class Supervision(NamedTuple):
         return Supervision(self.people.take(rows), pseudo, self.has_truth[rows])
 
     def as_taught_by(self, recipe: Recipe) -> Supervision:
+        """Return the people and their true 3D under a recipe."""
         if recipe.truth != "some":
             return self._replace(has_truth=torch.full_like(self.has_truth, recipe.truth == "everybody"))
         return self if recipe.others else self.take(self.has_truth.nonzero()[:, 0])
@@ -97,7 +100,7 @@ class Limits(NamedTuple):
 
 
 class Regressor(nn.Module):
-    """Keypoints and a view of each rotation -> local rotations and betas. It begins by answering what it is shown."""
+    """Network from keypoints and views of rotations to local rotations and betas. Initially it returns its input."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -115,7 +118,7 @@ class Regressor(nn.Module):
         )
 
     def forward(self, seen: Tensor, view: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 23, 2) in fractions of the crop, (B, 22, 3, 3) -> (B, 22, 3, 3), (B, 10)."""
+        """Map (B, 23, 2) in fractions of the crop and (B, 22, 3, 3) to (B, 22, 3, 3) and (B, 10)."""
         shown = sixd_from_rotmat(view).flatten(1)
         change, betas = self.layers(torch.cat((4 * seen.flatten(1), shown), -1)).split((22 * 6, 10), dim=-1)
         return rotmat_from_6d((shown + change).unflatten(-1, (22, 6))), betas
@@ -137,6 +140,7 @@ def supervise(body: TorchBody, mocap: Mocap, setting: Setting, generator: torch.
 
 
 def hold_out(body: TorchBody, mocap: Mocap, setting: Setting, generator: torch.Generator) -> Supervision:
+    """Draw the held-out people, without true 3D."""
     people = film(body, mocap, setting.held_out, generator, CAMERA)
     return Supervision(people, _fitted(body, people, generator), torch.zeros(setting.held_out, dtype=torch.bool))
 
@@ -146,19 +150,20 @@ def _fitted(body: TorchBody, people: FilmedPeople, generator: torch.Generator) -
 
 
 def measured_limits(taught: Supervision) -> Limits:
-    """From the people with true 3D alone, as section 4.2 takes them from BEDLAM."""
+    """Measure thresholds on the people with true 3D, as section 4.2 does on BEDLAM."""
     people, has = taught.people, taught.has_truth
     keypoints = keypoint_thresholds(best_projection(people.keypoints_m, people.seen)[has], people.seen[has])
     return Limits(keypoints, joint_thresholds_rad(taught.pseudo.rotmats[has], people.rotmats[has]))
 
 
 def table_s1_limits() -> Limits:
+    """Return Table S.1's thresholds for the points and joints used here."""
     paper = dict(zip(PAPER_THRESHOLDS.keypoint_names, PAPER_THRESHOLDS.keypoints, strict=True))
     return Limits(torch.tensor([paper[name] for name in KEYPOINTS]), torch.tensor(PAPER_THRESHOLDS.joints_rad[:22]))
 
 
 def loss(found: Bodies, taught: Supervision, limits: Limits, recipe: Recipe) -> Tensor:
-    """Equation 9: the standard loss where there is truth, equations 2 and 3 where there is none; mean over people."""
+    """Compute the loss: equation 9 for people with truth, equations 2 and 3 for others; mean over people."""
     people = taught.people
     projected, ones = best_projection(found.keypoints_m, people.seen), torch.ones(people.seen.shape[:2])
     with_truth = (
@@ -174,7 +179,7 @@ def loss(found: Bodies, taught: Supervision, limits: Limits, recipe: Recipe) -> 
 
 
 def observed(people: FilmedPeople, setting: Setting, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """What a network is shown of people: keypoints and rotations, each with noise."""
+    """Return the network's input for people: keypoints and rotations, each with noise."""
     noise = setting.keypoint_noise * torch.randn(people.seen.shape, generator=generator)
     return people.seen + noise, rough_estimate(people, setting.view_noise_rad, generator)[0]
 
@@ -184,15 +189,16 @@ class Measure(NamedTuple):
 
     mpjpe_mm: float
     pa_mpjpe_mm: float
-    angle_deg: float  # of joints; shape does not enter
+    angle_deg: float  # of joints, independent of shape
     pck_1: float  # at 1 and 5 % of the crop
     pck_5: float
-    pose_over: float  # share of rotations, and of keypoints, over their thresholds: what counts in full under TALS
+    pose_over: float  # share of rotations, and of keypoints, over their thresholds, which count in full under TALS
     points_over: float
 
 
 @torch.no_grad()
 def measure(body: TorchBody, answer: tuple[Tensor, Tensor], held_out: Supervision, limits: Limits) -> Measure:
+    """Measure a network's output (rotations, betas) on held-out people."""
     people = held_out.people
     found = pose(body, *answer)
     projected = best_projection(found.keypoints_m, people.seen)
@@ -209,7 +215,7 @@ def measure(body: TorchBody, answer: tuple[Tensor, Tensor], held_out: Supervisio
 
 
 class Run(NamedTuple):
-    """One network's course."""
+    """History of one network."""
 
     measures: list[Measure]  # before the first step, then after each of the PARTS
     losses: list[float]  # mean training loss of each part
@@ -225,6 +231,7 @@ def train(
     steps: int,
     seed: int,
 ) -> Run:
+    """Train one network with a recipe, and measure it on held-out people."""
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     shown = observed(held_out.people, setting, generator)
@@ -252,7 +259,7 @@ def train(
 def compare(
     body: TorchBody, mocap: Sequence[Path], seeds: Sequence[int], steps: int, out: Path, setting: Setting | None = None
 ) -> str:
-    """Train one network a seed and recipe; a Markdown table, and into `out` all figures and a plot."""
+    """Train one network for each seed and recipe; return a Markdown table, write all figures and a plot to `out`."""
     setting = setting or Setting()
     known, unseen = load_mocap(mocap, "train"), load_mocap(mocap, "test")
     pseudo: list[Measure] = []
@@ -286,6 +293,7 @@ def compare(
 
 
 def plot(runs: dict[str, list[Run]], steps: int, path: Path) -> None:
+    """Plot the errors of all runs over their steps."""
     measures = {name: [run.measures for run in seed_runs] for name, seed_runs in runs.items()}
     mpjpe_mm = {name: [[each.mpjpe_mm for each in run] for run in of] for name, of in measures.items()}
     angle_deg = {name: [[each.angle_deg for each in run] for run in of] for name, of in measures.items()}
@@ -293,7 +301,7 @@ def plot(runs: dict[str, list[Run]], steps: int, path: Path) -> None:
 
 
 def table(pseudo: list[Measure], runs: dict[str, list[Run]]) -> str:
-    """Markdown: a row for pseudo ground truth itself, for untrained networks and for each recipe."""
+    """Format as Markdown: a row for pseudo ground truth itself, for untrained networks and for each recipe."""
     rows = {"(pseudo ground truth itself)": pseudo}
     rows["(untrained: what it is shown)"] = [run.measures[0] for run in next(iter(runs.values()))]
     rows |= {name: [run.measures[-1] for run in seed_runs] for name, seed_runs in runs.items()}

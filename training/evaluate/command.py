@@ -1,11 +1,11 @@
-"""The paper's evaluations, ours beside the paper's figures, as Markdown and JSON.
+"""Runs the paper's evaluations and prints our figures beside the paper's, as Markdown and JSON.
 
     python -m training.evaluate --model model.ckpt --form threedpw|emdb|tars|bedlam|coco --data DIR [--cut 30 50]
     python -m training.evaluate --predictions P.npz --ground-truth G.npz --protocol 3dpw|emdb|plain
     python -m training.evaluate --session s.npz --trc reference.trc
     python -m training.evaluate --tokenizer WEIGHTS --mocap FILE [FILE ...] [--map poses.png]
 
-The first two print Table 1, with pictures cut at their borders Table 2 as well; the last Table 3 and Figure S.1.
+The first two print Table 1, and with cropped images Table 2 as well; the last prints Table 3 and Figure S.1.
 docs/evaluation.md describes files and protocols.
 """
 
@@ -31,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Result:
-    """What a command prints: text, and the same as data."""
+    """Output of a command, as text and as data."""
 
     markdown: str
     data: dict[str, Any]
@@ -41,6 +41,7 @@ class Result:
 
 
 def evaluate_network(options: argparse.Namespace) -> Result:
+    """Evaluate a network on an image set."""
     import torch
 
     import engine
@@ -72,6 +73,7 @@ def evaluate_network(options: argparse.Namespace) -> Result:
 
 
 def evaluate_predictions(options: argparse.Namespace) -> Result:
+    """Evaluate a file of predictions against a file of the truth."""
     from training.evaluate.smpl import read_regressor
 
     regressor = None if options.regressor is None else read_regressor(options.regressor)
@@ -85,7 +87,7 @@ def evaluate_predictions(options: argparse.Namespace) -> Result:
 
 
 def _in_the_papers_form(scores: dict[str, Scores], name: str, data: str) -> Result:
-    """All measures, and the paper's Tables 1 and 2 with a row of ours. data: emdb, 3dpw, or what else it was."""
+    """Format all measures, and the paper's Tables 1 and 2 with our row. data: emdb, 3dpw, or another set's name."""
     parts = [score_table(scores)]
     whole = _three(scores["whole"])
     if data == "emdb":
@@ -111,6 +113,7 @@ def _three(scores: Scores) -> tuple[float | None, float | None, float | None]:
 
 
 def evaluate_session(options: argparse.Namespace) -> Result:
+    """Evaluate a session of a real video against a laboratory's markers."""
     scores = score_session(options.session, options.trc, options.frame_offset)
     markdown = score_table({options.name: scores}) + (
         "\n\nTwelve limb joints in the camera's frames against markers; MPJPE about the middle of the hips, after one "
@@ -123,6 +126,7 @@ def evaluate_session(options: argparse.Namespace) -> Result:
 
 
 def evaluate_tokenizers(options: argparse.Namespace) -> Result:
+    """Evaluate tokenizers on mocap."""
     import engine
     from engine.body.torch.model import TorchBody
     from engine.files.weights import ASSETS
@@ -147,7 +151,7 @@ def evaluate_tokenizers(options: argparse.Namespace) -> Result:
         for split in ("test", "test_ood"):
             errors += [figures[split].mve_mm, figures[split].mpjpe_mm] if split in figures else [None, None]
         size = f"{tokenizer.num_tokens} tokens of {tokenizer.num_codes} x {tokenizer.codebook.shape[1]}"
-        name = f"{path.absolute().parent.name}/{path.stem}"  # every run calls its own tokenizer.*
+        name = f"{path.absolute().parent.name}/{path.stem}"  # every run names its tokenizer tokenizer.*
         table = replace(table, rows=(*table.rows, ((name, size), tuple(errors))))
         data[str(path)] = {split: asdict(row) for split, row in figures.items()}
     if options.map is not None:
@@ -160,7 +164,7 @@ def evaluate_tokenizers(options: argparse.Namespace) -> Result:
 
 
 def score_table(scores: dict[str, Scores]) -> str:
-    """Every measure that could be taken, a line each."""
+    """Format every available measure, a line each."""
     names = {
         "people": "people",
         "missed": "without a prediction",
@@ -182,11 +186,12 @@ def score_table(scores: dict[str, Scores]) -> str:
 
 
 def with_ours(table: Table, labels: tuple[str, ...], values: tuple[float | None, ...]) -> str:
+    """Format a table of the paper with our row added."""
     return markdown_table(replace(table, rows=(*table.rows, (labels, values))))
 
 
 def markdown_table(table: Table) -> str:
-    """A change stands in brackets after the value that it belongs to, as in the paper."""
+    """Format a table; a change stands in brackets after its value, as in the paper."""
     columns = [name for name in table.columns if name != CHANGE]
     lines = [f"{table.title}; rows below the paper's are ours", ""]
     lines += [f"| {' | '.join((*table.labels, *columns))} |", "|---" * (len(table.labels) + len(columns)) + "|"]
@@ -230,7 +235,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error(f"--{chosen[0]} needs {flags}")
     if options.model and options.tokenizer and len(options.tokenizer) > 1:
         parser.error("--model takes the one tokenizer that it was trained on")
-    for name in ("json", "markdown", "map", "save_predictions", "save_truth"):  # said before the work, not after it
+    for name in ("json", "markdown", "map", "save_predictions", "save_truth"):  # reported before the work, not after it
         path = getattr(options, name)
         if path is not None and not path.parent.is_dir():
             parser.error(f"--{name.replace('_', '-')}: there is no folder {path.parent}")

@@ -1,7 +1,7 @@
-"""Bodies to evaluate with: a user's SMPL files with pose blend shapes, or the free body; and their 44 keypoints.
+"""Bodies for evaluation: a user's SMPL files with pose blend shapes, or the free body; and their 44 keypoints.
 
-Points stand where SMPL puts them without a translation: metres, the template's origin is the origin, so that the pelvis
-joint is at its place in the T-pose.
+Points are as in SMPL without a translation: metres, relative to the template's origin, with the pelvis joint at its
+position in the T-pose.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from training.readers.sample import KEYPOINT_PLACES, NUM_KEYPOINTS, ON_BODY
 
 NUM_BETAS = 10
 SMPL_VERTICES = 6890
-NUM_EXTRA = 19  # keypoints that a regressor of their own makes of SMPL's vertices: 25 to 43 of the 44
+NUM_EXTRA = 19  # keypoints that a separate regressor computes from SMPL's vertices: 25 to 43 of the 44
 _NUM_OPENPOSE = NUM_KEYPOINTS - NUM_EXTRA
 # The first 25 keypoints are joints (below 24) or vertices of SMPL's mesh, as published with it.
 _OPENPOSE_PLACES = (24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, *range(25, 35))
@@ -45,10 +45,10 @@ class Posed(NamedTuple):
 
 
 class SmplBody(nn.Module):
-    """Skinning of SMPL (Loper et al. 2015), pose blend shapes included where the file has them; buffers only.
+    """SMPL's skinning (Loper et al. 2015), with the pose blend shapes of the file if present; buffers only.
 
-    The file is an SMPL pickle, never run, or an .npz with the same keys (docs/body.md). Shape components after the
-    tenth are left out. Raises EngineError for a file that cannot be read or is no SMPL body.
+    The file is an SMPL pickle, read without running it, or an .npz with the same keys (docs/body.md). Shape components
+    after the tenth are dropped. Raises EngineError for a file that cannot be read or is no SMPL body.
     """
 
     template: Tensor  # (P, 3) vertices, then landmarks where the file has them
@@ -82,7 +82,7 @@ class SmplBody(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.ascontiguousarray(array, np.float32)), persistent=False)
 
     def forward(self, rotmats: Tensor, betas: Tensor) -> Posed:
-        """Local rotations (B, 24, 3, 3) and betas (B, 10)."""
+        """Pose local rotations (B, 24, 3, 3) and betas (B, 10)."""
         rest = self.rest_joints + torch.einsum("jck,bk->bjc", self.joint_shapedirs, betas)
         turned, joints = [rotmats[:, 0]], [rest[:, 0]]
         for joint, parent in enumerate(PARENTS[1:].tolist(), start=1):
@@ -105,10 +105,11 @@ class SmplBody(nn.Module):
 
 
 def keypoints(posed: Posed, extra: Tensor | None) -> tuple[Tensor, NDArray[np.bool_]]:
-    """HMR2.0's 44 keypoints (B, 44, 3) of posed bodies, and which of them are known (44,); others lie at the pelvis.
+    """Compute HMR2.0's 44 keypoints (B, 44, 3) of posed bodies, and which are known (44,); others lie at the pelvis.
 
-    extra (19, 6890) makes the last 19 of SMPL's vertices. A body with landmarks of its own (the free one) places 37 by
-    name; SMPL's mesh without `extra` the first 25.
+    extra (19, 6890) computes the last 19 from SMPL's vertices. A body with its own landmarks (the free one) has 37 by
+    name;
+    SMPL's mesh without `extra` has the first 25.
     """
     found = posed.joints[:, :1].repeat(1, NUM_KEYPOINTS, 1)
     if posed.vertices.shape[1] == SMPL_VERTICES:
@@ -125,7 +126,7 @@ def keypoints(posed: Posed, extra: Tensor | None) -> tuple[Tensor, NDArray[np.bo
 
 
 def read_regressor(path: Path) -> NDArray[np.float64]:
-    """A joint regressor (J, V): the array in SMPL_to_J19.pkl or in an .npy, or `J_regressor` of an .npz.
+    """Load a joint regressor (J, V): the array in SMPL_to_J19.pkl or in an .npy, or `J_regressor` of an .npz.
 
     Raises EngineError for another file.
     """
@@ -151,7 +152,7 @@ def read_regressor(path: Path) -> NDArray[np.float64]:
 
 
 def _read(path: Path) -> dict[str, NDArray]:
-    """The known keys as arrays of the right shapes."""
+    """Read the known keys as arrays of the right shapes."""
     wanted = "give an SMPL model (.pkl) or a body .npz"
     try:
         with path.open("rb") as file:

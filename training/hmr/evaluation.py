@@ -1,4 +1,4 @@
-"""Evaluates a network of the second stage on held-out pictures, against the mean pose."""
+"""Evaluates a network of the second stage on held-out images, against the mean pose."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from training.data.mixture import Mixture, collate
 from training.metrics import mpjpe, pa_mpjpe
 from training.readers.sample import Array, ImageSet
 
-POSED = 22  # joints that are measured: all but the hands
+POSED = 22  # evaluated joints: all but the hands
 
 
 @torch.no_grad()
 def evaluate(
     predict: Callable[[Tensor], TokenHmrOutput], images: ImageSet, body: TorchBody, mean: Array, batch: int = 64
 ) -> dict[str, float]:
-    """MPJPE from the pelvis and PA-MPJPE, means in mm over the samples that have a pose, and the same of a mean pose.
+    """Compute MPJPE (pelvis-relative) and PA-MPJPE in mm over samples with a pose, and those of a mean pose.
 
     predict takes crops (B, 3, 256, 256) uint8 RGB, on the body's device. mean: joints (22, 3), see `mean_joints`.
     """
     device = body.rest_joints.device
-    unused = np.random.default_rng(0)  # crops that are not augmented draw nothing
+    unused = np.random.default_rng(0)  # crops without augmentation use no random numbers
     found, right = [], []
     for start in range(0, len(images), batch):
         samples = [images[i] for i in range(start, min(start + batch, len(images)))]
@@ -50,7 +50,7 @@ def evaluate(
 
 
 def mean_joints(mixture: Mixture, body: TorchBody, most: int = 1024) -> Array:
-    """Joints (22, 3) of the mean of training poses, root and shape included: what a network knows without looking.
+    """Compute joints (22, 3) of the mean training pose with mean root and shape: a baseline without images.
 
     Each joint's chordal mean rotation over at most `most` samples, and the mean shape.
     """

@@ -1,4 +1,4 @@
-"""The losses of TokenHMR's second stage: equation 8 where labels are trusted, equation 9 elsewhere (section 4.5)."""
+"""Losses of TokenHMR's second stage: equation 8 for trusted labels, equation 9 for others (section 4.5)."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ TalsVariant = Literal["paper", "released", "off"]
 
 @dataclass(frozen=True)
 class LossWeights:
-    """The paper's (section 5.1). Errors are summed over joints and averaged over the batch."""
+    """Weights of the paper (section 5.1). Errors are summed over joints and averaged over the batch."""
 
     pose: float = 1e-3  # squared difference of rotation matrices
     betas: float = 5e-4  # squared
-    keypoints_3d: float = 5e-2  # L1, metres from the pelvis
+    keypoints_3d: float = 5e-2  # L1, metres relative to the pelvis
     keypoints_2d: float = 1e-2  # L1, fractions of the crop
     tokens: float = 0.0  # cross-entropy with the codes of the true pose, nats a token; not in the paper
-    patches: float = 0.0  # keypoints read off the patches (training.hmr.patch_keypoints); not in the paper
+    patches: float = 0.0  # keypoints predicted from patches (training.hmr.patch_keypoints); not in the paper
 
 
 def body_keypoints(body: TorchBody, said: TokenHmrOutput) -> tuple[Tensor, Tensor]:
-    """The 44 keypoints of a prediction: (B, 44, 3) metres from the pelvis, (B, 44, 2) in fractions of the crop.
+    """Return the 44 keypoints of a prediction: (B, 44, 3) metres from the pelvis, (B, 44, 2) fractions of the crop.
 
-    Those that the body does not place lie at the pelvis.
+    Keypoints that the body lacks lie at the pelvis.
     """
     rotmats = torch.cat((said.global_orient, said.body_pose), dim=1)
     points = torch.cat(body.points(rotmats, said.betas), dim=1)
@@ -44,14 +44,14 @@ def body_keypoints(body: TorchBody, said: TokenHmrOutput) -> tuple[Tensor, Tenso
     keypoints[:, torch.from_numpy(ON_BODY)] = points[:, torch.from_numpy(KEYPOINT_PLACES[ON_BODY])]
     scale, tx, ty = said.cam.unbind(-1)
     camera = torch.stack((tx, ty, 2 * CROP_FOCAL_PX / (CROP_SIZE_PX * scale + 1e-9)), dim=-1)
-    # The camera places SMPL's origin. On any body the pelvis stands off from it as in SMPL's template, as when live.
+    # The camera places SMPL's origin. Any body's pelvis has the offset of SMPL's template, as in live use.
     pelvis = camera.new_tensor(SMPL_PELVIS_M) + torch.einsum("ck,bk->bc", body.joint_shapedirs[0], said.betas)
     placed = keypoints + (camera + pelvis)[:, None]
     return keypoints, CROP_FOCAL_PX / CROP_SIZE_PX * placed[..., :2] / placed[..., 2:]
 
 
 def sample_losses(said: TokenHmrOutput, truth: Batch, body: TorchBody, variant: TalsVariant) -> dict[str, Tensor]:
-    """Unweighted losses by name, one a sample, (B,): equation 8 where labels are trusted, 9 with TALS elsewhere."""
+    """Compute unweighted losses by name, one for each sample (B,): equation 8 for trusted labels, else 9 with TALS."""
     keypoints_3d, keypoints_2d = body_keypoints(body, said)
     on_body = torch.from_numpy(ON_BODY).to(keypoints_2d.device)
     confidence_2d = truth.keypoints_2d[..., 2] * on_body
@@ -87,7 +87,7 @@ def sample_losses(said: TokenHmrOutput, truth: Batch, body: TorchBody, variant: 
 
 
 def token_loss(said: TokenHmrOutput, truth: Batch, tokenizer: Tokenizer) -> Tensor:
-    """Cross-entropy with the codes of the true pose, mean over tokens in nats; (B,), 0 where pose is not trusted."""
+    """Compute the mean cross-entropy with the true pose's codes over tokens, nats; (B,), 0 for untrusted poses."""
     with torch.no_grad():
         codes = tokenizer.encode(truth.rotmats[:, 1:22])
     entropy = F.cross_entropy(said.token_logits.transpose(1, 2), codes, reduction="none").mean(-1)

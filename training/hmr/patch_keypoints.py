@@ -1,8 +1,8 @@
-"""Keypoints read off the backbone's patches: dense supervision that shows a backbone what to look for.
+"""Predicts keypoints from the backbone's patches: dense supervision that teaches a backbone where to look.
 
-ViTPose and HMR2.0 start from a backbone that knows 2D keypoints. A small one that starts from nothing gets the same
-lesson beside the losses of the paper: every patch says how likely each keypoint lies in it, where within it, and how
-far before or behind the pelvis. One linear layer, of no use after training.
+ViTPose and HMR2.0 start from a backbone trained on 2D keypoints. A small backbone without pretraining learns them
+beside the paper's losses. Every patch predicts for each keypoint its probability, position in the patch, and depth
+relative to the pelvis. One linear layer, unused after training.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from engine.tokenhmr.vit import BORDER, IMAGE_SIZE, VitConfig
 from training.data.mixture import Batch
 from training.readers.sample import NUM_KEYPOINTS, ON_BODY, PELVIS
 
-_PLACE_WEIGHT = 10.0  # of errors in crop sides and in metres, against nats
+_PLACE_WEIGHT = 10.0  # of errors in crop sides and in metres, relative to nats
 
 
 class PatchKeypoints(nn.Module):
-    """One linear layer on the features of each patch, and the loss of what it says."""
+    """Linear layer on the features of each patch, and its loss."""
 
     _centers: Tensor  # (N, 2) of the patches, x and y in fractions of the crop
     _on_body: Tensor  # (44,) bool
@@ -28,7 +28,7 @@ class PatchKeypoints(nn.Module):
         super().__init__()
         self._side = config.patch / CROP_SIZE
         rows, columns = config.grid
-        # Pixels of the square crop, of which the backbone sees the middle columns.
+        # Pixels of the square crop, of which the backbone uses the middle columns.
         y = config.patch * torch.arange(rows) + config.patch / 2 - BORDER
         x = config.patch * torch.arange(columns) + config.patch / 2 - BORDER + (CROP_SIZE - IMAGE_SIZE[1]) / 2
         centers = torch.stack((x.repeat(rows), y.repeat_interleave(columns)), dim=-1) / CROP_SIZE - 0.5
@@ -37,13 +37,15 @@ class PatchKeypoints(nn.Module):
         self.read = nn.Linear(config.dim, NUM_KEYPOINTS * 4)
 
     def forward(self, features: Tensor) -> Tensor:
-        """features (B, N, dim) -> (B, N, 44, 4): logit over patches, offset in x and y (patch sides), depth (m)."""
+        """Map features (B, N, dim) to (B, N, 44, 4): logit over patches, offset in x and y (patch sides), depth (m)."""
         answer: Tensor = self.read(features)
         return answer.unflatten(-1, (NUM_KEYPOINTS, 4))
 
     def loss(self, said: Tensor, truth: Batch) -> Tensor:
-        """Mean over the keypoints inside the picture, (B,): cross-entropy over patches, then L1 of the expected place
-        and depth. Depth counts where 3D keypoints are trusted.
+        """Return the mean loss (B,) over the keypoints inside the image.
+
+        Cross-entropy over patches, then L1 of the expected position and depth. Depth counts only for trusted 3D
+        keypoints.
         """
         place, seen = truth.keypoints_2d[..., :2], (truth.keypoints_2d[..., 2] > 0) & self._on_body
         away = (place[:, None] - self._centers[None, :, None]).abs().amax(-1)  # (B, N, 44)

@@ -1,7 +1,7 @@
-"""TALS's thresholds: the paper's Table S.1 as data, and the file in which others are kept.
+"""TALS's thresholds: the paper's Table S.1 as data, and a file format for others.
 
-Table S.1 (TokenHMR, appendix B.2) was measured on BEDLAM's validation people under HMR2.0's camera. A file of other
-thresholds comes from `python -m training.camera_bias thresholds`.
+Table S.1 (TokenHMR, appendix B.2) was measured on BEDLAM's validation people under HMR2.0's camera. `python -m
+training.camera_bias thresholds` writes files of other thresholds.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Thresholds:
     source: str
     keypoint_names: tuple[str, ...]
     keypoints: tuple[float, ...]  # one a keypoint: L1 distance in fractions of the crop's width
-    joints_rad: tuple[float, ...]  # (24,), geodesic angle; empty where none were measured
+    joints_rad: tuple[float, ...]  # (24,), geodesic angle; empty if not measured
 
 
 PAPER_THRESHOLDS = Thresholds(
@@ -59,6 +59,7 @@ PAPER_THRESHOLDS = Thresholds(
 
 
 def save_thresholds(path: Path, thresholds: Thresholds) -> None:
+    """Write thresholds as JSON."""
     path.write_text(
         json.dumps(
             {
@@ -74,7 +75,7 @@ def save_thresholds(path: Path, thresholds: Thresholds) -> None:
 
 
 def load_thresholds(path: Path) -> Thresholds:
-    """Read what `save_thresholds` wrote; EngineError for anything else."""
+    """Read a file of `save_thresholds`; EngineError for any other."""
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
         thresholds = Thresholds(
@@ -95,9 +96,9 @@ def load_thresholds(path: Path) -> Thresholds:
 
 
 def keypoint_thresholds(projected: Tensor, seen: Tensor, visible: Tensor | None = None) -> Tensor:
-    """Mean L1 distance (K,) of true bodies under the fixed camera from where they were seen, both (B, K, 2).
+    """Compute the mean L1 distance (K,) of projected true bodies from the observed keypoints, both (B, K, 2).
 
-    Section 4.2. visible (B, K): which count; NaN for a keypoint that nobody shows.
+    Section 4.2. visible (B, K): keypoints that count; NaN for one that is never visible.
     """
     distance = (projected - seen).abs().sum(-1)
     if visible is None:
@@ -106,5 +107,5 @@ def keypoint_thresholds(projected: Tensor, seen: Tensor, visible: Tensor | None 
 
 
 def joint_thresholds_rad(found: Tensor, truth: Tensor) -> Tensor:
-    """Mean geodesic angle (J,) between estimated and true rotations (B, J, 3, 3) (section 4.2)."""
+    """Compute the mean geodesic angle (J,) between estimated and true rotations (B, J, 3, 3) (section 4.2)."""
     return angle_between(found, truth).mean(0)

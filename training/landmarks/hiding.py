@@ -1,7 +1,7 @@
 """Simulates occlusion: which landmarks are hidden, their visibility, and the limbs that the detector hallucinates.
 
-Modelled on what BlazePose full does with one man behind grey boxes and at the edge of the picture. Lengths are metres,
-image coordinates are in focal lengths.
+Modelled on BlazePose full with one man behind grey boxes and at the edge of the image. Lengths are metres, image
+coordinates are in focal lengths.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ def _limbs(*parts: str) -> list[tuple[int, list[int]]]:
 
 
 HEAD: list[int] = BLAZEPOSE.matching("nose", "eye", "ear", "mouth").tolist()
-# What is hidden, turned round or invented together, and the landmark it hangs on.
+# Landmarks that are hidden, mirrored or hallucinated together, and the landmark that they hang on.
 ARMS, FOREARMS = _limbs("shoulder", "elbow", *_HAND), _limbs("elbow", *_HAND)
 LEGS, SHINS = _limbs("hip", "knee", *_FOOT), _limbs("knee", *_FOOT)
 LEFT_ARM, RIGHT_ARM, LEFT_LEG, RIGHT_LEG = (members for _, members in ARMS + LEGS)
 LIMBS = ARMS + LEGS + FOREARMS + SHINS
 # The ends of the left thigh and shin, then of the right ones.
 _BONES = [(anchor, members[0]) for pair in zip(LEGS, SHINS, strict=True) for anchor, members in pair]
-# Which landmark can be hidden by the trunk, the left thigh and shin, the right thigh and shin: none by what it is on.
+# Which landmarks the trunk, left thigh and shin, right thigh and shin can hide: all but those on the part itself.
 OTHERS = torch.ones(len(BLAZEPOSE), 5, dtype=torch.bool)
 OTHERS[HEAD + SHOULDERS + HIPS + LEFT_LEG + RIGHT_LEG, 0] = False
 OTHERS[HEAD + SHOULDERS + HIPS, 1:] = False
@@ -41,22 +41,22 @@ FAR = 1e3
 
 
 class Hidden(NamedTuple):
-    """What is not seen."""
+    """Occlusion of B people."""
 
     amount: Tensor  # (B, 33) 0 (in full view) to 1
-    outside: Tensor  # (B, 33) bool: beyond the edge of the picture
-    low: Tensor  # (B, 2) the corners of the picture, focal lengths; far away where it cuts nothing
+    outside: Tensor  # (B, 33) bool: beyond the edge of the image
+    low: Tensor  # (B, 2) the corners of the image, focal lengths; far away if it crops nothing
     high: Tensor  # (B, 2)
-    invented: Tensor  # (B, len(LIMBS)) bool: someone else's limb is put there
-    visibility: Tensor  # (B, 33) what the detector says
+    invented: Tensor  # (B, len(LIMBS)) bool: replaced by another person's limb
+    visibility: Tensor  # (B, 33) as the detector reports it
 
 
 def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor, whole: Tensor | None = None) -> Hidden:
-    """Hide limbs and points behind things and behind the body, and cut people off at the edge of the picture.
+    """Hide limbs and points behind objects and behind the body, and crop people at the image's edge.
 
-    What the body hides is told with any visibility and is off by some 7 cm; of a limb behind a thing, or beyond the
-    edge, the detector knows nothing and most often invents it: a leg with a visibility about 0.2, an arm as often as
-    not with one near 1. Of the people in `whole` (B,) the body alone hides anything.
+    Landmarks hidden by the body get any visibility and are off by about 7 cm. The detector cannot see a limb behind an
+    object, or beyond the edge, and mostly hallucinates it: a leg with a visibility about 0.2, half of the arms with one
+    near 1. For people in `whole` (B,), only the body itself hides landmarks.
     """
     batch, count = len(image), len(BLAZEPOSE)
     hidden_limb = draw.chance(config.limb, batch, len(LIMBS))
@@ -108,13 +108,13 @@ def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor, whole: Ten
 
 
 def behind_body(view: View, image: Tensor) -> Tensor:
-    """Which landmarks (B, 33) lie behind the trunk or the other leg: within its width in 2D and 4 cm farther away."""
+    """Return which landmarks (B, 33) lie behind the trunk or the other leg: within its width and 4 cm farther away."""
     points = torch.cat((image, view.landmarks_m[..., 2:]), -1)
     middle = points[:, [SHOULDERS, HIPS]].mean(2)
     starts, ends = points[:, _BONES].unbind(2)
     start = torch.cat((middle[:, :1], starts), 1)[:, None]
     end = torch.cat((middle[:, 1:], ends), 1)[:, None]
-    # The trunk is as wide as its shoulders look, and no narrower than it is deep.
+    # The trunk is as wide as its shoulders appear, and at least as wide as deep.
     metre = (1 / view.distance_m)[:, None]
     across = (points[:, SHOULDERS[0], :2] - points[:, SHOULDERS[1], :2]).norm(dim=-1, keepdim=True)
     radius = torch.cat((torch.maximum(0.4 * across, 0.10 * metre), (0.06 * metre).expand(-1, 4)), 1)[:, None]
@@ -128,10 +128,11 @@ def behind_body(view: View, image: Tensor) -> Tensor:
 def invent_limbs(
     draw: Draw, config: HidingConfig, hidden: Hidden, view: View, other_m: Tensor, seen: Observation
 ) -> Observation:
-    """In place of an unknown limb hang a plausible one on the same shoulder, hip, elbow or knee, in 2D and in 3D alike.
+    """Replace each unseen limb by a plausible one at the same shoulder, hip, elbow or knee, in 2D and in 3D alike.
 
-    other_m (B, 33, 3): landmarks of other poses with the same root. An invented limb is often short; an arm is often
-    the other arm once more; and what is beyond the edge is often pulled inside.
+    other_m (B, 33, 3): landmarks of other poses with the same root. A hallucinated limb is often short; an arm is often
+    a
+    copy of the other arm; landmarks beyond the edge are often pulled inside.
     """
     image, world_m = seen.image.clone(), seen.world_m.clone()
     batch, per_metre = len(image), (1 / view.distance_m)[:, None, None]
@@ -157,7 +158,7 @@ def invent_limbs(
 
 
 def limb_members() -> Tensor:
-    """(len(LIMBS), 33): 1 where a landmark belongs to a limb."""
+    """Return (len(LIMBS), 33): 1 if a landmark belongs to a limb."""
     members = torch.zeros(len(LIMBS), len(BLAZEPOSE))
     for limb, (_, landmarks) in enumerate(LIMBS):
         members[limb, landmarks] = 1.0

@@ -1,4 +1,4 @@
-"""Losses of the landmark estimator: distances of points, entries of rotations, the picture and the codes."""
+"""Losses of the landmark estimator: on points, rotations, the 2D projection and the codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training.landmarks.synthetic import Targets
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the parts: metres for points, matrix entries for rotations, body radii for 2D."""
+    """Weights of the losses: metres for points, matrix entries for rotations, body radii for 2D."""
 
     joints: float = 5.0
     landmarks: float = 2.5
@@ -26,11 +26,11 @@ class LossConfig:
     root: float = 1.0
     image: float = 1.0
     betas: float = 0.02
-    tokens: float = 0.2  # cross-entropy with the true codes, nats; without it a token's likeliest code means nothing
+    tokens: float = 0.2  # cross-entropy with the true codes, nats; without it a token's likeliest code is meaningless
 
 
 class Pose(NamedTuple):
-    """A prediction as a body."""
+    """Predicted body."""
 
     rotmats: Tensor  # (B, 22, 3, 3), the root in ray axes
     joints_m: Tensor  # (B, 24, 3)
@@ -38,6 +38,8 @@ class Pose(NamedTuple):
 
 
 class Losses(NamedTuple):
+    """Values of the losses, without weights."""
+
     total: Tensor
     joints: Tensor
     rotations: Tensor
@@ -58,7 +60,7 @@ def posed(said: Prediction, body: TorchBody, tokenizer: Tokenizer | None) -> Pos
 
 
 def losses(said: Prediction, pose: Pose, truth: Targets, codes: Tensor | None, config: LossConfig) -> Losses:
-    """Distances of points, entries of rotations, the 2D of what was seen, and the codes (B, T) of the true pose."""
+    """Compute distances of points and rotations, visible landmarks' 2D error, and cross-entropy of codes (B, T)."""
     joints = (pose.joints_m - truth.joints_m)[:, :22].norm(dim=-1).mean()
     landmarks = (pose.landmarks_m - truth.landmarks_m).norm(dim=-1).mean()
     apart = (pose.rotmats - truth.rotmats).abs()

@@ -1,13 +1,18 @@
-"""A synthetic BlazePose: bodies before random cameras, seen through the errors that the real detector makes.
+"""Simulates BlazePose: bodies before random cameras, seen with the errors of the real detector.
 
-The errors are modelled on BlazePose full against a four-view triangulation of a walking man. In short: 2D is good (1.1
-to 1.4 % of body height), depth is not (0.12 m, slow, arms and torso flattened, a limb's depth turned round in one of
-ten), arms come out 12 to 16 % short, hidden limbs are invented 0.3 to 0.7 m off, and left and right are confused. A
-walking person hides their own joints all the time, and `visibility` says so only in part.
+The errors are modelled on BlazePose full against a four-view triangulation of a walking man:
+
+- 2D is accurate (1.1 to 1.4 % of body height).
+- Depth is not: 0.12 m, slowly varying, arms and torso flattened, the depth of one limb in ten mirrored.
+- Arms are 12 to 16 % short.
+- Hidden limbs are hallucinated 0.3 to 0.7 m off.
+- Left and right are confused.
+
+A walking person often hides their own joints, and `visibility` shows that only in part.
 
 Each effect is one function of a batch, with its parameters in one dataclass of `training.landmarks.synthetic_config`.
-Everything is drawn from one seeded generator. Lengths are metres, image coordinates are in focal lengths (pixels with
-focal length 1), axes are the camera's: x right, y down, z forward.
+One seeded generator draws everything. Lengths are metres, image coordinates are in focal lengths (pixels with focal
+length 1), axes are the camera's: x right, y down, z forward.
 """
 
 from __future__ import annotations
@@ -43,18 +48,18 @@ EXTREMITIES = [*((limb[0], limb[1:]) for _, limb in FOREARMS + SHINS), (HEAD[0],
 
 
 class Targets(NamedTuple):
-    """What the network is to say, in ray axes (see engine.landmarks.network)."""
+    """Targets of the network, in ray axes (see engine.landmarks.network)."""
 
     rotmats: Tensor  # (B, 22, 3, 3)
     betas: Tensor  # (B, 10)
     joints_m: Tensor  # (B, 24, 3) from the pelvis
     landmarks_m: Tensor  # (B, 33, 3) from the pelvis
-    image: Tensor  # (B, 33, 2) the exact 2D, normalised as the observation was
+    image: Tensor  # (B, 33, 2) the exact 2D, normalised as the observation
     visibility: Tensor  # (B, 33)
 
 
 class SyntheticBlazePose:
-    """Bodies in, what BlazePose would say of them out."""
+    """Simulator of BlazePose's output for bodies."""
 
     def __init__(self, body: TorchBody, config: SyntheticConfig, generator: torch.Generator) -> None:
         self.body = body
@@ -65,10 +70,11 @@ class SyntheticBlazePose:
     def __call__(
         self, rotmats: Tensor, gate: Tensor | float = 0.0, whole: Tensor | None = None
     ) -> tuple[Observation, Targets]:
-        """World poses (B, 22, 3, 3), Y up -> what is seen of them by random cameras, and what is true.
+        """Simulate detections and targets of world poses (B, 22, 3, 3), Y up, before random cameras.
 
-        `gate` as in `normalise`, since the truth is told about the centre that the network finds. `whole` (B,): people
-        of whom nothing is behind things or beyond the edge of the picture.
+        `gate` as in `normalise`, because targets are relative to the centre that the network computes. `whole` (B,):
+        people
+        without occluding objects and cropping.
         """
         draw, config = self.draw, self.config
         betas = draw.normal(len(rotmats), 10)
@@ -86,7 +92,7 @@ class SyntheticBlazePose:
 
 
 def disturb_image(draw: Draw, config: ImageErrorConfig, hidden: Hidden, view: View, image: Tensor) -> Tensor:
-    """Errors of the 2D landmarks: small where they are seen, guesses where they are outside of the picture."""
+    """Add errors to the 2D landmarks: small for visible ones, guesses outside of the image."""
     batch = len(image)
     per_metre = (1 / view.distance_m)[:, None, None]
     spread_m = torch.full((len(BLAZEPOSE), 1), config.point_m)
@@ -104,18 +110,18 @@ def disturb_image(draw: Draw, config: ImageErrorConfig, hidden: Hidden, view: Vi
 def flatten_depth(
     draw: Draw, config: WorldErrorConfig, body: TorchBody, rotmats: Tensor, betas: Tensor, view: View, world_m: Tensor
 ) -> Tensor:
-    """Replace depth by what a single picture lets one guess.
+    """Replace depth by a plausible guess from one image.
 
-    The depth is that of a plausible wrong pose, drawn towards someone else's as a network's guess is drawn towards
-    common poses, with some limbs turned round, and the arms and the whole flattened, as averaging over what is not
-    known does.
+    The guess is the depth of a wrong pose, mixed with another person's pose, because a network's guess tends to common
+    poses. Some limbs are mirrored in depth. Arms and the whole body are flattened, because a network averages over the
+    unknown.
     """
     batch = len(rotmats)
     spread = torch.full((NUM_BODY_JOINTS + 1, 1), 0.05)
     spread[[1, 2, 4, 5, 16, 17, 18, 19]] = 0.22
     spread[[7, 8, 13, 14, 20, 21]] = 0.12
     spread[[12, 15]] = 0.10
-    spread[0] = 0.0  # the tilt of the whole comes later
+    spread[0] = 0.0  # the tilt of the whole body is added later
     wrong_rad = spread * (config.pose_rad * draw.uniform((0, 1), batch, 1, 1)) * draw.normal(batch, len(spread), 3)
     share = draw.uniform((0, config.borrowed), batch, 1, 1)
     pulled = rotmat_from_6d(torch.lerp(sixd_from_rotmat(rotmats), sixd_from_rotmat(rotmats.roll(1, 0)), share))
@@ -136,7 +142,7 @@ def flatten_depth(
 
 
 def distort_world(draw: Draw, config: WorldErrorConfig, hidden: Hidden, world_m: Tensor) -> Tensor:
-    """Errors of the 3D landmarks besides depth: scatter, short arms, small hands and feet, tilt and size."""
+    """Add errors of the 3D landmarks besides depth: scatter, short arms, small hands and feet, tilt and size."""
     batch = len(world_m)
     growth = 1 + config.hidden_growth * hidden.amount[..., None]
     world_m = world_m + torch.tensor(config.point_m) * growth * draw.normal(*world_m.shape)
@@ -152,7 +158,7 @@ def distort_world(draw: Draw, config: WorldErrorConfig, hidden: Hidden, world_m:
 
 
 def confuse_sides(draw: Draw, config: ConfusionConfig, seen: Observation) -> Observation:
-    """Take left for right in the legs, the arms, or the whole person, whose depth is then mirrored too."""
+    """Exchange left and right in the legs, the arms, or the whole person, whose depth is then mirrored too."""
     batch, mirror = len(seen.image), torch.from_numpy(BLAZEPOSE.mirror)
     for limbs, p in ((LEGS, config.legs), (ARMS, config.arms)):
         of_limbs = torch.zeros(len(BLAZEPOSE), dtype=torch.bool)
@@ -176,7 +182,7 @@ def _exchanged(seen: Observation, mirror: Tensor, which: Tensor) -> Observation:
 def targets(
     view: View, exact: Observation, seen: Observation, rotmats: Tensor, betas: Tensor, gate: Tensor | float = 0.0
 ) -> Targets:
-    """The truth in the axes of the ray to the centre that the network will find in what was seen."""
+    """Compute the targets in the axes of the ray to the centre that the network computes from the detection."""
     _, center, scale = normalise(seen.image, seen.world_m, seen.visibility, gate)
     R_cam_ray = ray_axes(center)
     R_ray_root = R_cam_ray.mT @ view.R_cam_root
@@ -191,5 +197,5 @@ def targets(
 
 
 def stretch(points: Tensor, anchor: Tensor, factor: Tensor) -> Tensor:
-    """Move points away from (or towards) an anchor by a factor."""
+    """Scale the distances of points from an anchor by a factor."""
     return anchor + factor * (points - anchor)

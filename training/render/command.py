@@ -1,8 +1,8 @@
-"""Pictures of the free body, drawn on the CPU: random pose, shape, camera, light, clothes, background, occluders.
+"""Renders images of the free body on the CPU: random pose, shape, camera, light, clothes, background, occluders.
 
     python -m training.render --mocap FILE [FILE ...] --split train --count 20000 --seed 0 --out DIR
 
-Writes tar files of the 4D-Humans form (training.readers.tars). The same arguments give the same pictures.
+Writes tar files of the 4D-Humans form (training.readers.tars). The same arguments give the same images.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from training.data.mocap import load_mocap
 from training.readers.sample import Sample
 from training.render.scene import RenderConfig, Renderer
 
-SHARD = 1000  # pictures in a tar file
+SHARD = 1000  # images in a tar file
 _CHUNK = 32  # bodies posed at once
 
 
 def renders(renderer: Renderer, mocap: Sequence[Path], split: str, count: int, seed: int) -> Iterator[Sample]:
-    """`count` samples; number i depends on the seed and on i alone, whatever the count, for i in whole chunks."""
+    """Yield `count` samples; number i depends on the seed and on i alone, for i in whole chunks."""
     poses = load_mocap(mocap, split)
     for start in range(0, count, _CHUNK):
         generator = torch.Generator().manual_seed(
@@ -50,7 +50,7 @@ def renders(renderer: Renderer, mocap: Sequence[Path], split: str, count: int, s
 
 
 def write_tars(samples: Iterator[Sample], out: Path) -> Iterator[int]:
-    """Write tar files of SHARD samples each into `out`; yields how many samples are written."""
+    """Write tar files of SHARD samples each to `out`; yield the number of written samples."""
     out.mkdir(parents=True, exist_ok=True)
     numbered = enumerate(samples)
     for shard in itertools.count():

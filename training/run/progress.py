@@ -11,10 +11,10 @@ from typing import Self
 
 
 class Progress:
-    """Prints losses with the rate and the time left, and keeps them in `out` for TensorBoard and in losses.jsonl.
+    """Logger that prints losses, rate and remaining time, and writes TensorBoard events and losses.jsonl to `out`.
 
-    For the one process of a run that speaks; a context manager. `first_step` is the step that the run starts from:
-    whatever an earlier run noted after it never happened, and is dropped.
+    Used by the main process of a run; a context manager. `first_step` is the first step of the run: later entries of an
+    earlier run are dropped.
     """
 
     def __init__(self, out: Path, steps: int, first_step: int = 0) -> None:
@@ -34,7 +34,7 @@ class Progress:
         self._board.close()
 
     def losses(self, step: int, values: Mapping[str, float]) -> None:
-        """Losses and whatever else moves with them, such as the learning rate, after `step` steps."""
+        """Log losses and values that change with them, such as the learning rate, after `step` steps."""
         rate = (step - self._first_step) / max(time.monotonic() - self._started, 1e-9)
         parts = " ".join(f"{name} {value:.4g}" for name, value in values.items())
         left_min = (self._steps - step) / max(rate, 1e-9) / 60
@@ -44,7 +44,7 @@ class Progress:
             file.write(json.dumps({"step": step, **values}) + "\n")
 
     def figures(self, step: int, split: str, values: Mapping[str, float]) -> None:
-        """What an evaluation on a split found after `step` steps."""
+        """Log the figures of an evaluation on a split after `step` steps."""
         parts = ", ".join(f"{name} {value:.4g}" for name, value in values.items())
         print(f"step {step}/{self._steps} {split}: {parts}", flush=True)
         self._board_scalars(split, values, step)
@@ -55,7 +55,7 @@ class Progress:
 
 
 def _drop_after(path: Path, step: int) -> None:
-    """Keep the lines of steps up to `step`; one that a killed run left half is dropped too."""
+    """Keep the lines of steps up to `step`; an incomplete last line is dropped too."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
     kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
     path.write_text("".join(kept), encoding="utf-8")

@@ -6,9 +6,9 @@ import math
 
 
 def warmup_cosine(step: int, *, steps: int, peak: float, final: float, warmup_steps: int = 0) -> float:
-    """The rate of step 0..steps-1: a cosine from `peak` to `final`, times a linear rise over the first steps.
+    """Return the rate of step 0..steps-1: a cosine from `peak` to `final`, times a linear warm-up.
 
-    A run that goes on after `steps` keeps `final`.
+    After `steps` it stays at `final`.
     """
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, step / steps)))
     return (final + (peak - final) * cosine) * min(1.0, (step + 1) / max(1, warmup_steps))

@@ -1,8 +1,8 @@
 """Learns a codebook by exponential moving averages of its features, and resets unused codes.
 
-This is VQ-VAE's EMA rule (van den Oord et al. 2017, appendix A.1) with T2M-GPT's code reset, as TokenHMR's section 4.3
-takes them up, so that no code lies idle. Where several processes train, each has its share of the batch and all must
-call with generators of one state: counts, sums and drawn features are summed over them, so that all keep one codebook.
+VQ-VAE's EMA rule (van den Oord et al. 2017, appendix A.1) with T2M-GPT's code reset, as in TokenHMR's section 4.3.
+With several processes, each has its share of the batch and a generator of the same state. Counts, sums and drawn
+features are summed over the processes, so that all have the same codebook.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from torch import Tensor, distributed, nn
 
 
 class EmaCodebook(nn.Module):
-    """Moves a codebook (K, D) in place; its buffers are what a checkpoint must keep beside the codebook itself.
+    """Updater of a codebook (K, D) in place; a checkpoint must keep its buffers and the codebook.
 
-    The first batch sets the codes to features drawn from it. A code whose averaged count of uses a step falls under 1
-    is put onto a feature drawn from the batch, and starts again with a count of 1.
+    The first batch initialises the codes with features drawn from it. A code whose averaged count of uses per step
+    falls
+    below 1 is reset to a feature drawn from the batch, with a count of 1.
     """
 
     sums: Tensor
@@ -31,7 +32,7 @@ class EmaCodebook(nn.Module):
 
     @torch.no_grad()
     def start(self, codebook: Tensor, features: Tensor, generator: torch.Generator) -> None:
-        """Set every code to one of the features (N, D), unless that was done before."""
+        """Set every code to one of the features (N, D), on the first call only."""
         if not self.started:
             codebook.copy_(self._drawn(features, generator))
             self.sums.copy_(codebook)
@@ -39,9 +40,9 @@ class EmaCodebook(nn.Module):
 
     @torch.no_grad()
     def update(self, codebook: Tensor, features: Tensor, codes: Tensor, generator: torch.Generator) -> Tensor:
-        """One step with the features (N, D) of a batch and the codes (N,) that they were given.
+        """Update with the features (N, D) of a batch and their codes (N,).
 
-        Returns the share of codes that were given at all, a scalar.
+        Returns the share of codes in use, a scalar.
         """
         batch_counts = _summed(torch.bincount(codes, minlength=len(self.counts)).float())
         batch_sums = _summed(torch.zeros_like(self.sums).index_add_(0, codes, features))
@@ -54,7 +55,7 @@ class EmaCodebook(nn.Module):
         return (batch_counts > 0).float().mean()
 
     def _drawn(self, features: Tensor, generator: torch.Generator) -> Tensor:
-        """For each code a feature drawn from the whole batch, the processes' shares one after the other."""
+        """Draw a feature for each code from the whole batch, the processes' shares in order."""
         rank, processes = (distributed.get_rank(), distributed.get_world_size()) if _several() else (0, 1)
         index = torch.randint(processes * len(features), (len(self.counts),), generator=generator)
         index = index.to(features.device) - rank * len(features)
@@ -67,7 +68,7 @@ def _several() -> bool:
 
 
 def _summed(tensor: Tensor) -> Tensor:
-    """The sum over all processes, in place."""
+    """Sum over all processes, in place."""
     if _several():
         distributed.all_reduce(tensor)
     return tensor

@@ -1,4 +1,4 @@
-"""Measures a tokenizer's reconstruction: MPJPE, MVE and the codes in use, split by split."""
+"""Measures a tokenizer's reconstruction: MPJPE, MVE and the codes in use, by split."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HELD_OUT = ("val", "test", "test_ood")
 
 @dataclass(frozen=True)
 class Figures:
-    """Reconstruction errors on one split: means over frames, and the share of codes chosen at least once on it."""
+    """Reconstruction errors on one split: means over frames, and the share of codes in use."""
 
     frames: int
     mpjpe_mm: float  # over joints 0..21, pelvis at the origin
@@ -35,7 +35,7 @@ class Figures:
 def evaluate(tokenizer: Tokenizer, body: TorchBody, mocap: Mocap, every: int = 1) -> Figures:
     """Encode and decode frames 0, every, 2 * every and so on of a split, upright and of mean shape.
 
-    Tokenizer and body lie on one device.
+    Tokenizer and body are on one device.
     """
     joint_errors, vertex_errors = [], []
     device = tokenizer.codebook.device
@@ -58,13 +58,13 @@ def evaluate(tokenizer: Tokenizer, body: TorchBody, mocap: Mocap, every: int = 1
 
 
 def upright(rotmats: Tensor) -> tuple[Tensor, Tensor]:
-    """Body rotations (B, 21, 3, 3) -> with an identity root (B, 22, 3, 3), and mean shape (B, 10)."""
+    """Add an identity root to body rotations (B, 21, 3, 3): (B, 22, 3, 3), with mean shape (B, 10)."""
     root = torch.eye(3, device=rotmats.device).expand(len(rotmats), 1, 3, 3)
     return torch.cat((root, rotmats), dim=1), rotmats.new_zeros(len(rotmats), 10)
 
 
 def held_out(mocap: Sequence[Path]) -> dict[str, Mocap]:
-    """The splits that are not trained on. One without frames is left out with a warning."""
+    """Load the held-out splits. Splits without frames are skipped with a warning."""
     splits = {}
     for split in HELD_OUT:
         try:
@@ -75,10 +75,12 @@ def held_out(mocap: Sequence[Path]) -> dict[str, Mocap]:
 
 
 def evaluate_splits(tokenizer: Tokenizer, body: TorchBody, mocap: Sequence[Path]) -> dict[str, Figures]:
+    """Evaluate on every held-out split."""
     return {split: evaluate(tokenizer, body, frames) for split, frames in held_out(mocap).items()}
 
 
 def print_table(figures: Mapping[str, Figures]) -> None:
+    """Print one line a split."""
     print(f"{'split':<10}{'frames':>8}{'MPJPE mm':>10}{'MVE mm':>8}{'codes used':>12}")
     for split, row in figures.items():
         print(f"{split:<10}{row.frames:>8}{row.mpjpe_mm:>10.1f}{row.mve_mm:>8.1f}{row.codes_used:>12.1%}")

@@ -1,4 +1,4 @@
-"""Run by Blender's Python, which need not have this project: SESSION.glb to OUT.fbx at FPS, FRAMES long."""
+"""Converts SESSION.glb to OUT.fbx at FPS, FRAMES long; run by Blender's Python, without this project."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import bpy
 source, out, fps, frames = sys.argv[sys.argv.index("--") + 1 :]
 bpy.ops.wm.read_factory_settings(use_empty=True)
 scene = bpy.context.scene
-scene.render.fps = int(fps)  # before the import, which turns times into frames
+scene.render.fps = int(fps)  # before the import, which converts times to frames
 bpy.ops.import_scene.gltf(filepath=source, disable_bone_shape=True)  # the shape is a ball, 2 m wide, with an action
 scene.frame_start, scene.frame_end = 0, int(frames) - 1
 bpy.ops.export_scene.fbx(

@@ -1,4 +1,4 @@
-"""The motion of a session as the formats with quaternions want it."""
+"""Converts a session's motion to pelvis positions and quaternions, for the formats that need them."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 
 def motion(session: SessionHead) -> Iterator[tuple[Array, Array]]:
-    """The frames in blocks of B: the pelvis joint and local rotations of the root and the 21 body joints.
+    """Yield blocks of B frames: the pelvis joint and local rotations of the root and the 21 body joints.
 
-    (B, 3) in the world, metres, Y up; (B, 22, 4) x, y, z, w, signs without leaps. The two hands stay at rest.
+    (B, 3) in the world, metres, Y up; (B, 22, 4) x, y, z, w, without sign flips. The two hands stay at rest.
     """
     before = None
     for trans, poses in session.blocks("trans", "poses"):

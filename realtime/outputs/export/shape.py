@@ -1,4 +1,4 @@
-"""The body that a session was recorded with, as the formats with a mesh want it: standing at rest, skinned."""
+"""Builds the body of a session at rest, skinned, for the formats with a mesh."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from engine.body.skeleton import PARENTS
 from realtime.outputs.export import ExportError
 from realtime.outputs.recording.session import SessionHead
 
-INFLUENCES = 4  # joints a vertex: what game engines and file formats take
+INFLUENCES = 4  # joints a vertex: the limit of game engines and file formats
 _SAME_M = 1e-4
 
 
 @dataclass(frozen=True)
 class StandingBody:
-    """The T-pose of one person with the soles on the floor, y = 0. Metres, Y up, faces +Z; every joint unturned.
+    """T-pose of one person with the soles on the floor, y = 0. Metres, Y up, faces +Z; identity rotations.
 
-    Programs that carry motion to another character scale by the height of the hips at rest, so the rest pose has to
-    stand as the motion does.
+    Retargeting programs scale by the height of the hips at rest, so the rest pose must stand like the motion.
     """
 
     name: str
@@ -32,7 +31,7 @@ class StandingBody:
     vertices: Array  # (V, 3)
     normals: Array  # (V, 3) unit
     faces: NDArray[np.uint32]  # (F, 3) counter-clockwise from outside
-    influences: NDArray[np.uint16]  # (V, 4) the strongest joints of each vertex; 0 where the weight is zero
+    influences: NDArray[np.uint16]  # (V, 4) the strongest joints of each vertex; 0 if the weight is zero
     weights: Array  # (V, 4) of those joints, sum to 1
 
     @property
@@ -44,7 +43,7 @@ class StandingBody:
 
 
 def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
-    """The body of `session`, whose file `spec` names. Raises ExportError if it is another one, BodyFileError."""
+    """Build the body of `session` from the file `spec`. Raises ExportError if it is another body, BodyFileError."""
     body = _body_of(session, spec)
     vertices = session.scale * (body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32))
     lift = np.array([0.0, -vertices[:, 1].min(), 0.0], np.float32)
@@ -64,7 +63,7 @@ def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
 
 
 def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
-    """Load the body that `spec` names and bring it to the session's height."""
+    """Load the body file `spec` and scale it to the session's stature."""
     body = load_body(spec)
     if body.sha256 != session.body["sha256"]:
         raise ExportError(f"the session's body is '{session.body['name']}', not {spec}: give its file with --body")

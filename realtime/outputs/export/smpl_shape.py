@@ -1,6 +1,6 @@
-"""The SMPL body that a session fits: its ten betas and where its pelvis lies at rest.
+"""Fits the SMPL body to a session: its ten betas and its pelvis at rest.
 
-The free body has shape components of its own, so its betas mean nothing to SMPL, and its origin is another one.
+The free body has its own shape components and origin, so its betas are not valid for SMPL.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from engine.body.model import BodyModel
 from realtime.outputs.export import ExportError
 from realtime.outputs.recording.session import SessionHead
 
-# The pelvis joint of SMPL's neutral template, which lies above the template's own origin by its chest: the number
-# that stands in public code as the offset between `trans` and the root (to 0.1 mm).
+# The pelvis joint of SMPL's neutral template, relative to the template's origin near its chest: the usual offset
+# between `trans` and the root in public code (to 0.1 mm).
 PELVIS_M = np.array([-0.0018, -0.2233, 0.0282])
-_JOINT_SIGMA_M = 0.005  # how far two bodies' notions of a joint lie apart: keeps the betas human
+_JOINT_SIGMA_M = 0.005  # difference in joint definitions of two bodies: keeps the betas plausible
 
 
 @dataclass(frozen=True)
 class SmplShape:
-    """A shape of SMPL's neutral body, and whose it is in words."""
+    """Shape of SMPL's neutral body, with a description of its origin."""
 
     betas: NDArray[np.float64]  # (10,)
     pelvis: NDArray[np.float64]  # (3,) metres, the pelvis joint of the T-pose in SMPL's axes
@@ -32,10 +32,11 @@ class SmplShape:
 
 
 def smpl_shape(session: SessionHead, smpl_file: Path | None) -> SmplShape:
-    """The shape for `session`; fitted where the user's `smpl_file` is given. Raises ExportError, BodyFileError.
+    """Return the shape for `session`; fitted if the user's `smpl_file` is given. Raises ExportError, BodyFileError.
 
-    Without the file the session's own betas hold for a session that was recorded on SMPL, and SMPL's mean body (zeros)
-    stands in for the free one.
+    Without the file, a session that was recorded on SMPL keeps its betas, and one on the free body gets SMPL's mean
+    body
+    (zeros).
     """
     free = load_body("open")
     if smpl_file is not None:
@@ -47,14 +48,14 @@ def smpl_shape(session: SessionHead, smpl_file: Path | None) -> SmplShape:
         return SmplShape(betas, pelvis, f"SMPL ({smpl.name}), betas fitted to the session's joints at rest")
     if session.body["sha256"] == free.sha256:
         return SmplShape(np.zeros(10), PELVIS_M, "SMPL neutral, mean shape (betas 0)")
-    pelvis = session.rest_joints[0] / session.scale  # of the body that these betas make
+    pelvis = session.rest_joints[0] / session.scale  # of the body with these betas
     return SmplShape(session.betas[:10], pelvis, f"{session.body['name']}, as recorded")
 
 
 def fitted_betas(smpl: BodyModel, rest_joints: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The ten betas whose T-pose has its joints nearest to `rest_joints` (24, 3), both from the pelvis.
+    """Fit the ten betas whose T-pose joints are nearest to `rest_joints` (24, 3), both relative to the pelvis.
 
-    The most likely ones where betas are standard normal, as SMPL's are, and joints off by 5 mm: a ridge regression.
+    A ridge regression: the most likely betas for a standard normal prior, as of SMPL, and joint errors of 5 mm.
     """
     directions = smpl.joint_shapedirs.astype(np.float64)
     wanted = (rest_joints - rest_joints[0]) - (smpl.joints_template - smpl.joints_template[0])

@@ -1,7 +1,7 @@
-"""A video file at a constant rate, made of pictures that come when they come.
+"""Writes a video file at a constant rate from images at irregular times.
 
-ffmpeg encodes it where there is one; otherwise OpenCV does, without sound: in H.264 on Windows (Media Foundation) and
-macOS (AVFoundation), in MPEG-4 Part 2 on Linux.
+ffmpeg encodes it if available; otherwise OpenCV does, without sound: in H.264 on Windows (Media Foundation) and macOS
+(AVFoundation), in MPEG-4 Part 2 on Linux.
 """
 
 from __future__ import annotations
@@ -21,50 +21,51 @@ import cv2
 from realtime.outputs.film import ffmpeg
 from realtime.outputs.film.ffmpeg import FfmpegWriter, Picture, Sound
 
-_CODECS = {"avc1": "H.264", "mp4v": "MPEG-4 Part 2"}  # the first plays everywhere; not every OpenCV may encode it
-_RATE_FRAMES = 12  # the rate is that of the first pictures
-_LONGEST_S = 10.0  # that a picture stays: a camera that was lost overnight must not fill the disk
+_CODECS = {"avc1": "H.264", "mp4v": "MPEG-4 Part 2"}  # the first plays everywhere; not every OpenCV can encode it
+_RATE_FRAMES = 12  # first images, which determine the rate
+_LONGEST_S = 10.0  # maximum duration of an image: a camera that was lost overnight must not fill the disk
 _SPARE_BYTES = 4 << 20  # left on the disk for the file's end, and for a recording beside it
 _ROOM_BYTES = 4 << 20  # 16 bytes of index a frame: more than an hour at 60 Hz
 
 
 class Writer(Protocol):
-    """Encodes pictures of one size at a constant rate. All raise OSError where it cannot go on."""
+    """Encoder of images of one size at a constant rate. All methods raise OSError on failure."""
 
-    codec: str  # in a few words
+    codec: str  # description
 
     def write(self, picture_bgr: Picture) -> None:
-        """Add a picture (H, W, 3)."""
+        """Add an image (H, W, 3)."""
 
     def end(self) -> None:
-        """Nothing comes any more: what was written plays from now on. Idempotent."""
+        """Finish writing, so that the file is playable. Idempotent."""
 
     def finish(self, sound: Sound | None) -> bool:
-        """After `end`: make the file as good as it can be. True where the sound came into it."""
+        """Improve the file after `end`. Return True if it has the sound."""
 
 
 class VideoFile:
-    """Writes an .mp4 in which every picture is shown from its own time to the next one's, at a whole rate.
+    """Writes an .mp4 in which every image is shown from its own time to the next one's, at an integer rate.
 
-    Times (s) must grow. Of pictures that fall into the same frame the last is kept. `write` and `close` raise OSError
-    where the disk is full or the file cannot be made; what was written before can be played.
+    Times (s) must increase. Of images in the same frame the last is kept. `write` and `close` raise OSError if the disk
+    is
+    full or the file cannot be created; earlier images stay playable.
     """
 
     def __init__(self, path: Path, clip: Path | None = None) -> None:
-        """clip: where the pictures come from, at the times that they have there; its sound comes into the file."""
+        """Store the path; clip is the images' source, whose times they have and whose sound goes into the file."""
         self.path = path
         self.frames = 0  # in the file
-        self.fps = 0  # known once the first frames are there
-        self.made = ""  # how, in a few words; empty while there is no file
+        self.fps = 0  # known after the first frames
+        self.made = ""  # description of the encoding; empty without a file
         self._clip = clip
         self._waiting: list[tuple[float, Picture]] = []  # until the rate is known
         self._writer: Writer | None = None
-        self._held: Picture | None = None  # to be written once it is known until when it is shown
+        self._held: Picture | None = None  # written once its duration is known
         self._held_slot = 0
         self._t_slot_0 = self._t_first = 0.0
 
     def write(self, t: float, picture_bgr: Picture) -> None:
-        """Add a picture (H, W, 3) seen at time t. All must have the first one's size, which must be even."""
+        """Add an image (H, W, 3) of time t. All must have the size of the first, which must be even."""
         if self._writer is None:
             self._waiting.append((t, picture_bgr))
             if len(self._waiting) == _RATE_FRAMES:
@@ -86,9 +87,9 @@ class VideoFile:
                 self.made += f", with the sound of {self._clip.name}"
 
     def release(self) -> None:
-        """Finish the file with what it has, where it could not be written on."""
+        """Finish the file with its present content after a failure."""
         if self._writer is not None:
-            with contextlib.suppress(OSError):  # it has been told
+            with contextlib.suppress(OSError):  # the failure is already reported
                 self._writer.end()
 
     def _begin(self) -> None:
@@ -122,16 +123,16 @@ class VideoFile:
             self.frames += 1
 
     def _check_disk(self) -> None:
-        """Look ahead: OpenCV does not say when a write fails, and after one it writes no index."""
+        """Check in advance, because OpenCV does not report a failed write, and after one it writes no index."""
         if shutil.disk_usage(self.path.parent).free < _SPARE_BYTES:
             raise OSError("no space left on the disk")
 
 
 class OpenCvWriter:
-    """OpenCV's own encoder. The index, without which no player opens the file, is written at the end, to room kept."""
+    """OpenCV's encoder. It writes the index, which every player needs, at the end, into reserved space."""
 
     def __init__(self, path: Path, fps: int, size: tuple[int, int]) -> None:
-        """size: (width, height), even."""
+        """Open the encoder; size is (width, height), even."""
         self._path = path
         self._room = path.with_name(f".{path.name}.room")
         for fourcc, codec in _CODECS.items():
@@ -145,11 +146,11 @@ class OpenCvWriter:
         self._room.write_bytes(bytes(_ROOM_BYTES))
 
     def write(self, picture_bgr: Picture) -> None:
-        """Add a picture (H, W, 3)."""
+        """Add an image (H, W, 3)."""
         self._writer.write(picture_bgr)
 
     def end(self) -> None:
-        """Write the index. Raises OSError where the file does not open afterwards."""
+        """Write the index. Raises OSError if the file cannot be opened afterwards."""
         self._room.unlink(missing_ok=True)
         self._writer.release()
         written = cv2.VideoCapture(str(self._path))
@@ -159,7 +160,7 @@ class OpenCvWriter:
             raise OSError(f"{self._path} does not open")
 
     def finish(self, sound: Sound | None) -> bool:
-        """Without ffmpeg there is no sound."""
+        """Do nothing: there is no sound without ffmpeg."""
         return False
 
 
@@ -170,7 +171,7 @@ def _open_writer(path: Path, fps: int, size: tuple[int, int]) -> Writer:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """FFmpeg writes to the terminal about every codec that it lacks. Call it where no other thread writes there."""
+    """Redirect FFmpeg's messages about missing codecs. Call it while no other thread writes to the terminal."""
     kept, silent = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, 2)
     try:

@@ -1,4 +1,4 @@
-"""From a journal to session files, one a person: the step that ends a recording and that recovery repeats."""
+"""Converts a journal to session files, one a person: the last step of a recording, repeated by recovery."""
 
 from __future__ import annotations
 
@@ -42,18 +42,18 @@ from realtime.outputs.recording.session import Member
 
 logger = logging.getLogger(__name__)
 
-MIN_TAKE_S = 0.5  # who was seen for less, or in fewer frames, gets no take of their own
+MIN_TAKE_S = 0.5  # people visible for less, or in fewer frames, get no take
 MIN_TAKE_FRAMES = 5
 _BLOCK = 2048  # rows held in memory at a time
 
 
 @dataclass(frozen=True)
 class Take:
-    """One person's session file."""
+    """Session file of one person."""
 
     path: Path
     start_s: float  # from the recording's first source frame
-    frames: int  # source frames in which the person was seen
+    frames: int  # source frames in which the person was visible
 
     def __str__(self) -> str:
         start = f", from {self.start_s:.2f} s on" if self.start_s > 0 else ""
@@ -62,10 +62,10 @@ class Take:
 
 @dataclass(frozen=True)
 class Brief:
-    """People who were seen too briefly for a take: their rows, kept as they were."""
+    """Rows of people who were visible too briefly for a take, kept unchanged."""
 
-    session: Path  # what `python -m realtime.recover` is to be given for their takes
-    frames: tuple[int, ...]  # source frames in which each was seen
+    session: Path  # argument of `python -m realtime.recover` that makes their takes
+    frames: tuple[int, ...]  # source frames of each person
 
     def __str__(self) -> str:
         return (
@@ -76,41 +76,44 @@ class Brief:
 
 @dataclass(frozen=True)
 class Finished:
-    """What became of a journal."""
+    """Result of converting a journal."""
 
-    takes: tuple[Take, ...]  # one a person, in order of appearance; empty where nobody was ever seen
+    takes: tuple[Take, ...]  # one a person, in order of appearance; empty without people
     frames: int  # source frames saved
-    lost: int  # rows that could not be read; the journal is kept when there are any
+    lost: int  # unreadable rows; if there are any, the journal is kept
     brief: Brief | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
+        """Session files of all takes."""
         return tuple(take.path for take in self.takes)
 
 
 def journal_path(path: Path) -> Path:
-    """Where the journal of the session file `path` lies."""
+    """Return the journal's path for the session file `path`."""
     return path.with_name(path.name + SUFFIX)
 
 
 def person_path(path: Path, number: int) -> Path:
-    """The file of the `number`-th person (from 1): OUT.npz, OUT.p2.npz, OUT.p3.npz ..."""
+    """Return the file of the `number`-th person (from 1): OUT.npz, OUT.p2.npz, OUT.p3.npz ..."""
     return path if number == 1 else path.with_name(f"{path.stem}.p{number}{path.suffix}")
 
 
 def numbered_path(path: Path, number: int) -> Path:
-    """The `number`-th name (from 1) for recordings that were all asked to be `path`: OUT.npz, OUT-2.npz ..."""
+    """Return the `number`-th name (from 1) for recordings with the same `path`: OUT.npz, OUT-2.npz ..."""
     return path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
 
 
 def finish(path: Path, track: Track = untracked) -> Finished:
-    """Write the session files of the journal beside `path`. The journal itself is left for the caller to remove.
+    """Write the session files of the journal beside `path`. The caller removes the journal.
 
-    Who was seen for less than half a second, beside somebody who was seen for longer, is no take: those rows go to a
-    journal of their own, OUT.brief.npz.journal.
-    A file of the same recording is replaced (so finishing twice is finishing once); any other file that has taken a
-    name meanwhile is left alone and the next free name is used. Raises OSError as the disk does, JournalError.
-    track: as of `read_journal`; sees the members that are written too.
+    People visible for less than half a second get no take if anybody was visible for longer. Their rows go to a journal
+    of
+    their own, OUT.brief.npz.journal.
+    Files of the same recording are replaced, so finishing twice equals finishing once. A name that another file has
+    taken
+    since is skipped for the next free one. Raises OSError on a disk error, JournalError.
+    track: as for `read_journal`; also gets the members to write.
     """
     journal = read_journal(journal_path(path), track)
     header, seen = journal.header, _frames_seen(journal)
@@ -128,25 +131,25 @@ def finish(path: Path, track: Track = untracked) -> Finished:
 
 
 def _frames_seen(journal: Journal) -> dict[int, int]:
-    """How many good poses there are of everybody who has one, by id, in order of appearance."""
+    """Count the good poses of each person who has one, by id, in order of appearance."""
     people = _column(journal, "person")[_column(journal, "valid")]
     ids, first, count = np.unique(people, return_index=True, return_counts=True)
     return {int(ids[k]): int(count[k]) for k in np.argsort(first) if ids[k] != NOBODY}
 
 
 def _step_s(journal: Journal) -> float:
-    """The median time between two source frames."""
+    """Return the median time between two source frames."""
     steps = np.diff(np.unique(_column(journal, "t")))
     return float(np.median(steps)) if len(steps) else MIN_TAKE_S
 
 
 def _kept(path: Path, journal: Journal, brief: dict[int, int]) -> Brief:
-    """Put the rows of `brief` (id to frames) into a journal of their own."""
+    """Copy the rows of `brief` (id to frames) to a journal of their own."""
     rows = []
     for person in brief:
         mine, gap = _rows_of(journal, person)
         rows.append(journal.rows.take(mine))
-        rows[-1]["gap"] = gap  # the frames without them are not there to tell
+        rows[-1]["gap"] = gap  # because the frames without them are not in the journal
     kept = _own_journal(path.with_name(f"{path.stem}.brief{path.suffix}"), journal.header.recording)
     write_journal(journal_path(kept), replace(journal.header, brief=True), np.concatenate(rows))
     return Brief(kept, tuple(brief.values()))
@@ -157,19 +160,19 @@ def _column(journal: Journal, name: str) -> NDArray[Any]:
 
 
 def _own_path(path: Path, recording: str) -> Path:
-    """The first name of `path`, OUT-2.npz, OUT-3.npz ... whose file is not another recording's."""
+    """Return the first of `path`, OUT-2.npz, OUT-3.npz ... whose file does not belong to another recording."""
     names = (numbered_path(path, number) for number in itertools.count(1))
     return next(name for name in names if not name.exists() or session.recording_of(name) == recording)
 
 
 def _own_journal(path: Path, recording: str) -> Path:
-    """The first name of `path`, OUT-2.npz, OUT-3.npz ... whose journal is not another recording's."""
+    """Return the first of `path`, OUT-2.npz, OUT-3.npz ... whose journal does not belong to another recording."""
     names = (numbered_path(path, number) for number in itertools.count(1))
     return next(name for name in names if _recording_of(journal_path(name)) in (None, recording))
 
 
 def _recording_of(journal: Path) -> str | None:
-    """The recording of a journal; None where there is no file, empty where it is not a journal."""
+    """Return the recording of a journal; None if there is no file, empty if it is no journal."""
     if not journal.exists():
         return None
     try:
@@ -179,7 +182,7 @@ def _recording_of(journal: Path) -> str | None:
 
 
 def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]:
-    """The session of one person, member by member (`realtime.outputs.recording.session` lists them)."""
+    """Yield one person's session, member by member (listed in `realtime.outputs.recording.session`)."""
     rows, mine, grid, betas, rest = sampler.rows, sampler.mine, sampler.grid, sampler.betas, sampler.rest_joints
     count = len(grid.before)
 
@@ -210,7 +213,7 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
         yield whole("smoothing_lag_s", sampler.row_poses.lag_s)
     yield whole("valid", grid.valid)
     yield resampled("confidence", "f4", (), sampler.confidence)
-    if "joint_confidence" in (rows.dtype.names or ()):  # journals of before have none
+    if "joint_confidence" in (rows.dtype.names or ()):  # older journals have none
         yield resampled("joint_confidence", "f4", (24,), sampler.joint_confidence)
     if "contacts" in (rows.dtype.names or ()):
         yield resampled("contacts", "f4", (4,), sampler.contacts)
@@ -229,9 +232,9 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
 
 
 def _rows_of(journal: Journal, person: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """This person's rows in order of time, and before which of them something is missing.
+    """Return this person's rows in temporal order, and flags of rows that follow a gap.
 
-    That is: frames that the recorder had to drop, rows that are damaged, frames in which the person was not listed.
+    Gaps are frames that the recorder dropped, damaged rows, and frames without the person.
     """
     own = _column(journal, "person") == person
     damaged_so_far = (journal.good - np.arange(len(journal.good)))[own]
@@ -245,15 +248,15 @@ def _rows_of(journal: Journal, person: int) -> tuple[NDArray[np.intp], NDArray[n
 
 @dataclass(frozen=True)
 class _Sampler:
-    """The smoothed poses of one person, at any stretch of the uniform grid."""
+    """Resampler of one person's smoothed poses, for any slice of the uniform grid."""
 
     rows: Rows
-    mine: NDArray[np.intp]  # this person's rows, in order of time
+    mine: NDArray[np.intp]  # this person's rows, in temporal order
     grid: Grid
     betas: NDArray[np.float64]  # (10,) the median
     rest_joints: NDArray[np.float64]  # (24, 3)
-    row_poses: RowPoses  # of `mine`, before feet that stand were put where they stand
-    feet: RowFeet | None  # None: feet are as the row poses have them
+    row_poses: RowPoses  # of `mine`, before foot locking
+    feet: RowFeet | None  # None: without foot locking
 
     @classmethod
     def of(cls, journal: Journal, person: int) -> _Sampler:
@@ -269,7 +272,7 @@ class _Sampler:
         return cls(rows, mine, grid, betas, rest_joints, row_poses, feet)
 
     def poses(self) -> Iterator[NDArray[np.float64]]:
-        """Block by block: each goes on from the one before, so that no vector turns over at pi."""
+        """Yield blocks of poses; angles continue from block to block, without flips at pi."""
         last = None
         for stretch in _blocks(len(self.grid.before)):
             shortest = axis_angle_from_quaternion(self._rotations(stretch)[:, : session.SMPLH_BODY_JOINTS])
@@ -289,15 +292,15 @@ class _Sampler:
         ).astype(np.float32)
 
     def confidence(self, stretch: slice) -> NDArray[np.float64]:
-        """Zero where the pose is held."""
+        """Confidence, zero for held poses."""
         return lerp(*self._ends("confidence", stretch)) * self.grid.valid[stretch]
 
     def joint_confidence(self, stretch: slice) -> NDArray[np.float64]:
-        """Zero where the pose is held."""
+        """Confidence of each joint, zero for held poses."""
         return lerp(*self._ends("joint_confidence", stretch)) * self.grid.valid[stretch, None]
 
     def contacts(self, stretch: slice) -> NDArray[np.float64]:
-        """Zero where the pose is held."""
+        """Contacts, zero for held poses."""
         return lerp(*self._ends("contacts", stretch)) * self.grid.valid[stretch, None]
 
     def _pelvis(self, stretch: slice) -> NDArray[np.float64]:
@@ -309,7 +312,7 @@ class _Sampler:
     def _between(
         self, poses: Callable[[NDArray[np.intp]], NDArray[np.float64]], stretch: slice
     ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Poses before and after each sample, and how far it is from the one to the other."""
+        """Return poses before and after each sample, and the interpolation weight between them."""
         before, after = np.split(poses(np.concatenate((self.grid.before[stretch], self.grid.after[stretch]))), 2)
         return before, after, self.grid.fraction[stretch]
 
@@ -325,9 +328,9 @@ def _body(header: Header) -> NDArray[Any]:
 
 
 def _camera(header: Header, last: NDArray[Any]) -> NDArray[Any]:
-    """The camera as it was held to be in the person's last frame: what is known of it only grows."""
+    """Return the camera estimate of the person's last frame, the best of the recording."""
     values = (header.fov_rad, header.size_px, header.pitch_rad, header.camera_height_m, 0.0, "", np.nan)
-    if "camera" in (last.dtype.names or ()):  # journals of before have the header's alone
+    if "camera" in (last.dtype.names or ()):  # older journals have only the header's
         held = last["camera"][0]
         source = held["source"].decode("ascii", "replace")
         values = (held["fov"], header.size_px, held["pitch"], held["height"], held["roll"], source, held["doubt"])

@@ -1,8 +1,8 @@
-"""Rotations over time without leaps: of the many names of one rotation, the one that is near to the frame before.
+"""Makes rotations continuous over time: chooses the representation nearest to the previous frame's.
 
-A rotation vector may be longer or shorter by whole turns, Euler angles have two readings besides whole turns, and a
-quaternion two signs. Programs interpolate between frames number by number, so a leap of the name plays as a flip of
-the body. Each function takes `before`, its own last row of an earlier stretch, so a long motion can go in pieces.
+A rotation vector is ambiguous by whole turns, Euler angles also have two solutions, and a quaternion has two signs.
+Programs interpolate the numbers between frames, so a jump in representation plays as a flip of the body. Each function
+takes `before`, the last row of its previous output, so that a long motion can be processed in pieces.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 _TURN = 2.0 * np.pi
 _NO_AXIS_RAD = 1e-9  # below this angle the axis is noise
-_LOCK_RAD = 1e-4  # this near to gimbal lock two of the angles are noise, as poses come from float32
+_LOCK_RAD = 1e-4  # so near to gimbal lock two of the angles are noise, because poses come from float32
 
 
 def continuous_quaternions(quaternions: Floats, before: Floats | None = None) -> Floats:
-    """Unit quaternions (N, J, 4) with the signs that leave no step longer than a quarter of the sphere."""
+    """Choose signs of unit quaternions (N, J, 4) such that no step exceeds a quarter of the sphere."""
     if before is not None:
         return continuous_quaternions(np.concatenate([before[None], quaternions]))[1:]
     turned = np.sum(quaternions[1:] * quaternions[:-1], axis=-1, keepdims=True) < 0
@@ -26,10 +26,11 @@ def continuous_quaternions(quaternions: Floats, before: Floats | None = None) ->
 
 
 def continuous_rotvecs(rotvecs: Floats, before: Floats | None = None) -> Floats:
-    """Rotation vectors (N, J, 3) in radians that go on past pi in place of turning over.
+    """Continue rotation vectors (N, J, 3) in radians past pi, without flips.
 
-    A turn of 190 degrees to the left stays one, where the shortest name says 170 to the right. No three numbers can
-    do so for ever (Stuelpnagel 1964): where a whole turn ends off its axis, a step remains.
+    A rotation of 190 degrees to the left stays one, although the shortest vector is 170 to the right. No three numbers
+    can
+    be continuous for all motions (Stuelpnagel 1964): where a whole turn ends off its axis, a step remains.
     """
     if before is not None:
         return continuous_rotvecs(np.concatenate([before[None], rotvecs]))[1:]
@@ -45,24 +46,25 @@ def continuous_rotvecs(rotvecs: Floats, before: Floats | None = None) -> Floats:
 
 
 def continuous_zxy(angles: Floats, before: Floats | None = None) -> Floats:
-    """Euler angles (N, J, 3) in radians, R = Rz Rx Ry, read on from frame to frame.
+    """Continue Euler angles (N, J, 3) in radians, R = Rz Rx Ry, from frame to frame.
 
     (z, x, y) and (z + pi, pi - x, y + pi) are the same rotation. Within a few degrees of gimbal lock (x upright) z and
-    y may still turn far in one frame, against each other; in the lock itself y stays as it was.
+    y
+    may still change fast, in opposite directions; in the lock itself y keeps its value.
     """
     if before is not None:
         return continuous_zxy(np.concatenate([before[None], angles]))[1:]
     angles = _held_in_lock(angles)
     other = np.stack([angles[..., 0] + np.pi, np.pi - angles[..., 1], angles[..., 2] + np.pi], axis=-1)
     on, across = (_distance(reading[1:] - angles[:-1]) for reading in (angles, other))
-    # The way from one reading to the other is as long in both directions, so that the nearer one of each step decides.
+    # Both solutions are equally far apart in both directions, so the nearer one of each step decides.
     crossed = np.zeros((*angles.shape[:-1], 1), dtype=bool)
     crossed[1:] = np.cumsum(across < on, axis=0) % 2
     return np.unwrap(np.where(crossed, other, angles), axis=0, period=_TURN)
 
 
 def _held_in_lock(angles: Floats) -> Floats:
-    """The same rotations, with y as it was before wherever x is upright and only z + y (or z - y) means anything."""
+    """Keep y at its previous value wherever x is upright, where only z + y (or z - y) is defined."""
     z, x, y = np.moveaxis(angles, -1, 0)
     locked = np.abs(np.cos(x)) < _LOCK_RAD
     latest = np.maximum.accumulate(np.where(locked, 0, np.arange(len(angles))[:, None]), axis=0)
@@ -71,5 +73,5 @@ def _held_in_lock(angles: Floats) -> Floats:
 
 
 def _distance(steps: Floats) -> Floats:
-    """Length (..., 1) of steps (..., 3) in radians, each angle the short way round."""
+    """Return the length (..., 1) of steps (..., 3) in radians, each angle by the short way."""
     return np.linalg.norm(steps - _TURN * np.round(steps / _TURN), axis=-1, keepdims=True)

@@ -1,8 +1,8 @@
-"""The journal: what a recording has on disk while it runs, so that a killed process loses next to nothing.
+"""Reads and writes the journal, a running recording's file on disk, so that a killed process loses almost nothing.
 
-One file, append only: a magic word, a JSON header with its length and checksum, then rows of one fixed size, each with
-a checksum of its own. A row is one person in one source frame (or a frame with nobody: person -1). A torn or damaged
-row costs that row alone.
+One file, append-only: a magic word, a JSON header with its length and checksum, then rows of fixed size, each with its
+own checksum. A row is one person in one source frame (or a frame without people: person -1). A torn or damaged row is
+the only loss.
 """
 
 from __future__ import annotations
@@ -37,34 +37,34 @@ _MOST_TOKENS = 4096
 _BLOCK = 2048  # rows in memory at a time
 ROW_LAYOUT = 4  # 1 had no joint_confidence, 2 no camera, 3 no scale and no contacts
 _MAGIC = b"TMOCAPJ1"
-_PREFIX = struct.Struct("<II")  # length and crc32 of the JSON that follows
+_PREFIX = struct.Struct("<II")  # length and crc32 of the following JSON
 _COPY_BYTES = 1 << 20
-_PROBE_BYTES = 1 << 16  # written and taken back at the start: a full disk is better told before the camera opens
+_PROBE_BYTES = 1 << 16  # written and truncated at the start, so that a full disk is reported before the camera opens
 
 
 T = TypeVar("T")
-Track = Callable[[Iterable[T], str, int], Iterable[T]]  # what passes, what is done, how many there are
+Track = Callable[[Iterable[T], str, int], Iterable[T]]  # iterable, description, number of items
 
 
 def untracked(blocks: Iterable[T], doing: str, count: int) -> Iterable[T]:
-    """A `Track` that shows nothing."""
+    """Progress tracker that shows nothing."""
     return blocks
 
 
 class JournalError(UserError):
-    """A journal that cannot be read."""
+    """Journal that cannot be read."""
 
 
 @dataclass(frozen=True)
 class RecordedBody:
-    """What of a body a recording needs: who it is, and the joints at rest for any shape. Metres."""
+    """Parts of a body that a recording needs: its identity, and the joints at rest for any shape. Metres."""
 
     name: str
     sha256: str
     stature_m: float
     joints_template: list[list[float]]  # (24, 3)
     joint_shapedirs: list[list[list[float]]]  # (24, 3, 10)
-    sole_m: float = SOLE_M  # that the sole lies under the lowest joint at rest
+    sole_m: float = SOLE_M  # height of the lowest joint above the sole at rest
 
     @classmethod
     def of(cls, body: BodyModel) -> Self:
@@ -72,35 +72,36 @@ class RecordedBody:
         return cls(body.name, body.sha256, body.stature_m, template, dirs, sole_below_joints_m(body))
 
     def rest_joints(self, betas: NDArray[Any]) -> NDArray[np.float64]:
-        """(24, 3) of the T-pose for betas (10,)."""
+        """Return (24, 3) joints of the T-pose for betas (10,)."""
         return np.array(self.joints_template) + np.array(self.joint_shapedirs) @ np.asarray(betas, dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class Header:
-    """What holds for a whole recording."""
+    """Facts about a whole recording."""
 
-    recording: str  # unlike any other recording's
+    recording: str  # unique identifier
     num_tokens: int
     fov_rad: float  # horizontal
     size_px: tuple[int, int]
     pitch_rad: float
     camera_height_m: float
     body: RecordedBody
-    session: dict[str, Any]  # what JSON can say
-    layout: int = ROW_LAYOUT  # of the rows that follow
-    brief: bool = False  # holds those who were seen too briefly for a take of their own
+    session: dict[str, Any]  # values that JSON supports
+    layout: int = ROW_LAYOUT  # of the following rows
+    brief: bool = False  # has only people who were visible too briefly for a take
 
     def to_bytes(self) -> bytes:
+        """Encode with magic word, length and checksum."""
         text = json.dumps(asdict(self)).encode()
         return _MAGIC + _PREFIX.pack(len(text), zlib.crc32(text)) + text
 
     @classmethod
     def from_json(cls, text: bytes, path: Path) -> Header:
-        """Raises JournalError for one that another version wrote, or that no recording can have."""
+        """Decode. Raises JournalError for a header of another version or with impossible values."""
         try:
             values = json.loads(text)
-            header = from_dict(cls, {"layout": 1, **values}, str(path))  # the first version did not say
+            header = from_dict(cls, {"layout": 1, **values}, str(path))  # the first version had no such key
             header._check()
         except ConfigError as error:
             raise JournalError(f"{error}: was the journal written by a newer version? then update first") from error
@@ -120,7 +121,7 @@ class Header:
             raise ValueError("a size is out of bounds")
 
 
-# The camera as it was held to be in that frame: radians, metres above the floor, and degrees of doubt.
+# The camera estimate in that frame: radians, metres above the floor, and degrees of uncertainty.
 _CAMERA_ROW = [
     ("fov", "<f4"),
     ("pitch", "<f4"),
@@ -132,7 +133,7 @@ _CAMERA_ROW = [
 
 
 def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
-    """One row, packed, as written by that version of the layout; `crc` is the checksum of the bytes before it."""
+    """Return the packed dtype of a row in that version of the layout; `crc` is the checksum of the bytes before it."""
     joints = (NUM_JOINTS, 3)
     return np.dtype(
         [
@@ -158,12 +159,12 @@ def row_dtype(num_tokens: int, layout: int = ROW_LAYOUT) -> np.dtype[Any]:
 
 
 def _at_the_end(name: str, flags: int) -> int:
-    """Open for writing at the end, wherever that is: in a file that was cut off no hole may hide the loss."""
+    """Open for writing at the present end, so that truncation by others leaves no hole."""
     return os.open(name, flags | os.O_APPEND, 0o666)
 
 
 class JournalWriter:
-    """Creates a journal and appends to it. Raises OSError as the disk does, also where it is full from the start."""
+    """Creates a journal and appends to it. Raises OSError on a disk error, also if the disk is full at the start."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -187,21 +188,21 @@ class JournalWriter:
         self._write(header.to_bytes())
 
     def append(self, rows: NDArray[Any]) -> None:
-        """Stamp `rows` (R,) of `row_dtype` with their checksums and hand them to the system."""
+        """Add checksums to `rows` (R,) of `row_dtype` and write them."""
         self._write(_stamped(rows))
 
     def sync(self) -> None:
-        """Make what was appended survive a loss of power too."""
+        """Flush to the disk, so that a power loss keeps the rows."""
         os.fsync(self._file.fileno())
 
     @property
     def is_whole(self) -> bool:
-        """Whether all that was written is still there, be it under another name or none."""
+        """Tell whether the open file still has all written bytes, under any name or none."""
         return os.fstat(self._file.fileno()).st_size == self._written
 
     @property
     def is_in_place(self) -> bool:
-        """Whether it is whole, and the file of its name."""
+        """Tell whether the file is complete and still under its name."""
         try:
             there = self.path.stat()
         except OSError:
@@ -209,7 +210,7 @@ class JournalWriter:
         return os.path.samestat(there, os.fstat(self._file.fileno())) and self.is_whole
 
     def copy_to(self, other: JournalWriter) -> None:
-        """Write all that is there to a journal that is still empty."""
+        """Copy the contents to an empty journal."""
         self._file.seek(0)
         while data := self._file.read(_COPY_BYTES):
             other._write(data)
@@ -219,14 +220,14 @@ class JournalWriter:
 
     def _write(self, data: bytes | bytearray) -> None:
         view = memoryview(data)
-        while view:  # a nearly full disk takes a part, then refuses
+        while view:  # a nearly full disk accepts a part, then refuses
             taken = self._file.write(view)
             self._written += taken
             view = view[taken:]
 
 
 class Rows:
-    """The rows of a journal, which stay on the disk: what is asked for is copied out, a stretch mapped at a time."""
+    """Rows of a journal on disk; requested rows are copied, with a slice mapped at a time."""
 
     def __init__(self, path: Path, dtype: np.dtype[Any], start: int, count: int) -> None:
         self.dtype = dtype
@@ -239,7 +240,7 @@ class Rows:
         return Column(self, name)
 
     def take(self, indices: NDArray[np.intp], name: str | None = None) -> NDArray[Any]:
-        """The rows, or one column of them, at `indices` (K,)."""
+        """Return the rows, or one column of them, at `indices` (K,)."""
         taken = np.empty(len(indices), self.dtype if name is None else self.dtype[name])
         for begin in range(0, len(indices), _BLOCK):
             part = indices[begin : begin + _BLOCK]
@@ -252,7 +253,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of `Rows`: indexed by row numbers (K,) it is read."""
+    """Column of `Rows`: indexing by row numbers (K,) reads it."""
 
     rows: Rows
     name: str
@@ -263,23 +264,23 @@ class Column:
 
 @dataclass(frozen=True)
 class Journal:
-    """A journal, opened for reading: rows stay on disk until they are asked for."""
+    """Journal opened for reading: rows stay on disk until requested."""
 
     header: Header
     rows: Rows  # R of `row_dtype`
-    good: NDArray[np.intp]  # those whose checksum is right
-    lost: int  # rows that are damaged, or cut off at the end
+    good: NDArray[np.intp]  # rows with a correct checksum
+    lost: int  # rows that are damaged, or truncated at the end
 
     @property
     def frames(self) -> int:
-        """Source frames of which at least one row is whole."""
+        """Number of source frames with at least one intact row."""
         return len(np.unique(self.rows["seq"][self.good]))
 
 
 def read_journal(path: Path, track: Track = untracked) -> Journal:
-    """Open a journal, whatever state its end is in. Raises JournalError, one line, when its header is not whole.
+    """Open a journal, also with a damaged end. Raises JournalError, one line, if its header is damaged.
 
-    track: sees the blocks of rows that are compared with their checksums, their number and a word for it.
+    track: gets the blocks of rows whose checksums are verified, a description and their number.
     """
     try:
         return _read(path, track)
@@ -312,7 +313,7 @@ def _read(path: Path, track: Track) -> Journal:
 
 
 def _are_whole(rows: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which of `rows` (R,) have the checksum that they say."""
+    """Return which of `rows` (R,) have a correct checksum."""
     data, step = memoryview(rows.tobytes()), rows.dtype.itemsize
     found = (zlib.crc32(data[start : start + step - 4]) for start in range(0, len(data), step))
     return np.fromiter(found, np.uint32, len(rows)) == rows["crc"]
@@ -333,9 +334,9 @@ def write_journal(path: Path, header: Header, rows: NDArray[Any]) -> None:
 
 
 def is_being_written(path: Path) -> bool:
-    """Whether a living process holds the journal (POSIX; elsewhere False, and an open file cannot be removed).
+    """Tell whether a running process has the journal open (POSIX; elsewhere False, as open files cannot be removed).
 
-    Raises JournalError for a file that cannot be read.
+    Raises JournalError for an unreadable file.
     """
     try:
         with path.open("rb") as file:
@@ -348,7 +349,7 @@ def is_being_written(path: Path) -> bool:
 
 
 def _stamped(rows: NDArray[Any]) -> bytearray:
-    """The bytes of `rows` (R,) of `row_dtype`, each with its checksum."""
+    """Encode `rows` (R,) of `row_dtype`, each with its checksum."""
     size = rows.dtype.itemsize - 4
     data = bytearray(rows.tobytes())
     for start in range(0, len(data), size + 4):

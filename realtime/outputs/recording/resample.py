@@ -11,24 +11,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_RATE_HZ = 30  # the SMPL add-on for Blender refuses less
-MAX_GAP_S = 0.3  # a longer silence is not bridged; the same bound resets the smoothing filters
-_SAME_INSTANT = 1e-3  # of a sample's length: nearer than this a sample is taken to lie on a source frame
+MIN_RATE_HZ = 30  # minimum of the SMPL add-on for Blender
+MAX_GAP_S = 0.3  # a longer gap is not interpolated; the same limit resets the smoothing filters
+_SAME_INSTANT = 1e-3  # of a sample's length: a nearer sample coincides with a source frame
 
 Floats = NDArray[Any]
 
 
 def uniform_rate(times_s: NDArray[np.float64]) -> int:
-    """The whole rate in Hz, at least 30, that is nearest to the rate of ascending `times_s` (F,).
+    """Return the integer rate in Hz, at least 30, nearest to the rate of ascending `times_s` (F,).
 
-    That is of the mean step: the median is off where times are whole milliseconds (60 fps come in steps of 16 and 17).
-    Steps that are far from the median, such as those over frames that were lost, do not count.
+    It uses the mean step, because the median is wrong for times in milliseconds (60 fps come in steps of 16 and 17).
+    Steps
+    far from the median, such as gaps of lost frames, are excluded.
     """
     steps = np.diff(times_s)
     steps = steps[steps > 0]
     if not len(steps):
         return MIN_RATE_HZ
-    usual = float(np.quantile(steps, 0.5, method="lower"))  # one of them, also of two that differ much
+    usual = float(np.quantile(steps, 0.5, method="lower"))  # an actual step, even of two that differ much
     mean = float(steps[np.abs(steps - usual) <= 0.5 * usual].mean())
     return max(MIN_RATE_HZ, round(1.0 / mean))
 
@@ -42,22 +43,26 @@ class Grid:
     before: NDArray[np.intp]  # (N,) rows
     after: NDArray[np.intp]  # (N,)
     fraction: NDArray[np.float64]  # (N,) 0..1
-    valid: NDArray[np.bool_]  # (N,) False: in a gap, where the last good row is held
+    valid: NDArray[np.bool_]  # (N,) False: in a gap, where the last good row is repeated
 
     @property
     def times_s(self) -> NDArray[np.float64]:
+        """Times (N,) of the samples."""
         return (self.first + np.arange(len(self.before))) / self.rate_hz
 
 
 def uniform_grid(
     times_s: NDArray[np.float64], good: NDArray[np.bool_], gap_before: NDArray[np.bool_], rate_hz: int
 ) -> Grid:
-    """Lay samples at whole k / rate from the first good row to the last, so that rows of several people coincide.
+    """Place samples at integer k / rate from the first good row to the last, so that rows of several people coincide.
 
-    times_s (M,) ascending, from the first source frame; good (M,) rows that may be used, at least one; gap_before (M,)
-    rows before which frames were lost. Two good neighbours are bridged unless frames were lost between them or they
-    lie further apart than 0.3 s (or twice the source's own step, for a slow one). Elsewhere the last good row is held
-    and the sample is not valid. Good rows that all lie between two samples give one sample, the nearest to the first.
+    times_s (M,): ascending, from the first source frame. good (M,): usable rows, at least one. gap_before (M,): rows
+    after
+    lost frames. Two good neighbours are interpolated unless frames were lost between them or they are more than 0.3 s
+    apart
+    (or twice the source's own step, for a slow one). Elsewhere the last good row is repeated and the sample is not
+    valid.
+    Good rows that all lie between two samples give one sample, the nearest to the first.
     """
     if not good.any():
         raise ValueError("no good row to resample from")
@@ -104,14 +109,14 @@ def lerp(a: Floats, b: Floats, fraction: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def slerp(a: Floats, b: Floats, fraction: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spherical interpolation of unit quaternions (B, J, 4) by fraction (B,), the short way round, in float64.
+    """Interpolate unit quaternions (B, J, 4) spherically by fraction (B,), the short way, in float64.
 
-    Shoemake 1985, "Animating rotation with quaternion curves"; linear where the two are all but equal.
+    Shoemake 1985, "Animating rotation with quaternion curves"; linear for nearly equal ones.
     """
     a, b = a.astype(np.float64), b.astype(np.float64)
     cosine = np.sum(a * b, axis=-1, keepdims=True)
     b = np.where(cosine < 0, -b, b)
-    # From the chord, which unlike the arc cosine is accurate for small angles.
+    # From the chord, which is accurate for small angles, unlike the arc cosine.
     angle = 2.0 * np.arcsin(np.clip(0.5 * np.linalg.norm(b - a, axis=-1, keepdims=True), 0.0, 1.0))
     weight = fraction[:, None, None]
     sine = np.sin(angle)

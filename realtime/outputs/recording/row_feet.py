@@ -1,4 +1,4 @@
-"""The feet of the poses that go into a session file: where they stand, once those poses have been smoothed anew."""
+"""Locks the feet of the poses in a session file, after these were smoothed again."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from realtime.kernel.messages import WorldPose
 from realtime.outputs.recording.row_poses import RowPoses
 from realtime.smoothing.both_ways import Floats
 
-_BLOCK = 2048  # rows smoothed at a time
+_BLOCK = 2048  # rows per smoothing step
 
 
 @dataclass(frozen=True)
 class RowFeet:
-    """Poses at one person's rows, with feet that stand: of a good row, what differs from `poses`."""
+    """Poses of one person's rows with locked feet, as differences from `poses` for good rows."""
 
     poses: RowPoses
     joint_rotations: NDArray[np.float32]  # (G, 6, 4) of CHANGED_JOINTS
@@ -28,7 +28,7 @@ class RowFeet:
 
     @classmethod
     def of(cls, poses: RowPoses, rest_joints: NDArray[np.float64], sole_m: float) -> RowFeet | None:
-        """None where the rows do not tell of contacts, or hold poses that stand already."""
+        """Lock the feet; None if the rows have no contacts, or their poses are already locked."""
         if poses.smoothing is None or "contacts" not in poses.rows.dtype.names:
             return None
         rest = rest_joints.astype(np.float32)
@@ -56,11 +56,11 @@ class RowFeet:
         return cls(poses, joint_rotations, pelvis_m)
 
     def rotations(self, at: NDArray[np.intp]) -> Floats:
-        """As `RowPoses.rotations`."""
+        """Return joint rotations, as `RowPoses.rotations`."""
         rotations = self.poses.rotations(at)
         rotations[:, CHANGED_JOINTS] = self.joint_rotations[np.searchsorted(self.poses.good, at)]
         return rotations
 
     def pelvis(self, at: NDArray[np.intp]) -> Floats:
-        """As `RowPoses.pelvis`."""
+        """Return pelvis positions, as `RowPoses.pelvis`."""
         return self.pelvis_m[np.searchsorted(self.poses.good, at)].astype(np.float64)

@@ -1,7 +1,7 @@
-"""The poses that go into a session file: those of a journal's rows, smoothed anew now that their future is known.
+"""Smooths the poses of a journal's rows again for the session file, with knowledge of their future.
 
-Live, poses come late by what they are smoothed. A journal holds each frame's own estimate too, so the file is smoothed
-from those, both ways in time. What was not seen stays as it was shown: calm, and in no hurry.
+Live smoothing delays poses. A journal also has each frame's own estimate, so the file is smoothed from those, forwards
+and backwards in time. Hidden limbs stay as calmed live.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from numpy.typing import NDArray
 from realtime.smoothing.both_ways import MOST_FRAMES, Floats, Track
 from realtime.smoothing.pose_smoother import LEVELS, SLOWEST, SmoothingLevel, pace
 
-_CENTRES = 256  # rows smoothed at a time: 50 MB
+_CENTRES = 256  # rows per smoothing step: 50 MB
 
 
 @dataclass(frozen=True)
 class RowPoses:
-    """Poses at one person's rows."""
+    """Poses of one person's rows."""
 
-    rows: Any  # of a journal: a column by its name, then rows of it by their numbers
-    numbers: NDArray[np.intp]  # (M,) which rows, in order of time
-    good: NDArray[np.intp]  # (G,) which of those M have a pose that may be used
-    smoothing: str | None  # the level at which the file is to be smoothed; None: poses stay as they were shown
-    scale: float = 1.0  # the person's size to the body's, as known in the end: places are as if it always had been
+    rows: Any  # of a journal: a column by name, then rows by number
+    numbers: NDArray[np.intp]  # (M,) row numbers, in temporal order
+    good: NDArray[np.intp]  # (G,) indices of those M with a usable pose
+    smoothing: str | None  # smoothing level of the file; None: poses stay as shown
+    scale: float = 1.0  # the person's final size relative to the body's; positions are corrected to it
 
     @classmethod
     def of(cls, rows: Any, numbers: NDArray[np.intp], good: NDArray[np.bool_], smoothing: object) -> RowPoses:
-        """smoothing: the level that the recording names. Journals of before do not tell where the camera was."""
+        """Select the poses; smoothing is the recording's level, unused for older journals, which have no camera."""
         known = smoothing in LEVELS and "T_world_cam" in rows.dtype.names
         if known:
             known = bool(np.isfinite(rows["T_world_cam"][numbers[good]]).all())
@@ -40,15 +40,15 @@ class RowPoses:
 
     @property
     def lag_s(self) -> float | None:
-        """How late the poses are; None where that is not known."""
+        """Delay of the poses, seconds; None if unknown."""
         return None if self.smoothing is None else 0.0
 
     def rotations(self, at: NDArray[np.intp]) -> Floats:
-        """(K, 24, 4) at these of the M rows, in any order; all of them good."""
+        """Return rotations (K, 24, 4) at these of the M rows, in any order; all of them good."""
         return self._poses(at, "rotations", Track.smooth_rotations)
 
     def pelvis(self, at: NDArray[np.intp]) -> Floats:
-        """(K, 3) in the world, likewise."""
+        """Return pelvis positions (K, 3) in the world, for the same rows."""
         places_m = self._poses(at, "trans", Track.smooth_places)
         if self._level is not None:
             return places_m + self._column("T_world_cam", at)
@@ -84,7 +84,7 @@ class RowPoses:
         return Track(self._column("t", at), rotations, place_m, pace_here)
 
     def _grown(self, at: NDArray[np.intp]) -> Floats | float:
-        """(K, 1) the person's size to that which they were held to have in these rows: so much farther they stood."""
+        """Return (K, 1) the ratio of the person's final size to that in these rows, by which distances scale."""
         return self.scale / self._column("scale", at)[:, None] if "scale" in self.rows.dtype.names else 1.0
 
     def _column(self, name: str, at: NDArray[np.intp]) -> Floats:
@@ -93,7 +93,7 @@ class RowPoses:
 
 
 def _mixed(a: Floats, b: Floats, share: Floats) -> Floats:
-    """From quaternions a (..., J, 4) the share (..., J) of the way to b, straight and drawn out to the sphere."""
+    """Interpolate quaternions from a (..., J, 4) by share (..., J) towards b, linearly and normalised."""
     near = np.where((a * b).sum(-1, keepdims=True) < 0, -b, b)
     mixed = a + share[..., None] * (near - a)
     return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)

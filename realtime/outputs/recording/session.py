@@ -1,7 +1,7 @@
-"""The session file: AMASS's keys and ours in one .npz, without pickled objects (docs/session-format.md).
+"""Reads and writes session files: AMASS's keys and ours in one .npz, no pickled objects (docs/session-format.md).
 
-Written member by member from blocks, so a long session never lies in memory as a whole, and into place in one step:
-a reader sees either the old file or the whole new one.
+It is written in blocks, so a long session never fills memory, and replaced atomically: a reader sees the old file or
+the whole new one.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FORMAT = "tokenmocap-session"
 VERSION = 1
 AMASS_JOINTS = 52  # SMPL-H: the root, 21 body joints, 30 finger joints
 AMASS_BETAS = 16
-SMPLH_BODY_JOINTS = 22  # the part of SMPL's 24 joints that SMPL-H shares
+SMPLH_BODY_JOINTS = 22  # joints that SMPL's 24 share with SMPL-H
 
 BODY_DTYPE = np.dtype([("name", "U64"), ("sha256", "U64"), ("stature_m", "f8")])
 _FIRST_CAMERA = [("fov", "f8"), ("size", "i4", (2,)), ("pitch", "f8"), ("height", "f8")]
@@ -60,7 +60,7 @@ _LAYOUT: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "raw_joints": ("f4", ("M", 24, 3)),
     "raw_tokens": ("i2", ("M", "T")),
 }
-# Keys that came later: files of before lack them, and are read as they are.
+# Keys added later: older files lack them and are still readable.
 _LATER: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "start_s": ("f8", ()),
     "joint_confidence": ("f4", ("N", 24)),
@@ -69,23 +69,23 @@ _LATER: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "scale": ("f8", ()),
 }
 _BLOCK = 2048  # frames in memory at a time
-_FARTHEST = 1e6  # of any number of a frame: metres, radians, seconds
+_FARTHEST = 1e6  # limit of any number of a frame: metres, radians, seconds
 _LONGEST_TEXT = 1 << 20  # characters
-_MOST_TIMES = 100  # the size of the file: what members that nobody knows may unpack to
+_MOST_TIMES = 100  # times the file's size: limit of unknown members when decompressed
 
 
 class SessionError(UserError):
-    """A file that cannot be read as a session."""
+    """File that is no readable session."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SessionHead:
-    """What holds for a whole session, and its frames in blocks: all that an export needs, however long it is."""
+    """Facts about a whole session, with its frames in blocks: the input of exports."""
 
     betas: NDArray[np.float64]  # (16,) the first ten are the body's, the rest zero
     gender: str
     mocap_framerate: float  # Hz, whole, at least 30
-    mocap_frame_rate: float  # the same, under the name that other readers look for
+    mocap_frame_rate: float  # the same, under the name that other readers use
     format: str
     version: int
     up_axis: str
@@ -95,41 +95,43 @@ class SessionHead:
     # fov (horizontal), pitch and roll in radians, size (width, height) in pixels, height in metres, source, and doubt
     # in degrees (docs/camera.md). Files of before have neither roll nor source nor doubt.
     camera: dict[str, Any]
-    recording: str  # unlike any other recording's
-    session: str  # JSON: what the program was told and which parts it used
+    recording: str  # unique identifier
+    session: str  # JSON: the program's settings and components
     start_s: float = 0.0  # from the recording's first source frame to the first row: timestamps[0]
-    scale: float = 1.0  # the person's size to the body's
-    smoothing_lag_s: float | None = None  # 0: poses are in time; None: they carry the delay with which they were shown
+    scale: float = 1.0  # the person's size relative to the body's
+    smoothing_lag_s: float | None = None  # 0: poses are without delay; None: they have the delay of the live output
 
     @property
     def frames(self) -> int:
-        """N, the number of frames at `mocap_framerate`."""
+        """Number N of frames at `mocap_framerate`."""
         raise NotImplementedError
 
     @property
     def has_contacts(self) -> bool:
-        """Whether `contacts` were recorded: files of before have none."""
+        """Tell whether `contacts` were recorded; older files have none."""
         raise NotImplementedError
 
     def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
-        """The rows of these keys, a few thousand frames at a time and in order. Raises SessionError, as reading may."""
+        """Yield the rows of these keys in order, a few thousand frames at a time. Raises SessionError."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Session(SessionHead):
-    """A session file, read. Metres, seconds, radians; world with Y up (docs/conventions.md).
+    """Whole session file. Metres, seconds, radians; world with Y up (docs/conventions.md).
 
-    The resampled part (N rows at `mocap_framerate`) speaks SMPL's language: `trans` is the pelvis joint less its place
-    at rest, `rest_joints[0]`. The raw part (M rows, one a source frame in which the person was followed) holds the
-    estimates as they were made: `raw_trans` is the pelvis joint itself.
+    The resampled part (N rows at `mocap_framerate`) uses SMPL's convention: `trans` is the pelvis joint less its
+    position
+    at rest, `rest_joints[0]`. The raw part (M rows, one for each source frame with the person) has the original
+    estimates;
+    `raw_trans` is the pelvis joint itself.
     """
 
     poses: NDArray[np.float64]  # (N, 156) axis-angle of SMPL-H's 52 joints; hands zero
     trans: NDArray[np.float64]  # (N, 3)
     joints: NDArray[np.float32]  # (N, 24, 3)
     timestamps: NDArray[np.float64]  # (N,) from the recording's first source frame; whole multiples of 1 / rate
-    valid: NDArray[np.bool_]  # (N,) False: nobody was seen, the pose is held
+    valid: NDArray[np.bool_]  # (N,) False: nobody was visible, the pose is repeated
     confidence: NDArray[np.float32]  # (N,)
     raw_timestamps: NDArray[np.float64]  # (M,)
     raw_seq: NDArray[np.int64]  # (M,) number of the source frame
@@ -139,8 +141,8 @@ class Session(SessionHead):
     raw_trans: NDArray[np.float32]  # (M, 3)
     raw_joints: NDArray[np.float32]  # (M, 24, 3)
     raw_tokens: NDArray[np.int16]  # (M, T)
-    joint_confidence: NDArray[np.float32] | None = None  # (N, 24) 0..1, how far each joint is seen; None: not recorded
-    contacts: NDArray[np.float32] | None = None  # (N, 4) 0..1, how surely each heel and toe stands; None: not recorded
+    joint_confidence: NDArray[np.float32] | None = None  # (N, 24) 0..1, visibility of each joint; None: not recorded
+    contacts: NDArray[np.float32] | None = None  # (N, 4) 0..1, contact of each heel and toe; None: not recorded
 
     @property
     def frames(self) -> int:
@@ -158,7 +160,7 @@ class Session(SessionHead):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionFile(SessionHead):
-    """A session file whose frames stay on the disk until they are asked for. `open_session` makes one."""
+    """Session file whose frames stay on disk until requested. `open_session` makes one."""
 
     path: Path
     count: int
@@ -181,7 +183,7 @@ class SessionFile(SessionHead):
 
 @dataclass(frozen=True)
 class Member:
-    """One array of the file: its name, and its rows in blocks that together make `shape`."""
+    """One array of the file: its name, and its rows in blocks that together have `shape`."""
 
     name: str
     dtype: np.dtype[Any]
@@ -190,20 +192,20 @@ class Member:
 
     @classmethod
     def whole(cls, name: str, value: Any) -> Member:
-        """A member small enough to be had at once."""
+        """Make a member from a small array."""
         array = np.asarray(value)
         return cls(name, array.dtype, array.shape, (array,))
 
 
 def write_npz(path: Path, members: Iterable[Member]) -> None:
-    """Write `members` to `path`, replacing it only once the new file is durable. Raises OSError, leaving no trace.
+    """Write `members` to `path`, replacing it once the new file is durable. Raises OSError and then leaves no file.
 
     The bytes depend on the members alone (no time of day), so the same recording always gives the same file.
     """
     temporary = path.with_name(f"{path.name}.part")
     try:
         with temporary.open("wb") as file:
-            # Level 1: floats hardly shrink further, and a long session should close in seconds.
+            # Level 1: floats hardly compress further, and a long session should close in seconds.
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
                 for member in members:
                     _write_member(archive, member)
@@ -216,7 +218,7 @@ def write_npz(path: Path, members: Iterable[Member]) -> None:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a new or renamed file's name durable. Windows keeps names without being asked and cannot open a folder."""
+    """Make a new or renamed file's name durable. Windows does so by itself and cannot open a folder."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)
         try:
@@ -226,7 +228,7 @@ def sync_folder(folder: Path) -> None:
 
 
 def open_session(path: Path | str) -> SessionFile:
-    """Check a session file and read all but its frames. Raises SessionError, one line, when it is not one."""
+    """Check a session file and read everything but its frames. Raises SessionError, one line, if it is none."""
     path = Path(path)
     with _reading(path) as file:
         if "format" not in file or _text(path, file, "format") != FORMAT:
@@ -248,7 +250,7 @@ def open_session(path: Path | str) -> SessionFile:
 
 
 def load_session(path: Path | str) -> Session:
-    """Read a session file whole. Raises SessionError, one line, when it is not one, or not a whole one."""
+    """Read a whole session file. Raises SessionError, one line, if it is none or incomplete."""
     opened = open_session(path)
     head = {field.name: getattr(opened, field.name) for field in fields(SessionHead)}
     with _reading(opened.path) as file:
@@ -259,7 +261,7 @@ def load_session(path: Path | str) -> Session:
 
 
 def recording_of(path: Path) -> str | None:
-    """The `recording` of a session file without reading the rest; None where it is not a session."""
+    """Read only the `recording` of a session file; None if it is no session."""
     try:
         with _reading(path) as file:
             return _text(path, file, "recording")
@@ -287,7 +289,7 @@ def _write_member(archive: zipfile.ZipFile, member: Member) -> None:
 
 @contextmanager
 def _reading(path: Path) -> Iterator[NpzFile]:
-    """The file, open. Every way in which it can be broken becomes one line."""
+    """Open the file and convert every read error to one line."""
     try:
         with NpzFile(path) as file:
             yield file
@@ -317,7 +319,7 @@ def _text(path: Path, file: NpzFile, key: str) -> str:
 
 
 def _check_unknown(path: Path, file: NpzFile) -> None:
-    """Keys of a later version are read over. What unpacks to many times the file is none."""
+    """Accept keys of a later version, except members that decompress to many times the file's size."""
     unknown = {key: size for key, size in file.unpacked_bytes.items() if key not in _LAYOUT | _LATER}
     if sum(unknown.values()) > _MOST_TIMES * path.stat().st_size:
         largest = max(unknown, key=unknown.__getitem__)
@@ -325,7 +327,7 @@ def _check_unknown(path: Path, file: NpzFile) -> None:
 
 
 def _check_layout(path: Path, file: NpzFile) -> dict[str, int]:
-    """Types and shapes of all keys, by their headers; returns how many N, M and T are."""
+    """Check types and shapes of all keys by their headers; return the values of N, M and T."""
     sizes: dict[str, int] = {}
     for key, (dtype, shape) in (_LAYOUT | _LATER).items():
         if key not in file and key in _LATER:
@@ -342,7 +344,7 @@ def _check_layout(path: Path, file: NpzFile) -> dict[str, int]:
 
 
 def _check_head(path: Path, head: SessionFile) -> None:
-    """Refuse what no recording can be."""
+    """Refuse values that no recording can have."""
     if head.frames == 0:
         raise SessionError(f"{path} holds no frames: nothing was recorded")
     for rate in (head.mocap_framerate, head.mocap_frame_rate):
@@ -354,7 +356,7 @@ def _check_head(path: Path, head: SessionFile) -> None:
 
 
 def _check_rows(path: Path, rows: dict[str, NDArray[Any]]) -> None:
-    """Refuse resampled rows that cannot be shown; raw ones are as they were estimated."""
+    """Refuse resampled rows with impossible values; raw ones are unrestricted estimates."""
     for key, block in rows.items():
         if block.dtype.kind == "f" and not key.startswith("raw_") and not (np.abs(block) < _FARTHEST).all():
             raise SessionError(f"{path} is damaged: '{key}' holds numbers that are not finite")
@@ -363,16 +365,16 @@ def _check_rows(path: Path, rows: dict[str, NDArray[Any]]) -> None:
 
 
 def _is_one_of(dtype: np.dtype[Any], wanted: Any) -> bool:
-    """Whether it is the dtype of a key, or one of the dtypes that versions of it have had."""
+    """Tell whether it is the dtype of a key, or one of those of its versions."""
     return any(dtype == np.dtype(kind) for kind in (wanted if isinstance(wanted, tuple) else (wanted,)))
 
 
 def _zipped(shape: tuple[int | str, ...], actual: tuple[int, ...]) -> Iterator[tuple[int | str, int]]:
-    return zip(shape, actual, strict=False)  # a wrong number of dimensions is told by the caller
+    return zip(shape, actual, strict=False)  # the caller reports a wrong number of dimensions
 
 
 def _plain(array: NDArray[Any]) -> Any:
-    """Scalars as Python's own, records as dicts, arrays as they are."""
+    """Convert scalars to Python's types and records to dicts; arrays stay."""
     if array.dtype.names:
         return {name: _plain(array[name]) for name in array.dtype.names}
     return array.item() if array.ndim == 0 else array

@@ -1,4 +1,4 @@
-"""All streams of a run behind one object: it opens them, repeats the skeleton, tells of changes, and closes them."""
+"""Manages all streams of a run: opens them, sends frames, the skeleton and status changes, and closes them."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from realtime.outputs.streams.wire import About, State, Wire
 logger = logging.getLogger(__name__)
 
 SKELETON_EVERY_S = 1.0
-_LAST_WORD_S = 0.05  # sockets do not linger: time for the last message to leave
+_LAST_WORD_S = 0.05  # time for the last message to leave, because sockets do not linger
 
 
 class Broadcast:
-    """Sends every solved frame to every stream; `close` frees them all.
+    """Fan-out of every solved frame to every stream; `close` frees them all.
 
-    `send` belongs to the publishing thread, `tick` to one that calls it often, `tell` to any. Nothing here waits for
-    a receiver.
+    `send` belongs to the publishing thread, `tick` to one that calls it often, `tell` to any. Nothing waits for a
+    receiver.
 
-    urls: as `--stream` takes them. Raises StreamError, one line, if any cannot be opened; then none is left open.
+    urls: as given to `--stream`. Raises StreamError, one line, if any cannot be opened; then none is left open.
     offline: frames carry a file's times (see `Wire`).
     """
 
@@ -37,7 +37,7 @@ class Broadcast:
         self._wire = Wire(body, offline=offline)
         self._message_streams: list[MessageStream] = []
         self._frame_streams: list[FrameStream] = []
-        self._lock = threading.Lock()  # sockets are used by one thread at a time
+        self._lock = threading.Lock()  # at most one thread at a time uses the sockets
         self._news: deque[bytes] = deque()
         self._skeleton_due = time.monotonic()
         self._sent_at = float("-inf")
@@ -60,7 +60,7 @@ class Broadcast:
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Where it sends to or is to be found, with the ports that were really taken."""
+        """Targets or addresses of the streams, with the actual ports."""
         streams: tuple[MessageStream | FrameStream, ...] = (*self._message_streams, *self._frame_streams)
         return tuple(str(stream.address) for stream in streams)
 
@@ -81,8 +81,8 @@ class Broadcast:
         self.latency.add((time.monotonic() - solved.frame.t_capture) * 1e3)
 
     def tick(self) -> None:
-        """Send what is due besides frames: news, and the skeleton every second."""
-        if self._lock.acquire(blocking=False):  # whoever holds it sends what is due
+        """Send everything due besides frames: status changes, and the skeleton every second."""
+        if self._lock.acquire(blocking=False):  # otherwise the holder sends what is due
             try:
                 if not self._closed:
                     self._flush()
@@ -94,7 +94,7 @@ class Broadcast:
         self._news.append(self._wire.status(state, **about))
 
     def close(self) -> None:
-        """Send the last news and free every stream. Idempotent."""
+        """Send the last status and free every stream. Idempotent."""
         with self._lock:
             if self._closed:
                 return

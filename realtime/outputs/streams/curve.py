@@ -1,7 +1,7 @@
-"""Key files for CURVE, ZeroMQ's encryption (Curve25519, docs at rfc.zeromq.org/spec/26): who may listen, and to whom.
+"""Reads and writes key files for CURVE, ZeroMQ's encryption and authentication (Curve25519, rfc.zeromq.org/spec/26).
 
-A server's file holds its key pair and the public keys of those whom it lets in; a client's holds its key pair and the
-server's public key. JSON, keys in ZeroMQ's printable form (Z85, 40 characters).
+A server's file holds its key pair and the public keys of its clients; a client's holds its key pair and the server's
+public key. JSON, keys in ZeroMQ's printable form (Z85, 40 characters).
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ _MAKE = "python -m realtime.keys makes key files"
 
 
 class KeyFileError(UserError):
-    """A key file that cannot be used or written."""
+    """Key file that cannot be used or written."""
 
 
 @dataclass(frozen=True)
 class ServerKeys:
-    """What the publisher needs."""
+    """Keys of the publisher."""
 
     public_key: str
     secret_key: str
@@ -37,7 +37,7 @@ class ServerKeys:
 
 @dataclass(frozen=True)
 class ClientKeys:
-    """What one subscriber needs."""
+    """Keys of one subscriber."""
 
     public_key: str
     secret_key: str
@@ -45,13 +45,13 @@ class ClientKeys:
 
 
 def new_pair() -> tuple[str, str]:
-    """A fresh public and secret key."""
+    """Generate a public and a secret key."""
     public, secret = zmq.curve_keypair()
     return public.decode(), secret.decode()
 
 
 def load_server_keys(path: Path) -> ServerKeys:
-    """Raises KeyFileError, one line, for anything but a server's key file with at least one client."""
+    """Load a server's key file with at least one client. Raises KeyFileError, one line, for any other file."""
     fields = _read(path)
     if "server_key" in fields:
         raise KeyFileError(f"{path} is a client's key file; the publisher takes the server's (server.json)")
@@ -65,7 +65,7 @@ def load_server_keys(path: Path) -> ServerKeys:
 
 
 def load_client_keys(path: Path) -> ClientKeys:
-    """Raises KeyFileError, one line, for anything but a client's key file."""
+    """Load a client's key file. Raises KeyFileError, one line, for any other file."""
     fields = _read(path)
     for name in ("public_key", "server_key"):
         _check_key(path, name, fields.get(name))
@@ -74,12 +74,12 @@ def load_client_keys(path: Path) -> ClientKeys:
 
 
 def is_private(path: Path) -> bool:
-    """Whether only the owner can read it, where the system has such permissions."""
+    """Tell whether only the owner can read the file, on systems with such permissions."""
     return os.name != "posix" or not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
 def write_keys(path: Path, keys: ServerKeys | ClientKeys) -> None:
-    """Write a key file that only its owner can read (mode 0600), whole or not at all. Raises KeyFileError."""
+    """Write a key file atomically, readable by its owner only (mode 0600). Raises KeyFileError."""
     temporary = path.with_name(f".{path.name}.part")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -110,7 +110,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _check_key(path: Path, name: str, key: object) -> None:
     try:
         good = isinstance(key, str) and len(key) == 40 and len(z85.decode(key.encode("ascii"))) == 32
-    except (ValueError, KeyError, struct.error):  # not ASCII; not of the alphabet; more than 32 bits
+    except (ValueError, KeyError, struct.error):  # not ASCII; not in the alphabet; more than 32 bits
         good = False
     if not good:
         raise KeyFileError(f"{path}: '{name}' is not a key of 40 Z85 characters; {_MAKE}")

@@ -1,6 +1,6 @@
-"""SMPL's joints as the bones of Unity's Humanoid, in Unity's frame.
+"""Maps SMPL's joints to the bones of Unity's Humanoid, in Unity's frame.
 
-Unity is left-handed with Y up, and an avatar faces +Z. Ours is right-handed with the same Y and Z, so the two differ
+Unity is left-handed with Y up, and an avatar faces +Z. Our frame is right-handed with the same Y and Z, so they differ
 by a mirror in x: p = (-x, y, z), q = (x, -y, -z, w).
 """
 
@@ -18,8 +18,8 @@ from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Array, Person
 
-# SMPL's joints in their order, as Unity's HumanBodyBones calls the bone that begins there. SMPL's two hand joints have
-# no counterpart. In both trees every one of these bones has the same parent.
+# SMPL's joints in their order, with the name in Unity's HumanBodyBones of the bone that begins there. SMPL's two hand
+# joints have no counterpart. Each of these bones has the same parent in both trees.
 BONES: dict[str, str] = {
     "pelvis": "Hips",
     "left_hip": "LeftUpperLeg",
@@ -44,7 +44,7 @@ BONES: dict[str, str] = {
     "left_wrist": "LeftHand",
     "right_wrist": "RightHand",
 }
-# What Unity asks of every Humanoid (HumanTrait.RequiredBone); the others are optional.
+# Bones that every Humanoid requires (HumanTrait.RequiredBone) are all but these.
 _OPTIONAL = {"Chest", "UpperChest", "Neck", "LeftShoulder", "RightShoulder", "LeftToes", "RightToes"}
 _REQUIRED = {joint: bone for joint, bone in BONES.items() if bone not in _OPTIONAL}
 
@@ -54,12 +54,14 @@ _Q_UNITY = np.array([1, -1, -1, 1], np.float32)
 
 @dataclass(frozen=True)
 class Humanoid:
-    """A choice of bones: their names, and where the person's body puts them.
+    """Selection of bones: their names, and a function that places them.
 
     place(person, body) -> (B, 7) in the order of `names`: position in metres and quaternion x, y, z, w of each bone in
-    its parent's frame, Unity's axes. The avatar's root stays at the world's origin, so the hips carry where the body is
-    and which way it faces; the other positions are the body's own offsets at rest. Both rest poses are T-poses that
-    face +Z with every bone's axes along the world's, so SMPL's rotations are the avatar's.
+    its
+    parent's frame, Unity's axes. The avatar's root stays at the world's origin, so the hips carry the body's position
+    and
+    heading; the other positions are the body's own offsets at rest. Both rest poses are T-poses that face +Z with every
+    bone's axes along the world's, so SMPL's rotations are the avatar's.
     """
 
     names: tuple[str, ...]
@@ -74,10 +76,10 @@ def _place_all(person: Person, body: BodyModel) -> Array:
 
 
 def _place_required(person: Person, body: BodyModel) -> Array:
-    """Bends of bones that are not sent go into those that are, so that nothing sent points another way.
+    """Merge rotations of omitted bones into the sent ones, so that those keep their directions.
 
-    Head and limbs keep their directions in the world. The one bone of the back takes the rotation that brings head and
-    shoulders nearest to their places (Kabsch 1976).
+    Head and limbs keep their directions in the world. The one bone of the back takes the rotation that best fits the
+    positions of head and shoulders (Kabsch 1976).
     """
     rest = person.scale * body.rest_joints(person.betas[None])
     world, joints = forward_kinematics(rotmat_from_quaternion(person.pose.rotations)[None], rest)
@@ -96,7 +98,7 @@ def _in_unity(positions: Array, quaternions: Array) -> Array:
 
 
 def _kept_parents() -> list[int]:
-    """For each of SMPL's joints the nearest one above it whose bone is required; the pelvis' own for itself."""
+    """Return, for each of SMPL's joints, the nearest ancestor with a required bone; the pelvis for itself."""
     parents = [0] * len(PARENTS)
     for joint in range(1, len(PARENTS)):
         above = int(PARENTS[joint])
@@ -111,7 +113,7 @@ def _indices(names: tuple[str, ...]) -> list[int]:
 _ALL_JOINTS, _REQUIRED_JOINTS = _indices(tuple(BONES)), _indices(tuple(_REQUIRED))
 _KEPT_PARENTS = _kept_parents()
 _BACK = JOINT_NAMES.index("spine1")
-_HELD_UP = _indices(("head", "left_shoulder", "right_shoulder"))  # what hangs on the back
+_HELD_UP = _indices(("head", "left_shoulder", "right_shoulder"))  # children of the back
 
 HUMANOIDS: dict[str, Humanoid] = {
     "all": Humanoid(tuple(BONES.values()), _place_all),

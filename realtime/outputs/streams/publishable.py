@@ -1,4 +1,4 @@
-"""Filters people for the wire: only those whose every number is finite, with quaternions that do not jump."""
+"""Filters people for the wire: only finite numbers, and quaternions without sign flips."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from realtime.kernel.messages import Array, Person
 
 
 class Publishable:
-    """Remembers the quaternions of each person's last frame, one instance a receiver.
+    """Memory of each person's last quaternions, one instance for each receiver.
 
-    A rotation is two quaternions, q and -q. The sign nearer to the last frame's is taken, so that a receiver may
-    interpolate or filter the four numbers as they are.
+    q and -q are the same rotation. The sign nearer to the last frame's is sent, so that a receiver may interpolate or
+    filter the four numbers.
     """
 
     def __init__(self) -> None:
         self._last: dict[int, Array] = {}
 
     def update(self, people: Iterable[Person]) -> tuple[Person, ...]:
-        """The people of the next frame, less those with a number that is not finite."""
+        """Return the people of the next frame whose numbers are all finite."""
         fit = tuple(self._continued(person) for person in people if _is_finite(person))
         self._last = {person.id: person.pose.rotations for person in fit}
         return fit

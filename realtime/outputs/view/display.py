@@ -1,4 +1,4 @@
-"""Tells whether a window can open on a display, and if not, why."""
+"""Checks whether a window can open on this display, and reports the reason if not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from engine.errors import UserError
 
-# What open3d loads on Linux, with the Debian package that carries each.
+# Libraries that open3d loads on Linux, with the Debian package of each.
 _LINUX_LIBRARIES = {
     "libX11.so.6": "libx11-6",
     "libGL.so.1": "libgl1",
@@ -22,13 +22,13 @@ _LINUX_LIBRARIES = {
 
 
 class NoDisplayError(UserError):
-    """A window was asked for where none can open."""
+    """Window that cannot open on this machine."""
 
 
 def why_no_window() -> str | None:
-    """Why a viewer window cannot open here, with the mend, in one line; None where it should open.
+    """Return why a viewer window cannot open here, with the remedy, in one line; None if it should open.
 
-    Imports nothing heavy: open3d is only looked for, and only once there is a display to look at.
+    Imports nothing heavy: open3d is only searched for, and only if there is a display.
     """
     reason = _no_linux_display() if sys.platform.startswith("linux") else None
     if reason is None and importlib.util.find_spec("open3d") is None:

@@ -1,9 +1,9 @@
-"""The web page's door: which connections are let in, what they may say, and that none ever goes out.
+"""Serves the web page securely: restricts connections and messages, and blocks all outgoing connections.
 
-Any program of this machine can talk to the page's port, and a browser lets any site try. viser's own server would take
-whatever it knows from them: a tunnel to the internet, 50 MB of an unfinished message from each, a value for anything on
-the page. Here a connection is one of few, a message is one of two kinds, small and typed, and an update is of a
-control's value to one that it offers.
+Any program of this machine can connect to the page's port, and so can any site through a browser. viser's server would
+accept a tunnel to the internet, 50 MB of unfinished messages from each client, and any value for a control. Here the
+number of connections is limited, and messages are small, typed and of two kinds. An update may only set an existing
+control to one of its values.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from websockets.asyncio import server as websocket_server
 from websockets.http11 import Request, Response
 
 LOOPBACK = "127.0.0.1"
-MAX_CONNECTIONS = 32  # a page takes one, and a few more while it loads
-MAX_MESSAGE_BYTES = 1 << 16  # a page's own take hundreds
+MAX_CONNECTIONS = 32  # a page needs one, and a few more while it loads
+MAX_MESSAGE_BYTES = 1 << 16  # the page's own messages have hundreds
 _FIRST_PORT = 8080
-_OPEN_TIMEOUT_S = 5.0  # for a request to be whole
+_OPEN_TIMEOUT_S = 5.0  # to receive a whole request
 _OWN_PAGES = re.compile(r"http://(127\.0\.0\.1|localhost)(:\d+)?")
 _HEADERS = {
-    # It loads and asks nothing of anybody else, and no other site's page may lay it under buttons of its own.
+    # It loads from and connects to this server only, and no other site may frame it.
     "Content-Security-Policy": "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'",
     "X-Frame-Options": "DENY",  # the same for old browsers
     "X-Content-Type-Options": "nosniff",
@@ -36,11 +36,11 @@ _HEADERS = {
 _GOING_OUT = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto", "subprocess.Popen")
 _STARTING = ("os.fork", "os.forkpty", "os.posix_spawn", "os.spawn", "os.system", "os.exec", "_winapi.CreateProcess")
 
-Controls = dict[str, Container[object]]  # the values that each control may take, by viser's name of the control
+Controls = dict[str, Container[object]]  # the allowed values of each control, by viser's name of the control
 
 
 class ViewerCameraMessage(msgspec.Struct, tag=True, forbid_unknown_fields=True):
-    """Where a page's own camera stands: viser counts a page from its first one on."""
+    """Pose of a page's own camera: viser counts a page from its first such message."""
 
     wxyz: tuple[float, float, float, float]
     position: tuple[float, float, float]
@@ -54,7 +54,7 @@ class ViewerCameraMessage(msgspec.Struct, tag=True, forbid_unknown_fields=True):
 
 
 class GuiUpdateMessage(msgspec.Struct, tag=True, forbid_unknown_fields=True):
-    """A control was used."""
+    """Change of a control's value."""
 
     uuid: str
     updates: dict[str, str | bool]
@@ -64,26 +64,27 @@ _DECODER = msgspec.msgpack.Decoder(ViewerCameraMessage | GuiUpdateMessage)
 
 
 class PageConnection(websocket_server.ServerConnection):
-    """A connection that is cut where there are too many, and hands on only what a page may say."""
+    """Connection that closes if there are too many, and drops all but allowed messages."""
 
     def __init__(self, *arguments: Any, controls: Controls, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._controls = controls
 
     def connection_made(self, transport: Any) -> None:
+        """Accept the connection, or abort it beyond the limit."""
         super().connection_made(transport)
         if len(self.server.handlers) > MAX_CONNECTIONS:
             transport.abort()
 
     async def recv(self, decode: bool | None = None) -> Any:
-        """The next message that a page may send; all others are passed over."""
+        """Return the next allowed message; all others are dropped."""
         while True:
             message = await super().recv(decode=False)
             try:
                 if self._allows(_DECODER.decode(message)):
                     return message
             except msgspec.DecodeError:
-                pass  # of a kind that is not on the list, or none at all
+                pass  # of an unknown kind, or malformed
 
     def _allows(self, message: ViewerCameraMessage | GuiUpdateMessage) -> bool:
         if isinstance(message, ViewerCameraMessage):
@@ -92,12 +93,12 @@ class PageConnection(websocket_server.ServerConnection):
 
 
 def serve(port: int | None, controls: Controls, title: str) -> Any:
-    """A viser server on loopback that answers no page but its own. Raises OSError where the port is taken.
+    """Start a viser server on loopback that serves only our page. Raises OSError if the port is taken.
 
-    controls: filled as controls are added; what is not in it cannot be changed by a page.
+    controls: filled as controls are added; a page cannot change any other control.
     """
     sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  viser prints when it stops
-    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # strangers who send garbage are not worth a traceback
+    logging.getLogger("websockets").setLevel(logging.CRITICAL)  # garbage from other programs needs no traceback
     import viser
 
     viser_serve = websocket_server.serve
@@ -123,9 +124,9 @@ def serve(port: int | None, controls: Controls, title: str) -> Any:
 
 
 def seal() -> None:
-    """From now on this process opens no connection and starts no process, whoever asks for it. For good.
+    """Forbid this process to open connections and to start processes, permanently.
 
-    Accepting connections stays as it is. What is refused raises PermissionError where it was tried.
+    Accepting connections still works. A refused call raises PermissionError.
     """
 
     def refuse(event: str, _arguments: tuple[object, ...]) -> None:
@@ -136,9 +137,9 @@ def seal() -> None:
 
 
 def _answer(viser_answer: Any, title: str, connection: Any, request: Request) -> Response | None:
-    """viser's answer to an HTTP request, the page under our title."""
+    """Return viser's answer to an HTTP request, with our title."""
     if "Accept-Encoding" in request.headers:
-        del request.headers["Accept-Encoding"]  # nothing is gained by packing what stays on this machine
+        del request.headers["Accept-Encoding"]  # compression is useless on this machine
     response: Response | None = viser_answer(connection, request)
     if response is not None and response.headers.get("Content-Type", "").startswith("text/html"):
         response.body = response.body.replace(b"<title>Viser</title>", f"<title>{title}</title>".encode(), 1)

@@ -1,8 +1,8 @@
-"""The viewer's small studio: how a body is lit, the floor with its grid and shadows, and where the view follows.
+"""Renders the viewer's studio in numpy: lighting of bodies, the floor with grid and shadows, and the followed point.
 
-Plain numpy, so that it looks the same on every graphics card and can be checked without one. Colours are sRGB in 0..1
-with shape (N, 3) unless told; positions are metres in the world's axes (Y up, floor at y = 0), relative to the point
-on the floor that the view follows.
+Independent of graphics cards, so that it looks the same everywhere and is testable. Colours are sRGB in 0..1 with shape
+(N, 3) unless noted; positions are metres in the world's axes (Y up, floor at y = 0), relative to the followed point on
+the floor.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from engine.body.vectors import unit
 Array = NDArray[np.float32]
 
 BACKGROUND = np.array([0.094, 0.106, 0.129], np.float32)
-_FLOOR_LIGHT = np.array([0.345, 0.372, 0.412], np.float32)  # in the middle of the pool of light
+_FLOOR_LIGHT = np.array([0.345, 0.372, 0.412], np.float32)  # at the centre of the light
 _GRID_LINE = np.array([0.50, 0.53, 0.58], np.float32)
 _AXIS_X, _AXIS_Z = np.array([0.80, 0.36, 0.34], np.float32), np.array([0.36, 0.55, 0.86], np.float32)
-_GRID_LIFT_M = 0.004  # over the floor, or the two would fight for the depth buffer
+_GRID_LIFT_M = 0.004  # above the floor, to avoid z-fighting
 _PALETTE = np.array(
     [
         [0.47, 0.70, 0.87],
@@ -40,13 +40,13 @@ _RIM = np.array([0.35, 0.45, -0.82], np.float32) / np.float32(np.linalg.norm([0.
 
 
 def person_colour(person_id: int, valid: bool) -> Array:
-    """(3,) the colour that a person keeps while tracked; greyed while the track coasts."""
+    """Return the colour (3,) of a person while tracked; greyed while the track coasts."""
     colour = _PALETTE[person_id % len(_PALETTE)]
     return colour if valid else (0.35 * colour + 0.65 * _COASTING).astype(np.float32)
 
 
 class BodyShader:
-    """Lights a mesh of fixed topology, a colour a vertex: key, fill, rim and sky, Blinn-Phong highlights."""
+    """Per-vertex lighting of a mesh of fixed topology: key, fill, rim and sky, Blinn-Phong highlights."""
 
     def __init__(self, faces: NDArray[np.integer], num_vertices: int) -> None:
         """faces (F, 3) vertex indices, counter-clockwise from outside."""
@@ -55,19 +55,19 @@ class BodyShader:
         faces = faces.astype(np.intp)
         edges = np.concatenate([faces[:, [a, b]] for a, b in ((0, 1), (1, 2), (2, 0), (1, 0), (2, 1), (0, 2))])
         near = csr_array((np.ones(len(edges), np.float32), edges.T), shape=(num_vertices, num_vertices))
-        near.data[:] = 1.0  # an edge between two faces is met twice
+        near.data[:] = 1.0  # an edge between two faces occurs twice
         share = (1.0 / np.maximum(near.sum(axis=1), 1.0)).astype(np.float32)
         self._mean_of_near = csr_array(near.multiply(share[:, None]))
         self.normals = VertexNormals(faces, num_vertices)  # (V, 3) vertices -> (V, 3)
 
     def colours(self, vertices: Array, normals: Array, colour: Array, eye: Array) -> Array:
-        """(V, 3) what an eye at `eye` (3,) sees of vertices (V, 3) of a matt colour (3,)."""
+        """Compute the colours of vertices (V, 3) of a matt colour (3,) for an eye at `eye` (3,)."""
         to_eye = unit(eye - vertices)
         key = np.clip(normals @ _KEY, 0.0, None)
         fill = np.clip(0.5 + 0.5 * (normals @ _FILL), 0.0, None) ** 2
         sky = 0.5 + 0.5 * normals[:, 1]
         facing = np.einsum("vk,vk->v", normals, to_eye)
-        edge = np.where(facing > -0.15, (1.0 - np.abs(facing)) ** 3, 0.0)  # not on what is seen from within
+        edge = np.where(facing > -0.15, (1.0 - np.abs(facing)) ** 3, 0.0)  # not on back faces
         rim = edge * np.clip(0.25 + normals @ _RIM, 0.0, None)
         shine = np.clip(np.einsum("vk,vk->v", normals, unit(to_eye + _KEY)), 0.0, None) ** 28
         floor_bounce = (1.0 - sky) * np.exp(-np.clip(vertices[:, 1], 0.0, None) / 0.5)
@@ -92,7 +92,7 @@ class BodyShader:
 
 
 class Floor:
-    """A pool of light that fades into the background, darkened where bodies stand, with a grid of 1 m."""
+    """Floor with a light that fades into the background, shadows of bodies, and a grid of 1 m."""
 
     def __init__(self, size_m: float = 14.0, texels: int = 448) -> None:
         self.size_m = size_m
@@ -102,10 +102,11 @@ class Floor:
         self._shadow = np.zeros((texels, texels), np.float32)  # rows along z, columns along x
 
     def cast(self, bodies: list[Array]) -> NDArray[np.uint8]:
-        """Let bodies, each (V, 3), throw their shadows. Returns the floor seen from above, (texels, texels, 3) RGB.
+        """Cast the shadows of bodies, each (V, 3). Return the floor seen from above, (texels, texels, 3) RGB.
 
-        Rows run from z = -size/2 to +size/2, columns likewise along x. The shadow is a dark core right below what is
-        near the floor and a wider, lighter one away from the key light.
+        Rows run from z = -size/2 to +size/2, columns likewise along x. The shadow has a dark core right below points
+        near the
+        floor, and a wider, lighter part away from the key light.
         """
         self._shadow[:] = 0.0
         for body in bodies:
@@ -118,13 +119,13 @@ class Floor:
         return np.asarray(cv2.multiply(self._bare, cv2.merge([lit, lit, lit]), scale=255.0, dtype=cv2.CV_8U), np.uint8)
 
     def grid(self, followed: Array) -> tuple[Array, Array]:
-        """Lines of the grid around the followed point (x, z): segments (S, 2, 3) and their colours (S, 3)."""
+        """Return the grid around the followed point (x, z): segments (S, 2, 3) and their colours (S, 3)."""
         reach = int(self.size_m // 2) - 1
         near = np.round(followed).astype(int)
         lines = np.arange(-reach, reach + 1)
         step = np.linspace(-reach, reach, 8 * reach + 1, dtype=np.float32)
         segments, colours = [], []
-        for axis, tint in ((0, _AXIS_Z), (1, _AXIS_X)):  # lines of constant x run along z, and the other way round
+        for axis, tint in ((0, _AXIS_Z), (1, _AXIS_X)):  # lines of constant x run along z, and vice versa
             points = np.full((len(lines), len(step), 3), _GRID_LIFT_M, np.float32)
             points[..., 2 * axis] = (near[axis] + lines - followed[axis])[:, None]
             points[..., 2 - 2 * axis] = step
@@ -138,7 +139,7 @@ class Floor:
         return np.concatenate(segments).reshape(-1, 2, 3), np.concatenate(colours).reshape(-1, 3).astype(np.float32)
 
     def _darken(self, at: Array, weight: Array, sigma_m: float, strength: float) -> None:
-        """Put a soft shadow of points (N, 2) on the floor, each counting by its weight (N,)."""
+        """Add a soft shadow of points (N, 2) to the floor, each with its weight (N,)."""
         texel = self.size_m / self._texels
         margin = int(3 * sigma_m / texel) + 2
         index = np.floor((at + self.size_m / 2) / texel).astype(np.int64)
@@ -161,7 +162,7 @@ class Floor:
 
 
 class Follow:
-    """The point on the floor that the view is centred on: goes gently after the people, jumps when they do."""
+    """Point on the floor at the view's centre: follows the people smoothly, jumps when they do."""
 
     def __init__(self, time_constant_s: float = 0.5, jump_m: float = 2.0) -> None:
         self.point = np.zeros(2, np.float32)  # world x, z
@@ -170,7 +171,7 @@ class Follow:
         self._seen = False
 
     def step(self, pelvises: Array, dt_s: float) -> bool:
-        """Go towards the mean of pelvises (P, 3) for dt_s. True where the point moved by more than a millimetre."""
+        """Move towards the mean of pelvises (P, 3) for dt_s. Return True after a move of over a millimetre."""
         if not len(pelvises):
             return False
         away = pelvises[:, [0, 2]].mean(axis=0) - self.point
@@ -184,6 +185,6 @@ class Follow:
 
 
 def _floor_colour(radius: Array) -> Array:
-    """(..., 3) colour of the bare floor at a distance from the middle of the light."""
+    """Return (..., 3) colour of the bare floor at a distance from the centre of the light."""
     light = np.exp(-((radius / 2.6) ** 2))[..., None]
     return (BACKGROUND * (1 - light) + _FLOOR_LIGHT * light).astype(np.float32)
