@@ -1,4 +1,4 @@
-"""Checks that the pages' links, and the pages that code names, exist."""
+"""Checks that the pages' links, the code that pages name, and the pages that code names exist."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ FOLDERS = ("assets", "clients", "configs", "docs", "engine", "examples", "realti
 TEXT = {".cs", ".js", ".json", ".md", ".py", ".toml", ".txt", ".yaml"}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 DOCS_PATH = re.compile(r"\bdocs/[\w./-]*\w")
+CODE_PATH = re.compile(r"\b(?:assets|clients|configs|engine|examples|realtime|tests|training)/[\w./-]*\w")
+CODE_NAME = re.compile(r"\b(?:engine|realtime|tests|training)(?:\.\w+)+")
 
 
 def text_files() -> Iterator[Path]:
@@ -27,6 +29,8 @@ def text_files() -> Iterator[Path]:
 
 FILES = sorted(text_files())
 PAGES = [path for path in FILES if path.suffix == ".md"]
+# The others name code of earlier versions.
+OF_TODAY = [page for page in PAGES if page.name != "CHANGELOG.md" and "tests" not in page.relative_to(ROOT).parts]
 
 
 def anchors(page: Path) -> set[str]:
@@ -53,4 +57,26 @@ def test_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
 def test_pages_that_the_repository_names_exist() -> None:
     named = ((path, name) for path in FILES for name in DOCS_PATH.findall(path.read_text(encoding="utf-8")))
     missing = [f"{path.relative_to(ROOT)}: {name}" for path, name in named if not (ROOT / name).exists()]
+    assert not missing
+
+
+def is_there(name: str) -> bool:
+    """Tell whether a dotted name leads to a folder, a module, or a word of one."""
+    parts = name.split(".")
+    if ROOT.joinpath(*parts).is_dir():
+        return True
+    for count in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:count])
+        module = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        if module.exists():
+            words = parts[count : count + 1]
+            return not words or re.search(rf"\b{words[0]}\b", module.read_text(encoding="utf-8")) is not None
+    return False
+
+
+@pytest.mark.parametrize("page", OF_TODAY, ids=lambda page: str(page.relative_to(ROOT)))
+def test_code_that_a_page_names_exists(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    missing = [path for path in CODE_PATH.findall(text) if not (ROOT / path).exists()]
+    missing += [name for name in CODE_NAME.findall(text) if not name.endswith((".py", ".md")) and not is_there(name)]
     assert not missing
