@@ -22,9 +22,8 @@ def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Wrap the `main` of the command with the user's name `name`.
 
     A UserError, and a path that the system refuses (too long, not readable), becomes one line on standard error and
-    exit
-    code 2. A number that is not finite gives exit code 1. Ctrl-C gives exit code 130, after `main` has released its
-    resources.
+    exit code 2. A number that is not finite gives exit code 1. Ctrl-C gives exit code 130, after `main` has released
+    its resources.
     """
 
     def wrap(main: Callable[P, int]) -> Callable[P, int]:

@@ -42,8 +42,7 @@ class Body:
         """Return the body scaled as in the stream. Raises BodyError if it is another body.
 
         The program may have scaled it to a stature and removed from each shape component S_k the growth g_k v of the
-        template
-        v, which would change that stature. Scale and g_k are solved from the stream's joints.
+        template v, which would change that stature. Scale and g_k are solved from the stream's joints.
         """
         ours, theirs = self.joints - self.joints[0], skeleton.joints - skeleton.joints[0]
         scale = float((ours * theirs).sum() / (ours * ours).sum())

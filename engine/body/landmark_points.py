@@ -51,8 +51,7 @@ def transferred_landmarks(source: BodyModel, body: dict[str, Any]) -> dict[str, 
     """Compute rest points, shape directions and weights for `body`, which has BodyModel's other arrays.
 
     Each point keeps its offset from its joint on `source`, scaled by the ratio of statures. Points on the skin then
-    move to
-    the nearest vertex; SMPL's mesh uses the published vertices of nose, eyes, ears, heels and toes.
+    move to the nearest vertex; SMPL's mesh uses the published vertices of nose, eyes, ears, heels and toes.
     """
     vertices, joints = body["v_template"], body["joints_template"]
     scale = np.float32(np.ptp(vertices[:, 1]) / source.stature_m)

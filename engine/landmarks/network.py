@@ -77,9 +77,8 @@ def normalise(image_px: Tensor, world_m: Tensor, visibility: Tensor, gate: Tenso
     """Centre and scale by visible landmarks, for invariance to position and size in the image.
 
     image_px (B, 33, 2), world_m (B, 33, 3), visibility (B, 33) in 0..1. The centre is the visibility-weighted mean and
-    the
-    scale 4/3 of the root mean square distance from it. Landmarks with visibility below `gate` (a number or (B, 1)) are
-    placed at the centre with almost no weight, because the detector hallucinates hidden limbs.
+    the scale 4/3 of the root mean square distance from it. Landmarks with visibility below `gate` (a number or (B, 1))
+    are placed at the centre with almost no weight, because the detector hallucinates hidden limbs.
     """
     seen = (visibility >= gate).to(visibility.dtype)
     visibility = visibility * seen

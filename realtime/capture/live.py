@@ -19,8 +19,7 @@ class LiveCapture:
     """Opened `cv2.VideoCapture` that reads as the contract of `Source` says.
 
     Many drivers have time stamps (CAP_PROP_POS_MSEC). Only their changes are used: the returned time is of this
-    machine's
-    monotonic clock, and repeats while the driver's stamp does. Single damaged images are skipped.
+    machine's monotonic clock, and repeats while the driver's stamp does. Single damaged images are skipped.
 
     capture: opened, and owned from here on.
     encoded: take JPEG images as they were sent and decode them here, because FFmpeg invents the rest of a truncated

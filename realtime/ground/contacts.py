@@ -41,8 +41,7 @@ class FootContacts:
         """Return (4,) 0..1 at time t (s), in the order of CONTACT_NAMES.
 
         image_px (33, 2) and visibility (33,) of the landmarks; metres_per_px at the person's distance; height_m (4,) of
-        the
-        body's heels and toes above the floor.
+        the body's heels and toes above the floor.
         """
         dt = t - self._past[-1][0] if self._past else 0.0
         speed_m_s = self._speed_px_s(t, image_px[BLAZEPOSE.contacts].astype(np.float64)) * metres_per_px

@@ -14,10 +14,8 @@ def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: F
     """Rotate legs about hips and knees until each ankle is at `target`, or as near as possible.
 
     All (..., 3), metres, in one frame; knee_axis: the bending axis of a straight leg. Returns the rotations (..., 3, 3)
-    of
-    thighs and shins, to be applied from the left in that frame, and the new knees (..., 3). The plane of a leg rotates
-    no
-    further than necessary.
+    of thighs and shins, to be applied from the left in that frame, and the new knees (..., 3). The plane of a leg
+    rotates no further than necessary.
     """
     thigh, shin, wanted = knee - hip, ankle - knee, target - hip
     upper_m, lower_m, distance_m, length_m = (length(v) for v in (thigh, shin, wanted, ankle - hip))

@@ -14,8 +14,7 @@ class Gate:
     """Filter between perception and the later stages.
 
     Live, people on trial or in doubt are omitted from a frame, and no frame waits. Offline, frames wait up to 0.3 s
-    until
-    that is decided: a person who is confirmed keeps the frames of trial and doubt.
+    until that is decided: a person who is confirmed keeps the frames of trial and doubt.
     """
 
     def __init__(self, *, holds: bool) -> None:

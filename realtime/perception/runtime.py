@@ -58,8 +58,7 @@ class Network(Protocol):
     """Network with fixed memory: write pixels to `input_bgr`, then `infer`.
 
     `input_bgr` is (size, size, 3) uint8. `infer` returns float32 arrays shaped as in the spec's `outputs`; they are
-    views
-    that the next `infer` overwrites.
+    views that the next `infer` overwrites.
     """
 
     input_bgr: NDArray[np.uint8]

@@ -22,8 +22,7 @@ def joint_confidence(visibility: Array, image_px: Array, size_px: tuple[int, int
     """Compute (24,) 0..1 for SMPL's joints from BlazePose's landmarks; non-finite values count as 0.
 
     visibility (33,) 0..1; image_px (33, 2) in an image of size_px (width, height). Each limb joint has a landmark. The
-    back
-    has none, so it is interpolated from the hips' to the shoulders'.
+    back has none, so it is interpolated from the hips' to the shoulders'.
     """
     beyond_px = np.maximum(-image_px, image_px - np.array(size_px, np.float32)).max(-1)
     inside = (1 - beyond_px / (_BEYOND * max(size_px))).clip(0.0, 1.0)

@@ -19,10 +19,8 @@ class Floor:
     """Tracker of the lowest point of bodies before a camera with uncertain pitch and distance.
 
     Standing people are the best evidence: the floor moves to them within half a second, both ways. Before anybody has
-    stood
-    for a second, a body that stays above for more than 0.7 s raises it. A lower body lowers it within a tenth of a
-    second.
-    So feet neither sink nor float for long, and jumps stay jumps.
+    stood for a second, a body that stays above for more than 0.7 s raises it. A lower body lowers it within a tenth of
+    a second. So feet neither sink nor float for long, and jumps stay jumps.
     """
 
     def __init__(self, level_m: float) -> None:

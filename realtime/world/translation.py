@@ -21,11 +21,9 @@ def root_translation(landmarks: Array, image_px: Array, weights: Array, camera: 
 
     landmarks (..., 33, 3) metres, from the pelvis, in the camera's axes; image_px (..., 33, 2); weights (..., 33), the
     visibilities. A point X on the ray (u, v, 1) satisfies X_xy + T_xy = (u, v) (X_z + T_z), which is linear in T. This
-    is
-    solved by weighted least squares in closed form, then reweighted by Cauchy's function of each point's distance from
-    its
-    ray. NaN if the image is not informative: fewer than three visible landmarks, all on one spot, or a body behind the
-    camera.
+    is solved by weighted least squares in closed form, then reweighted by Cauchy's function of each point's distance
+    from its ray. NaN if the image is not informative: fewer than three visible landmarks, all on one spot, or a body
+    behind the camera.
     """
     points = np.asarray(landmarks, dtype=np.float64)
     rays = camera.unproject(np.asarray(image_px, dtype=np.float64))

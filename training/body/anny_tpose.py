@@ -34,8 +34,7 @@ def t_pose(joints: Array, palm_line: Array) -> tuple[Array, Array]:
     """Compute the rotations and joints that put one body into the T-pose.
 
     joints (24, 3) in the sampled rest pose; palm_line (2, 3) from the index to the little finger's knuckle, left and
-    right.
-    Returns world rotations (24, 3, 3) of the parts and the joints (24, 3) of the T-pose, pelvis at the origin.
+    right. Returns world rotations (24, 3, 3) of the parts and the joints (24, 3) of the T-pose, pelvis at the origin.
     """
     rotations = np.tile(np.eye(3), (NUM_JOINTS, 1, 1))
     for joint in range(1, NUM_JOINTS):

@@ -54,8 +54,7 @@ class Mocap:
         """Return sampling weights (N,) of sum 1, so that a clip of n frames has weight n^(1 - exponent).
 
         A long clip has many near copies of the same pose, so its frames have lower weights. With `shares`, each file
-        has the
-        weight under its name. Raises EngineError unless the names are exactly these files.
+        has the weight under its name. Raises EngineError unless the names are exactly these files.
         """
         length = torch.bincount(self.clip, minlength=len(self.clip_names))[self.clip]
         weights = length.double() ** -exponent

@@ -131,8 +131,7 @@ def invent_limbs(
     """Replace each unseen limb by a plausible one at the same shoulder, hip, elbow or knee, in 2D and in 3D alike.
 
     other_m (B, 33, 3): landmarks of other poses with the same root. A hallucinated limb is often short; an arm is often
-    a
-    copy of the other arm; landmarks beyond the edge are often pulled inside.
+    a copy of the other arm; landmarks beyond the edge are often pulled inside.
     """
     image, world_m = seen.image.clone(), seen.world_m.clone()
     batch, per_metre = len(image), (1 / view.distance_m)[:, None, None]

@@ -20,8 +20,7 @@ def open_images(form: Form, folder: Path, split: str) -> ImageSet:
     """Open a data set in one of the forms. Raises EngineError.
 
     `split` selects files of threedpw (train, validation, test) and coco (train2017, val2017). For emdb it may be emdb1
-    or
-    emdb2, its two halves. With any other name, and for the other forms, everything is read.
+    or emdb2, its two halves. With any other name, and for the other forms, everything is read.
     """
     match form:
         case "tars":

@@ -15,8 +15,7 @@ class EmaCodebook(nn.Module):
     """Updater of a codebook (K, D) in place; a checkpoint must keep its buffers and the codebook.
 
     The first batch initialises the codes with features drawn from it. A code whose averaged count of uses per step
-    falls
-    below 1 is reset to a feature drawn from the batch, with a count of 1.
+    falls below 1 is reset to a feature drawn from the batch, with a count of 1.
     """
 
     sums: Tensor

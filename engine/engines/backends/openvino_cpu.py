@@ -26,8 +26,7 @@ class OpenVino:
     """Implementation of `engine.engines.backends.base.Backend`.
 
     The precision hint repeats that of the graphs, because OpenVINO would run fp32 graphs in bf16 by default. Its
-    kernels
-    for softmax and layer norm accumulate in fp32.
+    kernels for softmax and layer norm accumulate in fp32.
     """
 
     name = "openvino"

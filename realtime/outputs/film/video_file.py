@@ -47,8 +47,7 @@ class VideoFile:
     """Writes an .mp4 in which every image is shown from its own time to the next one's, at an integer rate.
 
     Times (s) must increase. Of images in the same frame the last is kept. `write` and `close` raise OSError if the disk
-    is
-    full or the file cannot be created; earlier images stay playable.
+    is full or the file cannot be created; earlier images stay playable.
     """
 
     def __init__(self, path: Path, clip: Path | None = None) -> None:

@@ -29,8 +29,7 @@ def continuous_rotvecs(rotvecs: Floats, before: Floats | None = None) -> Floats:
     """Continue rotation vectors (N, J, 3) in radians past pi, without flips.
 
     A rotation of 190 degrees to the left stays one, although the shortest vector is 170 to the right. No three numbers
-    can
-    be continuous for all motions (Stuelpnagel 1964): where a whole turn ends off its axis, a step remains.
+    can be continuous for all motions (Stuelpnagel 1964): where a whole turn ends off its axis, a step remains.
     """
     if before is not None:
         return continuous_rotvecs(np.concatenate([before[None], rotvecs]))[1:]
@@ -49,8 +48,7 @@ def continuous_zxy(angles: Floats, before: Floats | None = None) -> Floats:
     """Continue Euler angles (N, J, 3) in radians, R = Rz Rx Ry, from frame to frame.
 
     (z, x, y) and (z + pi, pi - x, y + pi) are the same rotation. Within a few degrees of gimbal lock (x upright) z and
-    y
-    may still change fast, in opposite directions; in the lock itself y keeps its value.
+    y may still change fast, in opposite directions; in the lock itself y keeps its value.
     """
     if before is not None:
         return continuous_zxy(np.concatenate([before[None], angles]))[1:]

@@ -22,8 +22,7 @@ def uniform_rate(times_s: NDArray[np.float64]) -> int:
     """Return the integer rate in Hz, at least 30, nearest to the rate of ascending `times_s` (F,).
 
     It uses the mean step, because the median is wrong for times in milliseconds (60 fps come in steps of 16 and 17).
-    Steps
-    far from the median, such as gaps of lost frames, are excluded.
+    Steps far from the median, such as gaps of lost frames, are excluded.
     """
     steps = np.diff(times_s)
     steps = steps[steps > 0]
@@ -57,12 +56,9 @@ def uniform_grid(
     """Place samples at integer k / rate from the first good row to the last, so that rows of several people coincide.
 
     times_s (M,): ascending, from the first source frame. good (M,): usable rows, at least one. gap_before (M,): rows
-    after
-    lost frames. Two good neighbours are interpolated unless frames were lost between them or they are more than 0.3 s
-    apart
-    (or twice the source's own step, for a slow one). Elsewhere the last good row is repeated and the sample is not
-    valid.
-    Good rows that all lie between two samples give one sample, the nearest to the first.
+    after lost frames. Two good neighbours are interpolated unless frames were lost between them or they are more than
+    0.3 s apart (or twice the source's own step, for a slow one). Elsewhere the last good row is repeated and the sample
+    is not valid. Good rows that all lie between two samples give one sample, the nearest to the first.
     """
     if not good.any():
         raise ValueError("no good row to resample from")

@@ -121,10 +121,8 @@ class Session(SessionHead):
     """Whole session file. Metres, seconds, radians; world with Y up (docs/conventions.md).
 
     The resampled part (N rows at `mocap_framerate`) uses SMPL's convention: `trans` is the pelvis joint less its
-    position
-    at rest, `rest_joints[0]`. The raw part (M rows, one for each source frame with the person) has the original
-    estimates;
-    `raw_trans` is the pelvis joint itself.
+    position at rest, `rest_joints[0]`. The raw part (M rows, one for each source frame with the person) has the
+    original estimates; `raw_trans` is the pelvis joint itself.
     """
 
     poses: NDArray[np.float64]  # (N, 156) axis-angle of SMPL-H's 52 joints; hands zero

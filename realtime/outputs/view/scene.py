@@ -105,8 +105,7 @@ class Floor:
         """Cast the shadows of bodies, each (V, 3). Return the floor seen from above, (texels, texels, 3) RGB.
 
         Rows run from z = -size/2 to +size/2, columns likewise along x. The shadow has a dark core right below points
-        near the
-        floor, and a wider, lighter part away from the key light.
+        near the floor, and a wider, lighter part away from the key light.
         """
         self._shadow[:] = 0.0
         for body in bodies:
