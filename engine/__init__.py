@@ -18,12 +18,13 @@ quiet_start("engine")
 
 
 def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:
-    """The network in a user's released TokenHMR files, ready to run: a .ckpt and tokenizer.pth. Or in what
-    training.hmr wrote: its model.ckpt and the tokenizer, of either layout, that it was trained on.
+    """Load the network from a user's released TokenHMR files: a .ckpt and tokenizer.pth.
 
-    `forward(images (B, 3, 256, 256))`, square crops as ImageNet-normalised RGB, answers an
-    `engine.tokenhmr.network.TokenHmrOutput`. Nothing in the files is run. Raises engine.errors.EngineError, one line
-    that names the first keys at fault, for a file that is missing, cut short or of another layout.
+    Also loads the output of training.hmr: its model.ckpt, and the tokenizer of either layout that it was trained on.
+
+    `forward(images (B, 3, 256, 256))`, square crops as ImageNet-normalised RGB, returns an
+    `engine.tokenhmr.network.TokenHmrOutput`. No code in the files is run. Raises engine.errors.EngineError, one line
+    with the first wrong keys, for a file that is missing, truncated or of another layout.
     """
     from engine.tokenhmr.released_files import load_tokenhmr as load
 
@@ -31,11 +32,11 @@ def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str 
 
 
 def load_tokenizer(path: Path | str | None = None) -> Tokenizer:
-    """A pose tokenizer, ready to encode and decode: the shipped one (None), another .safetensors file of this
-    project, or the released tokenizer.pth of TokenHMR.
+    """Load a pose tokenizer: the shipped one (None), another .safetensors file of this project, or a released one.
 
-    `encode(rotmats (B, 21, 3, 3)) -> codes (B, T)`, `decode(codes) -> rotmats`,
-    `decode_probabilities(p (B, T, K)) -> rotmats`. Raises engine.errors.EngineError for a wrong file.
+    The released file is TokenHMR's tokenizer.pth. `encode(rotmats (B, 21, 3, 3)) -> codes (B, T)`,
+    `decode(codes) -> rotmats`, `decode_probabilities(p (B, T, K)) -> rotmats`. Raises engine.errors.EngineError for a
+    wrong file.
     """
     if path is None or Path(path).suffix == ".safetensors":
         from engine.tokens.tokenizer import load

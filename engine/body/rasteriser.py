@@ -1,7 +1,7 @@
-"""Finds which face of a mesh is seen at each pixel of a picture: a rasteriser in numpy, no graphics card needed.
+"""Finds the visible face of a mesh at each pixel: a rasteriser in numpy, without a graphics card.
 
-Made for bodies, thousands of triangles of a few pixels each. All pixels of all triangles' boxes are tested in one go,
-and the largest inverse depth wins at each pixel.
+Made for bodies, thousands of triangles of a few pixels each. All pixels of all triangles' boxes are tested at once, and
+the largest inverse depth wins at each pixel.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]
 
-_CLOSEST_M = 0.05  # triangles that reach closer to the camera's plane are left out
+_CLOSEST_M = 0.05  # triangles nearer to the camera's plane are skipped
 
 
 @dataclass(frozen=True)
 class Fragments:
-    """The nearest face at each of P pixels; a pixel on the edge between two faces may be listed twice."""
+    """Nearest face at each of P pixels; a pixel on the edge between two faces may occur twice."""
 
-    size: tuple[int, int]  # of the picture: width, height
+    size: tuple[int, int]  # of the image: width, height
     pixel: NDArray[np.intp]  # (P,) row * width + column
     face: NDArray[np.intp]  # (P,) row of the faces
     corners: NDArray[np.integer]  # (P, 3) that face's vertices
-    share_b: Floats  # (P,) barycentric coordinates, in the picture, of the second corner
+    share_b: Floats  # (P,) barycentric coordinates, in the image, of the second corner
     share_c: Floats  # (P,) and of the third
 
     def faces(self) -> NDArray[np.int32]:
-        """(height, width) the nearest face, -1 where there is none."""
+        """Return the nearest face (height, width), -1 for none."""
         return self._spread(self.face.astype(np.int32), np.int32(-1))
 
     def shade(self, colours: Floats) -> tuple[Array, NDArray[np.bool_]]:
-        """Interpolate the vertices' colours (V, 3): the picture (height, width, 3), and the mask of covered pixels.
+        """Interpolate the vertices' colours (V, 3): the image (height, width, 3), and the mask of covered pixels.
 
-        The picture is 0 where there is no face.
+        The image is 0 without a face.
         """
         a, b, c = (colours.take(corner, axis=0) for corner in self.corners.T)
         u, v = self.share_b[:, None], self.share_c[:, None]
@@ -44,7 +44,7 @@ class Fragments:
         return self._spread(drawn, np.zeros(3, np.float32)), self._spread(True, False)
 
     def _spread(self, values: Any, background: Any) -> NDArray[Any]:
-        """A picture with `values` at the covered pixels."""
+        """Return an image with `values` at the covered pixels."""
         width, height = self.size
         picture = np.full((height * width, *np.shape(background)), background)
         picture[self.pixel] = values
@@ -52,10 +52,11 @@ class Fragments:
 
 
 def rasterise(points_px: Floats, depth_m: Floats, faces: NDArray[np.integer], size: tuple[int, int]) -> Fragments:
-    """Find the nearest of the faces that are seen from the front at each pixel centre.
+    """Find the nearest front face at each pixel centre.
 
-    points_px (V, 2): vertices, x right and y down from the picture's top left corner, pixel centres at halves;
-    depth_m (V,): their distance from the camera's plane; faces (F, 3): vertex indices, counter-clockwise from outside;
+    points_px (V, 2): vertices, x right and y down from the image's top left corner, pixel centres at halves.
+    depth_m (V,): their distance from the camera's plane.
+    faces (F, 3): vertex indices, counter-clockwise from outside.
     size: width, height.
     """
     width, height = size
@@ -68,7 +69,7 @@ def rasterise(points_px: Floats, depth_m: Floats, faces: NDArray[np.integer], si
     first = np.ceil(np.clip(low, 0, size) - 0.5).astype(np.int32)  # the pixels with their centre in the box
     last = np.floor(np.clip(high, 0, size) - 0.5).astype(np.int32)
     extent = last - first + 1
-    seen = np.flatnonzero((area < 0) & (extent > 0).all(axis=1))  # y points down: from outside they turn the other way
+    seen = np.flatnonzero((area < 0) & (extent > 0).all(axis=1))  # y points down, so the orientation is reversed
     a, b, c, area = a[seen], b[seen], c[seen], area[seen]
     numbers, faces, first, extent = numbers[seen], faces[seen], first[seen], extent[seen]
 
@@ -88,7 +89,7 @@ def rasterise(points_px: Floats, depth_m: Floats, faces: NDArray[np.integer], si
 
     triangle, share_b, share_c = triangle[inside], share_b[inside], share_c[inside]
     pixel = row[inside] * width + column[inside]
-    near_a, near_b, near_c = (1 / depth_m[faces]).T  # linear in the picture, as depth is not
+    near_a, near_b, near_c = (1 / depth_m[faces]).T  # linear in the image, unlike depth
     nearness = near_a[triangle] + share_b * (near_b - near_a)[triangle] + share_c * (near_c - near_a)[triangle]
     nearest = np.zeros(height * width, nearness.dtype)
     np.maximum.at(nearest, pixel, nearness)
@@ -102,7 +103,7 @@ def _cross(a: Floats, b: Floats) -> Floats:
 
 
 def _share(start: Floats, end: Floats, area: Floats, x: Floats, y: Floats, count: NDArray[np.int32]) -> Floats:
-    """The barycentric coordinate that is 0 on the edges (F, 2) from `start` to `end`, at each triangle's pixels."""
+    """Return the barycentric coordinate that is 0 on the edges (F, 2) from `start` to `end`, at triangles' pixels."""
     edge = end - start
     per_x, per_y = -edge[:, 1] / area, edge[:, 0] / area
     at_origin = -(per_x * start[:, 0] + per_y * start[:, 1])

@@ -4,7 +4,7 @@
 
 Prints for each engine and batch the median and p95 of crop, network, decode (of smoothed tokens) and their sum. Torch
 eager in fp32 with random weights of the same sizes is the comparison. The floor is the minimum time for arithmetic and
-bytes at the device's peaks, which the same run measures; `of floor` is the network's median over it.
+bytes at the device's peaks, which the same run measures. `of floor` is the network's median over it.
 """
 
 from __future__ import annotations

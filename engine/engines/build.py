@@ -2,8 +2,8 @@
 
     python -m engine.build --checkpoint F --tokenizer F --backend tensorrt-rtx --precision fp16 --out DIR
 
-The folder holds the engine, manifest.json (its sources and target), reference.npz (torch's outputs for fixed inputs)
-and parity.json (the differences to torch on each tested device).
+The folder holds the engine and manifest.json, its sources and target. reference.npz has torch's outputs for fixed
+inputs, parity.json the differences to torch on each tested device.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: F
     ahead = wanted / np.maximum(distance_m, _TINY)
     normal = cross(thigh, shin)
     normal = np.where(length(normal) < 1e-3 * upper_m * lower_m, knee_axis, normal)
-    plane = unit(normal - (normal * ahead).sum(-1, keepdims=True) * ahead)  # turned along with the way to the ankle
+    plane = unit(normal - (normal * ahead).sum(-1, keepdims=True) * ahead)  # rotated with the direction to the ankle
     cosine = np.clip((upper_m**2 + reached_m**2 - lower_m**2) / (2 * upper_m * reached_m), -1.0, 1.0)
     new_thigh = upper_m * (cosine * ahead - np.sqrt(1 - cosine**2) * cross(plane, ahead))
     new_shin = reached_m * ahead - new_thigh

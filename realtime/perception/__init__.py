@@ -1,4 +1,4 @@
-"""From frames to people: BlazePose run from its own network files, tracking, and crops for an image network."""
+"""Detects and tracks people: BlazePose from its own network files, tracking, and crops for an image network."""
 
 from __future__ import annotations
 

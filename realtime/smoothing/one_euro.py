@@ -3,7 +3,7 @@
 A first-order low-pass whose cutoff rises with speed: `cutoff = min_cutoff + beta * |derivative|`, with a low-passed
 derivative. Slow motion is smooth, fast motion is quick. `beta` has units: Hz per (unit of the signal / s).
 
-The rotation filter uses relative rotations only (the log of R_before^T R_now), so it is frame-invariant: rotating every
+The rotation filter uses relative rotations only (the log of R_before^T R_now), so it is frame-invariant. Rotating every
 input by a constant rotation, on either side, rotates every output alike.
 """
 

@@ -2,7 +2,7 @@
 
     nice python -m tests.benchmarks.signals [--times 100] [--seed 0] [--jobs 2]
 
-SIGINT, SIGTERM or SIGHUP goes to the program or to its whole group, after a random time from its start or from the
+SIGINT, SIGTERM or SIGHUP goes to the program or to its whole group. The moment is random, from the start or from the
 film's first bytes. Afterwards every file must open and no journal, process or incomplete file may remain. Prints one
 line a signal and the counts; exits 1 if a run failed. POSIX only.
 """

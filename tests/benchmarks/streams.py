@@ -2,9 +2,8 @@
 
     python -m tests.benchmarks.streams [--seconds 60] [--smoothing light]
 
-One run of the demo. Intervals without a subscriber alternate with intervals with a slow and a dead one on each of
-ZeroMQ and WebSocket, so that other load affects both. At the end a good subscriber, in its own process, measures
-publish to receive (D to E).
+One run of the demo alternates between no subscriber, and a slow and a dead one on each of ZeroMQ and WebSocket. So
+other load affects both. At the end a good subscriber, in its own process, measures publish to receive (D to E).
 """
 
 from __future__ import annotations

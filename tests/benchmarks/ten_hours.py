@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.ten_hours [--frames 1080000] [--folder DIR] [--formats .bvh .csv .npz .glb]
 
-Writes a journal of that many frames of one moving person, as a killed recording leaves it; finishes it with
+Writes a journal of that many frames of one moving person, as a killed recording leaves it. Finishes it with
 `python -m realtime.recover`, then exports the session. Each step is its own process; prints its peak resident memory,
 CPU time and output size.
 """

@@ -52,7 +52,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Which people have true 3D, and the supervision of the others."""
+    """Selection of the people with true 3D, and the supervision of the others."""
 
     name: str
     truth: Literal["everybody", "some", "nobody"] = "some"

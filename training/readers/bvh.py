@@ -1,6 +1,6 @@
 """Reads BVH and converts its joint rotations to SMPL's rest pose, matching joints by name.
 
-Y up. A rest pose other than SMPL's T-pose is converted bone by bone: the shortest rotation takes each bone's direction
+Y up. A rest pose other than SMPL's T-pose is converted bone by bone. The shortest rotation takes each bone's direction
 in SMPL's rest pose to that in the file's. The twist about a bone in the rest pose is unknown.
 """
 

@@ -1,4 +1,4 @@
-"""Clothes of a drawn person: the garment of each face, and random colours for the garments."""
+"""Dresses a rendered person: the garment of each face, and random colours for the garments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _GARMENTS = ("skin", "hair", "top", "upper_arm", "forearm", "thigh", "shin", "sh
 
 
 def _garments() -> NDArray[np.intp]:
-    """(24,) the garment at each joint."""
+    """Return (24,) the garment at each joint."""
     of = {"pelvis": "thigh", "hip": "thigh", "knee": "shin", "ankle": "shoe",
           "foot": "shoe", "spine": "top", "collar": "top", "shoulder": "upper_arm", "elbow": "forearm"}  # fmt: skip
     parts = [next((of[key] for key in of if key in name), "skin") for name in JOINT_NAMES]
@@ -29,7 +29,7 @@ _IS_HEAD = np.array([name in ("head", "neck") for name in JOINT_NAMES])
 
 
 def garments_of_faces(body: BodyModel) -> NDArray[np.intp]:
-    """(F,) the garment of each face: that of the joint which moves its first corner most."""
+    """Return (F,) the garment of each face: that of the joint with the largest weight at its first corner."""
     main_joint = body.weights.argmax(1)
     garment = _GARMENT_OF_JOINT[main_joint]
     rest, landmarks = body.v_template, body.landmark_rest
@@ -41,7 +41,7 @@ def garments_of_faces(body: BodyModel) -> NDArray[np.intp]:
 
 
 def garment_colours(variety: float, rng: np.random.Generator) -> NDArray:
-    """(8, 3) BGR by garment: bare or covered arms and legs, as it falls."""
+    """Draw (8, 3) BGR by garment, with bare or covered arms and legs."""
     skin = np.array([0.55, 0.68, 0.90]) * (180 + variety * (rng.uniform(70, 250) - 180)) + variety * rng.normal(0, 6, 3)
     hair = np.array([0.5, 0.6, 0.8]) * (60 + variety * (rng.uniform(15, 200) - 60))
     top, bottom, shoes = _OUTFIT + variety * (rng.uniform(10, 245, (3, 3)) - _OUTFIT)

@@ -1,4 +1,4 @@
-"""The picture around a drawn person: background, occluders, lens and sensor noise."""
+"""Adds the surroundings of a rendered person: background, occluders, lens and sensor noise."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _GREY = 127.5
 
 
 def background(side: int, colours: float, clutter: float, rng: np.random.Generator) -> NDArray[np.float32]:
-    """(side, side, 3) blurred noise of a random scale under shapes of random colours.
+    """Draw blurred noise (side, side, 3) of a random scale under shapes of random colours.
 
     colours, clutter: as in `training.render.scene.RenderConfig`.
     """
@@ -25,14 +25,14 @@ def background(side: int, colours: float, clutter: float, rng: np.random.Generat
 
 
 def occlude(image: NDArray, pixels: NDArray, rng: np.random.Generator) -> None:
-    """One to three shapes over the person, each about a random vertex."""
+    """Draw one to three shapes over the person, each about a random vertex."""
     extent = float(np.ptp(pixels, axis=0).max())
     for _ in range(int(rng.integers(1, 4))):
         _shape(image, pixels[rng.integers(len(pixels))], extent * rng.uniform(0.05, 0.22), rng)
 
 
 def _shape(image: NDArray, center: NDArray, radius: float, rng: np.random.Generator) -> None:
-    """A filled polygon of three to eight corners, squeezed and turned."""
+    """Draw a filled polygon of three to eight corners, squeezed and rotated."""
     corners = int(rng.integers(3, 9))
     angles = np.sort(rng.uniform(0, 2 * np.pi, corners))
     points = radius * np.stack((np.cos(angles), np.sin(angles) * rng.uniform(0.2, 1.0)), -1)
@@ -42,7 +42,7 @@ def _shape(image: NDArray, center: NDArray, radius: float, rng: np.random.Genera
 
 
 def finish(image: NDArray, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Soften, as lenses do, and add sensor noise."""
+    """Blur, as lenses do, and add sensor noise."""
     image = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.2))
     noise = rng.standard_normal(image.shape, dtype=np.float32)
     return np.clip(image + rng.uniform(0, 8) * noise, 0, 255).astype(np.uint8)

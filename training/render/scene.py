@@ -1,4 +1,4 @@
-"""One person before a random camera: posed, placed, lit and drawn, with the labels of the picture."""
+"""Renders one person before a random camera: posed, placed, lit and drawn, with labels."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ _CENTRE_PX = 0.5  # of a pixel from its corner: labels count from the centre of 
 
 @dataclass(frozen=True)
 class RenderConfig:
-    """Ranges are (low, high), drawn uniformly."""
+    """Settings of the renderer. Ranges are (low, high), drawn uniformly."""
 
     side_px: int = 256
     fov_deg: tuple[float, float] = (20.0, 75.0)
     heading_deg: tuple[float, float] = (-180.0, 180.0)  # 0: towards the camera
-    recorded_heading: bool = True  # heading_deg adds to the recorded heading; False takes that out first
-    pitch_deg: tuple[float, float] = (-15.0, 35.0)  # the camera looks down by this
+    recorded_heading: bool = True  # heading_deg adds to the recorded heading; False removes that first
+    pitch_deg: tuple[float, float] = (-15.0, 35.0)  # downward pitch of the camera
     roll_deg: tuple[float, float] = (-8.0, 8.0)
-    share: tuple[float, float] = (0.55, 0.95)  # of the picture that the person's longer side takes
+    share: tuple[float, float] = (0.55, 0.95)  # of the image that the person's longer side takes
     beta_std: float = 1.0
     colours: float = 1.0  # of clothes and background; 1: any colour, 0: always one outfit in a grey room
     clutter: float = 1.0  # of the background: its contrast and the number of its shapes; 0 is one colour
@@ -45,7 +45,7 @@ class RenderConfig:
 
 
 class Renderer:
-    """Draws people of one body file."""
+    """Renderer of people of one body file."""
 
     def __init__(self, body: BodyModel, config: RenderConfig | None = None) -> None:
         self.body = body
@@ -54,7 +54,7 @@ class Renderer:
         self._garment = garments_of_faces(body)
 
     def draw(self, rotmats: NDArray, betas: Array, rng: np.random.Generator, name: str = "render") -> Sample:
-        """One person with local rotations (22, 3, 3), the root in the world (Y up), and betas (10,)."""
+        """Render one person with local rotations (22, 3, 3), the root in the world (Y up), and betas (10,)."""
         config = self.config
         side = config.side_px
         turned = np.tile(np.eye(3), (len(self.body.joints_template), 1, 1))
@@ -96,7 +96,7 @@ class Renderer:
         )
 
     def _camera_rotation(self, rng: np.random.Generator) -> NDArray:
-        """World to camera."""
+        """Draw a rotation from world to camera."""
         yaw = rng.uniform(*self.config.heading_deg)
         pitch, roll = rng.uniform(*self.config.pitch_deg), rng.uniform(*self.config.roll_deg)
         return Rotation.from_euler("zx", (roll, pitch), degrees=True).as_matrix() @ (
@@ -104,7 +104,7 @@ class Renderer:
         )
 
     def _paint(self, image: NDArray, face: NDArray, vertices: NDArray, rng: np.random.Generator) -> None:
-        """Shade the faces that are seen: clothes of random colours under one lamp and ambient light."""
+        """Shade the visible faces: clothes of random colours under one lamp and ambient light."""
         seen = face >= 0
         normals = unit(face_normals(vertices, self.body.faces))
         lamp = rng.normal(size=3) + np.array([0, -1, -1.5])  # mostly from above and before the person
@@ -117,13 +117,13 @@ class Renderer:
 
 
 def _without_heading(root: NDArray) -> NDArray:
-    """A root rotation (world, Y up) turned about the vertical until the body's front faces +Z."""
+    """Rotate a root (world, Y up) about the vertical until the body's front faces +Z."""
     front = root[:, 2]
     return Rotation.from_euler("y", -np.arctan2(front[0], front[2])).as_matrix() @ root
 
 
 def _placed(vertices: NDArray, focal_px: float, side: int, share: float, rng: np.random.Generator) -> NDArray:
-    """A position (3,) at which the person takes `share` of the picture and lies in it, mostly."""
+    """Draw a position (3,) at which the person takes `share` of the image and is mostly inside it."""
     low, high = vertices.min(0), vertices.max(0)
     depth = focal_px * (high - low)[:2].max() / (share * side) + max(0.0, -low[2])
     room = (1 - share) * side / 2

@@ -1,4 +1,4 @@
-"""From source frames at their real times to a uniform whole rate: where each sample comes from, and mixtures of rows.
+"""Resamples source frames at their real times to a uniform integer rate: sample positions and interpolation.
 
 Quaternions are x, y, z, w. Samples are taken at k / rate from real timestamps, so a long session does not drift.
 """

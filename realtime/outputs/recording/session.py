@@ -1,6 +1,6 @@
 """Reads and writes session files: AMASS's keys and ours in one .npz, no pickled objects (docs/session-format.md).
 
-It is written in blocks, so a long session never fills memory, and replaced atomically: a reader sees the old file or
+It is written in blocks, so a long session never fills memory. It is replaced atomically: a reader sees the old file or
 the whole new one.
 """
 

@@ -1,7 +1,7 @@
 """Renders the viewer's studio in numpy: lighting of bodies, the floor with grid and shadows, and the followed point.
 
 Independent of graphics cards, so that it looks the same everywhere and is testable. Colours are sRGB in 0..1 with shape
-(N, 3) unless noted; positions are metres in the world's axes (Y up, floor at y = 0), relative to the followed point on
+(N, 3) unless noted. Positions are metres in the world's axes (Y up, floor at y = 0), relative to the followed point on
 the floor.
 """
 
