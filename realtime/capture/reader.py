@@ -1,11 +1,11 @@
-"""One thread that owns a source and keeps only its newest frame; or, for files, every frame in order."""
+"""Iterates over the frames of a source: as they come and over every interruption, or each frame of a file."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Literal
 
 import numpy as np
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from realtime.capture.source import EndOfStream, LazySource, Source, SourceError, SourceLostError
 from realtime.capture.turned import turned_left
-from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.messages import Frame
 
 logger = logging.getLogger(__name__)
@@ -23,11 +22,6 @@ State = Literal["connected", "lost", "reconnecting"]
 FROZEN_S = 2.0  # time stamps that stand still for longer mean a stuck source
 FIRST_DELAY_S, LAST_DELAY_S = 0.5, 8.0  # exponential back-off between attempts to open a lost source
 _BEHIND_S = 0.5  # a file that cannot be decoded at its own rate is shown more slowly rather than in bursts
-_JOIN_S = 6.0  # longer than any read may block
-
-
-class StaleFrameError(RuntimeError):
-    """No frame that is new enough came in time."""
 
 
 class FrameReader:
@@ -35,8 +29,7 @@ class FrameReader:
 
     A live source that fails or whose time stamps stand still is closed and opened again, at growing intervals, until
     it works; `on_state` and the log hear of it once per change. Other sources are read at the rate of their own
-    times. Use `run` as the body of a thread of your own, or `start`, then `latest` or `next`, or `frames` for every
-    frame of a file in the caller's thread.
+    times (`paced`), or as fast as they are asked (`every`). One thread iterates; the source is closed at the end.
 
     Args:
         source: opened, owned by the reader from here on.
@@ -64,32 +57,19 @@ class FrameReader:
         self._now = now
         self._sleep = sleep
         self._state: State | None = None
-        self._stop = threading.Event()
-        self._slot: Channel[Frame] = Channel.newest()
-        self._newest: Frame | None = None
-        self._failure: Exception | None = None
-        self._thread: threading.Thread | None = None
 
-    @property
-    def overwritten(self) -> int:
-        """Frames that `next` was too slow to take."""
-        return self._slot.dropped + self.passed_over
-
-    def run(self, put: Callable[[Frame], None], stop: threading.Event, wanted: threading.Event | None = None) -> None:
-        """Give frames to `put` until the source ends or `stop` is set; closes the source.
+    def paced(self, stop: threading.Event, wanted: threading.Event | None = None) -> Generator[Frame]:
+        """Frames as they come, or at the rate of their own times, until the source ends or `stop` is set.
 
         wanted: set while somebody waits for a frame. A lazy source's pictures are then made for them only: those of HDR
         video cost far more than the pose. Any other source gives every frame.
         """
         try:
-            if self.source.is_live:
-                self._run_live(put, stop)
-            else:
-                self._run_paced(put, stop, wanted)
+            yield from self._live(stop) if self.source.is_live else self._played(stop, wanted)
         finally:
             self.source.close()
 
-    def frames(self) -> Iterator[Frame]:
+    def every(self) -> Generator[Frame]:
         """Every frame of a source that is not live, as fast as it is asked, with the source's own times."""
         try:
             while True:
@@ -102,72 +82,7 @@ class FrameReader:
         finally:
             self.source.close()
 
-    def start(self) -> FrameReader:
-        """Run in a daemon thread, for `latest` and `next`."""
-        self._thread = threading.Thread(target=self._supervised, name="capture", daemon=True)
-        self._thread.start()
-        return self
-
-    def next(self, timeout_s: float) -> Frame:
-        """The newest frame not yet taken.
-
-        Raises:
-            StaleFrameError: none came within `timeout_s`.
-            EndOfStream: the source has ended, or the reader was closed.
-            Exception: what the reader's thread died of.
-        """
-        try:
-            return self._slot.get(timeout_s)
-        except TimeoutError:
-            raise StaleFrameError(f"{self.source.description}: no frame within {timeout_s:g} s") from None
-        except ChannelClosed:
-            if self._failure is not None:
-                raise self._failure from None
-            raise EndOfStream from None
-
-    def latest(self, timeout_s: float, max_age_s: float) -> Frame:
-        """The newest frame, taken before or not, if it is at most `max_age_s` old; otherwise the next one.
-
-        Raises what `next` raises.
-        """
-        deadline = time.monotonic() + timeout_s
-        frame = self._newest
-        while frame is None or self._now() - frame.t_capture > max_age_s:
-            frame = self.next(max(0.0, deadline - time.monotonic()))
-        return frame
-
-    def close(self) -> None:
-        """Stop, wait for the thread within a bound and free the device. Idempotent."""
-        self._stop.set()
-        self._slot.abandon()
-        if self._thread is None:
-            self.source.close()
-            return
-        self._thread.join(_JOIN_S)
-        if self._thread.is_alive():
-            logger.error("%s: the capture thread did not end within %.0f s", self.source.description, _JOIN_S)
-
-    def __enter__(self) -> FrameReader:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    def _supervised(self) -> None:
-        try:
-            self.run(self._keep, self._stop, self._slot.wanted)
-        except ChannelClosed:
-            pass  # closed while a frame was on its way
-        except Exception as error:  # noqa: BLE001  kept for the consumer, who raises it
-            self._failure = error
-        finally:
-            self._slot.close()
-
-    def _keep(self, frame: Frame) -> None:
-        self._newest = frame
-        self._slot.put(frame)
-
-    def _run_live(self, put: Callable[[Frame], None], stop: threading.Event) -> None:
+    def _live(self, stop: threading.Event) -> Generator[Frame]:
         delay_s = FIRST_DELAY_S
         last_t, fresh_at = float("-inf"), self._now()
         while not stop.is_set():
@@ -188,7 +103,7 @@ class FrameReader:
                 continue
             last_t, fresh_at, delay_s = t, self._now(), FIRST_DELAY_S
             self._tell("connected")
-            put(self._frame(image, t))
+            yield self._frame(image, t)
 
     def _reopened(self, delay_s: float, stop: threading.Event) -> bool:
         self._wait(delay_s, stop)
@@ -203,7 +118,7 @@ class FrameReader:
         self.reconnects += 1
         return True
 
-    def _run_paced(self, put: Callable[[Frame], None], stop: threading.Event, wanted: threading.Event | None) -> None:
+    def _played(self, stop: threading.Event, wanted: threading.Event | None) -> Generator[Frame]:
         source = self.source
         start: float | None = None
         t_before, step_s = 0.0, 1.0 / (source.fps or 30.0)
@@ -235,7 +150,7 @@ class FrameReader:
                 self.frames_read += 1
                 self.passed_over += 1
             else:
-                put(self._frame(image, t_capture, t_file=t))
+                yield self._frame(image, t_capture, t_file=t)
 
     def _frame(self, image: NDArray[np.uint8], t: float, t_file: float | None = None) -> Frame:
         frame = Frame(turned_left(image, self._quarter_turns), self.frames_read, t, t_file)

@@ -1,7 +1,8 @@
 """Supervised threads joined by channels. It knows nothing of cameras, people or bodies.
 
-A source makes items, stages work on them, each in a thread of its own. When a source ends, the end travels down the
-channels and every stage finishes what it holds. When one fails, all stop, and the failure names its stage.
+A source makes items, and a stage makes none or more results of each, every one in a thread of its own. When a source
+ends, the end travels down the channels and every stage finishes what it holds. When one fails, all stop, and the
+failure names its stage.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,53 +62,48 @@ class Pipeline:
         self._channels: list[Channel[Any]] = []
         self._lock = threading.Lock()
 
-    def add_source(
-        self, name: str, run: Callable[[Callable[[Any], None], threading.Event], None], *outboxes: Channel[Any]
-    ) -> None:
-        """`run(put, stopping)` makes items for all `outboxes` until it returns, or until `stopping` is set."""
+    def add_source(self, name: str, items: Iterable[Any], *outboxes: Channel[Any]) -> None:
+        """Iterates over `items` in the stage's thread, and gives each to all `outboxes`, until `stopping` is set.
+
+        items: an iterator that waits for long should look at `stopping` meanwhile. A generator is closed at the end.
+        """
 
         def body(worker: _Worker) -> None:
             worker.beat(waiting=False)
-
-            def put(item: Any) -> None:
-                for outbox in outboxes:
-                    outbox.put(item)
-                worker.beat(waiting=False)
-
-            run(put, self.stopping)
+            with _closing(items):
+                for item in items:
+                    if self.stopping.is_set():
+                        return
+                    _hand_on(worker, (item,))
 
         self._add(name, body, outboxes).is_source = True
 
     def add_stage(
-        self, name: str, work: Callable[[Any], Any], inbox: Channel[Any], outboxes: tuple[Channel[Any], ...] = ()
-    ) -> StageTimer:
-        """`work(item)` is called for every item of `inbox`; what it returns goes to all `outboxes`."""
-        return self.add_holding_stage(name, lambda item: (work(item),), tuple, inbox, outboxes)
-
-    def add_holding_stage(
         self,
         name: str,
-        work: Callable[[Any], Iterable[Any]],
-        finish: Callable[[], Iterable[Any]],
+        work: Callable[[Any], Iterable[Any] | None],
         inbox: Channel[Any],
         outboxes: tuple[Channel[Any], ...] = (),
-    ) -> StageTimer:
-        """A stage that may hold items back: `work(item)` gives any number of results, `finish()` the rest.
+        *,
+        finish: Callable[[], Iterable[Any]] = tuple,
+    ) -> None:
+        """`work(item)` is called for every item of `inbox`; its results, none or more, go to all `outboxes`.
 
-        `finish` is called once, when `inbox` has come to its end, and not after a failure.
+        finish: gives the results that `work` has held back. It is called once, when `inbox` has come to its end, and
+        not after a failure.
         """
 
         def body(worker: _Worker) -> None:
             for item in _items(worker, inbox):
                 with worker.timer.lap():
-                    results = tuple(work(item))
+                    results = tuple(work(item) or ())
                 _hand_on(worker, results)
             if self.failure is None:
                 worker.beat(waiting=False)
                 _hand_on(worker, finish())
 
         self._channels.append(inbox)
-        return self._add(name, body, outboxes).timer
+        self._add(name, body, outboxes)
 
     def start(self) -> None:
         for worker in self._workers:
@@ -202,6 +199,10 @@ class Pipeline:
     def _raise_failure(self) -> None:
         if self.failure is not None:
             raise self.failure
+
+
+def _closing(items: Iterable[Any]) -> AbstractContextManager[Any]:
+    return closing(items) if isinstance(items, Generator) else nullcontext()
 
 
 def _items(worker: _Worker, inbox: Channel[Any]) -> Iterator[Any]:

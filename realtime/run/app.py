@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from typing import TypeVar
@@ -49,7 +49,6 @@ _OFFLINE_DEPTH = 4
 SURVEYED, SURVEY_STEP_S = 5, 0.4  # pictures from which the camera is found before an offline run, a step apart
 
 T = TypeVar("T")
-_Capture = Callable[[Callable[[Frame], None], threading.Event], None]
 
 
 @dataclass(frozen=True)
@@ -150,9 +149,8 @@ class App:
                 roll_given=given.roll_deg != "auto",
             )
             fan_out.guidance = lambda: calibration.guidance
-        source = open_source(config.source)
+        source = cleanup.enter_context(closing(open_source(config.source)))
         reader = FrameReader(source, on_state=fan_out.tell_source, quarter_turns=quarter_turns)
-        cleanup.enter_context(closing(reader))
         logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
         fan_out.begin(source.description)
 
@@ -161,26 +159,30 @@ class App:
         frames, sightings = self._channel(Channel[Frame]), self._channel(Channel[Sighting])
         fan_out.dropped = lambda: reader.passed_over + frames.dropped + sightings.dropped
 
-        def met(frame: Frame) -> None:
-            self._readout.frame_came()
-            kept.meet(frame.size, watch, world)
+        def met() -> Generator[Frame]:
+            for frame in self._frames(reader, pipeline.stopping, frames.wanted):
+                self._readout.frame_came()
+                kept.meet(frame.size, watch, world)
+                yield frame
 
         if config.offline:
-            pipeline.add_source("capture", self._every_frame(reader, met), frames)
+            pipeline.add_source("capture", met(), frames)
             solve = _looking_first(watch, solver)
         else:
             looks = Channel[Frame].newest()
-            pipeline.add_source("capture", self._newest_frames(reader, met, frames.wanted), frames, looks)
+            pipeline.add_source("capture", met(), frames, looks)
             pipeline.add_stage("camera", watch.look, looks)
             solve = solver.solve
         gate = Gate(holds=config.offline)
-        pipeline.add_holding_stage(
-            "perceive", lambda frame: gate.let_through(perception.observe(frame)), gate.finish, frames, (sightings,)
-        )
+
+        def perceive(frame: Frame) -> tuple[Sighting, ...]:
+            return gate.let_through(perception.observe(frame))
+
+        pipeline.add_stage("perceive", perceive, frames, (sightings,), finish=gate.finish)
         to_put = Channel[SolvedFrame].bounded(_OFFLINE_DEPTH)
         to_publish = self._channel(Channel[SolvedFrame])
         outboxes = (to_put, to_publish) if config.stream else (to_put,)
-        pipeline.add_holding_stage("solve", solve, solver.finish, sightings, outboxes)
+        pipeline.add_stage("solve", solve, sightings, outboxes, finish=solver.finish)
         pipeline.add_stage("fan out", self._put(fan_out, calibration), to_put)
         if config.stream:
             pipeline.add_stage("publish", fan_out.publish, to_publish)
@@ -228,30 +230,16 @@ class App:
             if not fan_out.tick() or time_is_up or self.stop.is_set():
                 return
 
-    def _newest_frames(self, reader: FrameReader, met: Callable[[Frame], None], wanted: threading.Event) -> _Capture:
-        """The body of the capturing thread of a live run; `met` is told of every frame before anybody else."""
-
-        def capture(put: Callable[[Frame], None], stopping: threading.Event) -> None:
-            def noted(frame: Frame) -> None:
-                met(frame)
-                put(frame)
-
-            reader.run(noted, stopping, wanted)
-
-        return capture
-
-    def _every_frame(self, reader: FrameReader, met: Callable[[Frame], None]) -> _Capture:
-        """The same of an offline run."""
-        seconds = math.inf if self._config.seconds is None else self._config.seconds
-
-        def capture(put: Callable[[Frame], None], stopping: threading.Event) -> None:
-            for frame in reader.frames():
-                if stopping.is_set() or frame.t_capture >= seconds:
+    def _frames(self, reader: FrameReader, stopping: threading.Event, wanted: threading.Event) -> Generator[Frame]:
+        """The newest of a live run, every one of an offline run."""
+        if not self._config.offline:
+            yield from reader.paced(stopping, wanted)
+        else:
+            seconds = math.inf if self._config.seconds is None else self._config.seconds
+            for frame in reader.every():
+                if frame.t_capture >= seconds:
                     return
-                met(frame)
-                put(frame)
-
-        return capture
+                yield frame
 
     def _put(self, fan_out: FanOut, calibration: Calibration | None) -> Callable[[SolvedFrame], None]:
         def put(solved: SolvedFrame) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.capture.reader import FROZEN_S, FrameReader, StaleFrameError
+from realtime.capture.reader import FROZEN_S, FrameReader
 from realtime.capture.source import EndOfStream, LazySource, SourceError, SourceLostError
 from realtime.capture.video import VideoSource
+from realtime.kernel.channel import ChannelClosed
 from realtime.kernel.messages import Frame
+from tests.realtime.capture.newest import newest
 
 Step = Callable[[], float]
 
@@ -70,7 +72,7 @@ def run(reader: FrameReader) -> list[Frame]:
     """Run to the end of the script; a live script ends with EndOfStream, which only the test raises."""
     frames: list[Frame] = []
     try:
-        reader.run(frames.append, threading.Event())
+        frames.extend(reader.paced(threading.Event()))  # keeps what came before an exception
     except EndOfStream:
         assert reader.source.is_live
     return frames
@@ -117,51 +119,22 @@ def test_frozen_time_stamps_reopen_the_source() -> None:
     assert reader.reconnects == 1
 
 
-def test_what_kills_the_thread_reaches_the_consumer() -> None:
-    def broken() -> float:
-        raise ZeroDivisionError("driver bug")
-
-    source = ScriptedSource([broken])
-    with FrameReader(source).start() as reader, pytest.raises(ZeroDivisionError, match="driver bug"):
-        reader.latest(5.0, 1.0)
-    assert not source.is_open
-
-
-def test_latest_refuses_an_old_frame() -> None:
-    clock = Clock()
-    gate = threading.Event()
-
-    def wait_for_gate() -> float:
-        gate.wait(5.0)
-        return 200.0
-
-    source = ScriptedSource([at(100.0), wait_for_gate])
-    with FrameReader(source, now=clock.now).start() as reader:
-        assert reader.latest(5.0, 0.2).t_capture == 100.0
-        assert reader.latest(5.0, 0.2).t_capture == 100.0  # seen before, still fresh
-        clock.t = 101.0
-        with pytest.raises(StaleFrameError, match="scripted"):
-            reader.latest(0.02, 0.2)
-        clock.t = 200.0
-        gate.set()
-        assert reader.latest(5.0, 0.2).t_capture == 200.0
-
-
 def test_a_slow_consumer_gets_the_newest_and_the_rest_is_counted() -> None:
-    all_read = threading.Event()
+    all_read, taken = threading.Event(), threading.Event()
 
     def last() -> float:
         all_read.set()
+        taken.wait(5.0)
         raise EndOfStream
 
     source = ScriptedSource([at(float(t)) for t in range(1, 11)] + [last])
-    with FrameReader(source).start() as reader:
+    with newest(reader := FrameReader(source)) as slot:
         assert all_read.wait(5.0)
-        assert reader.next(5.0).seq == 9
-        assert reader.frames_read == 10
-        assert reader.overwritten == 9
-        with pytest.raises(EndOfStream):
-            reader.next(5.0)
+        assert slot.get(5.0).seq == 9
+        assert (reader.frames_read, slot.dropped) == (10, 9)
+        taken.set()
+        with pytest.raises(ChannelClosed):
+            slot.get(5.0)
 
 
 def test_a_file_is_played_at_the_rate_of_its_own_times() -> None:
@@ -213,41 +186,38 @@ def test_pictures_of_a_file_are_made_only_for_who_waits_for_them() -> None:
     wanted.set()
     frames: list[Frame] = []
 
-    def put(frame: Frame) -> None:
+    reader = FrameReader(source, now=clock.now, sleep=clock.sleep)
+    for frame in reader.paced(threading.Event(), wanted):
         frames.append(frame)
         if len(frames) == 4:
             wanted.clear()  # busy from now on
-
-    reader = FrameReader(source, now=clock.now, sleep=clock.sleep)
-    reader.run(put, threading.Event(), wanted)
     assert source.made == times[:4]
     assert [frame.seq for frame in frames] == [0, 1, 2, 3]
     assert [frame.t_capture for frame in frames] == pytest.approx([100.0, 100.01, 100.02, 100.03])
-    assert (reader.frames_read, reader.passed_over, reader.overwritten) == (12, 8, 8)
+    assert (reader.frames_read, reader.passed_over) == (12, 8)
 
 
 def test_who_waits_late_gets_the_picture_of_now() -> None:
     source = ScriptedLazySource([k / 100 for k in range(300)])
-    with FrameReader(source).start() as reader:
-        first = reader.next(5.0)
+    with newest(reader := FrameReader(source)) as slot:
+        first = slot.get(5.0)
         while reader.passed_over < 5:
             time.sleep(0.002)
-        later = reader.next(5.0)
+        later = slot.get(5.0)
     assert later.seq >= first.seq + 6
     assert len(source.made) <= 3
 
 
 def test_offline_gives_every_frame_with_the_times_of_the_file() -> None:
     source = ScriptedSource([at(0.0), at(0.04), at(0.12)], is_live=False)
-    frames = list(FrameReader(source).frames())
+    frames = list(FrameReader(source).every())
     assert [(frame.seq, frame.t_capture) for frame in frames] == [(0, 0.0), (1, 0.04), (2, 0.12)]
     assert not source.is_open
 
 
 def test_stop_cuts_a_wait_short() -> None:
     source = ScriptedSource([at(0.0), at(3600.0)], is_live=False)
-    reader = FrameReader(source).start()
-    reader.next(5.0)
-    reader.close()
+    with newest(FrameReader(source)) as slot:
+        slot.get(5.0)
     assert not source.is_open
     assert "capture" not in {thread.name for thread in threading.enumerate()}

@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from realtime.capture.factory import open_source, quiet_libraries
-from realtime.capture.reader import FrameReader, StaleFrameError
+from realtime.capture.reader import FrameReader
 from realtime.capture.source import SourceConfig, SourceError, SourceLostError
 from realtime.capture.url import UrlSource
 from tests.network_camera import NetworkCamera, jpeg, jpeg_claiming, read_stamp
+from tests.realtime.capture.newest import newest
 
 TIMEOUT_S = 10.0
 PNG_16 = cv2.imencode(".png", np.zeros((720, 1280, 3), np.uint16))[1].tobytes()
@@ -51,43 +52,43 @@ def test_frames_come_in_order_with_times_after_they_were_sent() -> None:
 
 
 def test_newest_wins() -> None:
-    with NetworkCamera(fps=60) as camera, FrameReader(opened(camera)).start() as reader:
-        first, _ = read_stamp(reader.next(TIMEOUT_S).image_bgr)
+    with NetworkCamera(fps=60) as camera, newest(reader := FrameReader(opened(camera))) as slot:
+        first, _ = read_stamp(slot.get(TIMEOUT_S).image_bgr)
         wait_until(lambda: reader.frames_read >= 20)
-        frame = reader.next(TIMEOUT_S)
+        frame = slot.get(TIMEOUT_S)
         index, _ = read_stamp(frame.image_bgr)
         assert index >= 19 > first + 1
         assert frame.seq == index
-        assert reader.overwritten > 0
+        assert slot.dropped > 0
 
 
 def test_reconnects_after_a_dropped_connection() -> None:
     states: list[str] = []
     with (
         NetworkCamera(fps=60) as camera,
-        FrameReader(opened(camera), on_state=lambda state, message: states.append(state)).start() as reader,
+        newest(FrameReader(opened(camera), on_state=lambda state, message: states.append(state))) as slot,
     ):
-        before = reader.next(TIMEOUT_S)
+        before = slot.get(TIMEOUT_S)
         camera.refuse()
         camera.drop()
         wait_until(lambda: "reconnecting" in states)
         camera.refuse(False)
         wait_until(lambda: states[-1] == "connected")
-        after = reader.latest(TIMEOUT_S, 1.0)
+        after = slot.get(TIMEOUT_S)
         assert after.seq > before.seq
         assert after.t_capture > before.t_capture
         assert states == ["connected", "lost", "reconnecting", "connected"]
 
 
 def test_a_stream_that_stands_still_is_reopened_and_meanwhile_no_old_frame_is_given() -> None:
-    with NetworkCamera(fps=60) as camera, FrameReader(opened(camera)).start() as reader:
-        reader.next(TIMEOUT_S)
+    with NetworkCamera(fps=60) as camera, newest(reader := FrameReader(opened(camera))) as slot:
+        slot.get(TIMEOUT_S)
         camera.freeze()
-        with pytest.raises(StaleFrameError):
+        with pytest.raises(TimeoutError):
             while True:
-                reader.latest(0.15, 0.1)
+                slot.get(0.15)
         wait_until(lambda: camera.connections == 2)
-        frame = reader.latest(TIMEOUT_S, 1.0)
+        frame = slot.get(TIMEOUT_S)
         assert reader.reconnects == 1
         assert read_stamp(frame.image_bgr)[1] <= frame.t_capture
 
@@ -135,9 +136,8 @@ def test_only_bad_pictures_mean_a_lost_source() -> None:
 
 def test_thread_connection_and_port_are_freed() -> None:
     with NetworkCamera(fps=60) as camera:
-        reader = FrameReader(opened(camera)).start()
-        reader.next(TIMEOUT_S)
-        reader.close()
+        with newest(FrameReader(opened(camera))) as slot:
+            slot.get(TIMEOUT_S)
         wait_until(lambda: camera.open_connections() == 0)
         port = int(camera.url.split(":")[2].split("/")[0])
     assert "capture" not in {thread.name for thread in threading.enumerate()}

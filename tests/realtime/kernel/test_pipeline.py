@@ -3,7 +3,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from itertools import count
 
 import pytest
 
@@ -12,29 +13,19 @@ from realtime.kernel.channel import Channel
 from realtime.kernel.pipeline import Pipeline, StageFailed
 
 
-def counting(limit: int) -> Callable[[Callable[[int], None], threading.Event], None]:
-    def run(put: Callable[[int], None], stopping: threading.Event) -> None:
-        for item in range(limit):
-            if stopping.is_set():
-                return
-            put(item)
-
-    return run
-
-
-def endless(put: Callable[[int], None], stopping: threading.Event) -> None:
-    item = 0
-    while not stopping.wait(0.001):
-        put(item)
-        item += 1
+def endless(pipeline: Pipeline) -> Iterator[int]:
+    for item in count():
+        if pipeline.stopping.wait(0.001):
+            return
+        yield item
 
 
 def test_every_item_passes_in_order_and_the_end_travels_down() -> None:
     a, b = Channel[int].bounded(2), Channel[int].bounded(2)
     seen: list[int] = []
     p = Pipeline()
-    p.add_source("count", counting(100), a)
-    p.add_stage("double", lambda x: 2 * x, a, (b,))
+    p.add_source("count", range(100), a)
+    p.add_stage("double", lambda x: [2 * x], a, (b,))
     p.add_stage("collect", seen.append, b)
     p.start()
     assert p.wait(10)
@@ -53,8 +44,8 @@ def test_a_stage_may_hold_items_back_and_gives_the_rest_at_the_end() -> None:
         return [held.pop(0), held.pop(0)] if len(held) == 3 else []
 
     p = Pipeline()
-    p.add_source("count", counting(10), a)
-    p.add_holding_stage("pairs", pairs, lambda: held, a, (b,))
+    p.add_source("count", range(10), a)
+    p.add_stage("pairs", pairs, a, (b,), finish=lambda: held)
     p.add_stage("collect", seen.append, b)
     p.start()
     assert p.wait(10)
@@ -73,8 +64,8 @@ def test_stop_lets_what_is_held_come_to_its_end() -> None:
         return [held.pop(0)] if len(held) > 5 else []
 
     p = Pipeline()
-    p.add_source("count", endless, a)
-    p.add_holding_stage("hold", hold, lambda: held, a, (b,))
+    p.add_source("count", endless(p), a)
+    p.add_stage("hold", hold, a, (b,), finish=lambda: held)
     p.add_stage("collect", seen.append, b)
     p.start()
     while len(seen) < 3:
@@ -93,9 +84,9 @@ def test_after_a_failure_nothing_that_was_held_is_given() -> None:
         raise ZeroDivisionError
 
     p = Pipeline()
-    p.add_source("count", endless, a)
-    p.add_holding_stage("before", lambda item: [item], lambda: finished.append("before") or [], a, (b,))
-    p.add_holding_stage("brittle", fail, lambda: finished.append("brittle") or [], b)
+    p.add_source("count", endless(p), a)
+    p.add_stage("before", lambda item: [item], a, (b,), finish=lambda: finished.append("before") or [])
+    p.add_stage("brittle", fail, b, finish=lambda: finished.append("brittle") or [])
     p.start()
     with pytest.raises(StageFailed, match="brittle"):
         p.wait(10)
@@ -106,13 +97,13 @@ def test_after_a_failure_nothing_that_was_held_is_given() -> None:
 def test_a_failure_names_its_stage_and_stops_every_thread() -> None:
     a, b = Channel[int].bounded(1), Channel[int].bounded(1)
 
-    def fail(item: int) -> int:
+    def fail(item: int) -> list[int]:
         if item == 3:
             raise ZeroDivisionError("three")
-        return item
+        return [item]
 
     p = Pipeline()
-    p.add_source("count", endless, a)
+    p.add_source("count", endless(p), a)
     p.add_stage("brittle", fail, a, (b,))
     p.add_stage("sink", lambda _: None, b)
     before = threading.active_count()
@@ -127,7 +118,7 @@ def test_a_failure_names_its_stage_and_stops_every_thread() -> None:
 def test_stop_ends_a_live_run_and_leaves_no_thread() -> None:
     a = Channel[int].newest()
     p = Pipeline()
-    p.add_source("count", endless, a)
+    p.add_source("count", endless(p), a)
     p.add_stage("slow", lambda _: time.sleep(0.01), a)
     before = threading.active_count()
     p.start()
@@ -143,8 +134,8 @@ def test_a_stage_that_hangs_is_reported_once(monkeypatch: pytest.MonkeyPatch, ca
     release = threading.Event()
     a = Channel[int].bounded(1)
     p = Pipeline()
-    p.add_source("one", counting(1), a)
-    p.add_stage("stuck", lambda _: release.wait(5), a)
+    p.add_source("one", range(1), a)
+    p.add_stage("stuck", lambda _: [release.wait(5)], a)
     p.start()
     with caplog.at_level(logging.WARNING):
         assert not p.wait(0.5)
@@ -154,12 +145,13 @@ def test_a_stage_that_hangs_is_reported_once(monkeypatch: pytest.MonkeyPatch, ca
 
 
 def test_a_source_that_fails_reaches_the_main_thread() -> None:
-    def run(put: Callable[[int], None], stopping: threading.Event) -> None:
+    def broken() -> Iterator[int]:
         raise OSError("unplugged")
+        yield 0
 
     a = Channel[int].newest()
     p = Pipeline()
-    p.add_source("capture", run, a)
+    p.add_source("capture", broken(), a)
     p.add_stage("sink", lambda _: None, a)
     p.start()
     with pytest.raises(StageFailed, match="'capture'"):
