@@ -1,10 +1,10 @@
-"""Limbs that nobody sees: at rest instead of swinging with what is made up anew in every frame.
+"""Calms hidden limbs: moves them to a rest pose instead of the guesses that change in every frame.
 
-A limb that has not been seen for half a second eases into a calm pose over the next second, and back out of it as soon
-as it is seen: an arm hangs, a leg stands below its hip, or before it where the thighs have been lying, with the foot on
-the floor. Joints that are seen are not touched, nor is the trunk. A bone is seen while any joint beyond it is.
+A limb that has been hidden for half a second eases into a calm pose over the next second, and back as soon as it is
+visible. An arm hangs. A leg stands below its hip, or before it if the thighs have been horizontal, with the foot on the
+floor. Visible joints and the trunk are unchanged. A bone is visible while any joint beyond it is.
 
-Everything is in a frame with the world's axes, Y up (docs/conventions.md), whatever its origin. Metres, seconds.
+Everything is in a frame with the world's axes, Y up (docs/conventions.md), of any origin. Metres, seconds.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from realtime.estimate.memory import PersonMemory
 from realtime.kernel.messages import Array
 from realtime.smoothing.seen import SEEN, UNSEEN
 
-_FORGET_S, _NOTICE_S = 0.7, 0.25  # how slowly it fades that a bone was seen, and counts that it is
-_THERE, _GONE = 0.5, 0.1  # of that: as estimated above, all calm below
-_TURN_S, _STEP_S, _SIT_S = 0.3, 0.4, 1.0  # how slowly calm legs turn with the hips, step after them, sit down
-_TWIST_RAD, _LEASH_M = 0.6, 0.15  # how far calm legs may be behind the hips in turning, and their feet in going
-_REACH_M = 0.3  # that a calm foot is lifted or lowered to the floor
-_SIT_RAD, _STAND_RAD = 0.87, 0.61  # thighs from hanging: above they are held to sit, below to stand
+_FORGET_S, _NOTICE_S = 0.7, 0.25  # time constants with which the visibility of a bone decays, and rises
+_THERE, _GONE = 0.5, 0.1  # of that visibility: estimated pose above, calm pose below
+_TURN_S, _STEP_S, _SIT_S = 0.3, 0.4, 1.0  # time constants of calm legs: turn with the hips, step after them, sit
+_TWIST_RAD, _LEASH_M = 0.6, 0.15  # maximum lag of calm legs behind the hips, in rotation and of the feet
+_REACH_M = 0.3  # by which a calm foot is lifted or lowered to the floor
+_SIT_RAD, _STAND_RAD = 0.87, 0.61  # thighs relative to hanging: sitting above, standing below
 _SEAT_RAD = 1.4  # of calm thighs that sit
-_UPRIGHT, _LYING = 0.5, 0.1  # cosine of a trunk's tilt: limbs hang down above, go on along the trunk below
-_ARM_RAD, _ELBOW_RAD = 0.2, 0.35  # a hanging arm is that far from the body, and that much bent
-_STRAIGHT = 0.9995  # of a leg's length: how far a calm foot may be from its hip
+_UPRIGHT, _LYING = 0.5, 0.1  # cosine of a trunk's tilt: limbs hang down above, continue along the trunk below
+_ARM_RAD, _ELBOW_RAD = 0.2, 0.35  # angles of a hanging arm: from the body, and at the elbow
+_STRAIGHT = 0.9995  # of a leg's length: maximum distance of a calm foot from its hip
 
 _UP = np.array([0, 1, 0], np.float32)
 
@@ -43,7 +43,7 @@ _SPINE = [JOINT_NAMES.index(f"spine{k}") for k in (1, 2, 3)]
 
 
 class CalmLimbs:
-    """Calms the limbs of everybody, one pose after the other; starts afresh after 0.3 s without a person."""
+    """Calmer of everybody's limbs, pose by pose; restarts after 0.3 s without a person."""
 
     def __init__(self, body: BodyModel) -> None:
         self._people = PersonMemory(lambda: _Person(body))
@@ -58,16 +58,17 @@ class CalmLimbs:
         joint_confidence: Array,
         floor_m: float | None,
     ) -> Array:
-        """Local rotations (24, 3, 3) with calm limbs; the very same object where every limb is seen.
+        """Return local rotations (24, 3, 3) with calm limbs; the same object if every limb is visible.
 
-        rotmats (24, 3, 3) local, [0] into the world's axes; root_m (3,) the pelvis joint; betas (10,);
-        joint_confidence (24,); floor_m: the floor's y, None where it is not known yet.
+        rotmats (24, 3, 3) local, [0] into the world's axes; root_m (3,) the pelvis joint; betas (10,); joint_confidence
+        (24,);
+        floor_m: the floor's y, None if unknown.
         """
         return self._people.recall(person_id, t).calmed(t, rotmats, root_m, betas, joint_confidence, floor_m)
 
 
 class _Person:
-    """What changes slowly of one person's calm limbs."""
+    """Slow state of one person's calm limbs."""
 
     def __init__(self, body: BodyModel) -> None:
         self._body = body
@@ -96,18 +97,18 @@ class _Person:
         return rotmats
 
     def _unseen(self, dt: float, joint_confidence: Array) -> Array:
-        """(24,) how calm each joint's rotation is to be, 0..1; 0 for the trunk."""
+        """Return (24,) the share of the calm rotation for each joint, 0..1; 0 for the trunk."""
         now = _evidence(joint_confidence)
         if self._t is None:
             self._seen = now
         else:
             time_s = np.where(now > self._seen, np.float32(_NOTICE_S), np.float32(_FORGET_S))
             self._seen = self._seen - np.expm1(-dt / time_s) * (now - self._seen)
-        return _smoothstep(np.log(_THERE / self._seen.clip(_GONE)) / np.log(_THERE / _GONE))  # even in time
+        return _smoothstep(np.log(_THERE / self._seen.clip(_GONE)) / np.log(_THERE / _GONE))  # uniform in time
 
 
 class _Legs:
-    """Calm legs: where they face, whether they sit, where the feet are."""
+    """Calm legs: their heading, whether they sit, and the feet's positions."""
 
     def __init__(self) -> None:
         self._fresh = True
@@ -139,14 +140,14 @@ class _Legs:
         thighs = rotmats[0] @ rotmats[_HIP]
         below = shank @ level.T
         onto = self._ankles_m - hips_m - _times(thighs, thigh)
-        onto = below + calm[_HIP, None] * (onto - below)  # below a knee that is seen the shank hangs
+        onto = below + calm[_HIP, None] * (onto - below)  # the shank hangs below a visible knee
         _blend(rotmats, _KNEE, thighs.swapaxes(1, 2) @ rotation_between(below, onto) @ level, calm)
         _blend(rotmats, _ANKLE, (thighs @ rotmats[_KNEE]).swapaxes(1, 2) @ level, calm)
         _blend(rotmats, _FOOT, _IDENTITY, calm)
         self._fresh = False
 
     def _turned(self, level: Array, share: float) -> Array:
-        """Upright axes that turn slowly after the pelvis', about the vertical."""
+        """Return upright axes that follow the pelvis's slowly about the vertical."""
         if self._forward is not None:
             left, _, forward = level.T
             behind_rad = (1 - share) * float(np.arctan2(self._forward @ left, self._forward @ forward))
@@ -155,14 +156,14 @@ class _Legs:
         return level
 
     def _sit(self, thighs: Array, share: float) -> None:
-        """Sit down or stand up after the estimated thighs (2, 3) in upright axes."""
+        """Sit down or stand up with the estimated thighs (2, 3) in upright axes."""
         thigh_rad = float(np.arccos((-unit(thighs)[:, 1]).clip(-1, 1)).mean())
         self._thigh_rad += share * (thigh_rad - self._thigh_rad)
         self._sits = self._thigh_rad > (_STAND_RAD if self._sits else _SIT_RAD)
         self._sit_rad += share * (self._sits * _SEAT_RAD - self._sit_rad)
 
     def _step(self, ankles_m: Array, up: Array, share: float) -> None:
-        """Let the feet follow to where they are to be, at the height that they are to have."""
+        """Move the feet towards their target positions and heights."""
         behind = (1 - share) * (self._ankles_m - ankles_m)
         behind -= (behind @ up)[:, None] * up
         length = np.sqrt((behind * behind).sum(-1, keepdims=True))
@@ -170,7 +171,7 @@ class _Legs:
 
 
 def _calm_arms(rotmats: Array, rest: Array, calm: Array) -> None:
-    """Let arms hang, in place."""
+    """Hang the arms, in place."""
     chest = rotmats[0]
     for joint in _SPINE:
         chest = chest @ rotmats[joint]
@@ -184,7 +185,7 @@ def _calm_arms(rotmats: Array, rest: Array, calm: Array) -> None:
 
 
 def _evidence(joint_confidence: Array) -> Array:
-    """(24,) how far each joint's rotation is seen, 0..1: as far as the best seen of the joints that it carries."""
+    """Return (24,) the visibility of each joint's rotation, 0..1: that of the most visible joint of its subtree."""
     seen = ((joint_confidence - UNSEEN) / (SEEN - UNSEEN)).clip(0.0, 1.0)
     evidence = np.ones(NUM_JOINTS, np.float32)
     for first, second, third, last in ((_HIP, _KNEE, _ANKLE, _FOOT), (_SHOULDER, _ELBOW, _WRIST, _HAND)):
@@ -195,20 +196,20 @@ def _evidence(joint_confidence: Array) -> Array:
 
 
 def _level(R_world_part: Array) -> Array:
-    """(3, 3) axes x left, y up, z forward for a part of the trunk: upright, or along a trunk that lies."""
+    """Return (3, 3) axes x left, y up, z forward for a part of the trunk: upright, or along a lying trunk."""
     along = R_world_part[:, 1]
     upright = _smoothstep((along[1] - _LYING) / (_UPRIGHT - _LYING))
     return _axes(unit(along + upright * (_UP - along)), R_world_part[:, 2])
 
 
 def _axes(up: Array, forward: Array) -> Array:
-    """(3, 3) with these as y and, as nearly as may be, z."""
+    """Return (3, 3) with these as y and, as nearly as possible, z."""
     left = unit(np.cross(up, forward))
     return np.stack((left, up, np.cross(left, up)), axis=1)
 
 
 def _knees(hips_m: Array, ankles_m: Array, thigh: Array, shank: Array, forward: Array) -> Array:
-    """(2, 3) where knees are that bend forward between hips and ankles (2, 3), by the law of cosines."""
+    """Return knees (2, 3) that bend forward between hips and ankles (2, 3), by the law of cosines."""
     upper, lower = length(thigh), length(shank)
     along = ankles_m - hips_m
     reach = length(along).clip(np.abs(upper - lower) + 1e-3, _STRAIGHT * (upper + lower))
@@ -219,7 +220,7 @@ def _knees(hips_m: Array, ankles_m: Array, thigh: Array, shank: Array, forward: 
 
 
 def _blend(rotmats: Array, joints: list[int], calm: Array, share: Array) -> None:
-    """Turn these joints towards their calm rotations, by their share of the way, in place."""
+    """Rotate these joints by a share towards their calm rotations, in place."""
     step = axis_angle_from_rotmat(rotmats[joints].swapaxes(1, 2) @ calm)
     rotmats[joints] = rotmats[joints] @ rotmat_from_axis_angle(share[joints, None] * step)
 
