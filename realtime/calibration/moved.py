@@ -31,7 +31,7 @@ class CameraMoved:
         self._was_seen_again = False  # the settled look's background
 
     def look(self, image_bgr: NDArray[np.uint8], people: Sequence[Box] = ()) -> bool:
-        """Tell whether the camera has moved since the first look, or since the last detected move.
+        """Return whether the camera has moved since the first look, or since the last detected move.
 
         people: boxes (4,) around people as x0, y0, x1, y1 in pixels; their content is ignored.
         """
@@ -67,7 +67,7 @@ class Restlessness:
         self.restless = self.restless or len(self._moves) >= RESTLESS
 
     def comes_to_rest(self, t: float) -> bool:
-        """Tell whether it has just come to rest after it was restless. Call at every look."""
+        """Return whether it has just come to rest after it was restless. Call at every look."""
         if not self.restless or 0 <= t - self._moves[-1] < RESTLESS_S:
             return False
         self._moves, self.restless = [], False

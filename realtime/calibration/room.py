@@ -51,7 +51,7 @@ class RoomReading:
 
     @property
     def fisheye(self) -> bool:
-        """Tell whether the lens bends lines too much for a pinhole; `fov_deg` then extrapolates the image's middle."""
+        """Return whether the lens bends lines too much for a pinhole; `fov_deg` then extrapolates from the middle."""
         return self.bend < FISHEYE_FROM
 
 

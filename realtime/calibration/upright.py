@@ -38,7 +38,7 @@ class Upright:
 
     @property
     def settled(self) -> bool:
-        """Tell whether enough standing people were seen."""
+        """Return whether enough standing people were seen."""
         return len(self._ups) >= FEWEST
 
     @property
@@ -65,7 +65,7 @@ class Upright:
 
 
 def legs_are_straight(joints: Array) -> bool:
-    """Tell whether both knees of a body (24, 3) are straight; sitting bodies give no gravity."""
+    """Return whether both knees of a body (24, 3) are straight; sitting bodies give no gravity."""
     return bool(straight_legs(joints).all())
 
 

@@ -103,7 +103,7 @@ class CameraWatch:
 
     @property
     def wants_standing(self) -> bool:
-        """Tell whether standing bodies still help; after readings of the room they soon do not."""
+        """Return whether standing bodies still help; after readings of the room they soon do not."""
         return self.camera.source != "given" and (
             self.camera.source not in ("room", "profile") or not self._upright.settled
         )

@@ -22,7 +22,7 @@ class Presentation:
 
     @property
     def mirrored(self) -> bool:
-        """Tell whether images are mirrored."""
+        """Return whether images are mirrored."""
         return is_mirror(self.matrix)
 
     def size(self, width: int, height: int) -> tuple[int, int]:
@@ -56,7 +56,7 @@ def present(capture: cv2.VideoCapture, matrix: Matrix | None) -> Presentation:
 
 
 def is_mirror(matrix: Matrix | None) -> bool:
-    """Tell whether the matrix exchanges left and right."""
+    """Return whether the matrix exchanges left and right."""
     return matrix is not None and matrix[0] * matrix[3] - matrix[1] * matrix[2] < 0
 
 

@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 
 State = Literal["connected", "lost", "reconnecting"]
 
-FROZEN_S = 2.0  # time stamps that stand still for longer mean a stuck source
+FROZEN_S = 2.0  # unchanged time stamps for longer mean a stuck source
 FIRST_DELAY_S, LAST_DELAY_S = 0.5, 8.0  # exponential back-off between attempts to open a lost source
-_BEHIND_S = 0.5  # a file that cannot be decoded at its own rate is shown more slowly rather than in bursts
+_BEHIND_S = 0.5  # a file that decodes too slowly is played more slowly instead of in bursts
 
 
 class FrameReader:
@@ -50,7 +50,7 @@ class FrameReader:
     ) -> None:
         self.source = source
         self.frames_read = 0
-        self.passed_over = 0  # frames of a file that nobody waited for
+        self.passed_over = 0  # skipped frames of a file, because no reader waited
         self.reconnects = 0
         self._on_state = on_state
         self._quarter_turns = quarter_turns
@@ -70,7 +70,7 @@ class FrameReader:
             self.source.close()
 
     def every(self) -> Generator[Frame]:
-        """Every frame of a source that is not live, as fast as it is asked, with the source's own times."""
+        """Yield every frame of a source that is not live, on demand, with the source's own times."""
         try:
             while True:
                 try:
@@ -98,7 +98,7 @@ class FrameReader:
                 self.source.close()
                 while not stop.is_set() and not self._reopened(delay_s, stop):
                     delay_s = min(2 * delay_s, LAST_DELAY_S)
-                delay_s = min(2 * delay_s, LAST_DELAY_S)  # until a frame comes: it may open and then give nothing
+                delay_s = min(2 * delay_s, LAST_DELAY_S)  # until a frame comes: it may open and deliver nothing
                 fresh_at = self._now()
                 continue
             last_t, fresh_at, delay_s = t, self._now(), FIRST_DELAY_S
@@ -142,7 +142,7 @@ class FrameReader:
             t_capture = self._now()
             if image is None and wanted is not None and isinstance(source, LazySource):
                 step_s = t - t_before if t > t_before else step_s
-                # It can be made until the next one is grabbed, which is about as far away as the one before was.
+                # Decode until the next grab is due, about as far away as the previous one.
                 if wanted.wait(min(max(0.0, start + t + step_s - self._now()), _BEHIND_S)):
                     image = source.retrieve()
             t_before = t

@@ -32,5 +32,5 @@ class ToldGravity:
 
 
 def is_known(camera: Camera) -> bool:
-    """Tell whether gravity comes from the user or a room. Gravity from bodies came from this network's own output."""
+    """Return whether gravity comes from the user or a room. Gravity from bodies came from this network's own output."""
     return camera.source not in ("people", "assumed") and camera.doubt_deg <= MOST_DOUBT_DEG

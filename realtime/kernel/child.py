@@ -61,7 +61,7 @@ class Child:
         return self._process.pid
 
     def poll(self, timeout_s: float = 0.0) -> bool:
-        """Tell whether there is something to receive within that time, including the child's end."""
+        """Return whether there is something to receive within that time, including the child's end."""
         return self._link.poll(timeout_s)
 
     def receive(self) -> Any:

@@ -26,7 +26,7 @@ _JOIN_S = 5.0
 
 
 class StageFailed(RuntimeError):
-    """A stage raised; `stage` names it and `__cause__` is what it raised."""
+    """Exception of a stage; `stage` is its name and `__cause__` the original exception."""
 
     def __init__(self, stage: str, cause: BaseException) -> None:
         super().__init__(f"stage '{stage}' failed: {type(cause).__name__}: {cause}")
@@ -41,7 +41,7 @@ class _Worker:
     outboxes: tuple[Channel[Any], ...]
     is_source: bool = False
     timer: StageTimer = field(default_factory=StageTimer)
-    waiting: bool = True  # on its inbox: an idle stage is not a stalled one
+    waiting: bool = True  # on its inbox: an idle stage is not stalled
     last_beat: float = field(default_factory=time.monotonic)
     stall_told: bool = False
     thread: threading.Thread | None = None
@@ -53,7 +53,7 @@ class _Worker:
 
 
 class Pipeline:
-    """Owns the threads of a run: `add_source`, `add_stage`, then `start`, `wait` and `stop`."""
+    """Threads of a run: `add_source`, `add_stage`, then `start`, `wait` and `stop`."""
 
     def __init__(self) -> None:
         self.stopping = threading.Event()
@@ -111,9 +111,9 @@ class Pipeline:
             worker.thread.start()
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until every thread has ended (True), or for `timeout_s` (False). Raises what a stage raised.
+        """Wait until every thread has ended (True), or for `timeout_s` (False). Raises a stage's exception.
 
-        Also the watchdog: a stage that has been busy, or a source silent, for STALL_S is reported in the log once.
+        Also the watchdog: logs once that a stage has been busy, or a source silent, for STALL_S.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while self.running:
@@ -128,9 +128,9 @@ class Pipeline:
         return True
 
     def stop(self) -> None:
-        """Ask every stage to end and wait, within a bound. Idempotent; says which thread would not end.
+        """Ask every stage to end and wait, within a time limit. Idempotent; logs the threads that do not end.
 
-        What the sources have given is worked off first, as long as that is quick.
+        Queued items are processed first, as long as that is quick.
         """
         self.stopping.set()
         self._drain()
@@ -145,10 +145,11 @@ class Pipeline:
 
     @property
     def running(self) -> bool:
+        """Tell whether any thread is alive."""
         return any(w.thread is not None and w.thread.is_alive() for w in self._workers)
 
     def timings(self) -> dict[str, dict[str, float | int | None]]:
-        """Per stage: count, p50_ms, p95_ms, max_ms, mean_ms (wall) and cpu_mean_ms."""
+        """Return for each stage: count, p50_ms, p95_ms, max_ms, mean_ms (wall) and cpu_mean_ms."""
         return {w.name: w.timer.summary() for w in self._workers if w.timer.wall.count}
 
     def _add(self, name: str, body: Callable[[_Worker], None], outboxes: tuple[Channel[Any], ...]) -> _Worker:
@@ -206,7 +207,7 @@ def _closing(items: Iterable[Any]) -> AbstractContextManager[Any]:
 
 
 def _items(worker: _Worker, inbox: Channel[Any]) -> Iterator[Any]:
-    """What comes through `inbox` until its end."""
+    """Yield the items of `inbox` until its end."""
     while True:
         worker.beat(waiting=True)
         try:

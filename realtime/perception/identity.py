@@ -31,7 +31,7 @@ class Identities:
 
     @property
     def misses_somebody(self) -> bool:
-        """Tell whether a person was lost recently."""
+        """Return whether a person was lost recently."""
         return bool(self._lost)
 
     def lose(self, person_id: int, roi: Roi, t: float) -> None:
@@ -43,7 +43,7 @@ class Identities:
         self._lost = {i: lost for i, lost in self._lost.items() if 0.0 <= t - lost.t <= REMEMBER_S}
 
     def recalls(self, roi: Roi, t: float) -> bool:
-        """Tell whether a person was lost near here."""
+        """Return whether a person was lost near here."""
         return self._nearest(roi, t, ()) is not None
 
     def claim(self, roi: Roi, t: float, in_use: Container[int] = ()) -> int:

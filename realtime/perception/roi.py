@@ -31,7 +31,7 @@ class Roi:
         return cls((x, y), 2.0 * MARGIN * math.hypot(dx, dy), math.atan2(dx, -dy))
 
     def agrees(self, other: Roi, tolerance: float) -> bool:
-        """Tell whether the squares' corners differ by about `tolerance` sides or less."""
+        """Return whether the squares' corners differ by about `tolerance` sides or less."""
         turn = abs(math.remainder(self.angle_rad - other.angle_rad, math.tau))
         move = math.dist(self.center_px, other.center_px)
         grow = abs(self.size_px - other.size_px) / 2
@@ -60,7 +60,7 @@ class Roi:
         return np.column_stack([linear, offset])
 
     def is_sane(self, width: int, height: int) -> bool:
-        """Tell whether it can contain a person of a (width, height) image.
+        """Return whether it can contain a person of a (width, height) image.
 
         It must be finite, of plausible size, and overlap the image.
         """

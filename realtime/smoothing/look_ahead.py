@@ -39,7 +39,7 @@ class LookAheadSmoother:
         return (*due, *self._due(t))
 
     def expects(self, person_id: int, t: float) -> bool:
-        """Tell whether the person is visible after time t (s), within the look-ahead."""
+        """Return whether the person is visible after time t (s), within the look-ahead."""
         rows = self._people.get(person_id)
         return rows is not None and bool(rows) and rows[-1].t > t
 

@@ -62,7 +62,7 @@ class Floor:
         self._others.shift(by_m)
 
     def is_known(self, t: float) -> bool:
-        """Tell whether people have stood on it long enough, and recently."""
+        """Return whether people have stood on it long enough, and recently."""
         return self._stood_s >= _KNOWN_S and 0 <= t - self._stood_at <= _FORGOTTEN_S
 
     def _go(self, target_m: float, dt: float, time_s: float) -> None:

@@ -197,12 +197,12 @@ class JournalWriter:
 
     @property
     def is_whole(self) -> bool:
-        """Tell whether the open file still has all written bytes, under any name or none."""
+        """Return whether the open file still has all written bytes, under any name or none."""
         return os.fstat(self._file.fileno()).st_size == self._written
 
     @property
     def is_in_place(self) -> bool:
-        """Tell whether the file is complete and still under its name."""
+        """Return whether the file is complete and still under its name."""
         try:
             there = self.path.stat()
         except OSError:
@@ -334,7 +334,7 @@ def write_journal(path: Path, header: Header, rows: NDArray[Any]) -> None:
 
 
 def is_being_written(path: Path) -> bool:
-    """Tell whether a running process has the journal open (POSIX; elsewhere False, as open files cannot be removed).
+    """Return whether a running process has the journal open (POSIX; elsewhere False, as open files cannot be removed).
 
     Raises JournalError for an unreadable file.
     """

@@ -108,7 +108,7 @@ class SessionHead:
 
     @property
     def has_contacts(self) -> bool:
-        """Tell whether `contacts` were recorded; older files have none."""
+        """Return whether `contacts` were recorded; older files have none."""
         raise NotImplementedError
 
     def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
@@ -363,7 +363,7 @@ def _check_rows(path: Path, rows: dict[str, NDArray[Any]]) -> None:
 
 
 def _is_one_of(dtype: np.dtype[Any], wanted: Any) -> bool:
-    """Tell whether it is the dtype of a key, or one of those of its versions."""
+    """Return whether it is the dtype of a key, or one of those of its versions."""
     return any(dtype == np.dtype(kind) for kind in (wanted if isinstance(wanted, tuple) else (wanted,)))
 
 

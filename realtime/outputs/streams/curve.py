@@ -74,7 +74,7 @@ def load_client_keys(path: Path) -> ClientKeys:
 
 
 def is_private(path: Path) -> bool:
-    """Tell whether only the owner can read the file, on systems with such permissions."""
+    """Return whether only the owner can read the file, on systems with such permissions."""
     return os.name != "posix" or not path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO)
 
 
