@@ -1,4 +1,4 @@
-"""Command lines from signatures: the typed parameters of a function are its flags, read by cyclopts."""
+"""Parses command lines from signatures: the typed parameters of a function are its flags, read by cyclopts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _HABITS = Parameter(negative=(), allow_repeating=True, show_default=lambda value
 
 
 class UsageError(UserError):
-    """A command line that cannot be understood."""
+    """Command line that cannot be parsed."""
 
 
 def call(function: Callable[..., T], program: str, words: Sequence[str] | None = None) -> T:
-    """Call `function` with those of its parameters that a command line gives.
+    """Call `function` with the parameters of a command line.
 
     words: the command line without the program; None: this process's. `--help` prints the function's docstring and its
     flags, and exits 0. Raises UsageError, with the nearest flag for an unknown one.
@@ -45,14 +45,14 @@ def call(function: Callable[..., T], program: str, words: Sequence[str] | None =
         )
     except CycloptsError as error:
         raise UsageError(f"{_told(error, app)} (--help lists all)") from error
-    if target is not function:  # but the printer of the help
+    if target is not function:  # except the help printer
         target(*given.args, **given.kwargs)
         raise SystemExit(0)
     return target(*given.args, **given.kwargs)
 
 
 class Main(Protocol):
-    """A command: words without the program (None: this process's) to an exit code."""
+    """Command: maps words without the program (None: this process's) to an exit code."""
 
     def __call__(self, words: Sequence[str] | None = None) -> int: ...
 
@@ -83,7 +83,7 @@ def _told(error: CycloptsError, app: App) -> str:
 
 
 def _refuse_fractions(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
-    """Stop 2.7 from becoming 3, as cyclopts would have it, where a whole number is asked for."""
+    """Refuse fractions for integers, because cyclopts would round 2.7 to 3."""
     for argument in arguments:
         for token in argument.tokens if argument.hint is int else ():
             try:

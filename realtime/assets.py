@@ -78,7 +78,7 @@ POSE_LANDMARKS_FULL = Asset(
     "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
     "Apache-2.0",
 )
-# One man, whole body, seen from the front by an upright camera: 100 frames at 60 fps, 1080x1920.
+# One man, whole body, filmed from the front by an upright camera: 100 frames at 60 fps, 1080x1920.
 DEMO_CLIP = Asset(
     "pose2sim_demo_cam02.mp4",
     _POSE2SIM,

@@ -1,4 +1,4 @@
-"""`python -m realtime.cameras`: which cameras there are and what they give."""
+"""Lists the cameras of this machine and their formats: `python -m realtime.cameras`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from realtime.capture.source import SourceConfig
 
 @command_line("realtime.cameras")
 def main() -> int:
-    """Print one line a camera: index, name, backend and the format that the driver gives when asked for ours."""
+    """Print one line a camera: index, name, backend and the driver's format for the default request."""
     quiet_libraries()
     cameras = list_cameras()
     if not cameras:

@@ -1,4 +1,4 @@
-"""`python -m realtime.doctor`: what this machine can and cannot run. It changes nothing but the cache of files."""
+"""Checks what this machine can run: `python -m realtime.doctor`. It changes only the cache of files."""
 
 from __future__ import annotations
 
@@ -17,12 +17,14 @@ _OPTIONAL = ("torch", "tensorrt", "tensorrt-rtx", "torch2trt", "mediapipe")
 
 
 def python() -> str:
+    """Check the Python version."""
     if not (3, 11) <= sys.version_info[:2] <= (3, 13):
         raise UserError(f"Python {platform.python_version()} is not supported: use 3.11, 3.12 or 3.13")
     return f"{platform.python_version()} on {platform.platform()}"
 
 
 def packages() -> str:
+    """Check the required packages."""
     missing = [name for name in _NEEDED if _version(name) is None]
     if missing:
         raise UserError(f"missing: {', '.join(missing)}; pip install -r requirements.txt")
@@ -30,16 +32,19 @@ def packages() -> str:
 
 
 def options() -> str:
+    """Report the optional packages."""
     return ", ".join(f"{name} {_version(name) or '(not installed)'}" for name in _OPTIONAL)
 
 
 def networks() -> str:
+    """Fetch and check the networks."""
     from realtime.assets import ASSETS, fetch
 
     return ", ".join(str(fetch(asset)) for asset in ASSETS)
 
 
 def body() -> str:
+    """Load the free body."""
     from engine.body.files import load_body
 
     model = load_body("open")
@@ -47,7 +52,7 @@ def body() -> str:
 
 
 def pose_path() -> str:
-    """Solves frames of the demo clip: the check that matters most."""
+    """Solve frames of the demo clip: the most important check."""
     from realtime.assets import DEMO_CLIP, fetch
     from realtime.capture.source import SourceConfig
     from realtime.run.app import App
@@ -69,6 +74,7 @@ def window() -> str:
 
 
 def cameras() -> str:
+    """List the cameras."""
     from realtime.capture.camera import list_cameras
 
     found = list_cameras()
@@ -76,7 +82,7 @@ def cameras() -> str:
 
 
 def calibrated() -> str:
-    """Raises UserError for a damaged profile, after which the others are told too."""
+    """Check the calibrations. Raises UserError for a damaged profile, after listing the others."""
     from realtime.calibration.profile import ProfileError, load_profile, profile_files
 
     told, damaged = [], []
@@ -105,7 +111,7 @@ CHECKS: tuple[Callable[[], str], ...] = (
 
 @command_line("realtime.doctor")
 def main() -> int:
-    """Print a line a check; 0 where the live default can run, 2 where a line says what to mend."""
+    """Print a line a check; return 0 if the live default can run, 2 if a line has a remedy."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     bad = 0
     for check in CHECKS:

@@ -1,4 +1,4 @@
-"""`python -m realtime.keys FOLDER`: keys for an encrypted ZeroMQ stream."""
+"""Makes keys for an encrypted ZeroMQ stream: `python -m realtime.keys FOLDER`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ SERVER_FILE = "server.json"
 
 
 def add_client(folder: Path, name: str) -> Path:
-    """Make a client's key file, and the server's if there is none yet, and let the client in; returns its path.
+    """Make a client's key file, and the server's if it does not exist, and admit the client; return the path.
 
-    Raises KeyFileError; a file that exists is never replaced.
+    Raises KeyFileError; an existing file is never replaced.
     """
     if not name.replace("-", "").replace("_", "").isalnum() or name == "server":
         raise KeyFileError(f"'{name}' cannot name a client: use letters, digits, - and _ (and not 'server')")

@@ -21,16 +21,16 @@ T = TypeVar("T")
 
 
 def recover(path: Path, track: Track = untracked) -> Finished | None:
-    """Turn the journal of `path` (the session's name or the journal's) into session files; None: nothing to do.
+    """Convert the journal of `path` (the session's name or the journal's) to session files; None: nothing to do.
 
-    The journal is removed only when every row of it was saved, so running this again never costs anything.
-    Raises UserError where there is neither a journal nor a whole session, or the recording is still going on.
+    The journal is removed only if every row was saved, so repeating this is safe. Raises UserError if there is neither
+    a journal nor a complete session, or if the recording is still running.
     """
     session = path.with_suffix("") if path.suffix == SUFFIX else path
     journal = journal_path(session)
     try:
         there = journal.exists()
-    except OSError as error:  # a folder that may not be looked into, a name that is too long
+    except OSError as error:  # a folder without permission, a name that is too long
         raise UserError(f"cannot read {journal}: {error.strerror or error}") from error
     if not there:
         load_session(session)
@@ -61,7 +61,7 @@ def main(path: Annotated[Path, Parameter(help="the session file that was asked f
 
 
 def _shown(blocks: Iterable[T], doing: str, count: int) -> Iterable[T]:
-    """Show how far it is, on a terminal and where it takes more than a moment."""
+    """Show progress on a terminal, if it takes more than a moment."""
     return tqdm(blocks, desc=doing, total=count, unit="", leave=False, delay=1.0, disable=None)
 
 

@@ -1,4 +1,4 @@
-"""The console script of the installed package: `tokenmocap` does what `python run_live.py` does in a checkout."""
+"""Console script of the installed package: `tokenmocap` equals `python run_live.py` in a checkout."""
 
 from __future__ import annotations
 

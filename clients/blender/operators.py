@@ -242,7 +242,7 @@ def _skeleton() -> Skeleton | None:
 
 
 def _shape(person_id: int) -> tuple[np.ndarray, float]:
-    """The person's shape (10,) and scale now; the average ones while nobody is there."""
+    """Return the person's shape (10,) and scale now; the average ones without a person."""
     receiver = live.receiver()
     pose = receiver.newest() if receiver is not None else None
     person = chosen(pose.people, person_id, None) if pose is not None else None

@@ -12,7 +12,7 @@ Degrees = Annotated[Literal["auto"] | float, Parameter(metavar="auto|DEGREES", s
 
 @dataclass(frozen=True)
 class CameraConfig:
-    """What the user knows of the camera; 'auto' is found from the pictures (docs/camera.md)."""
+    """Camera angles from the user; 'auto' ones are estimated from the images (docs/camera.md)."""
 
     fov_deg: Annotated[Degrees, Parameter("--fov", help="the camera's horizontal field of view")] = "auto"
     pitch_deg: Annotated[Degrees, Parameter("--pitch", help="how far the camera looks down")] = "auto"
@@ -27,14 +27,14 @@ class CameraConfig:
 
     @property
     def quarter_turns(self) -> int:
-        """Right angles by which pictures are turned to the left, so that no more than 45 degrees of roll are left."""
+        """Counter-clockwise quarter turns of images, after which at most 45 degrees of roll remain."""
         return 0 if self.roll_deg == "auto" else round(self.roll_deg / 90)
 
     def of_turned_pictures(self) -> CameraConfig:
-        """The same of pictures that have been turned so.
+        """Return the configuration for rotated images.
 
-        Who says 180 or 90 tells which way up the camera is, not its angle to a degree: the rest is found with the
-        others.
+        A user's 180 or 90 states which way up the camera is, not its exact angle, so the rest is estimated with the
+        other angles.
         """
         if self.roll_deg == "auto" or self.quarter_turns == 0:
             return self

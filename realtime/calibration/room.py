@@ -46,7 +46,7 @@ class RoomReading:
     up_cam: Array  # (3,) unit vector against gravity; camera axes: x right, y down, z forward
     fov_doubt_deg: float  # standard deviations
     up_doubt_deg: float
-    support: float  # share of the picture's edges that the three directions explain, 0..1
+    support: float  # share of the image's edges that the three directions explain, 0..1
     bend: float = 0.0  # of the lens, see `_Lens`
 
     @property

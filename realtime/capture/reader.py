@@ -1,4 +1,4 @@
-"""Iterates over the frames of a source: as they come and over every interruption, or each frame of a file."""
+"""Iterates over the frames of a source: a live one across interruptions, or each frame of a file."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _BEHIND_S = 0.5  # a file that decodes too slowly is played more slowly instead 
 
 
 class FrameReader:
-    """Reads an opened source until it ends or is told to stop, and never dies unseen.
+    """Reader of an opened source until its end or a stop; reports every failure.
 
-    A live source that fails or whose time stamps stand still is closed and opened again, at growing intervals, until
-    it works; `on_state` and the log hear of it once per change. Other sources are read at the rate of their own
-    times (`paced`), or as fast as they are asked (`every`). One thread iterates; the source is closed at the end.
+    A live source that fails or whose time stamps stand still is reopened at growing intervals until it works;
+    `on_state` and the log get each change once. Other sources are read at the rate of their own times (`paced`), or on
+    demand (`every`). One thread iterates; the source is closed at the end.
 
     Args:
         source: opened, owned by the reader from here on.
         on_state: called with "connected", "lost" or "reconnecting" and a line for the user.
-        quarter_turns: right angles by which pictures are turned to the left.
+        quarter_turns: counter-clockwise quarter turns of images.
         now: seconds on the clock of the source's time stamps.
-        sleep: waits that many seconds; by default a wait that `stop` cuts short.
+        sleep: waits that many seconds; by default a wait that `stop` interrupts.
     """
 
     def __init__(
@@ -59,10 +59,10 @@ class FrameReader:
         self._state: State | None = None
 
     def paced(self, stop: threading.Event, wanted: threading.Event | None = None) -> Generator[Frame]:
-        """Frames as they come, or at the rate of their own times, until the source ends or `stop` is set.
+        """Yield frames as they come, or at the rate of their own times, until the source ends or `stop` is set.
 
-        wanted: set while somebody waits for a frame. A lazy source's pictures are then made for them only: those of HDR
-        video cost far more than the pose. Any other source gives every frame.
+        wanted: set while a consumer waits for a frame. A lazy source then decodes only those images, because decoding
+        HDR video costs far more than the pose. Any other source yields every frame.
         """
         try:
             yield from self._live(stop) if self.source.is_live else self._played(stop, wanted)

@@ -1,8 +1,8 @@
-"""Supervised threads joined by channels. It knows nothing of cameras, people or bodies.
+"""Runs supervised threads connected by channels; independent of cameras, people or bodies.
 
-A source makes items, and a stage makes none or more results of each, every one in a thread of its own. When a source
-ends, the end travels down the channels and every stage finishes what it holds. When one fails, all stop, and the
-failure names its stage.
+A source makes items, and a stage makes none or more results of each, each in its own thread. When a source ends, the
+end travels down the channels and every stage finishes its queued items. When one fails, all stop, and the exception
+names its stage.
 """
 
 from __future__ import annotations
@@ -63,9 +63,9 @@ class Pipeline:
         self._lock = threading.Lock()
 
     def add_source(self, name: str, items: Iterable[Any], *outboxes: Channel[Any]) -> None:
-        """Iterates over `items` in the stage's thread, and gives each to all `outboxes`, until `stopping` is set.
+        """Iterate over `items` in the stage's thread, and put each into all `outboxes`, until `stopping` is set.
 
-        items: an iterator that waits for long should look at `stopping` meanwhile. A generator is closed at the end.
+        items: an iterator that waits for long should check `stopping` meanwhile. A generator is closed at the end.
         """
 
         def body(worker: _Worker) -> None:
@@ -87,10 +87,10 @@ class Pipeline:
         *,
         finish: Callable[[], Iterable[Any]] = tuple,
     ) -> None:
-        """`work(item)` is called for every item of `inbox`; its results, none or more, go to all `outboxes`.
+        """Call `work(item)` for every item of `inbox`; put its results, none or more, into all `outboxes`.
 
-        finish: gives the results that `work` has held back. It is called once, when `inbox` has come to its end, and
-        not after a failure.
+        finish: returns the results that `work` has held back. It is called once, at the end of `inbox`, and not after a
+        failure.
         """
 
         def body(worker: _Worker) -> None:

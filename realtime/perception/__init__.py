@@ -11,21 +11,21 @@ __all__ = ["Perception", "PerceptionConfig", "create_perception"]
 
 
 class Perception(Protocol):
-    """Finds and follows the people of one source, whose frames come in order, from one thread."""
+    """Detector and tracker of the people of one source, whose frames come in order, from one thread."""
 
-    description: str  # which networks run by what, for reports
+    description: str  # networks and runtime, for reports
 
     def observe(self, frame: Frame) -> Sighting:
-        """The people in the frame; raises engine.errors.UserError where the image cannot be used."""
+        """Return the people in the frame; raises engine.errors.UserError if the image cannot be used."""
 
     def close(self) -> None:
-        """Free what is held; no `observe` afterwards."""
+        """Release resources; no `observe` afterwards."""
 
 
 def create_perception(config: PerceptionConfig) -> Perception:
-    """Load the networks (fetching the pinned ones at the first use) and be ready for frames.
+    """Load the networks, fetching the pinned ones at the first use.
 
-    Raises engine.errors.UserError where a model or a package is missing or wrong.
+    Raises engine.errors.UserError if a model or a package is missing or wrong.
     """
     if config.backend == "mediapipe":
         from realtime.perception.mediapipe_backend import MediaPipePerception

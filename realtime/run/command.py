@@ -1,4 +1,4 @@
-"""The settings of a run: the flags of `run_live.py`, the keywords of `realtime.live`, and how both become a LiveConfig.
+"""Defines the settings of a run: flags of `run_live.py` and keywords of `realtime.live`, and their LiveConfig.
 
 Each is declared once, at its key of LiveConfig (`realtime.run.config`).
 """
@@ -20,14 +20,14 @@ from engine.errors import nearest
 from engine.flags import call
 from realtime.run.config import RUN, LiveConfig
 
-# What the user called: the console script of an installed package, or the file in a checkout.
+# Name of the program for the user: the console script of an installed package, or the file in a checkout.
 PROGRAM = "tokenmocap" if Path(sys.argv[0]).stem == "tokenmocap" else "run_live.py"
 
 
 def parse(words: Sequence[str] | None = None) -> LiveConfig:
-    """The configuration that a command line asks for (None: this process's).
+    """Parse a command line (None: this process's) to a configuration.
 
-    Raises UserError for a flag, a key or a value that cannot be.
+    Raises UserError for an unknown flag or key, or an invalid value.
     """
     return call(configured, PROGRAM, words)
 
@@ -56,14 +56,14 @@ def configured(
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One flag, and the keys under which its value lies in LiveConfig."""
+    """One flag, and the keys of its value in LiveConfig."""
 
     keys: tuple[str, ...]
     parameter: inspect.Parameter
 
 
 def _settings(cls: Any, keys: tuple[str, ...] = (), above: tuple[Parameter, ...] = ()) -> Iterator[Setting]:
-    """The flags that a configuration declares; what is said of a section holds for all that is in it."""
+    """Yield the flags that a configuration declares; a section's parameters apply to everything in it."""
     hints = get_type_hints(cls, include_extras=True)
     for field in dataclasses.fields(cls):
         hint = hints[field.name]

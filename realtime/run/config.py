@@ -1,4 +1,4 @@
-"""The typed configuration of a live run: what `--config FILE` holds and the command's flags override."""
+"""Typed configuration of a live run: the content of `--config FILE`, overridden by the command's flags."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _heights(_: object, tokens: Sequence[Token]) -> float | tuple[float, ...]:
 
 @dataclass(frozen=True)
 class BodyConfig:
-    """Which body moves."""
+    """Selection of the body model, and statures."""
 
     file: Annotated[
         str, Parameter("--body", metavar="open|FILE", help="the free body that ships, or your SMPL .pkl or .npz")
@@ -56,7 +56,7 @@ class BodyConfig:
 
     @property
     def heights_m(self) -> tuple[float, ...]:
-        """As many as are given."""
+        """Given statures, in metres, as a tuple."""
         if self.height_m is None:
             return ()
         return self.height_m if isinstance(self.height_m, tuple) else (self.height_m,)
@@ -64,7 +64,7 @@ class BodyConfig:
 
 @dataclass(frozen=True)
 class LiveConfig:
-    """Everything that a run of `run_live.py` can be told."""
+    """All settings of a run of `run_live.py`."""
 
     source: Annotated[SourceConfig, Parameter(group=SOURCE)] = field(default_factory=SourceConfig)
     estimator: Annotated[

@@ -37,7 +37,7 @@ class Found:
     true_landmarks: Array
     true_from_camera: Array
     motion: Motion
-    contacts: Array  # (F, 4) as told
+    contacts: Array  # (F, 4) from the solver
 
     @property
     def settled(self) -> NDArray[np.bool_]:
