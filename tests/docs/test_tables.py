@@ -1,4 +1,4 @@
-"""Checks that benchmarks find, in the pages into which they write, the marks between which their tables lie."""
+"""Checks that tables of the pages are rectangular, and that benchmarks find the marks between which they write."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.terminal import ROOT
 MARKS = re.compile(r'^BEGIN, END = "(<!-- .* -->)\\n", "(<!-- .* -->)\\n"$', re.MULTILINE)
 BENCHMARKS = (ROOT / "tests" / "benchmarks").rglob("*.py")
 TABLES = [(path.stem, *marks) for path in BENCHMARKS for marks in MARKS.findall(path.read_text(encoding="utf-8"))]
-PAGES = [page.read_text(encoding="utf-8") for page in (ROOT / "docs").glob("*.md")]
+PAGES = [page.read_text(encoding="utf-8") for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]]
 
 
 @pytest.mark.parametrize(("begin", "end"), [pytest.param(*marks, id=name) for name, *marks in TABLES])
@@ -24,3 +24,11 @@ def test_one_page_names_the_command_and_has_its_marks(begin: str, end: str) -> N
 
 def test_three_benchmarks_write_tables() -> None:
     assert len(TABLES) == 3
+
+
+def test_rows_of_a_table_have_as_many_cells_as_its_head() -> None:
+    for page in PAGES:
+        for table in re.findall(r"(?:^\|.*\n)+", page, re.MULTILINE):
+            bars = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+            assert len(bars) == 1, table
+            assert not table.startswith("||"), table
