@@ -10,7 +10,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+Array = NDArray[np.float32]
 Indices = NDArray[np.intp]
+
+_MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,6 +69,32 @@ class KeypointLayout:
     def joint_indices(self, joint_names: Sequence[str]) -> Indices:
         """(L,) where the joints that `on_joints` sit on are in a skeleton of these joint names."""
         return np.array([joint_names.index(joint) for joint in self.joints.values()], np.intp)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Keypoints:
+    """One body part of one person as a detector sees it in one picture: K keypoints in the order of a layout.
+
+    Raises ValueError for arrays of another count than the layout's.
+    """
+
+    layout: KeypointLayout
+    image_px: Array  # (K, 2) in full-image pixels; may lie outside of the picture
+    world_m: Array  # (K, 3) metres, camera axes, as the detector estimates them; of the body, from between the hips
+    visibility: Array  # (K,) 0..1
+    presence: float = 1.0  # 0..1, how sure the detector is that it looks at such a part
+
+    def __post_init__(self) -> None:
+        count = len(self.layout)
+        if self.image_px.shape != (count, 2) or self.world_m.shape != (count, 3) or self.visibility.shape != (count,):
+            shapes = self.image_px.shape, self.world_m.shape, self.visibility.shape
+            raise ValueError(f"{self.layout.name} has {count} keypoints, not arrays of the shapes {shapes}")
+
+    def mirrored(self) -> Keypoints:
+        """The same picture with left and right exchanged, and depth mirrored: the other reading of a flat picture."""
+        mirror = self.layout.mirror
+        world_m = self.world_m[mirror] * _MIRROR_DEPTH
+        return Keypoints(self.layout, self.image_px[mirror], world_m, self.visibility[mirror], self.presence)
 
 
 def _other_side(name: str) -> str:

@@ -169,7 +169,7 @@ def _lasted(side: list[Stance]) -> bool:
 
 def _hindrance(stance: Stance, size: tuple[int, int]) -> str | None:
     """Return why this body is not an upright, fully visible one with hanging arms; None if it is."""
-    seen, joints = stance.person.tracked.landmarks, stance.person.raw.joints
+    seen, joints = stance.person.keypoints["body"], stance.person.raw.joints
     inside = ((seen.image_px[_LEGS] >= 0) & (seen.image_px[_LEGS] < np.array(size))).all()
     if not (inside and (seen.visibility[_LEGS] > SEEN).all()):
         return LEGS_UNSEEN

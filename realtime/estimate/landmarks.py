@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.keypoints import BLAZEPOSE
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import NUM_JOINTS
@@ -24,7 +24,7 @@ from realtime.estimate.memory import PersonMemory
 from realtime.estimate.networks import OnnxNetwork
 from realtime.estimate.refine import Refiner
 from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
-from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
 from realtime.smoothing.seen import joint_confidence
 from realtime.world.translation import root_translation
 
@@ -109,7 +109,7 @@ class LandmarkEstimator:
                 self._drop(reading.person, "the picture does not tell where person %d stands: left out")
                 continue
             tokens = reading.probabilities.argmax(-1).astype(np.int16)
-            confidence = _confidence(reading.person.landmarks)
+            confidence = _confidence(reading.person.keypoints["body"])
             seen = joint_confidence(reading.visibility, reading.image_px, sighting.frame.size)
             estimates.append(Estimate(reading.person, confidence, tokens, raw_pose, steady_pose, seen))
         return tuple(estimates)
@@ -125,7 +125,7 @@ class LandmarkEstimator:
         """Nothing is held open."""
 
     def _read(self, person: TrackedPerson, t: float, lens: PinholeCamera) -> _Reading | None:
-        seen = person.landmarks
+        seen = person.keypoints["body"]
         image_px = np.stack((seen.image_px, seen.image_px[BLAZEPOSE.mirror]))
         visibility = np.stack((seen.visibility, seen.visibility[BLAZEPOSE.mirror]))
         world_m = np.stack((seen.world_m, seen.world_m[BLAZEPOSE.mirror] * _MIRROR_DEPTH))
@@ -195,9 +195,9 @@ class _RunningMean:
         return self._mean
 
 
-def _confidence(landmarks: Landmarks) -> float:
+def _confidence(seen: Keypoints) -> float:
     """How sure the detector is of a person, times how much of the limbs it sees."""
-    return float(landmarks.presence * landmarks.visibility[BLAZEPOSE.on_joints].mean())
+    return float(seen.presence * seen.visibility[seen.layout.on_joints].mean())
 
 
 def _is_finite(pose: CameraPose) -> bool:

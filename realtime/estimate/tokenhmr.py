@@ -87,10 +87,11 @@ class TokenHmrEstimator:
             steady = [CameraPose(*parts) for parts in zip(steady_rotmats, T_cam_root, betas, strict=True)]
         tokens = probabilities.argmax(-1).astype(np.int16)
         size = sighting.frame.size
-        seen = [joint_confidence(p.landmarks.visibility, p.landmarks.image_px, size) for p in people]
+        bodies = [person.keypoints["body"] for person in people]
+        seen = [joint_confidence(body.visibility, body.image_px, size) for body in bodies]
         return tuple(
-            Estimate(person, float(person.landmarks.presence), *parts)
-            for person, *parts in zip(people, tokens, raw, steady, seen, strict=True)
+            Estimate(person, float(body.presence), *parts)
+            for person, body, *parts in zip(people, bodies, tokens, raw, steady, seen, strict=True)
         )
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:

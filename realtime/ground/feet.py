@@ -34,7 +34,7 @@ class Feet:
 
     def contacts(self, t: float, person: TrackedPerson, metres_per_px: float, height_m: NDArray[np.floating]) -> Array:
         """(4,) 0..1 as `FootContacts.update` tells them: how surely each heel and toe stands on something."""
-        seen = person.landmarks
+        seen = person.keypoints["body"]
         past = self._contacts.recall(person.id, t)
         return past.update(t, seen.image_px, seen.visibility, metres_per_px, height_m)
 

@@ -71,7 +71,7 @@ class Grounding:
             stances.append(Stance(contact, supports.heights_m.copy()))
             if stands:
                 drifts_m.append(supports.drift_m)
-            elif estimate.person.landmarks.visibility[_FEET].mean() > _SEEN:
+            elif estimate.person.keypoints["body"].visibility[_FEET].mean() > _SEEN:
                 seen.append(pose)
             else:
                 unseen.append(body)

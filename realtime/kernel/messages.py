@@ -9,13 +9,17 @@ Rotations are local, parent to child, in SMPL's 24-joint order. Arrays are never
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import Keypoints
+
 Array = NDArray[np.float32]
+Part = Literal["body", "left_hand", "right_hand", "face"]
 
 
 NO_CONTACTS = np.zeros(4, np.float32)
@@ -85,22 +89,12 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Landmarks:
-    """BlazePose's view of one person: 33 points in the order of `engine.body.keypoints.BLAZEPOSE`."""
-
-    image_px: Array  # (33, 2) in full-image pixels; may lie outside of the picture
-    world_m: Array  # (33, 3) metres, camera axes, origin between the hips, as the detector estimates them
-    visibility: Array  # (33,) in 0..1
-    presence: float  # how sure the landmark model is that it looks at a person, in 0..1
-
-
-@dataclass(frozen=True, slots=True)
 class TrackedPerson:
     """A person found in one frame; `id` stays the same while the track lives."""
 
     id: int
-    landmarks: Landmarks
-    box_xyxy: Array  # (4,) pixels, around the visible landmarks, unpadded
+    keypoints: Mapping[Part, Keypoints]  # of the body always; of other parts where a detector of theirs runs
+    box_xyxy: Array  # (4,) pixels, around the visible keypoints of the body, unpadded
     standing: Literal["earning", "confirmed", "doubted"] = "confirmed"  # see `realtime.perception.standing`
 
 
@@ -154,7 +148,7 @@ class Person:
     tokens: NDArray[np.int16]  # (T,)
     raw: WorldPose  # this frame alone
     pose: WorldPose  # smoothed: what is shown, streamed and recorded as `poses`
-    tracked: TrackedPerson
+    keypoints: Mapping[Part, Keypoints]  # as the detectors saw them; of somebody who is held, when last seen
     joint_confidence: Array  # (24,) 0..1, how far each joint is seen: near 0, the pose of that joint is made up
     scale: float = 1.0  # the person's size to the body's as it was loaded: what both poses are of
     in_picture: WorldPose | None = None  # `pose` before its feet were held: what lies on the person; None: `pose` does

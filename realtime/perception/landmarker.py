@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.keypoints import BLAZEPOSE
-from realtime.kernel.messages import Landmarks
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
 
@@ -36,7 +35,7 @@ LEAST_TRUST = 0.05
 class PersonView:
     """What the network sees in one square."""
 
-    landmarks: Landmarks
+    body: Keypoints
     next_roi: Roi  # around the person as seen now: where to look in the next picture
 
 
@@ -80,13 +79,14 @@ def decode(
     image_px = roi.to_image(refined)
     world_m = world.reshape(NUM_POINTS, 3)[: len(BLAZEPOSE)].copy()
     world_m[:, :2] = world_m[:, :2] @ roi.rotation().T
-    landmarks = Landmarks(
+    body = Keypoints(
+        BLAZEPOSE,
         image_px=image_px[: len(BLAZEPOSE)].astype(np.float32),
         world_m=world_m,
         visibility=_sigmoid(rows[: len(BLAZEPOSE), 3]) * trust(np.nan_to_num(peaks[: len(BLAZEPOSE)])),
         presence=presence,
     )
-    return PersonView(landmarks, Roi.around(image_px[len(BLAZEPOSE)], image_px[len(BLAZEPOSE) + 1]))
+    return PersonView(body, Roi.around(image_px[len(BLAZEPOSE)], image_px[len(BLAZEPOSE) + 1]))
 
 
 def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> tuple[NDArray[np.floating], NDArray[np.float32]]:

@@ -13,9 +13,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.body.keypoints import BLAZEPOSE
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.errors import UserError
-from realtime.kernel.messages import Frame, Landmarks, Sighting
+from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.config import PerceptionConfig
 from realtime.perception.identity import Identities, distance
 from realtime.perception.people import check_image, tracked_person
@@ -85,31 +85,31 @@ class MediaPipePerception:
         try:
             result = self._landmarker.detect_for_video(image, self._last_ms)
             found = [
-                _landmarks(points, world, frame.size)
+                _keypoints(points, world, frame.size)
                 for points, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
             ]
         except _UNFIT as error:  # some bundles fit until their networks are run
             raise _does_not_fit(self._model, error) from error
         people = zip(self._identify(found, frame.t_capture), found, strict=True)
         by_id = sorted(people, key=lambda person: person[0])
-        judged = [(i, landmarks, self._judge(i, landmarks, frame.t_capture)) for i, landmarks in by_id]
+        judged = [(i, seen, self._judge(i, seen, frame.t_capture)) for i, seen in by_id]
         told = (tracked_person(i, seen, state) for i, seen, state in judged if state != "trial" and state != "lost")
         return Sighting(frame, tuple(told))
 
     def close(self) -> None:
         self._landmarker.close()
 
-    def _judge(self, person_id: int, landmarks: Landmarks, t: float) -> State:
+    def _judge(self, person_id: int, seen: Keypoints, t: float) -> State:
         """MediaPipe keeps its tracks: who is lost here and still followed there begins a new trial."""
         standing = self._standings.get(person_id)
         if standing is None or standing.state == "lost":
             standing = self._standings[person_id] = Standing(t, self._min_proof)
-        return standing.update(t, proof(landmarks))
+        return standing.update(t, proof(seen))
 
-    def _identify(self, found: list[Landmarks], t: float) -> list[int]:
+    def _identify(self, found: list[Keypoints], t: float) -> list[int]:
         """An id for each: that of the nearest person of the last frame, of one lost a moment ago, or a new one."""
         self._identities.forget(t)
-        rois = [_square(landmarks) for landmarks in found]
+        rois = [_square(seen) for seen in found]
         pairs = sorted(
             (distance(roi, old), i, person_id)
             for i, roi in enumerate(rois)
@@ -139,8 +139,9 @@ def _does_not_fit(model: Path, error: Exception) -> UserError:
     )
 
 
-def _landmarks(points: list[Any], world: list[Any], size: tuple[int, int]) -> Landmarks:
-    return Landmarks(
+def _keypoints(points: list[Any], world: list[Any], size: tuple[int, int]) -> Keypoints:
+    return Keypoints(
+        BLAZEPOSE,
         image_px=np.array([(p.x * size[0], p.y * size[1]) for p in points], np.float32),
         world_m=np.array([(p.x, p.y, p.z) for p in world], np.float32),
         visibility=np.array([p.visibility for p in points], np.float32),
@@ -148,8 +149,8 @@ def _landmarks(points: list[Any], world: list[Any], size: tuple[int, int]) -> La
     )
 
 
-def _square(landmarks: Landmarks) -> Roi:
+def _square(seen: Keypoints) -> Roi:
     """Around the hips, as large as the body: what ids are matched by."""
-    extent = np.ptp(landmarks.image_px, axis=0).max()
-    x, y = (landmarks.image_px[LEFT_HIP] + landmarks.image_px[RIGHT_HIP]) / 2
+    extent = np.ptp(seen.image_px, axis=0).max()
+    x, y = (seen.image_px[LEFT_HIP] + seen.image_px[RIGHT_HIP]) / 2
     return Roi((float(x), float(y)), max(float(extent), 1.0), 0.0)

@@ -11,9 +11,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.keypoints import BLAZEPOSE
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.errors import UserError
-from realtime.kernel.messages import Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import Frame, Sighting, TrackedPerson
 from realtime.perception.detector import Detection
 from realtime.perception.identity import Identities, distance, size_ratio
 from realtime.perception.landmarker import PersonView
@@ -131,7 +131,7 @@ class PeopleTracker:
     def _judge(self, track: _Track, t: float) -> None:
         """Keep the track, as what it has shown itself to be, if there is room."""
         before = track.standing.state
-        state = track.standing.update(t, proof(track.view.landmarks))
+        state = track.standing.update(t, proof(track.view.body))
         if state == "lost":
             self._lose(track, t, before)
             return
@@ -163,7 +163,7 @@ class PeopleTracker:
         for track in self._tracks:
             state = track.standing.state
             if track.id is not None and (state == "earning" or state == "confirmed" or state == "doubted"):
-                people.append(tracked_person(track.id, track.view.landmarks, state))
+                people.append(tracked_person(track.id, track.view.body, state))
         return sorted(people, key=lambda person: person.id)
 
     @staticmethod
@@ -173,7 +173,7 @@ class PeopleTracker:
         return any(is_duplicate(view, o.view) or (new and o.counts and shares_head(view, o.view)) for o in others)
 
     def _is_person(self, view: PersonView, image: NDArray[np.uint8]) -> bool:
-        return view.landmarks.presence >= self._min_presence and view.next_roi.is_sane(image.shape[1], image.shape[0])
+        return view.body.presence >= self._min_presence and view.next_roi.is_sane(image.shape[1], image.shape[0])
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
@@ -190,17 +190,17 @@ def check_image(image: NDArray[np.uint8]) -> None:
 
 
 def tracked_person(
-    person_id: int, landmarks: Landmarks, standing: Literal["earning", "confirmed", "doubted"] = "confirmed"
+    person_id: int, body: Keypoints, standing: Literal["earning", "confirmed", "doubted"] = "confirmed"
 ) -> TrackedPerson:
     """With the box around the visible landmarks, or around all where fewer than two are visible."""
-    visible = landmarks.visibility >= VISIBLE
-    points = landmarks.image_px[visible] if visible.sum() >= 2 else landmarks.image_px
-    return TrackedPerson(person_id, landmarks, np.concatenate([points.min(axis=0), points.max(axis=0)]), standing)
+    visible = body.visibility >= VISIBLE
+    points = body.image_px[visible] if visible.sum() >= 2 else body.image_px
+    return TrackedPerson(person_id, {"body": body}, np.concatenate([points.min(axis=0), points.max(axis=0)]), standing)
 
 
 def is_duplicate(a: PersonView, b: PersonView) -> bool:
     """Whether two views show one person: their limb landmarks lie on each other."""
-    apart = a.landmarks.image_px[BLAZEPOSE.on_joints] - b.landmarks.image_px[BLAZEPOSE.on_joints]
+    apart = a.body.image_px[BLAZEPOSE.on_joints] - b.body.image_px[BLAZEPOSE.on_joints]
     side = min(a.next_roi.size_px, b.next_roi.size_px)
     return float(np.hypot(apart[:, 0], apart[:, 1]).mean()) < DUPLICATE * side
 
@@ -208,7 +208,7 @@ def is_duplicate(a: PersonView, b: PersonView) -> bool:
 def shares_head(a: PersonView, b: PersonView) -> bool:
     """Whether two views have one head: a second body on somebody is often turned about it."""
     side = min(a.next_roi.size_px, b.next_roi.size_px)
-    return math.dist(*(view.landmarks.image_px[FACE].mean(axis=0) for view in (a, b))) < DUPLICATE * side
+    return math.dist(*(view.body.image_px[FACE].mean(axis=0) for view in (a, b))) < DUPLICATE * side
 
 
 def _is_taken(find: Roi, track: Roi) -> bool:

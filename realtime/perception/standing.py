@@ -10,8 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from engine.body.keypoints import BLAZEPOSE
-from realtime.kernel.messages import Landmarks
+from engine.body.keypoints import Keypoints
 
 State = Literal["trial", "earning", "confirmed", "doubted", "lost"]
 
@@ -22,14 +21,14 @@ DOUBT_S = 0.3  # a confirmed person may be as ill seen as a ghost for this long
 KEEP = 0.6  # share of the proof asked for at first that a confirmed person must go on to give
 
 
-def proof(landmarks: Landmarks) -> float:
+def proof(body: Keypoints) -> float:
     """How well a person's four best seen limb joints are seen, 0..1, times the presence; 0 where not finite.
 
     Ghosts reach 0.35, people 0.45 in nine frames of ten, also where a webcam sees head and shoulders only. The
     mean over all limbs would not do: of a person at a desk most are hidden.
     """
-    best = np.sort(landmarks.visibility[BLAZEPOSE.on_joints])[-SHOWN:]
-    value = float(best.mean() * landmarks.presence)
+    best = np.sort(body.visibility[body.layout.on_joints])[-SHOWN:]
+    value = float(best.mean() * body.presence)
     return value if np.isfinite(value) else 0.0
 
 

@@ -155,7 +155,7 @@ class Solver:
         placed = self._world.set_down(calm)
         pose = self._grounding.stand(t, estimate.person.id, calm, placed, stance, turning=self._turning)
         raw = placed if calm.pose is seen.pose else self._world.set_down(seen)
-        visibility = estimate.person.landmarks.visibility
+        visibility = estimate.person.keypoints["body"].visibility
         watch = self._watch
         if watch is not None and watch.wants_standing and (visibility[_LEGS] > STANDING_SEEN).all():
             watch.see_standing(self._world.in_camera_axes(raw.joints))
@@ -167,7 +167,7 @@ class Solver:
             tokens=estimate.tokens,
             raw=raw,
             pose=pose,
-            tracked=estimate.person,
+            keypoints=estimate.person.keypoints,
             joint_confidence=estimate.joint_confidence,
             scale=calm.pose.scale,
             in_picture=placed,

@@ -81,7 +81,7 @@ def main() -> None:
         if not frame.people or not frame.people[0].valid or not 0 <= row < len(reference.points_m):
             continue
         person = frame.people[0]
-        detector.append(person.tracked.landmarks.world_m[BLAZEPOSE.on_joints])
+        detector.append(person.keypoints["body"].world_m[BLAZEPOSE.on_joints])
         joints.append(person.raw.joints[LIMB_JOINTS])
         on_body = body.landmarks(world_rotmats(person.raw.rotations)[None], person.betas[None])[1][0]
         points.append(on_body[BLAZEPOSE.on_joints])

@@ -51,7 +51,7 @@ def main() -> None:
         for person in frame.people
         if person.valid
         and frame.T_world_cam is not None
-        and person.tracked.landmarks.visibility[LOOKED_AT].min() > SEEN
+        and person.keypoints["body"].visibility[LOOKED_AT].min() > SEEN
     ]
     print(f"camera: {solved[-1].camera}; {len(rows)} bodies")
     joints, from_camera = (np.array(part, np.float64) for part in zip(*rows, strict=True))

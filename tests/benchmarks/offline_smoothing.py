@@ -103,7 +103,7 @@ def ways(frames: list[SolvedFrame], name: str) -> dict[int, Way]:
 
 
 def _limbs(person: Person) -> tuple[np.ndarray, np.ndarray]:
-    landmarks = person.tracked.landmarks
+    landmarks = person.keypoints["body"]
     limbs = BLAZEPOSE.on_joints
     both = np.stack((landmarks.image_px[limbs], landmarks.image_px[BLAZEPOSE.mirror[limbs]]))
     return both, landmarks.visibility[limbs] > 0.5

@@ -22,12 +22,13 @@ from scipy.spatial.transform import Rotation
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from engine.body.files import OPEN_BODY, load_body
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
-from realtime.kernel.messages import CameraPose, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import CameraPose, Frame, Sighting, TrackedPerson
 from realtime.smoothing.pose_smoother import LEVELS, PoseSmoother, SmoothingConfig
 
 FPS = 30
@@ -72,11 +73,9 @@ def sightings(
         height_px = np.ptp(image_px[:, 1])
         image_px = image_px + noise * rng.normal(0, FAST_IMAGE_NOISE * height_px, (33, 2))
         world_m = world_m + noise * rng.normal(0, FAST_WORLD_NOISE_M, (33, 3))
-        landmarks = Landmarks(
-            image_px.astype(np.float32), world_m.astype(np.float32), np.full(33, 0.99, np.float32), 1.0
-        )
+        seen = (each.astype(np.float32) for each in (image_px, world_m, np.full(len(image_px), 0.99)))
         box = np.concatenate((image_px.min(0), image_px.max(0))).astype(np.float32)
-        yield Sighting(Frame(picture, seq, seq / FPS), (TrackedPerson(0, landmarks, box),))
+        yield Sighting(Frame(picture, seq, seq / FPS), (TrackedPerson(0, {"body": Keypoints(BLAZEPOSE, *seen)}, box),))
 
 
 def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.ndarray, np.ndarray]:

@@ -28,12 +28,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.files import load_body
-from engine.body.keypoints import BLAZEPOSE
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.files.weights import ASSETS
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
 from realtime.estimate.landmarks import LandmarkEstimator
-from realtime.kernel.messages import Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import Frame, Sighting, TrackedPerson
 from realtime.perception import PerceptionConfig, create_perception
 from realtime.smoothing.calm import CalmLimbs
 from realtime.smoothing.pose_smoother import PoseSmoother, SmoothingConfig
@@ -81,13 +81,14 @@ class Seen(NamedTuple):
 Estimator = Callable[[Seen], Array]  # the twelve joints of every frame, (F, 12, 3) m, in any axes; NaN where unknown
 
 
-def perceive(frames: Iterable[Frame]) -> list[Landmarks]:
+def perceive(frames: Iterable[Frame]) -> list[Keypoints]:
     """Run perception; return the first person's landmarks of every frame, NaN without one."""
-    nobody = Landmarks(*(np.full((len(BLAZEPOSE), *n), np.nan, np.float32) for n in ((2,), (3,), ())), presence=0.0)
+    unknown = (np.full((len(BLAZEPOSE), *n), np.nan, np.float32) for n in ((2,), (3,), ()))
+    nobody = Keypoints(BLAZEPOSE, *unknown, presence=0.0)
     perception = create_perception(PerceptionConfig())
     people = [perception.observe(frame).people for frame in frames]
     perception.close()
-    return [someone[0].landmarks if someone else nobody for someone in people]
+    return [someone[0].keypoints["body"] if someone else nobody for someone in people]
 
 
 def see(video: Path, reference: Path, frame_offset: int) -> dict[str, list[Seen]]:
@@ -153,8 +154,8 @@ def live(seen: Seen, level: str = "off") -> Array:
     picture = np.broadcast_to(np.uint8(0), (*seen.size[::-1], 3))
     points = np.full((len(seen.found), len(BLAZEPOSE.on_joints), 3), np.nan)
     for i in np.flatnonzero(seen.found).tolist():
-        landmarks = Landmarks(seen.image_px[i], seen.world_m[i], seen.visibility[i], presence=1.0)
-        person = TrackedPerson(0, landmarks, np.zeros(4, np.float32))
+        body = Keypoints(BLAZEPOSE, seen.image_px[i], seen.world_m[i], seen.visibility[i])
+        person = TrackedPerson(0, {"body": body}, np.zeros(4, np.float32))
         t = i / float(seen.fps)
         frame = Frame(picture, i, t)
         (smoothed,) = smoother.follow(frame, estimator.estimate(Sighting(frame, (person,))))

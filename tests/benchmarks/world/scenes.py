@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.keypoints import BLAZEPOSE
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
-from realtime.kernel.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import Camera, Frame, Sighting, TrackedPerson
 from tests.benchmarks.smoothing_table import FAST_IMAGE_NOISE, FAST_WORLD_NOISE_M
 from tests.benchmarks.world.motions import STILL_S, Figure, Motion, Step, there_and_back, walk
 from training.landmarks.synthetic_config import ImageErrorConfig, WorldErrorConfig
@@ -144,8 +144,8 @@ class _Detector:
     def person(self, number: int, k: int) -> TrackedPerson:
         image_px = self._image_px[k].astype(np.float32)
         visibility = np.full(len(BLAZEPOSE), VISIBILITY, np.float32)
-        landmarks = Landmarks(image_px, self._world_m[k].astype(np.float32), visibility, 1.0)
-        return TrackedPerson(number, landmarks, np.concatenate((image_px.min(0), image_px.max(0))))
+        body = Keypoints(BLAZEPOSE, image_px, self._world_m[k].astype(np.float32), visibility)
+        return TrackedPerson(number, {"body": body}, np.concatenate((image_px.min(0), image_px.max(0))))
 
 
 def _wander(rng: np.random.Generator, count: int, shape: tuple[int, ...], fps: float) -> Array:

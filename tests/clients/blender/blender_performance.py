@@ -15,11 +15,12 @@ from scipy.spatial.transform import Rotation
 from engine.body.files import load_body
 from engine.body.model import BodyModel
 from engine.body.skeleton import JOINT_NAMES
-from realtime.kernel.messages import Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.kernel.messages import Frame, Person, SolvedFrame, WorldPose
 from realtime.outputs.recording.session import load_session
 from realtime.outputs.streams.url import parse_stream_url
 from realtime.outputs.streams.wire import Wire
 from realtime.outputs.streams.zmq_stream import ZmqStream
+from tests.realtime.seen_people import seen_body
 
 BETAS = np.array([1.5, -1.0, 0.8, 0.5, -0.7, 0.3, 0.6, -0.4, 0.2, -0.5], np.float32)
 SCALE = 0.9  # the performer's size to the body's
@@ -50,8 +51,6 @@ def trans_at(t: float) -> np.ndarray:
 
 def person_at(t: float, id: int = 1) -> Person:
     pose = WorldPose(rotations_at(t, phase=id), trans_at(t), np.zeros((24, 3), np.float32))
-    landmarks = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
-    tracked = TrackedPerson(id, landmarks, np.zeros(4, np.float32))
     return Person(
         id,
         0.9,
@@ -60,7 +59,7 @@ def person_at(t: float, id: int = 1) -> Person:
         np.zeros(40, np.int16),
         raw=pose,
         pose=pose,
-        tracked=tracked,
+        keypoints={"body": seen_body()},
         joint_confidence=JOINT_CONFIDENCE,
         scale=SCALE,
     )

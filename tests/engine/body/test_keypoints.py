@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.body.keypoints import BLAZEPOSE, KeypointLayout
+from engine.body.keypoints import BLAZEPOSE, KeypointLayout, Keypoints
 from engine.body.skeleton import CONTACT_NAMES, JOINT_NAMES
 
 # A hand of two fingers, as another detector might give it.
@@ -51,3 +51,22 @@ def test_keypoints_are_found_by_name_and_by_word() -> None:
     assert HAND.contacts.shape == (0,)
     with pytest.raises(ValueError, match="not in tuple"):
         BLAZEPOSE.index("tail")
+
+
+def test_keypoints_keep_to_their_layout() -> None:
+    image_px, world_m, visibility = np.zeros((3, 2)), np.zeros((3, 3)), np.ones(3)
+    assert Keypoints(HAND, image_px, world_m, visibility).presence == 1.0
+    with pytest.raises(ValueError, match="blazepose has 33 keypoints"):
+        Keypoints(BLAZEPOSE, image_px, world_m, visibility)
+
+
+def test_mirrored_twice_they_are_the_same_and_once_depth_and_sides_change() -> None:
+    rng = np.random.default_rng(0)
+    count = len(BLAZEPOSE)
+    seen = Keypoints(BLAZEPOSE, rng.normal(size=(count, 2)), rng.normal(size=(count, 3)), rng.uniform(size=count), 0.7)
+    once = seen.mirrored()
+    left, right = BLAZEPOSE.indices(("left_wrist", "right_wrist"))
+    np.testing.assert_allclose(once.image_px[left], seen.image_px[right])
+    np.testing.assert_allclose(once.world_m[left], seen.world_m[right] * [1, 1, -1])
+    for name in ("image_px", "world_m", "visibility", "presence"):
+        np.testing.assert_allclose(getattr(once.mirrored(), name), getattr(seen, name))

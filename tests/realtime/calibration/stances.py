@@ -13,7 +13,8 @@ from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics
 from engine.body.rotations import quaternion_from_rotmat, rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES
-from realtime.kernel.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.kernel.messages import Camera, Frame, Person, SolvedFrame, WorldPose
+from tests.realtime.seen_people import seen_body
 
 BODY = load_body("open")
 SIZE = (640, 480)
@@ -51,12 +52,12 @@ def person(
         trans = (turn @ trans).astype(np.float32)
     _, joints = forward_kinematics(rotmats[None], BODY.rest_joints(np.zeros((1, 10), np.float32)))
     pose = WorldPose(quaternion_from_rotmat(rotmats), trans, joints[0] + trans)
-    visibility, image_px = np.ones(33, np.float32), np.full((33, 2), 300, np.float32)
+    visibility, image_px = np.ones(len(BLAZEPOSE), np.float32), np.full((len(BLAZEPOSE), 2), 300, np.float32)
     visibility[LOW] = legs_seen
     image_px[FEET, 1] = feet_px
-    tracked = TrackedPerson(id, Landmarks(image_px, np.zeros((33, 3), np.float32), visibility, 1.0), np.zeros(4))
+    body = {"body": seen_body(image_px, visibility=visibility)}
     no_tokens, seen = np.zeros(0, np.int16), np.ones(24, np.float32)
-    return Person(id, 1.0, True, np.zeros(10, np.float32), no_tokens, pose, pose, tracked, seen)
+    return Person(id, 1.0, True, np.zeros(10, np.float32), no_tokens, pose, pose, body, seen)
 
 
 def frame(t: float, *people: Person, camera: Camera = CAMERA) -> SolvedFrame:

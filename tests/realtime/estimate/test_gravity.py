@@ -16,7 +16,8 @@ from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.gravity import TIME_S, ToldGravity
 from realtime.estimate.landmarks import LandmarkEstimator
-from realtime.kernel.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import Camera, Frame, Sighting
+from tests.realtime.seen_people import seen_body, somebody
 
 SIZE, FPS = (1280, 720), 30
 ABOVE = Camera(58.0, pitch_deg=37.0, source="room", doubt_deg=1.0)
@@ -37,9 +38,8 @@ def standing(body: BodyModel, k: int = 0) -> Sighting:
     image_px = PinholeCamera(*SIZE, ABOVE.fov_deg).project(points[0] + np.array([0.0, 0.1, 3.0], np.float32))
     upright = Rotation.from_rotvec([math.radians(ABOVE.pitch_deg), 0, 0])
     world_m = upright.apply(points[0] - points[0, 23:25].mean(0)).astype(np.float32)
-    landmarks = Landmarks(image_px.astype(np.float32), world_m, np.full(33, 0.98, np.float32), presence=1.0)
     frame = Frame(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), k, k / FPS)
-    return Sighting(frame, (TrackedPerson(0, landmarks, np.zeros(4, np.float32)),))
+    return Sighting(frame, (somebody(0, seen_body(image_px, world_m, 0.98)),))
 
 
 def angle_deg(a: np.ndarray, b: np.ndarray) -> float:

@@ -18,10 +18,11 @@ from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.estimate.networks import NetworkFileError
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.ground.feet import Feet
-from realtime.kernel.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import Camera, Frame, Sighting
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
+from tests.realtime.seen_people import seen_body, somebody
 
 TOKENS, CODES = 3, 11  # 3 x 11 = 33, so that visibility serves as logits
 FACING = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
@@ -117,9 +118,9 @@ def t_pose_sighting(
     camera = PinholeCamera(*SIZE, FOV_DEG)
     image_px = camera.project(points[0] + np.array(T_cam_root, np.float32)).astype(np.float32)
     rng = np.random.default_rng(k)
-    landmarks = Landmarks(image_px, points[0], rng.uniform(0.92, 1.0, len(BLAZEPOSE)).astype(np.float32), 0.9)
+    body = seen_body(image_px, points[0], rng.uniform(0.92, 1.0, len(BLAZEPOSE)), 0.9)
     frame = Frame(np.zeros((SIZE[1], SIZE[0], 3), np.uint8), k, k / 30)
-    return Sighting(frame, (TrackedPerson(person_id, landmarks, np.zeros(4, np.float32)),))
+    return Sighting(frame, (somebody(person_id, body),))
 
 
 def test_a_t_pose_is_found_where_it_stands(stick_body: BodyModel, network: Path) -> None:
@@ -141,7 +142,7 @@ def test_tokens_are_the_frames_own_most_likely_codes(stick_body: BodyModel, netw
     for k in range(3):
         sighting = t_pose_sighting(stick_body, k)
         (estimate,) = estimator.estimate(sighting)
-        logits = sighting.people[0].landmarks.visibility.reshape(TOKENS, CODES)
+        logits = sighting.people[0].keypoints["body"].visibility.reshape(TOKENS, CODES)
         np.testing.assert_array_equal(estimate.tokens, logits.argmax(-1))
         assert estimate.tokens.dtype == np.int16
 
@@ -153,7 +154,7 @@ def test_smoothed_tokens_go_through_the_decoder(stick_body: BodyModel, network: 
     for k in range(4):
         sighting = t_pose_sighting(stick_body, k)
         (estimate,) = estimator.estimate(sighting)
-        scores = np.exp(10 * sighting.people[0].landmarks.visibility.reshape(TOKENS, CODES))
+        scores = np.exp(10 * sighting.people[0].keypoints["body"].visibility.reshape(TOKENS, CODES))
         p = scores / scores.sum(-1, keepdims=True)
         mean = p if mean is None else mean + (1 - np.exp(-1 / 30 / 0.1)) * (p - mean)
         expected = Rotation.from_rotvec([(mean**2).sum(), 0, 0]).as_matrix()
@@ -200,7 +201,7 @@ def test_each_frame_stands_for_itself_without_smoothing(stick_body: BodyModel, n
 
 def test_the_step_brings_the_body_nearer_to_the_picture(stick_body: BodyModel, network: Path) -> None:
     sighting = t_pose_sighting(stick_body, yaw_rad=0.25)
-    seen_px = sighting.people[0].landmarks.image_px[BLAZEPOSE.on_joints]
+    seen_px = sighting.people[0].keypoints["body"].image_px[BLAZEPOSE.on_joints]
     camera = PinholeCamera(*SIZE, FOV_DEG)
     errors = []
     for refine in (False, True):
@@ -217,7 +218,7 @@ def test_confidence_falls_with_presence_and_visibility(stick_body: BodyModel, ne
     person = sighting.people[0]
 
     def confidence(**changes: object) -> float:
-        changed = replace(person, landmarks=replace(person.landmarks, **changes))
+        changed = replace(person, keypoints={"body": replace(person.keypoints["body"], **changes)})
         return estimator.estimate(replace(sighting, people=(changed,)))[0].confidence
 
     assert confidence(visibility=np.ones(33, np.float32), presence=1.0) == pytest.approx(1.0)
@@ -229,7 +230,7 @@ def test_a_hidden_landmark_is_told_by_its_joint(stick_body: BodyModel, network: 
     person = sighting.people[0]
     visibility = np.ones(33, np.float32)
     visibility[BLAZEPOSE.index("left_ankle")] = 0.02
-    hidden = replace(person, landmarks=replace(person.landmarks, visibility=visibility))
+    hidden = replace(person, keypoints={"body": replace(person.keypoints["body"], visibility=visibility)})
     (estimate,) = LandmarkEstimator(stick_body, network=network).estimate(replace(sighting, people=(hidden,)))
     expected = np.where(np.array(JOINT_NAMES) == "left_ankle", 0.02, 1.0)
     np.testing.assert_allclose(estimate.joint_confidence, expected, atol=1e-6)
@@ -240,9 +241,9 @@ def test_numbers_that_are_not_finite_cost_that_person_that_frame(
 ) -> None:
     estimator = LandmarkEstimator(stick_body, network=network)
     good = t_pose_sighting(stick_body, 0, person_id=1)
-    world_m = good.people[0].landmarks.world_m.copy()
+    world_m = good.people[0].keypoints["body"].world_m.copy()
     world_m[3, 2] = np.nan
-    bad = replace(good.people[0], id=2, landmarks=replace(good.people[0].landmarks, world_m=world_m))
+    bad = replace(good.people[0], id=2, keypoints={"body": replace(good.people[0].keypoints["body"], world_m=world_m)})
     with caplog.at_level(logging.WARNING):
         for k in range(3):
             frame = replace(good.frame, seq=k, t_capture=k / 30)
@@ -276,7 +277,7 @@ def test_somebody_of_whom_all_points_lie_on_one_spot_is_left_out_and_it_is_said_
     estimator = LandmarkEstimator(stick_body, network=network)
     sighting = t_pose_sighting(stick_body)
     person = sighting.people[0]
-    landmarks = replace(person.landmarks, image_px=np.full((len(BLAZEPOSE), 2), 200.0, np.float32))
+    landmarks = replace(person.keypoints["body"], image_px=np.full((len(BLAZEPOSE), 2), 200.0, np.float32))
     with caplog.at_level(logging.WARNING):
-        assert estimator.estimate(replace(sighting, people=(replace(person, landmarks=landmarks),))) == ()
+        assert estimator.estimate(replace(sighting, people=(replace(person, keypoints={"body": landmarks}),))) == ()
     assert caplog.messages == ["the picture does not tell where person 0 stands: left out"]

@@ -15,8 +15,9 @@ from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.estimator import Estimator, EstimatorConfig, EstimatorError, create_estimator
-from realtime.kernel.messages import CameraPose, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import CameraPose, Frame, Sighting
 from realtime.smoothing.pose_smoother import SmoothingConfig
+from tests.realtime.seen_people import seen_body, somebody
 
 CAMERA = PinholeCamera(1280, 720, 60.0)
 T_CAM_ROOT = np.array([0.3, 0.1, 3.2], np.float32)
@@ -52,11 +53,8 @@ def sighting(body: BodyModel, k: int, turned_round: bool = False, person_id: int
     world_m = points[0] - points[0, 23:25].mean(0)
     if turned_round:
         image_px, world_m = image_px[BLAZEPOSE.mirror], world_m[BLAZEPOSE.mirror] * (1, 1, -1)
-    landmarks = Landmarks(
-        image_px.astype(np.float32), world_m.astype(np.float32), np.full(33, 0.98, np.float32), presence=1.0
-    )
     frame = Frame(np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8), k, k / FPS)
-    return Sighting(frame, (TrackedPerson(person_id, landmarks, np.zeros(4, np.float32)),))
+    return Sighting(frame, (somebody(person_id, seen_body(image_px, world_m, 0.98)),))
 
 
 def error_mm(body: BodyModel, pose: CameraPose, k: int) -> float:

@@ -27,9 +27,10 @@ from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.estimate.tokenhmr import TokenHmrEstimator
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.kernel.messages import Camera, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import Camera, Frame, Sighting
 from realtime.perception.crop import tokenhmr_crop
 from realtime.smoothing.pose_smoother import SmoothingConfig
+from tests.realtime.seen_people import seen_body, somebody
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = TokenHmrConfig(
@@ -55,8 +56,8 @@ def engine(engine_folder) -> PoseEngine:
 
 def sighting(boxes: np.ndarray = BOXES, t: float = 0.0, seed: int = 0) -> Sighting:
     image = np.random.default_rng(seed).integers(0, 255, (480, 640, 3), np.uint8)
-    seen = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 0.8)
-    people = tuple(TrackedPerson(i + 7, seen, box) for i, box in enumerate(boxes))
+    seen = seen_body(presence=0.8)
+    people = tuple(somebody(i + 7, seen, box) for i, box in enumerate(boxes))
     return Sighting(Frame(image, 0, t), people)
 
 

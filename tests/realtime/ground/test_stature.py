@@ -12,12 +12,12 @@ from engine.body.files import load_body
 from engine.body.model import BodyModel
 from engine.body.skeleton import JOINT_NAMES
 from realtime.ground.stature import Statures
-from realtime.kernel.messages import Camera, CameraPose, Estimate, Frame, Landmarks, TrackedPerson
+from realtime.kernel.messages import Camera, CameraPose, Estimate, Frame
 from realtime.smoothing.pose_smoother import Smoothed
 from realtime.world.world import World
+from tests.realtime.seen_people import somebody
 
 FPS = 30
-LANDMARKS = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
 SEEN, STANDS = np.ones(24, np.float32), np.ones(4, np.float32)
 CAMERA = Camera(60.0, pitch_deg=15.0, source="room", doubt_deg=0.5)
 ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
@@ -64,7 +64,7 @@ class Run:
         for joint in ("left_knee", "right_knee"):
             rotmats[JOINT_NAMES.index(joint), 1:, 1:] = [[bent[0], -bent[1]], [bent[1], bent[0]]]
         pose = CameraPose(rotmats, (R_cam_world @ place).astype(np.float32), np.zeros(10, np.float32))
-        person = TrackedPerson(who.id, LANDMARKS, np.zeros(4, np.float32))
+        person = somebody(who.id)
         seen = SEEN.copy()
         seen[ANKLES] = who.ankles_seen
         return Estimate(person, 0.9, np.zeros(1, np.int16), pose, pose, seen)

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from engine.body.keypoints import BLAZEPOSE
-from realtime.kernel.messages import Frame, Landmarks, Sighting
+from engine.body.keypoints import BLAZEPOSE, Keypoints
+from realtime.kernel.messages import Frame, Sighting
 from realtime.perception import PerceptionConfig, create_perception
 
 
@@ -20,24 +20,29 @@ def sightings(clip: list[np.ndarray]) -> list[Sighting]:
     return seen
 
 
-def length_m(landmarks: Landmarks, a: str, b: str) -> float:
+def _body(sighting: Sighting) -> Keypoints:
+    """The first person's."""
+    return sighting.people[0].keypoints["body"]
+
+
+def length_m(landmarks: Keypoints, a: str, b: str) -> float:
     i, j = BLAZEPOSE.index(a), BLAZEPOSE.index(b)
     return float(np.linalg.norm(landmarks.world_m[i] - landmarks.world_m[j]))
 
 
-def height_px(landmarks: Landmarks, name: str) -> float:
+def height_px(landmarks: Keypoints, name: str) -> float:
     return float(landmarks.image_px[BLAZEPOSE.index(name), 1])
 
 
 def test_one_man_under_one_id(sightings: list[Sighting]) -> None:
     assert [[person.id for person in sighting.people] for sighting in sightings] == [[0]] * len(sightings)
-    assert all(sighting.people[0].landmarks.presence > 0.9 for sighting in sightings)
+    assert all(_body(sighting).presence > 0.9 for sighting in sightings)
 
 
 def test_his_shape_is_human(sightings: list[Sighting]) -> None:
     """Medians over the clip; BlazePose's own lengths are only good to a fifth."""
     lengths = {
-        (part, side): np.median([length_m(s.people[0].landmarks, f"{side}_{a}", f"{side}_{b}") for s in sightings])
+        (part, side): np.median([length_m(_body(s), f"{side}_{a}", f"{side}_{b}") for s in sightings])
         for part, (a, b) in {
             "thigh": ("hip", "knee"),
             "shin": ("knee", "ankle"),
@@ -58,14 +63,14 @@ def test_he_stands_upright_and_faces_the_camera(sightings: list[Sighting]) -> No
     """His left is on the right of the picture; the head is up in the picture and in the world's y, which is down."""
     facing = 0
     for sighting in sightings[:4]:  # he leans sideways after that
-        landmarks = sighting.people[0].landmarks
+        landmarks = _body(sighting)
         parts = ("nose", "left_shoulder", "left_hip", "left_knee", "left_ankle")
         rows = [height_px(landmarks, name) for name in parts]
         assert rows == sorted(rows)
         down = [landmarks.world_m[BLAZEPOSE.index(name), 1] for name in parts]
         assert down == sorted(down)
     for sighting in sightings:
-        points = sighting.people[0].landmarks.image_px
+        points = _body(sighting).image_px
         left, right = (points[BLAZEPOSE.index(f"{side}_shoulder"), 0] for side in ("left", "right"))
         facing += left > right
     assert facing >= 0.7 * len(sightings)  # BlazePose turns people round now and then
@@ -75,10 +80,10 @@ def test_all_of_him_is_in_the_picture_and_in_the_box(sightings: list[Sighting]) 
     for sighting in sightings:
         person = sighting.people[0]
         width, height = sighting.frame.size
-        points = person.landmarks.image_px
+        points = person.keypoints["body"].image_px
         assert (points > 0).all()
         assert (points < [width, height]).all()
-        visible = points[person.landmarks.visibility >= 0.5]
+        visible = points[person.keypoints["body"].visibility >= 0.5]
         assert (visible >= person.box_xyxy[:2]).all()
         assert (visible <= person.box_xyxy[2:]).all()
         x1, y1, x2, y2 = person.box_xyxy
@@ -88,7 +93,7 @@ def test_all_of_him_is_in_the_picture_and_in_the_box(sightings: list[Sighting]) 
 def test_world_is_centred_between_the_hips(sightings: list[Sighting]) -> None:
     hips = BLAZEPOSE.indices(("left_hip", "right_hip"))
     for sighting in sightings:
-        assert np.linalg.norm(sighting.people[0].landmarks.world_m[hips].mean(axis=0)) < 0.03
+        assert np.linalg.norm(_body(sighting).world_m[hips].mean(axis=0)) < 0.03
 
 
 def test_a_picture_on_its_side_gives_a_body_on_its_side(clip: list[np.ndarray], sightings: list[Sighting]) -> None:
@@ -96,8 +101,8 @@ def test_a_picture_on_its_side_gives_a_body_on_its_side(clip: list[np.ndarray], 
     perception = create_perception(PerceptionConfig())
     turned = np.ascontiguousarray(np.rot90(clip[0], -1))  # clockwise: (x, y) -> (height - y, x)
     perception.observe(Frame(turned, 0, 0.0))
-    landmarks = perception.observe(Frame(turned, 1, 0.1)).people[0].landmarks
-    upright = sightings[0].people[0].landmarks
+    landmarks = perception.observe(Frame(turned, 1, 0.1)).people[0].keypoints["body"]
+    upright = _body(sightings[0])
     body = BLAZEPOSE.indices(("nose", "left_shoulder", "right_shoulder", "left_hip", "right_hip"))
     expected = np.stack([clip[0].shape[0] - upright.image_px[:, 1], upright.image_px[:, 0]], axis=1)
     side = np.ptp(upright.image_px[:, 1])
@@ -109,9 +114,9 @@ def test_a_picture_on_its_side_gives_a_body_on_its_side(clip: list[np.ndarray], 
 def test_size_of_the_picture_does_not_matter(clip: list[np.ndarray], sightings: list[Sighting]) -> None:
     perception = create_perception(PerceptionConfig())
     large = cv2.resize(clip[0], None, fx=3, fy=3)
-    points = perception.observe(Frame(large, 0, 0.0)).people[0].landmarks.image_px / 3
-    side = np.ptp(sightings[0].people[0].landmarks.image_px[:, 1])
-    assert np.median(np.linalg.norm(points - sightings[0].people[0].landmarks.image_px, axis=1)) < 0.02 * side
+    points = perception.observe(Frame(large, 0, 0.0)).people[0].keypoints["body"].image_px / 3
+    side = np.ptp(_body(sightings[0]).image_px[:, 1])
+    assert np.median(np.linalg.norm(points - _body(sightings[0]).image_px, axis=1)) < 0.02 * side
 
 
 def test_a_dark_picture_holds_nobody(clip: list[np.ndarray]) -> None:
@@ -129,5 +134,5 @@ def test_a_stream_whose_pictures_change_in_size_is_looked_at_anew(clip: list[np.
         afresh = create_perception(PerceptionConfig()).observe(Frame(image, 0, 0.0)).people[0]
         person = perception.observe(Frame(image, i, i / 30)).people[0]
         ids.add(person.id)
-        np.testing.assert_array_equal(person.landmarks.image_px, afresh.landmarks.image_px)
+        np.testing.assert_array_equal(person.keypoints["body"].image_px, afresh.keypoints["body"].image_px)
     assert ids == {0}

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.kernel.messages import Frame, Landmarks, Sighting
+from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.gate import MOST_HELD, Gate
 from realtime.perception.people import tracked_person
+from tests.realtime.seen_people import seen_body
 
 LETTERS = {"e": "earning", "c": "confirmed", "d": "doubted"}
-SEEN = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
+SEEN = seen_body()
 
 
 def _film(*people: str, size: tuple[int, int] = (64, 48), first: int = 0) -> list[Sighting]:

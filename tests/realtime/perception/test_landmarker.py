@@ -57,9 +57,9 @@ def test_decode_turns_points_and_world_by_the_square(angle: float, size: float) 
     c, s = math.cos(angle), math.sin(angle)
     for k in (0, 11, 32):
         u, v = (crop_px[k] / 256 - 0.5) * size
-        np.testing.assert_allclose(view.landmarks.image_px[k], [400 + c * u - s * v, 300 + s * u + c * v], atol=2e-3)
+        np.testing.assert_allclose(view.body.image_px[k], [400 + c * u - s * v, 300 + s * u + c * v], atol=2e-3)
         x, y, z = world[k]
-        np.testing.assert_allclose(view.landmarks.world_m[k], [c * x - s * y, s * x + c * y, z], atol=1e-5)
+        np.testing.assert_allclose(view.body.world_m[k], [c * x - s * y, s * x + c * y, z], atol=1e-5)
     np.testing.assert_allclose(view.next_roi.center_px, roi.to_image(crop_px[33:34] / 256)[0], atol=1e-2)
 
 
@@ -69,7 +69,7 @@ def test_a_landmark_is_visible_only_where_its_own_heat_map_says_so_too() -> None
     heat[31, 50, 16] = math.log(0.9 / 0.1)  # too far
     heat[31, 31, 13] = math.log(0.55 / 0.45)  # half-way between made up and seen
     points = raw_points(np.full((39, 2), 126.0))
-    landmarks = decode(points, 0.9, np.zeros(117, np.float32), heat, Roi((400.0, 300.0), 200.0, 0.0)).landmarks
+    landmarks = decode(points, 0.9, np.zeros(117, np.float32), heat, Roi((400.0, 300.0), 200.0, 0.0)).body
     said = 1 / (1 + math.exp(-2))
     for landmark, share in ((15, 1.0), (13, 0.5), (16, 0.05), (14, 0.05)):
         assert landmarks.visibility[landmark] == pytest.approx(share * said, abs=1e-3)
@@ -85,8 +85,8 @@ def test_broken_numbers_make_the_presence_zero(where: str) -> None:
     else:
         presence = math.nan
     view = decode(points, presence, world, COLD, Roi((400.0, 300.0), 200.0, 0.1))
-    assert view.landmarks.presence == 0.0
-    assert np.isfinite(view.landmarks.image_px).all()
+    assert view.body.presence == 0.0
+    assert np.isfinite(view.body.image_px).all()
 
 
 def test_what_is_made_up_is_hardly_believed_and_what_is_seen_wholly() -> None:
@@ -113,4 +113,4 @@ def test_crop_and_decode_bring_a_spot_back_to_where_it_is(angle: float) -> None:
     spot = 250 * np.exp(-((x - 700.5) ** 2 + (y - 310.5) ** 2) / (2 * 12**2))
     image = np.repeat(spot[..., None], 3, axis=2).round().astype(np.uint8)
     view = Landmarker(BrightSpot())(image, Roi((640.0, 360.0), 500.0, angle))
-    np.testing.assert_allclose(view.landmarks.image_px[0], [700.5, 310.5], atol=0.05)
+    np.testing.assert_allclose(view.body.image_px[0], [700.5, 310.5], atol=0.05)

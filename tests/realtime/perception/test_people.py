@@ -8,14 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.errors import UserError
-from realtime.kernel.messages import Frame, Landmarks
+from realtime.kernel.messages import Frame
 from realtime.perception.detector import Detection
 from realtime.perception.landmarker import PersonView
 from realtime.perception.people import FrameError, PeopleTracker, is_duplicate, tracked_person
 from realtime.perception.roi import Roi
+from tests.realtime.seen_people import seen_body
 
-SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (33, 2))  # a body's landmarks, in sides of its square
+SHAPE = np.random.default_rng(0).uniform(-0.4, 0.4, (len(BLAZEPOSE), 2))  # a body's landmarks, in sides of its square
 
 
 @dataclass
@@ -44,9 +46,9 @@ class World:
         return PersonView(_landmarks(person, 0.95, 0.1 if hidden else 1.0), person)
 
 
-def _landmarks(roi: Roi, presence: float, visibility: float = 1.0) -> Landmarks:
+def _landmarks(roi: Roi, presence: float, visibility: float = 1.0) -> Keypoints:
     points = roi.to_image(SHAPE + 0.5).astype(np.float32)
-    return Landmarks(points, np.zeros((33, 3), np.float32), np.full(33, visibility, np.float32), presence)
+    return seen_body(points, visibility=visibility, presence=presence)
 
 
 class Session:
@@ -298,13 +300,13 @@ def test_a_picture_of_another_size_begins_the_square_anew_and_keeps_the_number(s
 
 
 def test_box_is_around_visible_landmarks() -> None:
-    points = np.zeros((33, 2), np.float32)
+    points = np.zeros((len(BLAZEPOSE), 2), np.float32)
     points[0], points[1], points[2] = (10, 20), (50, 90), (900, 900)
-    visibility = np.zeros(33, np.float32)
+    visibility = np.zeros(len(BLAZEPOSE), np.float32)
     visibility[:2] = 0.9
-    landmarks = Landmarks(points, np.zeros((33, 3), np.float32), visibility, 1.0)
+    landmarks = seen_body(points, visibility=visibility)
     np.testing.assert_array_equal(tracked_person(3, landmarks).box_xyxy, [10, 20, 50, 90])
-    hidden = Landmarks(points, landmarks.world_m, np.zeros(33, np.float32), 1.0)
+    hidden = seen_body(points, visibility=0.0)
     np.testing.assert_array_equal(tracked_person(3, hidden).box_xyxy, [0, 0, 900, 900])
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.body.keypoints import BLAZEPOSE
-from realtime.kernel.messages import Landmarks
+from engine.body.keypoints import BLAZEPOSE, Keypoints
 from realtime.perception.standing import Standing, proof
+from tests.realtime.seen_people import seen_body
 
 
 def _states(fps: float, shown: list[float]) -> list[str]:
@@ -15,9 +15,9 @@ def _states(fps: float, shown: list[float]) -> list[str]:
     return [standing.update(i / fps, each) for i, each in enumerate(shown)]
 
 
-def _landmarks(visibility: dict[str, float], presence: float = 1.0, others: float = 0.02) -> Landmarks:
+def _landmarks(visibility: dict[str, float], presence: float = 1.0, others: float = 0.02) -> Keypoints:
     values = np.array([visibility.get(name, others) for name in BLAZEPOSE.names], np.float32)
-    return Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), values, presence)
+    return seen_body(visibility=values, presence=presence)
 
 
 @pytest.mark.parametrize("fps", [10, 12, 15, 20, 24, 25, 30, 50, 60, 120, 240])

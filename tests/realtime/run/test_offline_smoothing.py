@@ -29,7 +29,7 @@ def solved() -> list[SolvedFrame]:
 def error_px(solved: SolvedFrame, pose: WorldPose) -> float:
     """Mean distance in the picture of the body's landmarks from those seen, taken either way round."""
     (person,) = solved.people
-    body, seen = load_body("open"), person.tracked.landmarks
+    body, seen = load_body("open"), person.keypoints["body"]
     _, landmarks = body.landmarks(rotmat_from_quaternion(pose.rotations)[None], person.betas[None])
     assert solved.T_world_cam is not None
     p_cam = (landmarks[0] + pose.trans - solved.T_world_cam) @ World(body).R_world_cam

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from engine.body.files import load_body
+from engine.body.keypoints import BLAZEPOSE
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.kernel.messages import Estimate, Frame, Person, Sighting, SolvedFrame
 from realtime.run.solver import Solver
@@ -16,6 +17,7 @@ from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
 from tests.benchmarks.world.scenes import Scene, camera, sightings
 from tests.realtime.ground.test_stature import ADULT, CAMERA, CHILD, PICTURE, Run, Stander
+from tests.realtime.seen_people import seen_body
 
 FPS = 15
 APART_M = 1.2
@@ -99,9 +101,9 @@ class Moving(Told):
     """Sees the feet move through the picture by two metres a second, so that nobody is held to stand."""
 
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
-        moved_px = np.float32(2.0 * sighting.frame.t_capture) + np.zeros((33, 2), np.float32)
+        moved_px = np.float32(2.0 * sighting.frame.t_capture) + np.zeros((len(BLAZEPOSE), 2), np.float32)
         return tuple(
-            replace(each, person=replace(each.person, landmarks=replace(each.person.landmarks, image_px=moved_px)))
+            replace(each, person=replace(each.person, keypoints={"body": seen_body(moved_px)}))
             for each in super().estimate(sighting)
         )
 

@@ -7,10 +7,11 @@ from scipy.spatial.transform import Rotation
 from engine.body.files import load_body
 from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.kernel.messages import CameraPose, Estimate, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import CameraPose, Estimate, Frame, Sighting
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
+from tests.realtime.seen_people import seen_body, somebody
 
 FPS = 30
 LEGS = [JOINT_NAMES.index(f"{side}_{name}") for side in ("left", "right") for name in ("hip", "knee", "ankle", "foot")]
@@ -45,9 +46,8 @@ class AtADesk:
 
 
 def sighting(k: int) -> Sighting:
-    landmarks = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.zeros(33, np.float32), 1.0)
     frame = Frame(np.zeros((48, 64, 3), np.uint8), k, k / FPS)
-    return Sighting(frame, (TrackedPerson(0, landmarks, np.zeros(4, np.float32)),))
+    return Sighting(frame, (somebody(0, seen_body(visibility=0.0)),))
 
 
 @pytest.fixture(scope="module")

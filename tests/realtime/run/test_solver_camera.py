@@ -7,13 +7,13 @@ import pytest
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
-from realtime.kernel.messages import CameraPose, Estimate, Frame, Landmarks, Sighting, TrackedPerson
+from realtime.kernel.messages import CameraPose, Estimate, Frame, Sighting
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
+from tests.realtime.seen_people import somebody
 
 UPRIGHT = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
-SEEN = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
 
 
 class Told:
@@ -46,7 +46,7 @@ class Run:
     def step(self, size: tuple[int, int], *ids: int) -> list[np.ndarray]:
         frame = Frame(np.zeros((size[1], size[0], 3), np.uint8), self.seq, 100 + self.seq / 30)
         self.seq += 1
-        people = tuple(TrackedPerson(id, SEEN, np.zeros(4, np.float32)) for id in ids)
+        people = tuple(somebody(id) for id in ids)
         return [person.pose.joints for person in self.solver.solve(Sighting(frame, people))[0].people]
 
 
@@ -92,7 +92,7 @@ def test_a_file_tells_that_somebody_has_gone_and_is_not_held_for_a_moment() -> N
     film = []
     for seq in range(50):
         frame = Frame(np.zeros((36, 64, 3), np.uint8), seq, seq / 30)
-        people = (TrackedPerson(0, SEEN, np.zeros(4, np.float32)),) if seq in there else ()
+        people = (somebody(0),) if seq in there else ()
         film += solver.solve(Sighting(frame, people))
     film += solver.finish()
     assert [solved.frame.seq for solved in film if solved.people] == list(range(20))

@@ -3,14 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realtime.kernel.messages import Landmarks, Person, TrackedPerson, WorldPose
+from realtime.kernel.messages import Person, WorldPose
 from realtime.smoothing.coasting import Coaster
 
 
 def person(person_id: int, valid: bool = True) -> Person:
     pose = WorldPose(np.zeros((24, 4), np.float32), np.zeros(3, np.float32), np.zeros((24, 3), np.float32))
-    landmarks = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
-    tracked = TrackedPerson(person_id, landmarks, np.zeros(4, np.float32))
     return Person(
         person_id,
         0.8,
@@ -19,7 +17,7 @@ def person(person_id: int, valid: bool = True) -> Person:
         np.zeros(3, np.int16),
         pose,
         pose,
-        tracked,
+        {},
         np.ones(24, np.float32),
     )
 

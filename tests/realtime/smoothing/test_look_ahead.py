@@ -5,15 +5,15 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.rotations import quaternion_from_rotmat
 from engine.body.skeleton import NUM_JOINTS
-from realtime.kernel.messages import CameraPose, Estimate, Frame, Landmarks, TrackedPerson
+from realtime.kernel.messages import CameraPose, Estimate, Frame
 from realtime.smoothing.both_ways import LOOK_S, MOST_FRAMES, Track
 from realtime.smoothing.look_ahead import LookAheadSmoother
 from realtime.smoothing.pose_smoother import LEVELS, Smoothed, pace
+from tests.realtime.seen_people import somebody
 
 LIGHT = LEVELS["light"]
 assert LIGHT is not None
 PICTURE = np.zeros((2, 2, 3), np.uint8)
-NOWHERE = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
 
 
 def estimate(person_id: int, seed: int) -> Estimate:
@@ -21,8 +21,7 @@ def estimate(person_id: int, seed: int) -> Estimate:
     rotmats = Rotation.from_rotvec(rng.normal(0, 0.1, (NUM_JOINTS, 3))).as_matrix().astype(np.float32)
     raw = CameraPose(rotmats, rng.normal((0, 0, 3), 0.05).astype(np.float32), np.zeros(10, np.float32))
     confidence = rng.uniform(0, 1, NUM_JOINTS).astype(np.float32)
-    tracked = TrackedPerson(person_id, NOWHERE, np.zeros(4, np.float32))
-    return Estimate(tracked, 0.9, np.zeros(3, np.int16), raw, raw, confidence)
+    return Estimate(somebody(person_id), 0.9, np.zeros(3, np.int16), raw, raw, confidence)
 
 
 def run(

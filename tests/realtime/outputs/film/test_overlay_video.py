@@ -22,7 +22,7 @@ from engine.body.projection import PinholeCamera
 from engine.errors import UserError
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.estimate.landmarks import NETWORK
-from realtime.kernel.messages import Camera, CameraPose, Frame, Landmarks, Person, SolvedFrame, TrackedPerson
+from realtime.kernel.messages import Camera, CameraPose, Frame, Person, SolvedFrame
 from realtime.outputs.film.overlay_video import OverlayVideo, Painter, Shot
 from realtime.outputs.film.video_file import VideoFile
 from realtime.outputs.view.shown import people_shown
@@ -53,10 +53,8 @@ def standing(world: World, x_m: float = 0.0) -> CameraPose:
 def solved(world: World, t: float = 0.0, x_m: float = 0.0, size: tuple[int, int] = SIZE) -> SolvedFrame:
     """One person in front of a grey picture."""
     pose = world.place(standing(world, x_m))
-    nowhere = np.zeros((33, 3), np.float32)
-    tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
     person = Person(
-        0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), pose, pose, tracked, np.ones(24, np.float32)
+        0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), pose, pose, {}, np.ones(24, np.float32)
     )
     frame = Frame(np.full((size[1], size[0], 3), GREY, np.uint8), 0, t)
     return SolvedFrame(frame, (person,), t, world.T_world_cam, world.camera)
@@ -264,7 +262,7 @@ def test_the_clip_is_filmed_with_the_body_on_the_person(tmp_path):
         bare = cv2.resize(clip[k], (720, 1280), interpolation=cv2.INTER_LINEAR)
         changed = np.abs(cv2.blur(frames[k], (5, 5)).astype(int) - cv2.blur(bare, (5, 5))).max(axis=2) > 20
         changed = cv2.dilate(changed.astype(np.uint8), np.ones((9, 9)))  # clothes of the body's own colour
-        landmarks = seen[k].people[0].tracked.landmarks
+        landmarks = seen[k].people[0].keypoints["body"]
         sure = landmarks.image_px[11:29][landmarks.visibility[11:29] > 0.7] * (720 / 1080)
         columns, rows = sure.astype(int).T
         inside += changed[rows, columns].tolist()

@@ -8,9 +8,10 @@ import numpy as np
 
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
-from realtime.kernel.messages import Camera, Frame, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.kernel.messages import Camera, Frame, Person, SolvedFrame, WorldPose
 from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import Session, load_session
+from tests.realtime.seen_people import seen_body
 
 NUM_TOKENS = 40
 BETAS = np.linspace(-1.0, 1.0, 10).astype(np.float32)
@@ -77,7 +78,6 @@ def pose_at(t: float, phase: float = 0.0, scale: float = 1.0) -> WorldPose:
 
 
 def person_at(t: float, *, id: int = 1, valid: bool = True, scale: float = 1.0) -> Person:
-    landmarks = Landmarks(np.zeros((33, 2), np.float32), np.zeros((33, 3), np.float32), np.ones(33, np.float32), 1.0)
     return Person(
         id=id,
         confidence=0.9,
@@ -86,7 +86,7 @@ def person_at(t: float, *, id: int = 1, valid: bool = True, scale: float = 1.0) 
         tokens=np.arange(NUM_TOKENS, dtype=np.int16),
         raw=pose_at(t, phase=0.1, scale=scale),
         pose=pose_at(t, scale=scale),
-        tracked=TrackedPerson(id, landmarks, np.zeros(4, np.float32)),
+        keypoints={"body": seen_body()},
         joint_confidence=JOINT_CONFIDENCE,
         contacts=contacts_at(t),
         scale=scale,

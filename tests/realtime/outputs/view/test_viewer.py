@@ -21,7 +21,7 @@ from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
-from realtime.kernel.messages import Frame, Guidance, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.kernel.messages import Frame, Guidance, Person, SolvedFrame, WorldPose
 from realtime.outputs.view import viewer as viewer_module
 from realtime.outputs.view.display import NoDisplayError
 from realtime.outputs.view.viewer import Commands, LiveStatus, Pace, Viewer, ViewerConfig
@@ -89,10 +89,8 @@ def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (3.0, 0.93
     rest = load_body("open").rest_joints(np.zeros((1, 10), np.float32))
     _, joints = forward_kinematics(Rotation.from_quat(rotations).as_matrix().astype(np.float32)[None], rest)
     where = WorldPose(rotations, np.array(trans, np.float32), joints[0] + np.array(trans, np.float32))
-    nowhere = np.zeros((33, 3), np.float32)
-    tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
     person = Person(
-        0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), where, where, tracked, np.ones(24, np.float32)
+        0, 1.0, True, np.zeros(10, np.float32), np.zeros(0, np.int16), where, where, {}, np.ones(24, np.float32)
     )
     picture = np.full((360, 640, 3), (20, 90, 20), np.uint8)
     return SolvedFrame(Frame(picture, 0, 0.0), (person,), 0.0, T_WORLD_CAM)

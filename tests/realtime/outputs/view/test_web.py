@@ -28,7 +28,7 @@ from websockets.typing import Subprotocol
 from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
-from realtime.kernel.messages import Camera, Frame, Guidance, Landmarks, Person, SolvedFrame, TrackedPerson, WorldPose
+from realtime.kernel.messages import Camera, Frame, Guidance, Person, SolvedFrame, WorldPose
 from realtime.outputs.view.display import NoDisplayError
 from realtime.outputs.view.viewer import Commands, LiveStatus, Viewer
 from realtime.outputs.view.web import EYE_M, FIELD_OF_VIEW_DEG, LOOK_AT_M, WebConfig
@@ -142,9 +142,7 @@ def solved(rotations: np.ndarray, trans: tuple[float, float, float] = (0.0, 0.93
     rest = load_body("open").rest_joints(betas[None])
     _, joints = forward_kinematics(Rotation.from_quat(rotations).as_matrix().astype(np.float32)[None], rest)
     where = WorldPose(rotations, np.array(trans, np.float32), joints[0] + np.array(trans, np.float32))
-    nowhere = np.zeros((33, 3), np.float32)
-    tracked = TrackedPerson(0, Landmarks(nowhere[:, :2], nowhere, nowhere[:, 0], 1.0), np.zeros(4, np.float32))
-    person = Person(0, 1.0, True, betas, np.zeros(0, np.int16), where, where, tracked, np.ones(24, np.float32))
+    person = Person(0, 1.0, True, betas, np.zeros(0, np.int16), where, where, {}, np.ones(24, np.float32))
     return SolvedFrame(Frame(np.full((360, 640, 3), GREEN, np.uint8), 0, 0.0), (person,), 0.0, T_WORLD_CAM)
 
 
