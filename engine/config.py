@@ -1,4 +1,4 @@
-"""Typed configuration: YAML into dataclasses, refused at the edge when a key or a type is wrong."""
+"""Loads typed configurations: YAML into dataclasses, with errors for wrong keys and types."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from engine.errors import EngineError, nearest
 
 T = TypeVar("T")
 
-_LARGEST_BYTES = 1 << 16  # ten times the longest configuration here; PyYAML takes a second for a megabyte
-_DEEPEST = 20  # keys in keys
+_LARGEST_BYTES = 1 << 16  # ten times the longest configuration here; PyYAML needs a second for a megabyte
+_DEEPEST = 20  # levels of nested keys
 
 
 class ConfigError(EngineError):
-    """A configuration that cannot be used; the message is one line with the mend."""
+    """Configuration that cannot be used; one line with the remedy."""
 
 
 def load_config(cls: type[T], path: Path | str | None = None, overrides: dict[str, Any] | None = None) -> T:
-    """Build the dataclass `cls` from a YAML file and then from `overrides` (nested dicts, winning over the file).
+    """Build the dataclass `cls` from a YAML file, then from `overrides` (nested dicts, which win over the file).
 
-    Raises ConfigError naming the file and the offending key, with the nearest known key for an unknown one.
+    Raises ConfigError with the file and the wrong key, and the nearest known key.
     """
     data = {} if path is None else _read_yaml(Path(path))
     return from_dict(cls, _merged(data, overrides or {}), "configuration" if path is None else str(path))
@@ -49,10 +49,9 @@ def from_dict(cls: type[T], data: dict[str, Any], where: str = "configuration") 
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """YAML as configurations need it: keys, lists, text, numbers.
+    """YAML loader for configurations: keys, lists, text, numbers.
 
-    Aliases, with which a few lines stand for gigabytes, are refused, and so is what is nested deeply. A date stays
-    the text that it is.
+    Aliases, which can expand a few lines to gigabytes, and deep nesting are errors. A date stays text.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012  as the base class has it
@@ -76,7 +75,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             data = file.read(_LARGEST_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: no name of a file
+    except (OSError, ValueError) as error:  # ValueError: an invalid file name
         raise ConfigError(f"cannot read configuration {path}: {getattr(error, 'strerror', None) or error}") from error
     if len(data) > _LARGEST_BYTES:
         raise ConfigError(f"{path} is larger than {_LARGEST_BYTES // 1024} kB, so it is no configuration")
@@ -87,7 +86,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigError(f"{path} is not UTF-8 text (line {line}): save it as UTF-8") from error
     except yaml.YAMLError as error:
         raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:  # a value that its tag denies
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:  # invalid value for its tag
         raise ConfigError(f"{path} holds a value that cannot be read ({error})") from error
     if loaded is not None and not isinstance(loaded, dict):
         raise ConfigError(f"{path} must hold keys and values, not a {type(loaded).__name__}")
@@ -103,7 +102,7 @@ def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check(cls: type, data: dict[str, Any], where: str, prefix: str) -> None:
-    """Refuse unknown keys, and values that a cast would take for what they are not."""
+    """Refuse unknown keys, and values that a cast would misinterpret."""
     hints = get_type_hints(cls)
     known = [f.name for f in dataclasses.fields(cls)]
     for key, value in data.items():
@@ -131,7 +130,7 @@ def _check(cls: type, data: dict[str, Any], where: str, prefix: str) -> None:
 
 def _is_number(value: float | str) -> bool:
     try:
-        return not math.isnan(float(value))  # YAML takes 1e-3, which has no point, for text
+        return not math.isnan(float(value))  # YAML parses 1e-3, which has no point, as text
     except ValueError:
         return False
 

@@ -145,7 +145,7 @@ class Pipeline:
 
     @property
     def running(self) -> bool:
-        """Tell whether any thread is alive."""
+        """Return whether any thread is alive."""
         return any(w.thread is not None and w.thread.is_alive() for w in self._workers)
 
     def timings(self) -> dict[str, dict[str, float | int | None]]:

@@ -1,25 +1,25 @@
-"""Train one network many times, each time with something changed, and put the figures side by side.
+"""Trains one network many times with variations, and tabulates the figures.
 
     python -m training.ablation --trainer tokenizer|landmarks --config ROWS.yaml --mocap FILE [FILE ...] --out DIR
 
-ROWS.yaml (configs/tokenizer/ablation.yaml is one) holds
+ROWS.yaml (for example configs/tokenizer/ablation.yaml) holds
 
     base: compact.yaml             # the trainer's configuration, beside this file
     overrides: {steps: 1500}       # for the base and for every row
-    rows:                          # a row's name: what it changes, nested or dotted
+    rows:                          # a row's name: its changes, nested or dotted
       no noise: {input_noise: 0}
-    varied:                        # the same, grouped as in the paper's Table 3: what is varied, value, what it changes
+    varied:                        # the same, grouped as in the paper's Table 3: parameter, value, changes
       codes:
         "128": {model.codes: 128, paper: codebook 1024 x 256}
-        "512": {}                  # changes nothing: the base again, not trained twice
+        "512": {}                  # no change: equals the base, not trained twice
 
-The base is a row of its own, always the first. Two keys of a row are not the trainer's: `paper` names the row of the
-paper's Table 3 to compare with (or two, from and to, where the paper's base is another than codebook 2048 x 256), and
-`mocap_files: N` trains on the first N of the files alone and still measures on all.
+The base is always the first row. Two keys of a row do not belong to the trainer. `paper` names the row of the paper's
+Table 3 to compare with, or two, from and to, if the paper's base is not codebook 2048 x 256. `mocap_files: N` trains on
+the first N files only and measures on all.
 
-A row lives in DIR/ROW. Rows that are done are not trained again and a broken one goes on from its checkpoint, so a run
-can be stopped and called again; --rows trains some of them (none after it: only the tables). The tables are printed
-and written to DIR/ablation.md and DIR/ablation.json; --plot SPLIT MEASURE PNG draws one column of them.
+A row lives in DIR/ROW. Finished rows are not trained again and an interrupted one resumes from its checkpoint, so a run
+can be stopped and repeated. --rows trains some of them (no names: only the tables). The tables are printed and written
+to DIR/ablation.md and DIR/ablation.json; --plot SPLIT MEASURE PNG draws one column.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Row:
-    """One training: a row's name, what is varied to what value, and the trainer's whole configuration."""
+    """Training of one variation: name, varied parameter and value, and the trainer's whole configuration."""
 
     name: str
     varied: str
@@ -58,14 +58,15 @@ class Row:
 
     @property
     def folder(self) -> str:
+        """Name of the row's folder."""
         return re.sub(r"[^\w.+-]+", "-", self.name).strip("-")
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """The files of a run, the same for every row, but for `mocap` where a row trains on some of the files."""
+    """Input files of a run, the same for every row, except `mocap` of rows with fewer files."""
 
-    mocap: tuple[Path, ...]  # trained on
+    mocap: tuple[Path, ...]  # for training
     measured_on: tuple[Path, ...]
     body: Path
     tokenizer: Path | None = None
@@ -74,7 +75,7 @@ class Inputs:
 
 @dataclass(frozen=True)
 class Trained:
-    """What a trainer hands back: figures by split and measure, and how many numbers the network has."""
+    """Result of a trainer: figures by split and measure, and the network's number of parameters."""
 
     figures: dict[str, dict[str, float]]
     parameters: int
@@ -82,13 +83,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Trainer:
-    """How to run one of the trainers: its configuration and (configuration, inputs, folder, resume) -> Trained."""
+    """Adapter of a trainer: its configuration type and (configuration, inputs, folder, resume) -> Trained."""
 
     config: type
     train: Callable[[Any, Inputs, Path, bool], Trained]
 
 
 def tokenizer_trainer() -> Trainer:
+    """Make the adapter of the tokenizer's trainer."""
     from engine.body.torch.model import TorchBody
     from engine.tokens.tokenizer import KIND
     from training.tokenizer import train as trainer
@@ -109,6 +111,7 @@ def tokenizer_trainer() -> Trainer:
 
 
 def landmark_trainer() -> Trainer:
+    """Make the adapter of the landmark estimator's trainer."""
     from engine.landmarks import network as landmark_net
     from training.landmarks import train as trainer
 
@@ -139,9 +142,9 @@ class _File:
 
 
 def load_rows(path: Path, config: type) -> list[Row]:
-    """Read ROWS.yaml into rows of the trainer's configuration, the base first.
+    """Read ROWS.yaml into rows of the trainer's configuration, base first.
 
-    Raises ConfigError, naming the row, for a key or a value that the trainer does not know.
+    Raises ConfigError with the row's name for an unknown key or value.
     """
     file = load_config(_File, path)
     named = [("", BASE, {}), *(("", name, changes) for name, changes in file.rows.items())]
@@ -180,7 +183,7 @@ def _row(path: Path, file: _File, config: type, varied: str, value: str, changes
 
 
 def _nested(changes: dict[Any, Any], onto: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Dotted keys as nested ones, laid over `onto`, which stays as it is."""
+    """Convert dotted keys to nested ones, merged over a copy of `onto`."""
     result = dict(onto or {})
     for key, value in changes.items():
         head, _, rest = str(key).partition(".")
@@ -196,7 +199,7 @@ def _nested(changes: dict[Any, Any], onto: dict[str, Any] | None = None) -> dict
 
 
 def train_row(row: Row, trainer: Trainer, inputs: Inputs, out: Path) -> None:
-    """Train a row into its folder unless that is done; go on from its checkpoint where there is one."""
+    """Train a row into its folder unless it is finished; resume from its checkpoint if there is one."""
     if done(row, inputs, out) is not None:
         logger.info("%s: done before", row.name)
         return
@@ -204,7 +207,7 @@ def train_row(row: Row, trainer: Trainer, inputs: Inputs, out: Path) -> None:
 
     folder = out / row.folder
     logger.info("%s: into %s", row.name, folder)
-    AcceleratorState._reset_state()  # accelerate holds a process to the precision of its first run
+    AcceleratorState._reset_state()  # accelerate fixes a process to the precision of its first run
     trained = trainer.train(row.config, row_inputs(row, inputs), folder, (folder / "checkpoint.pt").exists())
     record = {"made_of": made_of(row, inputs), "figures": trained.figures, "parameters": trained.parameters}
     partial = folder / "row.partial"
@@ -213,9 +216,9 @@ def train_row(row: Row, trainer: Trainer, inputs: Inputs, out: Path) -> None:
 
 
 def done(row: Row, inputs: Inputs, out: Path) -> Done | None:
-    """The figures of a row that was trained to its end, None for another.
+    """Return the figures of a finished row, None for another.
 
-    Raises EngineError where the folder holds a row of another configuration or other files.
+    Raises EngineError if the folder holds a row of another configuration or other files.
     """
     path = out / row.folder / "row.json"
     if not path.exists():
@@ -227,7 +230,7 @@ def done(row: Row, inputs: Inputs, out: Path) -> Done | None:
 
 
 def row_inputs(row: Row, inputs: Inputs) -> Inputs:
-    """The inputs of one row. Raises EngineError for more mocap files than were named."""
+    """Return the inputs of one row. Raises EngineError if there are fewer mocap files than it needs."""
     if row.mocap_files is None:
         return inputs
     if row.mocap_files > len(inputs.mocap):
@@ -236,7 +239,7 @@ def row_inputs(row: Row, inputs: Inputs) -> Inputs:
 
 
 def made_of(row: Row, inputs: Inputs) -> dict[str, Any]:
-    """The configuration and the contents of all files, in which two rows are the same or not."""
+    """Return the configuration and all files' hashes, which identify a row."""
     files = row_inputs(row, inputs)
     mocap = {kind: _mocap_digest(getattr(files, kind)) for kind in ("mocap", "measured_on")}
     single = {kind: _digest(getattr(files, kind)) for kind in ("body", "tokenizer", "init")}
@@ -264,9 +267,9 @@ def _digest(path: Path | None) -> str | None:
 
 
 def train_rows(rows: Sequence[Row], chosen: Sequence[str] | None, trainer: Trainer, inputs: Inputs, out: Path) -> int:
-    """Train the chosen rows (None: all), none twice; how many stopped because their loss was not finite.
+    """Train the chosen rows (None: all), each once; return how many stopped with a non-finite loss.
 
-    Raises EngineError for an unknown row and for what the trainer refuses.
+    Raises EngineError for an unknown row and for errors of the trainer.
     """
     names = [row.name for row in rows]
     for name in chosen or ():
@@ -285,7 +288,7 @@ def train_rows(rows: Sequence[Row], chosen: Sequence[str] | None, trainer: Train
 
 
 def collect(rows: Sequence[Row], inputs: Inputs, out: Path) -> list[Done]:
-    """All rows that are done, those that repeat another with its figures."""
+    """Collect all finished rows; rows that repeat another get its figures."""
     trained = _once(rows, inputs)
     found = []
     for row in rows:
@@ -298,7 +301,7 @@ def collect(rows: Sequence[Row], inputs: Inputs, out: Path) -> list[Done]:
 
 
 def _once(rows: Sequence[Row], inputs: Inputs) -> dict[str, Row]:
-    """The first row of each make."""
+    """Return the first row of each identity."""
     first: dict[str, Row] = {}
     for row in rows:
         first.setdefault(_key(row, inputs), row)

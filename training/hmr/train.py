@@ -1,10 +1,10 @@
-"""Train TokenHMR's second stage: a picture to pose tokens, shape and camera (TokenHMR, sections 4.4, 4.5 and 5.1).
+"""Trains TokenHMR's second stage: image to pose tokens, shape and camera (TokenHMR, sections 4.4, 4.5 and 5.1).
 
     python -m training.hmr --config configs/hmr/small.yaml --data DIR --out DIR [--resume] [--backbone FILE]
     python -m training.processes 4 training.hmr --config configs/hmr/paper.yaml --data DIR --out DIR ...
 
 Reads from top to bottom: configuration, one step, the loop, the command. The losses are in training.hmr.losses, the
-network's first weights in training.hmr.network, its evaluation in training.hmr.evaluation.
+network's initialisation in training.hmr.network, its evaluation in training.hmr.evaluation.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ from training.run.schedule import warmup_cosine
 
 @dataclass(frozen=True)
 class SetConfig:
-    """An image set: its form (training.readers.forms), its folder below --data, its split where the form has some."""
+    """Image set: its form (training.readers.forms), folder below --data, and split if the form has several."""
 
     form: Form
     folder: str
     weight: float = 1.0
     split: str = "train"
-    trusted: bool = False  # ground truth, so that equation 8 holds; otherwise equation 9
-    in_memory: bool = False  # keep pictures once they are decoded
+    trusted: bool = False  # ground truth, for equation 8; otherwise equation 9
+    in_memory: bool = False  # keep decoded images
 
     def open(self, data: Path) -> ImageSet:
         images = open_images(self.form, data / self.folder, self.split)
@@ -64,7 +64,7 @@ class SetConfig:
 
 @dataclass(frozen=True)
 class HmrTraining:
-    """Everything that shapes a run, but for the folder of the data, the tokenizer, the body and a first backbone."""
+    """Configuration of a run, without data folder, tokenizer, body and pretrained backbone."""
 
     steps: int
     sets: tuple[SetConfig, ...]
@@ -73,14 +73,14 @@ class HmrTraining:
     loss: LossWeights = field(default_factory=LossWeights)
     tals: TalsVariant = "paper"
     augmentation: CropAugmentation = field(default_factory=CropAugmentation)
-    batch: int = 256  # of all processes together
+    batch: int = 256  # total of all processes
     learning_rate: float = 1e-5
-    final_rate: float = 1.0  # of learning_rate, at the end of a cosine; 1 keeps it constant
+    final_rate: float = 1.0  # fraction of learning_rate, at the end of a cosine; 1 keeps it constant
     warmup_steps: int = 0
     weight_decay: float = 1e-4
     clip_norm: float = 0.0  # 0: gradients are not clipped
     precision: Literal["no", "bf16", "fp16"] = "fp16"
-    workers: int = 0  # processes that read pictures, for each process that trains
+    workers: int = 0  # processes that read images, for each training process
     seed: int = 0
     log_every: int = 50
     checkpoint_every: int = 1000
@@ -91,7 +91,7 @@ class HmrTraining:
 
 
 class Learner(nn.Module):
-    """What is trained: the network, and the reading of keypoints off its patches where that has a loss."""
+    """Trained modules: the network, and the patch keypoints if they have a loss."""
 
     def __init__(self, config: HmrTraining, tokenizer: Tokenizer) -> None:
         super().__init__()
@@ -99,13 +99,13 @@ class Learner(nn.Module):
         self.patches = PatchKeypoints(config.model.vit) if config.loss.patches else None
 
     def forward(self, images: Tensor) -> tuple[TokenHmrOutput, Tensor | None]:
-        """images (B, 3, 256, 256), normalised."""
+        """Run on images (B, 3, 256, 256), normalised."""
         features = self.network.backbone(middle(images))
         return self.network.from_patches(features), None if self.patches is None else self.patches(features)
 
 
 class Trainer:
-    """The state of a run. All of it is in `state`, so that a resumed run goes on as if never stopped."""
+    """State of a run. `state` is complete, so that a resumed run equals an uninterrupted one."""
 
     def __init__(
         self, config: HmrTraining, mixture: Mixture, tokenizer: Tokenizer, body: TorchBody, accelerator: Accelerator
@@ -125,6 +125,7 @@ class Trainer:
         self.step = 0
 
     def rate(self) -> float:
+        """Return the rate of the present step."""
         config = self.config
         return warmup_cosine(
             self.step,
@@ -136,13 +137,13 @@ class Trainer:
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> TokenHmrOutput:
-        """images (B, 3, 256, 256) uint8 RGB."""
+        """Predict from images (B, 3, 256, 256) uint8 RGB."""
         self._model.eval()
         said: TokenHmrOutput = self._model(self._normalised(images))[0]
         return said
 
     def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Move the weights once; the batch's mean losses by name, of this process's share."""
+        """Update the weights once; return the mean losses of this process's share by name."""
         batch.require_finite()
         batch = batch.to(self.accelerator.device)
         self._model.train()
@@ -167,6 +168,7 @@ class Trainer:
         return {"total": weighted.mean().detach(), **{name: loss.mean().detach() for name, loss in losses.items()}}
 
     def state(self) -> dict[str, Any]:
+        """Return the state for a checkpoint."""
         scaler = self.accelerator.scaler
         return {
             **checkpoint.identity(self.config, self.mixture.fingerprint),
@@ -178,7 +180,7 @@ class Trainer:
         }
 
     def load_state(self, state: Mapping[str, Any], path: Path) -> None:
-        """Raises EngineError for the state of another configuration or of other data. path: where it came from."""
+        """Load the state of the file `path`. Raises EngineError for another configuration or other data."""
         checkpoint.require_same(state, self.config, self.mixture.fingerprint, path)
         self.network.load_state_dict(state["network"])
         if self.patches is not None:
@@ -189,7 +191,7 @@ class Trainer:
         self.step = state["step"]
 
     def warm_start(self, state: Mapping[str, Any], path: Path) -> None:
-        """Take over the weights of another run of the same model. Raises EngineError where it is another model."""
+        """Load the weights of another run of the same model. Raises EngineError for another model."""
         try:
             self.network.load_state_dict(state["network"])
             if self.patches is not None and state["patches"] is not None:
@@ -206,26 +208,27 @@ class Trainer:
 
 
 def open_mixture(config: HmrTraining, data: Path) -> Mixture:
+    """Open the image sets of a configuration."""
     parts = [Part(one.open(data), one.weight, one.trusted) for one in config.sets]
     return Mixture(parts, config.augmentation, config.seed)
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Where things are. tokenizer: None is the shipped one."""
+    """Files of a run. tokenizer: None is the shipped one."""
 
     data: Path
     out: Path
     tokenizer: Path | None = None
     body: Path = ASSETS / "body_open.npz"
     backbone: Path | None = None
-    init: Path | None = None  # checkpoint.pt of another run, all of whose weights are taken over
+    init: Path | None = None  # checkpoint.pt of another run, whose weights are loaded
 
 
 def train(config: HmrTraining, paths: Paths, resume: bool = False) -> dict[str, float]:
-    """Run to the last step. Leaves in `out`: checkpoint.pt, losses.jsonl, TensorBoard events, model.ckpt in the
-    released layout and about.json. Returns the validation figures, empty without a validation set.
+    """Train to the last step; return the validation figures, empty without a validation set.
 
+    Writes to `out`: checkpoint.pt, losses.jsonl, TensorBoard events, model.ckpt in the released layout and about.json.
     Raises FloatingPointError for a number that is not finite, in data or loss, with the sample's name.
     """
     accelerator = open_accelerator(config.precision, config.batch)

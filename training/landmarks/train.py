@@ -1,16 +1,15 @@
-"""Train the landmark estimator on a synthetic BlazePose.
+"""Trains the landmark estimator on a synthetic BlazePose.
 
     python -m training.landmarks --config configs/landmarks/direct.yaml --mocap FILE [FILE ...] --out runs/direct
     python -m training.landmarks --config configs/landmarks/default.yaml --mocap FILE [FILE ...] \
         --init runs/direct/checkpoint.pt --out runs/tokens
     python -m training.processes 4 training.landmarks ...
 
-First the trunk with a direct 6D head, then, from there, the token head through the frozen tokenizer: the trunk learns
-faster when it need not learn to speak in tokens too.
+First the trunk is trained with a direct 6D head, then the token head with the frozen tokenizer: the trunk learns faster
+without tokens.
 
-Batches are made on the CPU as they are needed, so there are no epochs, and the network runs where accelerate says.
-Several processes draw the same batch and take a share each: they follow the losses that one would have. A run stops
-and goes on bit for bit with --resume.
+Batches are generated on the CPU, so there are no epochs, and the network runs on accelerate's device. Several processes
+draw the same batch and take a share each, with the same losses as one process. --resume continues a run bit for bit.
 
 Reads from top to bottom: configuration, one step, evaluation, the loop, the command.
 """
@@ -55,20 +54,20 @@ from training.run.schedule import warmup_cosine
 
 @dataclass(frozen=True)
 class LandmarkTrainingConfig:
-    """All that a run depends on, besides the mocap, the body and the tokenizer."""
+    """Configuration of a run, without mocap, body and tokenizer."""
 
     seed: int = 1
     steps: int = 8000
-    batch: int = 256  # of all processes together
+    batch: int = 256  # total of all processes
     learning_rate: float = 8e-4
     warmup_steps: int = 300
-    final_rate: float = 0.01  # of learning_rate, at the end of the cosine
+    final_rate: float = 0.01  # fraction of learning_rate, at the end of the cosine
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     ema: float = 0.998
     precision: Literal["no", "bf16", "fp16"] = "bf16"
-    recorded: float = 0.45  # share of poses left as recorded; only of these is anything hidden
-    gated: float = 0.0  # share of people whose landmarks under a random visibility (up to gate_most) are dropped
+    recorded: float = 0.45  # share of poses left as recorded; only these are occluded
+    gated: float = 0.0  # share of people whose landmarks below a random visibility (up to gate_most) are dropped
     gate_most: float = 0.6
     log_every: int = 50
     checkpoint_every: int = 500
@@ -84,7 +83,7 @@ class LandmarkTrainingConfig:
 
 
 class Trainer:
-    """The state of a run: all of it is in `state()`, so that a resumed run is the same run."""
+    """State of a run: `state()` is complete, so that a resumed run equals an uninterrupted one."""
 
     def __init__(
         self,
@@ -113,15 +112,16 @@ class Trainer:
         self.step = 0
 
     def rate(self) -> float:
+        """Return the rate of the present step."""
         config = self.config
         peak, final = config.learning_rate, config.learning_rate * config.final_rate
         return warmup_cosine(self.step, steps=config.steps, peak=peak, final=final, warmup_steps=config.warmup_steps)
 
     def batch(self) -> tuple[Tensor, Targets]:
-        """What the network sees, (B, 33, 6), and what it is to say: this process's share of one batch.
+        """Generate this process's share of a batch: inputs (B, 33, 6) and targets.
 
-        What a hidden limb does has to be guessed from the rest, which a limb of another clip says nothing of: people
-        of whom something is hidden have poses as they were recorded.
+        Hidden limbs must be inferred from the rest of the body, so occluded people have recorded poses, whose limbs
+        belong together.
         """
         config, generator = self.config, self.generator
         gate = config.gate_most * torch.rand(config.batch, 1, generator=generator)
@@ -135,7 +135,7 @@ class Trainer:
         return features[share].to(device), Targets(*(part[share].to(device) for part in truth))
 
     def train_step(self) -> dict[str, Tensor]:
-        """Move the weights once; the losses of this process's share by name."""
+        """Update the weights once; return the losses of this process's share by name."""
         features, truth = self.batch()
         said = self._model(features)
         with self.accelerator.autocast():
@@ -158,12 +158,13 @@ class Trainer:
         return {name: part.detach() for name, part in loss._asdict().items()}
 
     def averaged(self) -> LandmarkNet:
-        """The network with the running mean of the weights, on the CPU: what is evaluated and shipped."""
+        """Return the network with the averaged weights, on the CPU, for evaluation and release."""
         net = LandmarkNet(self.config.net)
         net.load_state_dict(self.ema)
         return net.eval()
 
     def state(self) -> dict[str, Any]:
+        """Return the state for a checkpoint."""
         scaler = self.accelerator.scaler
         return {
             **checkpoint.identity(self.config, self.poses.mocap.fingerprint),
@@ -176,7 +177,7 @@ class Trainer:
         }
 
     def load_state(self, state: Mapping[str, Any], path: Path) -> None:
-        """Raises EngineError for the state of another configuration or other mocap; `path` is where it is from."""
+        """Load the state of the file `path`. Raises EngineError for another configuration or other mocap."""
         checkpoint.require_same(state, self.config, self.poses.mocap.fingerprint, path)
         self.net.load_state_dict(state["net"])
         self.ema = {name: value.to(self.accelerator.device) for name, value in state["ema"].items()}
@@ -187,7 +188,7 @@ class Trainer:
         self.step = state["step"]
 
     def warm_start(self, state: Mapping[str, Any]) -> int:
-        """Take over the averaged weights of another run wherever name and shape agree; how many there were."""
+        """Load another run's averaged weights with matching names and shapes; return their number."""
         own = self.net.state_dict()
         taken = {name: value for name, value in state["ema"].items() if name in own and own[name].shape == value.shape}
         self.net.load_state_dict({**own, **taken})
@@ -208,9 +209,9 @@ def evaluate(
     people: int,
     seed: int = 5,
 ) -> dict[str, float]:
-    """Errors in mm over 22 joints, on frames spread over a split, each seen by one simulated camera.
+    """Compute errors in mm over 22 joints, on frames spread over a split, each seen by one simulated camera.
 
-    MPJPE is from the pelvis, in ray axes; PA-MPJPE after a similarity alignment.
+    MPJPE is relative to the pelvis, in ray axes; PA-MPJPE after a similarity alignment.
     """
     generator = torch.Generator().manual_seed(seed)
     frames = torch.linspace(0, len(mocap) - 1, people).long()
@@ -228,9 +229,9 @@ def evaluate(
 def figures_by_split(
     net: LandmarkNet, body: TorchBody, tokenizer: Tokenizer | None, splits: Mapping[str, Mocap], people: int
 ) -> dict[str, dict[str, float]]:
-    """Errors on every split through the default synthetic BlazePose, and on `val` with each kind of occlusion.
+    """Evaluate every split with the default synthetic BlazePose, and `val` with each kind of occlusion.
 
-    Always the same errors, whatever a run was trained with, so that runs can be compared.
+    The simulated errors do not depend on the run's configuration, so that runs are comparable.
     """
     default = SyntheticConfig()
     found = {split: evaluate(net, body, tokenizer, mocap, default, people) for split, mocap in splits.items()}
@@ -244,7 +245,7 @@ def figures_by_split(
 
 @dataclass(frozen=True)
 class Paths:
-    """Where things are. init: a checkpoint of another run, or its weights (.safetensors), to start from."""
+    """Files of a run. init: a checkpoint of another run, or its weights (.safetensors), to start from."""
 
     mocap: Sequence[Path]
     out: Path
@@ -254,7 +255,7 @@ class Paths:
 
 
 def train(config: LandmarkTrainingConfig, paths: Paths, resume: bool = False) -> dict[str, dict[str, float]]:
-    """Run to the last step. Leaves in `out`: checkpoint.pt, losses.jsonl, TensorBoard events, landmarks.safetensors.
+    """Train to the last step. Writes to `out`: checkpoint.pt, losses.jsonl, TensorBoard events, landmarks.safetensors.
 
     Returns the figures by split. Raises FloatingPointError for a loss that is not finite, EngineError for a folder that
     holds another run.
@@ -276,7 +277,7 @@ def train(config: LandmarkTrainingConfig, paths: Paths, resume: bool = False) ->
 
     figures: dict[str, dict[str, float]] = {}
     with Progress(paths.out, config.steps, trainer.step) if accelerator.is_main_process else nullcontext() as progress:
-        smooth = None  # losses over about 50 steps
+        smooth = None  # moving average of the losses over about 50 steps
         while trainer.step < config.steps:
             parts = trainer.train_step()
             values = torch.stack(list(parts.values()))

@@ -1,4 +1,4 @@
-"""Checkpoints of a run: written whole or not at all, and only taken up by a run of the same configuration and data."""
+"""Saves and loads checkpoints atomically, and resumes only runs of the same configuration and data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Checkpoint(dict[str, Any]):
-    """A state as it was saved. Asking it for what it does not hold is an EngineError."""
+    """Saved state. Missing keys raise EngineError."""
 
     def __init__(self, state: Mapping[str, Any], path: Path) -> None:
         super().__init__(state)
@@ -32,12 +32,12 @@ class Checkpoint(dict[str, Any]):
 
 
 def identity(config: DataclassInstance, data: str) -> dict[str, str]:
-    """The entries of a state that `require_same` compares. data: a fingerprint of what the run trains on."""
+    """Return the entries that `require_same` compares. data: fingerprint of the training data."""
     return {"config": json.dumps(asdict(config)), "data": data}
 
 
 def require_same(state: Mapping[str, Any], config: DataclassInstance, data: str, path: Path) -> None:
-    """Raises EngineError where a state is of another configuration, naming the first difference, or of other data."""
+    """Raise EngineError for the state of another configuration, naming the first difference, or of other data."""
     own = identity(config, data)
     for difference in _differences(json.loads(state["config"]), json.loads(own["config"])):
         raise EngineError(f"{path} is of another configuration ({difference}): start anew in another folder")
@@ -46,15 +46,15 @@ def require_same(state: Mapping[str, Any], config: DataclassInstance, data: str,
 
 
 def save(state: Mapping[str, Any], path: Path) -> None:
-    """Write a state of tensors, numbers, strings and containers of those. Raises EngineError as `written_whole`."""
+    """Write a state of tensors, numbers, strings and their containers. Raises EngineError as `written_whole`."""
     with written_whole(path) as partial, partial.open("wb") as file:
         torch.save(dict(state), file)
         file.flush()
-        os.fsync(file.fileno())  # or a power cut could leave the new name on an empty file
+        os.fsync(file.fileno())  # or a power cut could leave the new name with an empty file
 
 
 def load(path: Path) -> Checkpoint:
-    """Raises EngineError where there is none or it is not whole."""
+    """Load a checkpoint. Raises EngineError if it is missing or damaged."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError as error:
@@ -67,9 +67,9 @@ def load(path: Path) -> Checkpoint:
 
 
 def begin(path: Path, resume: bool) -> Checkpoint | None:
-    """What a run that keeps its checkpoint at `path` goes on from: that checkpoint, or nothing without `resume`.
+    """Return the checkpoint at `path` to resume from, or None without `resume`.
 
-    Raises EngineError where there is none to resume, or where a new run would write over an earlier one's.
+    Raises EngineError if there is none to resume, or if a new run would overwrite an earlier one's.
     """
     if resume:
         return load(path)
@@ -80,9 +80,9 @@ def begin(path: Path, resume: bool) -> Checkpoint | None:
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """A name beside `path` to write to, which becomes `path` when the block ends well.
+    """Provide a temporary name beside `path`, which replaces `path` when the block succeeds.
 
-    A killed run leaves the last file whole. Raises EngineError where it cannot be written, for lack of room say.
+    A killed run keeps the previous file. Raises EngineError if the file cannot be written, for example on a full disk.
     """
     partial = path.with_name(f"{path.name}.partial")
     try:
