@@ -41,8 +41,8 @@ class Body:
     def fitted(self, skeleton: Skeleton) -> Body:
         """Return the body scaled as in the stream. Raises BodyError if it is another body.
 
-        The program may have scaled it to a stature and removed from each shape component S_k the growth g_k v of the
-        template v, which would change that stature. Scale and g_k are solved from the stream's joints.
+        The program may have scaled it to a stature. It then removed from each shape component S_k the growth g_k v of
+        the template v. Scale and g_k are solved from the stream's joints.
         """
         ours, theirs = self.joints - self.joints[0], skeleton.joints - skeleton.joints[0]
         scale = float((ours * theirs).sum() / (ours * ours).sum())

@@ -101,7 +101,7 @@ def mapped_rig(bones: Mapping[str, RestBone], bone_map: BoneMap, rest_joints: Ar
 
     bone_map: joint name to the bones that follow it.
     rest_joints (24, 3): the performer's T-pose in the stream's axes. The armature's up and left follow from its rest
-    pose, so it may have any axes and unit; it must stand upright with its feet apart. Raises RigError.
+    pose, so it may have any axes and unit. It must stand upright with its feet apart. Raises RigError.
     """
     mapped = [(joint, bone) for joint, name in enumerate(JOINT_NAMES) for bone in bone_map.get(name, ())]
     missing = [bone for _, bone in mapped if bone not in bones]

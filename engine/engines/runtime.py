@@ -60,8 +60,8 @@ def load_engine(folder: Path | str) -> PoseEngine:
     """Load an engine of `python -m engine.build` and check that it fits this machine.
 
     On a new device its outputs are compared with torch's; beyond the tolerance it is refused. Raises EngineError for a
-    folder that is no engine or was changed, an engine of another device or version, too little GPU memory, or a network
-    that differs from its source.
+    folder that is no engine or was changed, and for an engine of another device, version or network. It also raises for
+    too little GPU memory.
     """
     folder = Path(folder)
     manifest = read_manifest(folder)

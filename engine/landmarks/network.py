@@ -1,7 +1,7 @@
 """Landmark estimator: predicts root rotation, body rotations, shape and camera from a person's 33 BlazePose landmarks.
 
 A residual MLP as in Martinez et al. 2017 ("A simple yet effective baseline for 3d human pose estimation"). The body
-pose is a softmax over a codebook, as in TokenHMR (CVPR 2024, section 4.2): token probabilities mix the codes of a
+pose is a softmax over a codebook, as in TokenHMR (CVPR 2024, section 4.2). Token probabilities mix the codes of a
 frozen tokenizer, whose decoder outputs the 21 body rotations.
 
 Camera axes are x right, y down, z forward. "Ray axes" are the camera axes rotated by the smallest rotation from the

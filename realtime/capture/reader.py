@@ -27,7 +27,7 @@ _BEHIND_S = 0.5  # a file that decodes too slowly is played more slowly instead 
 class FrameReader:
     """Reader of an opened source until its end or a stop; reports every failure.
 
-    A live source that fails or whose time stamps stand still is reopened at growing intervals until it works;
+    A live source that fails or whose time stamps stand still is reopened at growing intervals until it works.
     `on_state` and the log get each change once. Other sources are read at the rate of their own times (`paced`), or on
     demand (`every`). One thread iterates; the source is closed at the end.
 

@@ -1,8 +1,8 @@
 """Runs a child process that draws or films for the program, connected by a pipe.
 
-It ignores every signal that asks the program to end, because Ctrl-C and a closed terminal reach the whole group, and a
-service manager reaches every process. The program decides and tells it through the pipe. It also ends when the pipe
-closes, so nothing remains of a killed program.
+It ignores every signal that asks the program to end. Ctrl-C and a closed terminal reach the whole group, and a service
+manager reaches every process. The program decides and tells it through the pipe. It also ends when the pipe closes, so
+nothing remains of a killed program.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Detects people roughly in the whole image with BlazePose's person detector.
 
 A single-shot detector (Liu et al. 2016) with fixed-size anchors on 224 x 224 pixels, configured as in MediaPipe's pose
-detection graph. Each detection is a box around head and trunk with four key points. They are the middle of the hips, a
-point on the circle around the whole body, the middle of the shoulders, and a point on the circle around the upper body.
+detection graph. Each detection is a box around head and trunk with four key points. Two are the middles of hips and
+shoulders. The others lie on the circles around the whole and the upper body.
 """
 
 from __future__ import annotations

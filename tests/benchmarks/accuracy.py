@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.accuracy VIDEO REFERENCE.trc [--fov DEGREES] [--frame-offset 1] [--detector-model FILE]
 
-Compares the twelve limb joints (shoulders, elbows, wrists, hips, knees, ankles), frame by frame: PA-MPJPE, MPJPE about
-the hips' middle, both in mm, and the mean angle between limbs after alignment. "Joints" are SMPL's joint centres as
-recorded in `raw_joints`; "points" are the detector's landmarks on our body.
+Compares the twelve limb joints (shoulders, elbows, wrists, hips, knees, ankles), frame by frame. Prints PA-MPJPE, MPJPE
+about the hips' middle, both in mm, and the mean angle between limbs after alignment. "Joints" are SMPL's joint centres
+as recorded in `raw_joints`; "points" are the detector's landmarks on our body.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ def hide(draw: Draw, config: HidingConfig, view: View, image: Tensor, whole: Ten
     """Hide limbs and points behind objects and behind the body, and crop people at the image's edge.
 
     Landmarks hidden by the body get any visibility and are off by about 7 cm. The detector cannot see a limb behind an
-    object, or beyond the edge, and mostly hallucinates it: a leg with a visibility about 0.2, half of the arms with one
-    near 1. For people in `whole` (B,), only the body itself hides landmarks.
+    object, or beyond the edge, and mostly hallucinates it. A leg gets a visibility about 0.2, half of the arms one near
+    1. For people in `whole` (B,), only the body itself hides landmarks.
     """
     batch, count = len(image), len(BLAZEPOSE)
     hidden_limb = draw.chance(config.limb, batch, len(LIMBS))

@@ -48,7 +48,7 @@ def continuous_zxy(angles: Floats, before: Floats | None = None) -> Floats:
     """Continue Euler angles (N, J, 3) in radians, R = Rz Rx Ry, from frame to frame.
 
     (z, x, y) and (z + pi, pi - x, y + pi) are the same rotation. Within a few degrees of gimbal lock (x upright) z and
-    y may still change fast, in opposite directions; in the lock itself y keeps its value.
+    y may still change fast, in opposite directions. In the lock itself y keeps its value.
     """
     if before is not None:
         return continuous_zxy(np.concatenate([before[None], angles]))[1:]

@@ -57,8 +57,8 @@ def uniform_grid(
 
     times_s (M,): ascending, from the first source frame. good (M,): usable rows, at least one. gap_before (M,): rows
     after lost frames. Two good neighbours are interpolated unless frames were lost between them or they are more than
-    0.3 s apart (or twice the source's own step, for a slow one). Elsewhere the last good row is repeated and the sample
-    is not valid. Good rows that all lie between two samples give one sample, the nearest to the first.
+    0.3 s apart. A slow source has twice its own step as the limit. Elsewhere the last good row is repeated and the
+    sample is not valid. Good rows that all lie between two samples give one sample, the nearest to the first.
     """
     if not good.any():
         raise ValueError("no good row to resample from")
