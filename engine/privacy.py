@@ -8,5 +8,7 @@ hides it. Every module that imports openvino imports this one first.
 from __future__ import annotations
 
 import sys
+from typing import Any
 
-sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None makes its import fail
+_modules: dict[str, Any] = sys.modules
+_modules.setdefault("openvino_telemetry", None)  # None makes its import fail

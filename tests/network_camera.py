@@ -38,7 +38,7 @@ def read_stamp(image: NDArray[np.uint8]) -> tuple[int, float]:
 def noise_card(width: int, height: int) -> Callable[[int], NDArray[np.uint8]]:
     """The same coarse colour noise for every index: a picture that costs a JPEG decoder what a real one does."""
     coarse = np.random.default_rng(0).integers(0, 256, (height // 16, width // 16, 3), dtype=np.uint8)
-    card = cv2.resize(coarse, (width, height))
+    card = np.asarray(cv2.resize(coarse, (width, height)), np.uint8)
     return lambda index: card.copy()
 
 

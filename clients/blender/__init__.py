@@ -12,7 +12,8 @@ def register() -> None:
 
     import bpy
 
-    from . import live, operators, panel, settings
+    from .scene import live
+    from .ui import operators, panel, settings
 
     for cls in (*settings.CLASSES, *operators.CLASSES, *panel.CLASSES):
         bpy.utils.register_class(cls)
@@ -27,7 +28,8 @@ def unregister() -> None:
 
     import bpy
 
-    from . import live, operators, panel, settings
+    from .scene import live
+    from .ui import operators, panel, settings
 
     live.disconnect()
     atexit.unregister(live.disconnect)

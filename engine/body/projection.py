@@ -28,7 +28,7 @@ class PinholeCamera:
         """(2,) where the optical axis meets the picture."""
         return np.array([0.5 * self.width, 0.5 * self.height], dtype=np.float32)
 
-    def project(self, points_cam: Array) -> Array:
+    def project(self, points_cam: NDArray[np.floating]) -> Array:
         """Points (..., 3) in metres -> pixels (..., 2); NaN for what lies in or behind the camera's plane."""
         depth = points_cam[..., 2:]
         depth = np.where(depth > 0, depth, np.nan)

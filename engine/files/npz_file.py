@@ -122,7 +122,7 @@ def read_npz(source: Path | IO[bytes], most_bytes: int | None = None) -> dict[st
 
 def _fill(array: NDArray[Any], stream: IO[bytes]) -> None:
     """Read bytes until the flat `array` is full."""
-    there: Any = memoryview(array.view(np.uint8))  # type: ignore[arg-type]
+    there = array.view(np.uint8).data
     while there:
         chunk = stream.read(min(len(there), _CHUNK))
         if not chunk:

@@ -92,7 +92,8 @@ class PickledArray(np.ndarray):
             type(data) is list
         ):
             raise UnpickleError("an array's data does not fit its type and shape")
-        np.ndarray.__setstate__(self, (1, shape, dtype, bool(fortran), data))  # type: ignore[arg-type]
+        checked: Any = (1, shape, dtype, bool(fortran), data)
+        super().__setstate__(checked)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return np.asarray(self).__reduce_ex__(protocol)  # pickled between processes as a plain array

@@ -20,6 +20,7 @@ from engine.tokenhmr.precision import Linear, set_matrix_precision
 from engine.tokenhmr.token_head import TokenHead, TokenHeadConfig
 from engine.tokenhmr.vit import IMAGE_SIZE, VisionTransformer, VitConfig
 from engine.tokens.released import ReleasedTokenizer, ReleasedTokenizerConfig
+from engine.tokens.tokenizer import Tokenizer
 
 _HANDS = 2
 _NUM_BETAS = 10
@@ -69,10 +70,10 @@ class TokenHMR(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = VisionTransformer(config.vit)
-        self.decoder: nn.Module = PoseDecoder(config.decoder)
+        self.decoder: PoseDecoder | FoldedPoseDecoder = PoseDecoder(config.decoder)
         self.heads = LinearHeads(config.decoder.dim)
         self.token_head = TokenHead(config.head)
-        self.tokenizer = ReleasedTokenizer(config.tokenizer)
+        self.tokenizer: Tokenizer = ReleasedTokenizer(config.tokenizer)  # of either layout
         self.register_buffer("init_body_pose", torch.zeros(1, 6 * NUM_JOINTS))
         self.register_buffer("init_betas", torch.zeros(1, _NUM_BETAS))
         self.register_buffer("init_cam", torch.zeros(1, 3))

@@ -7,6 +7,7 @@ the token's value, because its softmax is 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -146,7 +147,7 @@ class FoldedPoseDecoder(nn.Module):
         ):
             if i:
                 x = x + self.self_maps[i - 1](self.self_norms[i - 1](x)).float()
-            x = x + cross_attention.look(x, keys_values[i]).float()  # type: ignore[operator]
+            x = x + cast(CrossAttention, cross_attention).look(x, keys_values[i]).float()
             x = x + feed_forward(x).float()
         return x[:, 0]
 

@@ -52,7 +52,7 @@ def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str 
         network = TokenHMR(config_from_shapes({k: tuple(t.shape) for k, t in kept.items()}, token_sizes))
     del network.tokenizer
     _fill(network, kept, tokenhmr_names(network.config), checkpoint, _WANTED)
-    network.tokenizer = tokens  # type: ignore[assignment]  # of either layout
+    network.tokenizer = tokens
     head = network.config.head
     if (head.tokens, head.codes) != (tokens.num_tokens, tokens.num_codes):
         raise EngineError(

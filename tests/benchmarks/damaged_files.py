@@ -183,7 +183,7 @@ def kinds(folder: Path) -> dict[str, Kind]:
     old = folder / "old.ckpt"
     torch.save(torch.load(checkpoint, weights_only=True), old, _use_new_zipfile_serialization=False)
     compact = folder / "compact.safetensors"
-    engine.tokens.tokenizer.save(compact, engine.load_tokenizer(), {})
+    engine.tokens.tokenizer.save(compact, engine.tokens.tokenizer.load(), {})
     shutil.copy(_ROOT / "configs" / "live.yaml", folder)
     built = folder / "engine"
     build(checkpoint, tokenizer, "torch", built, BuildRequest("fp32"))

@@ -12,6 +12,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -29,7 +30,7 @@ from realtime.perception.runtime import load_network
 
 def frames_720p(count: int) -> list[np.ndarray]:
     capture = cv2.VideoCapture(str(fetch(DEMO_CLIP)))
-    frames = []
+    frames: list[np.ndarray] = []
     while len(frames) < count:
         ok, image = capture.read()
         if not ok:
@@ -72,8 +73,8 @@ def main() -> None:
         image = frames[i % len(frames)]
         frame = Frame(image, i, i / 60)
         timed("bare", bare)
-        timed("observe", lambda frame=frame: perception.observe(frame))
-        timed("detector", lambda image=image: detector(image))
+        timed("observe", partial(perception.observe, frame))
+        timed("detector", partial(detector, image))
     for name in wall:
         print(
             f"{name:9s} wall ms min {min(wall[name]):5.2f} median {np.median(wall[name]):5.2f}"

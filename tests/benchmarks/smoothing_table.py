@@ -71,11 +71,12 @@ def sightings(
         world_m = points[0] - points[0, 23:25].mean(0)
         image_px = camera.project(points[0] + place_m)
         height_px = np.ptp(image_px[:, 1])
-        image_px = image_px + noise * rng.normal(0, FAST_IMAGE_NOISE * height_px, (33, 2))
-        world_m = world_m + noise * rng.normal(0, FAST_WORLD_NOISE_M, (33, 3))
-        seen = (each.astype(np.float32) for each in (image_px, world_m, np.full(len(image_px), 0.99)))
-        box = np.concatenate((image_px.min(0), image_px.max(0))).astype(np.float32)
-        yield Sighting(Frame(picture, seq, seq / FPS), (TrackedPerson(0, {"body": Keypoints(BLAZEPOSE, *seen)}, box),))
+        noisy_px = image_px + noise * rng.normal(0, FAST_IMAGE_NOISE * height_px, (33, 2))
+        noisy_m = world_m + noise * rng.normal(0, FAST_WORLD_NOISE_M, (33, 3))
+        sure = np.full(len(noisy_px), 0.99, np.float32)
+        seen = Keypoints(BLAZEPOSE, noisy_px.astype(np.float32), noisy_m.astype(np.float32), sure)
+        box = np.concatenate((noisy_px.min(0), noisy_px.max(0))).astype(np.float32)
+        yield Sighting(Frame(picture, seq, seq / FPS), (TrackedPerson(0, {"body": seen}, box),))
 
 
 def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.ndarray, np.ndarray]:

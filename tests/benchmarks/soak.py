@@ -38,7 +38,7 @@ WARM_UP_S = 10.0  # memory is measured after it
 def clip() -> tuple[NDArray[np.uint8], ...]:
     """Load the demo clip, upright in the middle of 720p images, below the strip with the time stamp."""
     capture = cv2.VideoCapture(str(fetch(DEMO_CLIP)))
-    frames = []
+    frames: list[NDArray[np.uint8]] = []
     while True:
         ok, image = capture.read()
         if not ok:

@@ -30,7 +30,7 @@ def build_network(model: TokenHmrConfig, tokenizer: Tokenizer) -> TokenHMR:
     head = replace(model.head, in_dim=model.decoder.dim, tokens=tokenizer.num_tokens, codes=tokenizer.num_codes)
     decoder = replace(model.decoder, context_dim=model.vit.dim)
     network = TokenHMR(replace(model, head=head, decoder=decoder))
-    network.tokenizer = tokenizer.requires_grad_(False).eval()  # type: ignore[assignment]  # of either layout
+    network.tokenizer = tokenizer.requires_grad_(False).eval()
     if isinstance(tokenizer, ReleasedTokenizer):
         network.config = replace(network.config, tokenizer=tokenizer.config)
     body, hands = network.init_body_pose[0, 6:132], network.init_body_pose[0, 132:]
@@ -39,7 +39,7 @@ def build_network(model: TokenHmrConfig, tokenizer: Tokenizer) -> TokenHMR:
     hands.copy_(torch.tensor(_IDENTITY_6D * 2))
     network.init_cam[0] = torch.tensor(_INIT_CAM)
     _begin_backbone(network.backbone, model.vit)
-    nn.init.trunc_normal_(network.decoder.position, std=0.02)  # type: ignore[arg-type]
+    nn.init.trunc_normal_(network.decoder.get_parameter("position"), std=0.02)
     for linear in (network.heads.global_orient, network.heads.hands, network.heads.betas, network.heads.cam):
         nn.init.normal_(linear.weight, std=0.01)
         nn.init.zeros_(linear.bias)
@@ -50,7 +50,7 @@ def build_network(model: TokenHmrConfig, tokenizer: Tokenizer) -> TokenHMR:
 def _begin_backbone(backbone: VisionTransformer, config: VitConfig) -> None:
     """Patches as smooth waves, places as waves of their row and column: what a transformer else learns first."""
     backbone.patch_embed.proj.weight.copy_(smooth_waves(config.dim, config.patch))
-    nn.init.zeros_(backbone.patch_embed.proj.bias)  # type: ignore[arg-type]
+    nn.init.zeros_(backbone.patch_embed.proj.get_parameter("bias"))
     backbone.pos_embed.zero_()
     backbone.pos_embed[0, 1:] = waves_of_place(config.dim, *config.grid)
 

@@ -103,7 +103,7 @@ def build_tokenizer(model: PoseTokenizerConfig | ReleasedTokenizerConfig) -> Pos
         return PoseTokenizer(model)
     tokenizer = ReleasedTokenizer(model)
     with torch.no_grad():
-        tokenizer.decoder.leave.bias.copy_(sixd_from_rotmat(torch.eye(3)))  # type: ignore[union-attr]
+        tokenizer.decoder.leave.get_parameter("bias").copy_(sixd_from_rotmat(torch.eye(3)))
     return tokenizer
 
 

@@ -79,17 +79,12 @@ def log_of(trt: Any) -> Any:
         severity.INFO: logging.DEBUG,
     }
 
-    class Log(severity):  # type: ignore[misc, valid-type]
-        def __init__(self) -> None:
-            super().__init__()
-            self.last_error = ""
+    def log(self: Any, level: Any, message: str) -> None:
+        if levels.get(level) == logging.ERROR:
+            self.last_error = message
+        logger.log(levels.get(level, logging.DEBUG), "%s: %s", trt.__name__, message)
 
-        def log(self, level: Any, message: str) -> None:
-            if levels.get(level) == logging.ERROR:
-                self.last_error = message
-            logger.log(levels.get(level, logging.DEBUG), "%s: %s", trt.__name__, message)
-
-    return Log()
+    return type("Log", (severity,), {"last_error": "", "log": log})()
 
 
 def _build(trt: Any, path: Path, shapes: GraphShapes, max_batch: int, configure: Callable[[Any], None]) -> Any:

@@ -56,7 +56,7 @@ def find() -> str | None:
     if on_path is not None:
         return on_path
     try:
-        import imageio_ffmpeg  # type: ignore[import-not-found, unused-ignore]
+        import imageio_ffmpeg
 
         return str(imageio_ffmpeg.get_ffmpeg_exe())
     except (ImportError, RuntimeError):

@@ -326,8 +326,8 @@ def camera_row(solved: SolvedFrame) -> tuple[float, float, float, float, float, 
     """The camera as a journal's row has it; its height is not a number until the floor is known."""
     camera, T_world_cam = solved.camera, solved.T_world_cam
     height_m = math.nan if T_world_cam is None else float(T_world_cam[1])
-    angles = (math.radians(angle) for angle in (camera.fov_deg, camera.pitch_deg, camera.roll_deg))
-    return (*angles, height_m, camera.doubt_deg, camera.source.encode())  # type: ignore[return-value]
+    fov, pitch, roll = (math.radians(angle) for angle in (camera.fov_deg, camera.pitch_deg, camera.roll_deg))
+    return fov, pitch, roll, height_m, camera.doubt_deg, camera.source.encode()
 
 
 def _rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[Any]:

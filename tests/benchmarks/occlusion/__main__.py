@@ -1,7 +1,5 @@
 """Runs `python -m tests.benchmarks.occlusion`."""
 
-import sys
-
 from tests.benchmarks.occlusion.clips import main
 
-sys.exit(main())
+main()

@@ -63,7 +63,7 @@ class Seen(NamedTuple):
     @property
     def found(self) -> NDArray[np.bool_]:
         """Frames (F,) with a person."""
-        return np.isfinite(self.world_m).all((1, 2))
+        return np.all(np.isfinite(self.world_m), axis=(1, 2))
 
     @property
     def compared(self) -> NDArray[np.bool_]:
@@ -83,8 +83,8 @@ Estimator = Callable[[Seen], Array]  # the twelve joints of every frame, (F, 12,
 
 def perceive(frames: Iterable[Frame]) -> list[Keypoints]:
     """Run perception; return the first person's landmarks of every frame, NaN without one."""
-    unknown = (np.full((len(BLAZEPOSE), *n), np.nan, np.float32) for n in ((2,), (3,), ()))
-    nobody = Keypoints(BLAZEPOSE, *unknown, presence=0.0)
+    image_px, world_m, visibility = (np.full((len(BLAZEPOSE), *n), np.nan, np.float32) for n in ((2,), (3,), ()))
+    nobody = Keypoints(BLAZEPOSE, image_px, world_m, visibility, presence=0.0)
     perception = create_perception(PerceptionConfig())
     people = [perception.observe(frame).people for frame in frames]
     perception.close()
@@ -104,9 +104,11 @@ def see(video: Path, reference: Path, frame_offset: int) -> dict[str, list[Seen]
 
     def seen(pictures: Iterable[Frame]) -> Seen:
         landmarks = perceive(pictures)
-        found = (np.stack([getattr(one, name) for one in landmarks]) for name in Seen._fields[:3])
-        nothing = np.zeros(truth_m.shape[:2], bool)
-        return Seen(*found, truth_m, nothing, np.eye(3, 4), np.array(frames[0].size), np.array(markers.fps))
+        image_px, world_m, visibility = (
+            np.stack([getattr(one, name) for one in landmarks]) for name in Seen._fields[:3]
+        )
+        nothing, size = np.zeros(truth_m.shape[:2], bool), np.array(frames[0].size)
+        return Seen(image_px, world_m, visibility, truth_m, nothing, np.eye(3, 4), size, np.array(markers.fps))
 
     whole = seen(frames)
     used = np.isfinite(whole.image_px[:, BLAZEPOSE.on_joints]).all(-1) & np.isfinite(truth_m).all(-1)
@@ -184,7 +186,8 @@ def network(weights: Path, tokenizer_file: Path | None = None) -> Estimator:
 
     @torch.no_grad()
     def estimate(seen: Seen) -> Array:
-        said = net(landmark_net.normalise(*map(torch.from_numpy, seen[:3]), net.config.gate).features)
+        image_px, world_m, visibility = map(torch.from_numpy, seen[:3])
+        said = net(landmark_net.normalise(image_px, world_m, visibility, net.config.gate).features)
         return posed(said, body, codes).landmarks_m[:, BLAZEPOSE.on_joints].double().numpy()
 
     return estimate
@@ -221,8 +224,12 @@ def errors_mm(pred: Array, gt: Array, hidden: NDArray[np.bool_]) -> Errors:
     """Compute errors of pred (F, N, 3) aligned by the visible joints, and PA-MPJPE of all; hidden is (F, N)."""
     apart = 1e3 * np.linalg.norm(aligned_by(~hidden, pred, gt) - gt, axis=-1)
     known = np.isfinite(apart)
-    parts = (apart[known & which] for which in (hidden, ~hidden, np.ones_like(hidden)))
-    return Errors(*(float(part.mean()) if part.size else np.nan for part in parts), float(pa_mpjpe(pred, gt).mean()))
+
+    def mean(which: NDArray[np.bool_]) -> float:
+        part = apart[known & which]
+        return float(part.mean()) if part.size else np.nan
+
+    return Errors(mean(hidden), mean(~hidden), mean(np.ones_like(hidden)), float(pa_mpjpe(pred, gt).mean()))
 
 
 def clip_errors_mm(estimate: Estimator, clips: list[Seen]) -> Errors:
@@ -308,7 +315,9 @@ def save_picture(path: Path, video: Path, frame: int, seen: dict[str, list[Seen]
     views = []
     for variant, clips in seen.items():
         clip, margin = clips[len(clips) // 2], MARGINS[len(MARGINS) // 2]
-        drawn = draw_skeletons(occluder(variant, joints_px, margin).draw(image, frame), clip, frame)
+        drawn = draw_skeletons(
+            occluder(variant, joints_px, margin).draw(np.asarray(image, np.uint8), frame), clip, frame
+        )
         view = drawn[max(y0 - pad, 0) : y1 + pad, max(x0 - pad, 0) : x1 + pad]
         views.append(cv2.resize(view, None, fx=360 / len(view), fy=360 / len(view), interpolation=cv2.INTER_AREA))
     if not cv2.imwrite(str(path), np.hstack(views)):

@@ -82,8 +82,8 @@ def told(seen: Seen, whole: Seen) -> Seen:
     for joint, landmarks in WITH.items():
         unseen[:, landmarks] = seen.hidden[:, [joint]]
     visibility = np.where(unseen, SURELY_HIDDEN, whole.visibility).astype(np.float32)
-    places = (np.where(unseen[..., None], *parts) for parts in zip(seen[:2], whole[:2], strict=True))
-    return Seen(*places, visibility, *seen[3:])
+    image_px, world_m = (np.where(unseen[..., None], *parts) for parts in zip(seen[:2], whole[:2], strict=True))
+    return seen._replace(image_px=image_px, world_m=world_m, visibility=visibility)
 
 
 def mocap_poses(files: list[Path], every: int = 5) -> Array:

@@ -48,7 +48,7 @@ class Occluder:
     def hides(self, points_px: Array) -> NDArray[np.bool_]:
         """Return (F, N) whether points (F, N, 2) lie in the grey."""
         low, high = self.boxes_px[:, None, :2], self.boxes_px[:, None, 2:]
-        inside = ((points_px >= low) & (points_px < high)).all(-1)
+        inside = np.all((points_px >= low) & (points_px < high), axis=-1)
         return inside ^ self.outside
 
 

@@ -63,11 +63,12 @@ def main() -> None:
             points_m = {"detector": seen.world_m}
             with torch.no_grad():
                 for name, net in nets.items():
-                    said = net(landmark_net.normalise(*seen, net.config.gate).features)
+                    features = landmark_net.normalise(seen.image, seen.world_m, seen.visibility, net.config.gate)
+                    said = net(features.features)
                     points_m[name] = posed(said, body, codes if net.config.head == "token" else None).landmarks_m
             for name, found in points_m.items():
-                pair = (points[:, BLAZEPOSE.on_joints].double().numpy() for points in (found, truth.landmarks_m))
-                errors = errors_mm(*pair, hidden)
+                pred, gt = (points[:, BLAZEPOSE.on_joints].double().numpy() for points in (found, truth.landmarks_m))
+                errors = errors_mm(pred, gt, hidden)
                 of_hidden = f"{errors.hidden:.0f}" if hidden.any() else ""
                 print(
                     f"| {split} | {variant} | {name} | {of_hidden} | {errors.visible:.0f} | {errors.all:.0f} "

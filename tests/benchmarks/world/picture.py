@@ -84,9 +84,9 @@ def drawn(body: BodyModel, bodies: list[Array], title: str) -> Picture:
         at_px = np.stack([right_px, down_px], axis=1).astype(np.float32)
         seen, mask = rasterise(at_px, 10 + points[:, 0], body.faces, (width, height)).shade(colours)
         picture[mask] = (255 * seen[mask][:, ::-1]).astype(np.uint8)
-    picture = cv2.resize(picture, None, fx=1 / TWICE, fy=1 / TWICE, interpolation=cv2.INTER_AREA)
-    cv2.putText(picture, title, (12, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
-    return np.asarray(picture, np.uint8)
+    small = cv2.resize(picture, None, fx=1 / TWICE, fy=1 / TWICE, interpolation=cv2.INTER_AREA)
+    cv2.putText(small, title, (12, 24), cv2.FONT_HERSHEY_SIMPLEX, 0.5, INK, 1, cv2.LINE_AA)
+    return np.asarray(small, np.uint8)
 
 
 if __name__ == "__main__":

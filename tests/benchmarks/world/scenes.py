@@ -118,7 +118,7 @@ class _Detector:
         self,
         motion: Motion,
         pinhole: PinholeCamera,
-        R_world_cam: Array,
+        R_world_cam: NDArray[np.floating],
         place_m: Array,
         errors: float,
         rng: np.random.Generator,

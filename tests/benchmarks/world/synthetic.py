@@ -143,7 +143,7 @@ def cpu_ratio(feet: tuple[FeetMode, ...], errors: float, seed: int) -> dict[str,
     runs = {
         kind: solver(body, create_estimator(EstimatorConfig(), body, SmoothingConfig()), true, kind) for kind in feet
     }
-    spent = {kind: [] for kind in feet}
+    spent: dict[str, list[float]] = {kind: [] for kind in feet}
     for sighting in seen:
         for kind, run in runs.items():
             begun = time.process_time()

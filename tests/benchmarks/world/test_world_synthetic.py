@@ -57,12 +57,10 @@ def test_what_is_seen_is_where_the_camera_has_it(body: BodyModel) -> None:
     )
     (person,) = next(iter(sightings(people, true, place_m, errors=0.0))).people
     points_m = (people[0].points()[1][0] - place_m) @ true.R_world_cam
-    np.testing.assert_allclose(person.keypoints["body"].image_px, pinhole.project(points_m), atol=1e-3)
-    lengths = [
-        np.linalg.norm(points - points[[23, 24]].mean(0), axis=1)
-        for points in (person.keypoints["body"].world_m, points_m)
-    ]
-    np.testing.assert_allclose(*lengths, atol=1e-4)
+    seen = person.keypoints["body"]
+    np.testing.assert_allclose(seen.image_px, pinhole.project(points_m), atol=1e-3)
+    ours, theirs = (np.linalg.norm(points - points[[23, 24]].mean(0), axis=1) for points in (seen.world_m, points_m))
+    np.testing.assert_allclose(ours, theirs, atol=1e-4)
 
 
 def truth(motion: Motion) -> Found:

@@ -7,72 +7,20 @@ There is no event loop here, so it calls the extension's timer as often as Blend
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 import threading
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import bpy
 import numpy as np
+from blender_driver import MODULE, SECONDS, heads, part, play, refusal, shown, wait_for, written  # beside this script
+from blender_retargeting import retarget
 
-ZIP, ADDRESS, OUT, SECONDS = sys.argv[1], sys.argv[2], sys.argv[3], float(sys.argv[4])
+ZIP, ADDRESS, OUT = sys.argv[1:4]
 PICTURE = sys.argv[5] if len(sys.argv) > 5 else ""
-MODULE = "bl_ext.user_default.tokenmocap"
-MIXAMO = {
-    "Hips": (None, (0, 96, 0)), "Spine": ("Hips", (0, 106, -1)), "Spine1": ("Spine", (0, 118, -1)),
-    "Spine2": ("Spine1", (0, 130, -1)), "Neck": ("Spine2", (0, 148, -2)), "Head": ("Neck", (0, 158, 0)),
-    "LeftShoulder": ("Spine2", (5, 143, -2)), "LeftArm": ("LeftShoulder", (17, 143, -3)),
-    "LeftForeArm": ("LeftArm", (36, 124, -3)), "LeftHand": ("LeftForeArm", (54, 106, -2)),
-    "LeftUpLeg": ("Hips", (9, 91, 0)), "LeftLeg": ("LeftUpLeg", (10, 50, 1)), "LeftFoot": ("LeftLeg", (10, 9, -1)),
-    "LeftToeBase": ("LeftFoot", (11, 2, 11)),
-}  # fmt: skip
-SMPL_OF_RIGIFY = {
-    "left_shoulder": "ORG-upper_arm.L", "left_elbow": "ORG-forearm.L", "left_wrist": "ORG-hand.L",
-    "right_shoulder": "ORG-upper_arm.R", "right_elbow": "ORG-forearm.R", "right_wrist": "ORG-hand.R",
-    "left_hip": "ORG-thigh.L", "left_knee": "ORG-shin.L", "left_ankle": "ORG-foot.L",
-    "right_hip": "ORG-thigh.R", "right_knee": "ORG-shin.R", "right_ankle": "ORG-foot.R",
-}  # fmt: skip
-written: dict[str, Any] = {}
-
-
-def part(name: str) -> Any:
-    return importlib.import_module(f"{MODULE}.{name}")
-
-
-def play(seconds: float, watch: Any = lambda: None) -> None:
-    """Blender's main loop for a while."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        began = time.monotonic()
-        wait = part("live").tick()
-        bpy.context.view_layer.update()
-        watch()
-        time.sleep(max(0.0, (wait or 0.0) + began - time.monotonic()))
-
-
-def wait_for(what: Any, seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not what():
-        if time.monotonic() > end:
-            raise TimeoutError("the stream did not come")
-        play(0.05)
-
-
-def heads(ob: Any, bones: Any) -> np.ndarray:
-    return np.array([ob.matrix_world @ ob.pose.bones[bone].head for bone in bones])
-
-
-def refusal(operator: Any) -> str:
-    """The line with which an operator refuses."""
-    try:
-        operator()
-    except RuntimeError as error:
-        return str(error).removeprefix("Error: ").strip()
-    raise AssertionError("it was not refused")
 
 
 def sockets() -> int:
@@ -89,10 +37,6 @@ def traces() -> dict[str, Any]:
         "properties": [hasattr(bpy.types.Scene, "tokenmocap"), hasattr(bpy.types.Object, "tokenmocap")],
         "classes": [name for name in dir(bpy.types) if "TOKENMOCAP" in name or "TokenMocap" in name],
     }
-
-
-def shown(ob: Any) -> float:
-    return part("live")._state.driven[ob.name].t_shown
 
 
 def follow() -> Any:
@@ -118,7 +62,7 @@ def follow() -> Any:
     written.update(times=times, joints=joints)
     written["skin_times"], written["skins"] = [t for t, _ in skins], [skin for _, skin in skins]
     scene.render.fps, scene.frame_current = 30, 11
-    take = list(part("live").receiver()._take)
+    take = list(part("scene.live").receiver()._take)
     bpy.ops.tokenmocap.finish()
     written["take_t0"] = take[0].t_capture
     _read_action(ob, names)
@@ -204,7 +148,7 @@ class Layout:
 def drawn() -> list[str]:
     """All that the panels show now."""
     layout = Layout()
-    for panel in part("panel").CLASSES:
+    for panel in part("ui.panel").CLASSES:
         panel.draw(SimpleNamespace(layout=layout), bpy.context)
     return layout.said
 
@@ -219,7 +163,7 @@ def press_buttons(ob: Any) -> None:
         return np.array([ob.data.bones[name].head_local for name in names])
 
     before = rest()
-    part("armature").set_rest(bpy.context, ob, 1.3 * before @ part("pose_math").ROTATION_BLENDER_STREAM)
+    part("scene.armature").set_rest(bpy.context, ob, 1.3 * before @ part("pose_math").ROTATION_BLENDER_STREAM)
     assert np.abs(rest() - before).max() > 0.1
     bpy.ops.tokenmocap.fit()
     written["fit_error_m"] = np.abs(rest() - before).max()
@@ -238,7 +182,7 @@ def press_buttons(ob: Any) -> None:
     written["whole_frames"] = [point.co.x for point in _curves(ob)[0].keyframe_points]
     bpy.ops.tokenmocap.unbind()
     written["drawn_unbound"] = drawn()
-    part("retarget").bind_smpl(ob)
+    part("scene.retarget").bind_smpl(ob)
 
 
 def leave_unseen(ob: Any) -> None:
@@ -273,7 +217,7 @@ def load_file(ob_name: str, folder: Path) -> None:
     bpy.ops.wm.read_homefile(use_empty=True)
     play(0.2)  # a file without our armature
     bpy.ops.wm.open_mainfile(filepath=path)
-    written["timer_after_load"] = bpy.app.timers.is_registered(part("live").tick)
+    written["timer_after_load"] = bpy.app.timers.is_registered(part("scene.live").tick)
     ob = bpy.data.objects[ob_name]
     ob.animation_data_clear()
     play(0.5)
@@ -281,81 +225,6 @@ def load_file(ob_name: str, folder: Path) -> None:
     play(0.5)
     written["moved_after_load_m"] = float(np.linalg.norm(heads(ob, ["left_wrist"]) - before))
     assert bpy.context.scene.tokenmocap.is_live
-
-
-def retarget() -> None:
-    """Armatures of others: Mixamo's as its FBX comes in, Rigify's rig and metarig."""
-    for other in [other for other in bpy.data.objects if other.type == "ARMATURE"]:
-        other.tokenmocap.is_driven = False
-    mixamo = _mixamo()
-    settings = bpy.context.scene.tokenmocap
-    settings.bone_map = "rigify_metarig"
-    written["missing_bones"] = refusal(bpy.ops.tokenmocap.bind)
-    settings.bone_map = "mixamo"
-    bpy.ops.tokenmocap.bind()
-    bones = {joint: names[0] for joint, names in _bone_map(mixamo).items()}
-    _watch_limbs("mixamo", mixamo, bones)
-    mixamo.tokenmocap.is_driven = False
-
-    bpy.ops.object.armature_basic_human_metarig_add()
-    metarig = bpy.context.object
-    settings.bone_map = "rigify_metarig"
-    bpy.ops.tokenmocap.bind()
-    _watch_limbs("metarig", metarig, {joint: names[0] for joint, names in _bone_map(metarig).items()})
-    metarig.tokenmocap.is_driven = False
-    for bone in metarig.pose.bones:
-        bone.matrix_basis.identity()
-
-    bpy.ops.pose.rigify_generate()
-    rig = bpy.context.object
-    settings.bone_map = "rigify"
-    bpy.ops.tokenmocap.bind()
-    _watch_limbs("rigify", rig, SMPL_OF_RIGIFY)
-    rig.tokenmocap.is_driven = False
-
-
-def _bone_map(ob: Any) -> dict[str, list[str]]:
-    import json
-
-    return json.loads(ob.tokenmocap.bone_map)["bones"]
-
-
-def _watch_limbs(name: str, ob: Any, bones: dict[str, str]) -> None:
-    times, points = [], []
-
-    def watch() -> None:
-        times.append(shown(ob))
-        points.append(heads(ob, bones.values()))
-
-    part("live").forget_armatures()
-    play(0.2)
-    play(min(SECONDS, 3.0), watch)
-    written[f"{name}_joints"] = list(bones)
-    written[f"{name}_times"], written[f"{name}_heads"] = times, points
-
-
-def _mixamo() -> Any:
-    """Centimetres with Y up on an object that turns and shrinks them; an A-pose; bones with rolls of their own."""
-    bones = dict(MIXAMO)
-    for name, (parent, (x, y, z)) in MIXAMO.items():
-        if name.startswith("Left"):
-            other = name.replace("Left", "Right")
-            bones[other] = (parent.replace("Left", "Right"), (-x, y, z))
-    data = bpy.data.armatures.new("Mixamo")
-    ob = bpy.data.objects.new("Mixamo", data)
-    bpy.context.scene.collection.objects.link(ob)
-    ob.scale = (0.01, 0.01, 0.01)
-    ob.rotation_euler = (np.pi / 2, 0, 0)
-    bpy.context.view_layer.objects.active = ob
-    bpy.ops.object.mode_set(mode="EDIT")
-    for index, (name, (parent, head)) in enumerate(bones.items()):
-        bone = data.edit_bones.new(f"mixamorig:{name}")
-        bone.head, bone.tail = head, np.add(head, (3, 5, index % 4))
-        bone.roll = index
-        if parent is not None:
-            bone.parent = data.edit_bones[f"mixamorig:{parent}"]
-    bpy.ops.object.mode_set(mode="OBJECT")
-    return ob
 
 
 def picture(ob: Any) -> None:
@@ -379,7 +248,7 @@ def main() -> None:
     clean = traces()
     bpy.ops.preferences.addon_enable(module=MODULE)
     _connect_to(ADDRESS)
-    live = part("live")
+    live = part("scene.live")
     assert bpy.app.timers.is_registered(live.tick)
     wait_for(lambda: live.receiver().skeleton is not None and live.receiver().newest() is not None)
     ob = follow()

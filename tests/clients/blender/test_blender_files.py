@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from clients.blender import build
-from clients.blender.body import BodyError, load_body
-from clients.blender.bone_map import PRESETS, BoneMapError, load_preset, matched
 from clients.blender.protocol import JOINT_NAMES, Skeleton, parse
+from clients.blender.rigs.body import BodyError, load_body
+from clients.blender.rigs.bone_map import PRESETS, BoneMapError, load_preset, matched
 from engine.body.files import OPEN_BODY
 from engine.body.model import BodyModel
 from realtime.outputs.streams.wire import Wire
@@ -135,7 +135,7 @@ def test_zip_is_whole_and_always_the_same(tmp_path: Path) -> None:
         "LICENSE",
         "NOTICE",
         "body_open.npz",
-        "presets/mixamo.json",
+        "rigs/presets/mixamo.json",
     } <= names
     assert {f"wheels/{name}" for name in build.wheel_names()} == {name for name in names if name.startswith("wheels/")}
     assert not [name for name in names if "pycache" in name or name == "build.py"]
@@ -155,7 +155,7 @@ def test_extension_is_of_the_programs_version() -> None:
 
 
 def test_modules_for_any_python_do_not_need_bpy() -> None:
-    sources = {path.stem: path.read_text() for path in build.SOURCE.glob("*.py")}
+    sources = {path.stem: path.read_text() for path in build.SOURCE.rglob("*.py")}
     without = [name for name, text in sources.items() if "No bpy here" in text]
     assert len(without) >= 8
     assert not [name for name in without if re.search(r"^\s*(import|from) (bpy|mathutils)", sources[name], re.M)]

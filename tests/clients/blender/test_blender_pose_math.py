@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from clients.blender import pose_math
 from clients.blender.protocol import JOINT_NAMES, PARENTS
-from clients.blender.rig import RestBone, RigError, mapped_rig, smpl_rig
+from clients.blender.rigs.rig import RestBone, RigError, mapped_rig, smpl_rig
 from engine.body.kinematics import forward_kinematics
 from tests.clients.blender.blender_performance import open_body, rotations_at, trans_at
 

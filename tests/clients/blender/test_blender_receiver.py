@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 import zmq
 
-from clients.blender.jitter_buffer import JitterBuffer
 from clients.blender.protocol import Person, Pose
-from clients.blender.receiver import ConnectError, Receiver, check_address, load_keys
-from clients.blender.take import ANYONE, chosen, motion_of, resampled
+from clients.blender.stream.jitter_buffer import JitterBuffer
+from clients.blender.stream.receiver import ConnectError, Receiver, check_address, load_keys
+from clients.blender.stream.take import ANYONE, chosen, motion_of, resampled
 from realtime.kernel.messages import Frame, SolvedFrame
 from realtime.keys import add_client
 from realtime.outputs.streams.url import parse_stream_url

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from clients.blender.protocol import JOINT_NAMES
-from clients.blender.unseen import UnseenLimbs
+from clients.blender.rigs.unseen import UnseenLimbs
 
 FPS = 30
 

@@ -78,6 +78,15 @@ def film(path: Path, *places_m: float | None, bare: bool = False) -> Path:
     return path
 
 
+class _Ear(logging.Handler):
+    """Keeps the last instruction of the log."""
+
+    heard = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.heard = record.getMessage().removeprefix("calibration: ")
+
+
 class ObedientCamera:
     """A webcam driver in front of which somebody does what the log tells; they end the run a while after that.
 
@@ -88,13 +97,8 @@ class ObedientCamera:
         self._properties: dict[int, float] = {}
         self._left_m, self._seconds_left = 0.0, LINGER_S
         self._due = time.monotonic()
-        self._heard = ""
-        handler = logging.Handler()
-        handler.emit = self._hear  # type: ignore[method-assign]
-        logging.getLogger("realtime.calibration.calibrate").addHandler(handler)
-
-    def _hear(self, record: logging.LogRecord) -> None:
-        self._heard = record.getMessage().removeprefix("calibration: ")
+        self._ear = _Ear()
+        logging.getLogger("realtime.calibration.calibrate").addHandler(self._ear)
 
     def isOpened(self) -> bool:
         return True
@@ -113,9 +117,9 @@ class ObedientCamera:
     def grab(self) -> bool:
         time.sleep(max(0.0, self._due - time.monotonic()))
         self._due = time.monotonic() + 1 / FPS
-        target_m = {LEFT: 0.5, TWO_RIGHT: -0.5}.get(self._heard, 0.0)
+        target_m = {LEFT: 0.5, TWO_RIGHT: -0.5}.get(self._ear.heard, 0.0)
         self._left_m = round(self._left_m + float(np.clip(target_m - self._left_m, -0.1, 0.1)), 1)
-        if "alibrated" in self._heard:
+        if "alibrated" in self._ear.heard:
             self._seconds_left -= 1 / FPS
             if self._seconds_left < 0:
                 self._seconds_left = math.inf

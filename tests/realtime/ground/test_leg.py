@@ -16,7 +16,7 @@ def leg(bend_rad: float, R: np.ndarray = UPRIGHT) -> tuple[np.ndarray, np.ndarra
     """A hip, knee and ankle that hang down and bend backwards about +x by an angle."""
     knee = np.array([0.0, -0.4, 0.0])
     shin = Rotation.from_rotvec([bend_rad, 0, 0]).apply([0, -0.38, 0])
-    return tuple(R @ point + 0.3 for point in (np.zeros(3), knee, knee + shin))  # type: ignore[return-value]
+    return np.full(3, 0.3), R @ knee + 0.3, R @ (knee + shin) + 0.3
 
 
 @given(st.integers(0, 2**31), st.floats(0.0, 2.2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from realtime.kernel.messages import Frame, Sighting
@@ -9,7 +11,7 @@ from realtime.perception.gate import MOST_HELD, Gate
 from realtime.perception.people import tracked_person
 from tests.realtime.seen_people import seen_body
 
-LETTERS = {"e": "earning", "c": "confirmed", "d": "doubted"}
+LETTERS: dict[str, Literal["earning", "confirmed", "doubted"]] = {"e": "earning", "c": "confirmed", "d": "doubted"}
 SEEN = seen_body()
 
 
@@ -18,7 +20,7 @@ def _film(*people: str, size: tuple[int, int] = (64, 48), first: int = 0) -> lis
     film = []
     for i, letters in enumerate(zip(*people, strict=True)):
         frame = Frame(np.zeros((size[1], size[0], 3), np.uint8), first + i, (first + i) / 30)
-        told = (tracked_person(id, SEEN, LETTERS[x]) for id, x in enumerate(letters) if x != ".")  # type: ignore[arg-type]
+        told = (tracked_person(id, SEEN, LETTERS[x]) for id, x in enumerate(letters) if x != ".")
         film.append(Sighting(frame, tuple(told)))
     return film
 

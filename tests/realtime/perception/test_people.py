@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,9 +53,9 @@ def _landmarks(roi: Roi, presence: float, visibility: float = 1.0) -> Keypoints:
 
 
 class Session:
-    def __init__(self, world: World, **options: int) -> None:
+    def __init__(self, world: World, **options: Any) -> None:
         self.world = world
-        self.tracker = PeopleTracker(world.detect, world.look, **options)  # type: ignore[arg-type]
+        self.tracker = PeopleTracker(world.detect, world.look, **options)
         self.seq = 0
         self.image = np.zeros((480, 640, 3), np.uint8)
 

@@ -71,7 +71,7 @@ class Told:
     name = backend = "told"
 
     def __init__(self, *comings: tuple[float, Stander]) -> None:
-        self.fov_deg = 60.0
+        self.camera = CAMERA
         self._comings = comings  # since when, and who
         self._run = Run(load_body("open").scaled_to_height(1.7))
 
@@ -88,7 +88,7 @@ def test_a_child_who_comes_to_an_adult_moves_no_floor() -> None:
     """At the adult's size the child lies 0.9 m under it."""
     body = load_body("open").scaled_to_height(1.7)
     told = Told((0.0, ADULT), (2.0, CHILD))
-    solver = Solver(told, SmoothingConfig("off"), World(body, CAMERA), heights_m=(1.7,))  # type: ignore[arg-type]
+    solver = Solver(told, SmoothingConfig("off"), World(body, CAMERA), heights_m=(1.7,))
     frames = [solver.solve(Sighting(Frame(PICTURE, k, k / 30), ()))[0] for k in range(300)]
     adult = np.array([frame.people[0].pose.joints[0, 1] for frame in frames])
     assert np.ptp(adult) < 0.01
@@ -115,7 +115,7 @@ def test_of_three_people_at_different_heights_the_lowest_is_on_the_floor(estimat
     raised_m = (0.15, 0.0, 0.30)
     people = (Stander(k, 1.0, k - 1.0, raised_m=each) for k, each in enumerate(raised_m))
     told = estimator(*((0.0, who) for who in people))
-    solver = Solver(told, SmoothingConfig("off"), World(body, CAMERA), heights_m=(1.7,) * 3)  # type: ignore[arg-type]
+    solver = Solver(told, SmoothingConfig("off"), World(body, CAMERA), heights_m=(1.7,) * 3)
     frames = [solver.solve(Sighting(Frame(PICTURE, k, k / 30), ()))[0] for k in range(90)]
     sole_m = body.joints_template[:, 1].min() - body.landmark_rest[:, 1].min()
     feet_m = [[person.raw.joints[:, 1].min() - sole_m for person in frame.people] for frame in frames[60:]]

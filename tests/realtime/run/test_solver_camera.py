@@ -7,7 +7,7 @@ import pytest
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
-from realtime.kernel.messages import CameraPose, Estimate, Frame, Sighting
+from realtime.kernel.messages import Camera, CameraPose, Estimate, Frame, Sighting
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
@@ -22,6 +22,7 @@ class Told:
     name = backend = "told"
 
     def __init__(self) -> None:
+        self.camera = Camera(60.0)
         self.T_cam_root = (0.0, 0.0, 3.0)
         self.confidence = 0.5
 
@@ -40,7 +41,7 @@ class Told:
 class Run:
     def __init__(self, body: BodyModel) -> None:
         self.estimator = Told()
-        self.solver = Solver(self.estimator, SmoothingConfig("strong"), World(body))  # type: ignore[arg-type]
+        self.solver = Solver(self.estimator, SmoothingConfig("strong"), World(body))
         self.seq = 0
 
     def step(self, size: tuple[int, int], *ids: int) -> list[np.ndarray]:
@@ -87,7 +88,7 @@ def test_it_counts_who_was_there(run: Run) -> None:
 
 def test_a_file_tells_that_somebody_has_gone_and_is_not_held_for_a_moment() -> None:
     """Held for 0.3 s a body stood in an empty picture."""
-    solver = Solver(Told(), SmoothingConfig("light"), World(load_body("open")), look_ahead=True)  # type: ignore[arg-type]
+    solver = Solver(Told(), SmoothingConfig("light"), World(load_body("open")), look_ahead=True)
     there = [*range(10), *range(13, 20)]
     film = []
     for seq in range(50):

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ from training.readers.sample import ON_BODY, PELVIS, Sample
 from training.render.command import write_tars
 
 ROOT = Path(__file__).resolve().parents[3]
-TINY = {
+TINY: dict[str, Any] = {
     "steps": 4,
     "batch": 4,
     "learning_rate": 1e-3,
@@ -254,7 +255,7 @@ def test_a_run_starts_from_the_weights_of_another(
     assert hmr.main([*options, "--out", str(tmp_path / "second")]) == 0
     first, second = (torch.load(tmp_path / run / "model.ckpt")["state_dict"] for run in ("first", "second"))
     assert all(torch.equal(first[name], tensor) for name, tensor in second.items())
-    other = config_file(tmp_path, model={**TINY["model"], "vit": {**TINY["model"]["vit"], "dim": 48}})  # type: ignore[dict-item,index]
+    other = config_file(tmp_path, model={**TINY["model"], "vit": {**TINY["model"]["vit"], "dim": 48}})
     options[1] = str(other)
     capsys.readouterr()
     assert hmr.main([*options, "--out", str(tmp_path / "third")]) == 2

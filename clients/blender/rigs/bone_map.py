@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .protocol import JOINT_NAMES
+from ..protocol import JOINT_NAMES
 
 PRESETS = Path(__file__).with_name("presets")
 

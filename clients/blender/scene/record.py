@@ -8,9 +8,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .pose_math import continuous
-from .rig import Rig
-from .take import Motion
+from ..pose_math import continuous
+from ..rigs.rig import Rig
+from ..stream.take import Motion
 
 Array = NDArray[np.float64]
 

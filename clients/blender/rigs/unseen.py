@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .protocol import JOINT_NAMES, NUM_JOINTS
+from ..protocol import JOINT_NAMES, NUM_JOINTS
 
 Array = NDArray[np.float64]
 

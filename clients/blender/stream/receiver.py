@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..protocol import Pose, ProtocolError, Skeleton, Status, VersionError, parse
 from .jitter_buffer import JitterBuffer
-from .protocol import Pose, ProtocolError, Skeleton, Status, VersionError, parse
 
 _POLL_MS = 100
 _LONGEST_MESSAGE = 1 << 20  # bytes; a longer message is not from the program

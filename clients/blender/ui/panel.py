@@ -7,8 +7,8 @@ import textwrap
 
 import bpy
 
-from . import live
-from .take import ANYONE
+from ..scene import live
+from ..stream.take import ANYONE
 
 _WIDTH = 42  # characters of a line in a sidebar of the usual width
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .pose_math import (
+from ..pose_math import (
     IDENTITY,
     ROTATION_BLENDER_STREAM,
     from_matrix,
@@ -25,7 +25,7 @@ from .pose_math import (
     to_blender,
     world_rotations,
 )
-from .protocol import JOINT_NAMES, PARENTS
+from ..protocol import JOINT_NAMES, PARENTS
 
 Array = NDArray[np.float64]
 BoneMap = Mapping[str, Sequence[str]]  # joint name to bone names; of several bones the first carries the location

@@ -9,15 +9,15 @@ import bpy
 import numpy as np
 from bpy.props import IntProperty
 
-from . import armature, live, mesh
-from .body import BUNDLED, Body, BodyError, load_body
-from .bone_map import PRESETS, BoneMapError, load_preset
-from .protocol import Skeleton
-from .receiver import ConnectError, load_keys
-from .record import write_action
-from .retarget import bind_mapped, bind_smpl, rig_of
-from .rig import RigError
-from .take import ANYONE, chosen, motion_of, resampled
+from ..protocol import Skeleton
+from ..rigs.body import BUNDLED, Body, BodyError, load_body
+from ..rigs.bone_map import PRESETS, BoneMapError, load_preset
+from ..rigs.rig import RigError
+from ..scene import armature, live, mesh
+from ..scene.record import write_action
+from ..scene.retarget import bind_mapped, bind_smpl, rig_of
+from ..stream.receiver import ConnectError, load_keys
+from ..stream.take import ANYONE, chosen, motion_of, resampled
 
 _NO_SKELETON = "nothing has come in yet: connect to the running program first"
 
@@ -92,11 +92,11 @@ class TOKENMOCAP_OT_fit(bpy.types.Operator):
         shape = _shape(ob.tokenmocap.person)
         skins = mesh.skins(ob)
         try:
-            rest_vertices = _body(context, skeleton).rest_vertices(*shape) if skins else None
+            vertices = [_body(context, skeleton).rest_vertices(*shape) for _ in skins]
         except BodyError as error:
             return _refuse(self, error)
         armature.set_rest(context, ob, skeleton.rest_joints(*shape))
-        for skin in skins:
+        for skin, rest_vertices in zip(skins, vertices, strict=True):
             mesh.set_rest(skin, rest_vertices)
         live.forget_armatures()
         return {"FINISHED"}
@@ -173,7 +173,8 @@ class TOKENMOCAP_OT_record(bpy.types.Operator):
         return receiver is not None and receiver.take_length is None
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        live.receiver().start_take()
+        if (receiver := live.receiver()) is not None:
+            receiver.start_take()
         context.scene.tokenmocap.is_live = True
         return {"FINISHED"}
 
@@ -191,7 +192,8 @@ class TOKENMOCAP_OT_finish(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene, settings = context.scene, context.scene.tokenmocap
-        take = live.receiver().stop_take()
+        receiver = live.receiver()
+        take = receiver.stop_take() if receiver is not None else []
         rate_hz = scene.render.fps / scene.render.fps_base
         written = []
         for ob in [ob for ob in scene.objects if ob.type == "ARMATURE" and ob.tokenmocap.is_driven]:

@@ -10,13 +10,13 @@ import numpy as np
 from bpy.app.handlers import persistent
 from numpy.typing import NDArray
 
-from .pose_math import continuous
-from .protocol import Pose
-from .receiver import CurveKeys, Receiver
+from ..pose_math import continuous
+from ..protocol import Pose
+from ..rigs.rig import Rig, RigError
+from ..rigs.unseen import UnseenLimbs
+from ..stream.receiver import CurveKeys, Receiver
+from ..stream.take import chosen
 from .retarget import rig_of
-from .rig import Rig, RigError
-from .take import chosen
-from .unseen import UnseenLimbs
 
 _INTERVAL_S = 1 / 60
 _RESCAN_S = 1.0  # interval to detect armatures that were renamed, edited, added or removed

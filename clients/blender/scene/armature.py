@@ -7,9 +7,9 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from .pose_math import from_matrix, to_blender_axes
-from .protocol import JOINT_NAMES, PARENTS
-from .rig import RestBone
+from ..pose_math import from_matrix, to_blender_axes
+from ..protocol import JOINT_NAMES, PARENTS
+from ..rigs.rig import RestBone
 
 Array = NDArray[np.float64]
 

@@ -8,9 +8,9 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..rigs.bone_map import BoneMapError, Preset, matched
+from ..rigs.rig import Rig, RigError, mapped_rig, smpl_rig
 from .armature import rest_bones
-from .bone_map import BoneMapError, Preset, matched
-from .rig import Rig, RigError, mapped_rig, smpl_rig
 
 Array = NDArray[np.float64]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import replace
 
-from .pose_math import slerp
-from .protocol import Person, Pose
+from ..pose_math import slerp
+from ..protocol import Person, Pose
 
 _KEPT_FRAMES = 240
 _MAX_GAP_S = 0.3  # longer gaps are not interpolated: the old pose is held

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .protocol import NUM_BETAS, NUM_JOINTS, Skeleton
+from ..protocol import NUM_BETAS, NUM_JOINTS, Skeleton
 
 Array = NDArray[np.float64]
 
-BUNDLED = Path(__file__).with_name("body_open.npz")
+BUNDLED = Path(__file__).parents[1] / "body_open.npz"
 _KEYS = ("v_template", "shapedirs", "J_regressor", "weights", "f")
 _SAME_JOINT_M = 1e-3
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .pose_math import slerp
-from .protocol import Person, Pose
+from ..pose_math import slerp
+from ..protocol import Person, Pose
 
 Array = NDArray[np.float64]
 

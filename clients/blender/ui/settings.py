@@ -5,7 +5,7 @@ from __future__ import annotations
 import bpy
 from bpy.props import BoolProperty, EnumProperty, FloatProperty, IntProperty, PointerProperty, StringProperty
 
-from .take import ANYONE
+from ..stream.take import ANYONE
 
 
 class TokenMocapScene(bpy.types.PropertyGroup):

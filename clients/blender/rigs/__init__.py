@@ -1,0 +1,1 @@
+"""Bodies, armatures and bone maps as arrays, without bpy."""

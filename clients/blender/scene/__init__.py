@@ -1,0 +1,1 @@
+"""Armatures, meshes and Actions in the open Blender file."""

@@ -1,0 +1,1 @@
+"""Reception of the program's stream: a thread, a jitter buffer, takes."""
