@@ -50,7 +50,7 @@ def sightings(video: Path) -> list[Sighting]:
     """Collect the sighting of the first person in every frame."""
     source, perception = VideoSource(video), create_perception(PerceptionConfig())
     source.open()
-    seen = [perception.observe(frame) for frame in FrameReader(source).frames()]
+    seen = [perception.observe(frame) for frame in FrameReader(source).every()]
     perception.close()
     return seen
 

@@ -68,11 +68,10 @@ def sightings(clip: Path) -> list[Sighting]:
     perception = create_perception(PerceptionConfig())
     reader = FrameReader(open_source(SourceConfig(video=clip)))
     seen = []
-    for frame in reader.frames():
+    for frame in reader.every():
         sighting = perception.observe(frame)
         small = np.broadcast_to(np.uint8(0), frame.image_bgr.shape)
         seen.append(Sighting(type(frame)(small, frame.seq, frame.t_capture), sighting.people))
-    reader.close()
     perception.close()
     return seen
 

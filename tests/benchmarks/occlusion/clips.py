@@ -95,7 +95,7 @@ def see(video: Path, reference: Path, frame_offset: int) -> dict[str, list[Seen]
     """Run perception on every variant of the clip, with each margin."""
     source = VideoSource(video)
     source.open()
-    frames = list(FrameReader(source).frames())
+    frames = list(FrameReader(source).every())
     markers = read_trc(reference, LIMB_MARKERS)
     rows = np.arange(len(frames)) - frame_offset
     inside = (rows >= 0) & (rows < len(markers.points_m))
@@ -156,8 +156,8 @@ def live(seen: Seen, level: str = "off") -> Array:
     picture = np.broadcast_to(np.uint8(0), (*seen.size[::-1], 3))
     points = np.full((len(seen.found), len(BLAZEPOSE.on_joints), 3), np.nan)
     for i in np.flatnonzero(seen.found).tolist():
-        body = Keypoints(BLAZEPOSE, seen.image_px[i], seen.world_m[i], seen.visibility[i])
-        person = TrackedPerson(0, {"body": body}, np.zeros(4, np.float32))
+        keypoints = Keypoints(BLAZEPOSE, seen.image_px[i], seen.world_m[i], seen.visibility[i])
+        person = TrackedPerson(0, {"body": keypoints}, np.zeros(4, np.float32))
         t = i / float(seen.fps)
         frame = Frame(picture, i, t)
         (smoothed,) = smoother.follow(frame, estimator.estimate(Sighting(frame, (person,))))
