@@ -1,4 +1,4 @@
-"""`python -m realtime.export SESSION.npz OUT`: a session in the format that OUT's ending names."""
+"""Converts a session to the format of OUT's suffix: `python -m realtime.export SESSION.npz OUT`."""
 
 from __future__ import annotations
 

@@ -1,13 +1,13 @@
-"""TokenMocap Live: a Blender extension that lets armatures follow the program's stream.
+"""TokenMocap Live: a Blender extension whose armatures follow the program's stream.
 
-bpy is imported only in `register`, so that the modules without it can be used, and tested, by any Python.
+bpy is imported only in `register`, so that other Pythons can use and test the modules without it.
 """
 
 from __future__ import annotations
 
 
 def register() -> None:
-    """Called by Blender when the extension is turned on."""
+    """Register the extension; called by Blender when it is enabled."""
     import atexit
 
     import bpy
@@ -23,7 +23,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Called by Blender when it is turned off: nothing of it stays, no timer, thread or socket."""
+    """Unregister everything, including timer, thread and socket; called by Blender when it is disabled."""
     import atexit
 
     import bpy

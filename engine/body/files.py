@@ -1,4 +1,4 @@
-"""Reading a body file: the one that ships, or the user's SMPL model as .pkl or .npz."""
+"""Loads a body file: the one that ships, or the user's SMPL model as .pkl or .npz."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _LANDMARK_KEYS = ("landmark_rest", "landmark_shapedirs", "landmark_weights")
 _KNOWN = (*_REQUIRED, "posedirs", "name", *_LANDMARK_KEYS)
 _STAR_POSE_FEATURES = 93
 _FEWEST_VERTICES = 100
-_LONGEST_NAME = 64  # as sessions keep it
-_LARGEST = 10.0  # of any number: metres, or shares of one
-_MOST_BYTES, _MOST_TIMES = 1 << 26, 20  # an archive may unpack to the first, and the second times its own size
-# Relatives of SMPL, told by the number of their joints.
+_LONGEST_NAME = 64  # maximum length in sessions
+_LARGEST = 10.0  # limit of any number: metres, or shares of one
+_MOST_BYTES, _MOST_TIMES = 1 << 26, 20  # decompressed size of an archive: the first, or the second times its size
+# Relatives of SMPL, identified by the number of their joints.
 _RELATIVES = {52: "SMPL-H", 55: "SMPL-X", 16: "MANO (a hand)", 5: "FLAME (a head)"}
 _WANTED = "give an SMPL model (basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl, SMPL_NEUTRAL.pkl), or 'open'"
 
 
 class BodyFileError(UserError):
-    """A body file that cannot be used; one line that says why and what to give instead."""
+    """Body file that cannot be used; one line with the reason and the remedy."""
 
 
 def load_body(spec: str | Path) -> BodyModel:
-    """The body that `spec` names: 'open', the free one that ships, or the path of a user's file.
+    """Load the body named by `spec`: 'open', the free one that ships, or the path of a user's file.
 
-    A user's file is an SMPL pickle (v1.0.0, v1.1.0, with or without chumpy's objects, never run) or an .npz with the
-    same keys (Loper et al. 2015; docs/body.md). Shape components after the tenth are left out. A file without
-    landmark points gets them from the shipped body. Raises BodyFileError.
+    A user's file is an SMPL pickle (v1.0.0, v1.1.0, with or without chumpy's objects), read without running it, or an
+    .npz with the same keys (Loper et al. 2015; docs/body.md). Shape components after the tenth are dropped. A file
+    without landmarks gets them from the shipped body. Raises BodyFileError.
     """
     path = OPEN_BODY if str(spec) == "open" else Path(spec)
     try:
@@ -78,7 +78,7 @@ def load_body(spec: str | Path) -> BodyModel:
 
 
 def _read(path: Path, data: bytes) -> dict[str, Any]:
-    """The file's keys and values, told apart by its first bytes and not by its name."""
+    """Read the file's keys and values; its first bytes, not its name, determine the format."""
     if not data:
         raise BodyFileError(f"the body file {path} is empty; copy it again")
     if data.startswith(b"PK"):
@@ -105,14 +105,14 @@ def _read_npz(path: Path, data: bytes) -> dict[str, Any]:
                 raise BodyFileError(f"{path} is a zip archive; unpack it and give its {Path(models[0]).name}")
             if sum(sizes[name] for name in sizes if name in _KNOWN) > _MOST_BYTES + _MOST_TIMES * len(data):
                 raise BodyFileError(f"{path} unpacks to far more than a body has; {_WANTED}")
-            # What is not needed stays unread: it may be pickled.
+            # Other keys stay unread: they may be pickled.
             return {name: archive.read(name) if name in _KNOWN else None for name in sizes}
     except NpzError as error:
         raise BodyFileError(f"{path} is damaged or holds pickled objects ({error}); copy it again") from error
 
 
 def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
-    """The known keys as arrays of the right types and shapes, shape components cut to ten."""
+    """Return the known keys as arrays of the right types and shapes, with ten shape components."""
     missing = [key for key in _REQUIRED if key not in content]
     if missing and "poses" in content:
         raise BodyFileError(f"{path} is a recorded motion, not a body; {_WANTED}")
@@ -175,7 +175,7 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
 
 
 def _as_array(path: Path, key: str, value: Any) -> NDArray:
-    """One key's value as an array: float32, or whole numbers for faces and the joint tree; text for the name."""
+    """Convert one key's value: float32, integers for faces and the joint tree, text for the name."""
     if key == "name":
         said = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
         if not isinstance(said, str):
@@ -183,7 +183,7 @@ def _as_array(path: Path, key: str, value: Any) -> NDArray:
         return np.asarray(said[:_LONGEST_NAME])
     kind = {"f": np.uint32, "kintree_table": np.int64}.get(key, np.float32)
     try:
-        with np.errstate(all="ignore"):  # what does not fit is told by the checks that follow
+        with np.errstate(all="ignore"):  # later checks report values out of range
             return np.ascontiguousarray(dense(value)).astype(kind)
     except UnpickleError as error:
         raise BodyFileError(f"{path}: {key} cannot be read as an array ({error}); {_WANTED}") from error

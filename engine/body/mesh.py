@@ -1,4 +1,4 @@
-"""Triangle meshes in numpy: normals of faces and vertices, the strongest skinning weights.
+"""Computes normals of triangle meshes, and the largest skinning weights, in numpy.
 
 Faces (F, 3) hold vertex indices, counter-clockwise from outside.
 """
@@ -14,7 +14,7 @@ Faces = NDArray[np.integer]
 
 
 def face_normals(vertices: Floats, faces: Faces) -> Floats:
-    """(F, 3) outward normals of vertices (V, 3), each as long as twice the face's area."""
+    """Compute outward normals (F, 3) of vertices (V, 3), of twice the face's area in length."""
     a, b, c = (vertices[faces[:, k]] for k in range(3))
     ab, ac = b - a, c - a
     return np.stack(
@@ -28,7 +28,7 @@ def face_normals(vertices: Floats, faces: Faces) -> Floats:
 
 
 class VertexNormals:
-    """Unit normals of vertices, each the mean of its faces' normals weighted by area; for meshes of one topology."""
+    """Area-weighted unit normals of vertices, for meshes of one topology."""
 
     def __init__(self, faces: Faces, num_vertices: int) -> None:
         from scipy.sparse import csr_array
@@ -39,7 +39,7 @@ class VertexNormals:
         self._sum_faces = csr_array((np.ones(len(rows), np.float32), (rows, columns)), shape=(num_vertices, len(faces)))
 
     def __call__(self, vertices: Floats) -> Floats:
-        """(V, 3) -> (V, 3); zero for a vertex of no face."""
+        """Compute normals (V, 3) of vertices (V, 3); zero for a vertex without a face."""
         normals: Floats = unit(self._sum_faces @ face_normals(vertices, self._faces))
         return normals
 

@@ -1,4 +1,4 @@
-"""A body as data in SMPL's format: template, shape components, joints, skinning weights and BlazePose's points."""
+"""Body in SMPL's format: template, shape components, joints, skinning weights and BlazePose's points."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class BodyModel:
     """
 
     name: str
-    sha256: str  # of the file that it came from
+    sha256: str  # of its file
     v_template: Array  # (V, 3)
     shapedirs: Array  # (V, 3, 10)
     joints_template: Array  # (24, 3)
@@ -64,14 +64,14 @@ class BodyModel:
         return float(np.ptp(self.v_template[:, 1]))
 
     def stature_of(self, betas: Array) -> float:
-        """Height of a body of this shape (10,): of what is the highest and the lowest of the template."""
+        """Return the height of a body of this shape (10,), between the template's highest and lowest vertices."""
         return self.stature_m * (1.0 + float(self._growth() @ betas))
 
     def scaled_to_height(self, height_m: float) -> BodyModel:
-        """The same body at a known stature, whatever the betas: shape then changes the build, never the height.
+        """Return the body at a fixed stature for all betas: shape then changes the build, never the height.
 
         Everything is scaled uniformly, then each shape component loses the uniform growth that would undo it:
-        S_k - (dh_k / h) v_template, where dh_k is what the component adds to the template's height h.
+        S_k - (dh_k / h) v_template, where dh_k is the component's change of the template's height h.
         """
         scale, growth = np.float32(height_m / self.stature_m), self._growth()
 
@@ -90,7 +90,7 @@ class BodyModel:
         )
 
     def _growth(self) -> Array:
-        """(10,) what each shape component adds to the template's height, as a share of it."""
+        """Return (10,) the relative change of the template's height by each shape component."""
         top, bottom = int(self.v_template[:, 1].argmax()), int(self.v_template[:, 1].argmin())
         growth: Array = (self.shapedirs[top, 1] - self.shapedirs[bottom, 1]) / np.float32(self.stature_m)
         return growth

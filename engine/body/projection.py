@@ -1,4 +1,4 @@
-"""The camera as a pinhole: no distortion, square pixels, the optical axis through the middle of the picture."""
+"""Pinhole camera: no distortion, square pixels, the optical axis through the middle of the image."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class PinholeCamera:
-    """Camera frame: x right, y down, z forward; pixels from the top left corner."""
+    """Pinhole camera. Camera frame: x right, y down, z forward; pixels from the top left corner."""
 
     width: int  # pixels
     height: int  # pixels
@@ -21,11 +21,12 @@ class PinholeCamera:
 
     @property
     def focal_px(self) -> float:
+        """Focal length in pixels."""
         return 0.5 * self.width / math.tan(0.5 * math.radians(self.fov_deg))
 
     @property
     def principal_px(self) -> Array:
-        """(2,) where the optical axis meets the picture."""
+        """Principal point (2,): the intersection of optical axis and image."""
         return np.array([0.5 * self.width, 0.5 * self.height], dtype=np.float32)
 
     def project(self, points_cam: NDArray[np.floating]) -> Array:
@@ -35,11 +36,11 @@ class PinholeCamera:
         return points_cam[..., :2] / depth * np.float32(self.focal_px) + self.principal_px
 
     def unproject(self, points_px: Array) -> Array:
-        """Pixels (..., 2) -> (..., 2), x and y of the points at depth 1 that are seen there."""
+        """Return (..., 2), x and y at depth 1, of the rays through pixels (..., 2)."""
         return (points_px - self.principal_px) / np.float32(self.focal_px)
 
     def ray_rotation(self, point_px: Array) -> Array:
-        """(3, 3) the smallest rotation that turns the optical axis (0, 0, 1) onto the ray through a pixel (2,)."""
+        """Return the smallest rotation (3, 3) from the optical axis (0, 0, 1) to the ray through a pixel (2,)."""
         x, y = self.unproject(np.asarray(point_px, dtype=np.float64))
         x, y, z = np.array([x, y, 1.0]) / math.sqrt(x * x + y * y + 1.0)
         k = 1.0 / (1.0 + z)

@@ -1,4 +1,4 @@
-"""Rotations in numpy, over any leading dimensions: matrices, axis-angle, quaternions x y z w, angles between them.
+"""Converts rotations in numpy, over any leading dimensions: matrices, axis-angle, quaternions x y z w, and angles.
 
 `engine.body.torch.rotations` has the same functions on tensors.
 """
@@ -24,7 +24,7 @@ def cross_matrix(vectors: Floats) -> Floats:
 
 
 def rotmat_from_axis_angle(axis_angle: Floats) -> Floats:
-    """Rodrigues' formula: (..., 3) in radians -> (..., 3, 3)."""
+    """Convert axis-angle (..., 3) in radians to rotation matrices (..., 3, 3), by Rodrigues' formula."""
     angle = length(axis_angle)[..., None]
     # The half angle keeps 1 - cos exact for small angles.
     first, second = _sine_over(angle), 0.5 * _sine_over(angle / 2) ** 2
@@ -38,17 +38,17 @@ def _sine_over(angle: Floats) -> Floats:
 
 
 def axis_angle_from_rotmat(rotmats: Floats) -> Floats:
-    """(..., 3, 3) -> (..., 3), length 0..pi radians; accurate over that whole range."""
+    """Convert matrices (..., 3, 3) to axis-angle (..., 3), length 0..pi radians; accurate over that range."""
     return _axis_angle(quaternion_from_rotmat(rotmats))
 
 
 def axis_angle_from_quaternion(quaternion: Floats) -> Floats:
-    """(..., 4) unit quaternions of either sign -> (..., 3), length 0..pi radians."""
+    """Convert unit quaternions (..., 4) of either sign to axis-angle (..., 3), length 0..pi radians."""
     return _axis_angle(np.where(quaternion[..., 3:] < 0, -quaternion, quaternion))
 
 
 def _axis_angle(quaternion: Floats) -> Floats:
-    """Of quaternions with w >= 0."""
+    """Convert quaternions with w >= 0."""
     vector, scalar = quaternion[..., :3], quaternion[..., 3:]
     sine = length(vector)
     angle = 2 * np.arctan2(sine, scalar)
@@ -56,9 +56,9 @@ def _axis_angle(quaternion: Floats) -> Floats:
 
 
 def rotation_between(source: Floats, target: Floats) -> Floats:
-    """The smallest rotations (..., 3, 3) that take the directions of `source` (..., 3) onto those of `target` (..., 3).
+    """Return the smallest rotations (..., 3, 3) from the directions of `source` (..., 3) to those of `target` (..., 3).
 
-    With h between both, I - 2 h h^T + 2 b a^T. Opposite directions take half a turn about an axis across them.
+    With h between both, I - 2 h h^T + 2 b a^T. Opposite directions get half a turn about an orthogonal axis.
     """
     a, b = unit(source), unit(target)
     between = a + b
@@ -76,9 +76,9 @@ def _across(directions: Floats) -> Floats:
 
 
 def angle_between(a: Floats, b: Floats) -> Floats:
-    """Geodesic distance in radians, 0..pi, of rotation matrices (..., 3, 3) -> (...).
+    """Compute the geodesic distance in radians, 0..pi, of rotation matrices (..., 3, 3) -> (...).
 
-    From the chord |A - B| = 2 sqrt(2) sin(angle / 2), which unlike the trace's arc cosine is accurate near zero.
+    From the chord |A - B| = 2 sqrt(2) sin(angle / 2), which is accurate near zero, unlike the trace's arc cosine.
     """
     half_sine = np.linalg.norm(a - b, axis=(-2, -1)) / 8**0.5
     return 2 * np.arcsin(np.minimum(half_sine, 1))

@@ -1,4 +1,4 @@
-"""Fast linear blend skinning of one body at a time, for the viewer."""
+"""Skins one body at a time fast, for the viewer."""
 
 from __future__ import annotations
 
@@ -61,5 +61,5 @@ class Skinner:
 
 
 def _coordinates_apart(directions: Array) -> Array:
-    """(V, 3, K) -> (K, 3 V) with each coordinate's V values together."""
+    """Reorder (V, 3, K) to (K, 3 V) with each coordinate's V values together."""
     return np.ascontiguousarray(directions.transpose(2, 1, 0)).reshape(directions.shape[2], -1)

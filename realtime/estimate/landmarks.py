@@ -42,10 +42,10 @@ _SHAPE_FRAMES = 150  # how many frames the running mean of the shape goes back
 
 @dataclass
 class _Reading:
-    """One person's landmarks as they were finally read, and what the network makes of them."""
+    """One person's landmarks after the left/right check, and the network's output for them."""
 
     person: TrackedPerson
-    image_px: Array  # (33, 2) left and right exchanged where the check said so
+    image_px: Array  # (33, 2) left and right exchanged by the check
     visibility: Array  # (33,)
     image: Array  # (33, 2) normalised
     R_cam_ray: Array  # (3, 3)
@@ -56,7 +56,7 @@ class _Reading:
 
 
 class LandmarkEstimator:
-    """See `realtime.estimate.estimator.Estimator`."""
+    """Implementation of `realtime.estimate.estimator.Estimator`."""
 
     name = "landmarks"
 
@@ -71,10 +71,12 @@ class LandmarkEstimator:
         threads: int = 1,
         refine: bool = True,
     ) -> None:
-        """body is at the person's height already. Without token_smoothing the steady pose is the raw one. Without
-        `refine` there is no Gauss-Newton step: to measure what it is worth.
+        """Load the networks; body already has the person's height.
 
-        Raises NetworkFileError for a network file that is missing or wrong.
+        Without token_smoothing the steady pose is the raw one. Without `refine` there is no Gauss-Newton step, to
+        measure its effect.
+
+        Raises NetworkFileError for a missing or wrong network file.
         """
         self._body = body
         self.camera = camera
@@ -88,10 +90,10 @@ class LandmarkEstimator:
         self._decoder_file, self._threads = decoder, threads
         self._decoder: OnnxNetwork | None = None  # only smoothed tokens need one: the network has its own inside
         self.set_token_smoothing(token_smoothing)
-        self.dropped = 0  # people left out
+        self.dropped = 0  # people without an estimate
 
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
-        """One estimate a person, in the sighting's order; who cannot be placed before the camera is left out."""
+        """Return one estimate a person, in the sighting's order; people who cannot be positioned are omitted."""
         t = sighting.frame.t_capture
         lens = PinholeCamera(*sighting.frame.size, self.camera.fov_deg)
         up_cam = self._gravity.update(t, self.camera, watched=bool(sighting.people))
@@ -122,7 +124,7 @@ class LandmarkEstimator:
             self._decoder = OnnxNetwork(self._decoder_file, {"probabilities": shape}, ("body_rotmats",), self._threads)
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Do nothing: no resource is held."""
 
     def _read(self, person: TrackedPerson, t: float, lens: PinholeCamera) -> _Reading | None:
         seen = person.keypoints["body"]
@@ -162,7 +164,7 @@ class LandmarkEstimator:
         return replace(reading, rotmats=rotmats)
 
     def _place(self, readings: list[_Reading], lens: PinholeCamera, up_cam: Array) -> list[CameraPose]:
-        """Refine all bodies in one go and set each before the camera."""
+        """Refine all bodies in one batch and position each before the camera."""
 
         def stacked(name: str) -> Array:
             return np.stack([getattr(reading, name) for reading in readings])
@@ -196,7 +198,7 @@ class _RunningMean:
 
 
 def _confidence(seen: Keypoints) -> float:
-    """How sure the detector is of a person, times how much of the limbs it sees."""
+    """Return the detector's presence times the mean visibility of the limbs."""
     return float(seen.presence * seen.visibility[seen.layout.on_joints].mean())
 
 

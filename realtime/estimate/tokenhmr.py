@@ -1,7 +1,7 @@
-"""The `tokenhmr` estimator: a crop of each person through the user's TokenHMR engine.
+"""The `tokenhmr` estimator: runs a crop of each person through the user's TokenHMR engine.
 
-boxes -> crops -> engine -> token smoothing -> the engine's decoder -> the body before the camera.
-The network does not say which joints it sees; BlazePose, which finds the people, does.
+boxes -> crops -> engine -> token smoothing -> the engine's decoder -> the body in the camera frame. Joint visibility
+comes from BlazePose, which finds the people, as the network does not predict it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,15 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
-_MARGIN = (
-    0.1  # landmarks end at the eyes and the toes; the detector that the network was trained on sees hair and shoes
-)
+_MARGIN = 0.1  # landmarks end at the eyes and the toes; the detector of the network's training includes hair and shoes
 
 
 class EngineFileError(UserError):
-    """An engine that cannot be used here."""
+    """Engine that does not run here."""
 
 
 class TokenHmrEstimator:
-    """See `realtime.estimate.estimator.Estimator`."""
+    """Implementation of `realtime.estimate.estimator.Estimator`."""
 
     name = "tokenhmr"
 
@@ -53,13 +51,13 @@ class TokenHmrEstimator:
         self.backend = engine.backend
         self.camera = camera
         self.set_token_smoothing(token_smoothing)
-        # The network's shape components are SMPL's; the free body has others, and keeps its mean.
+        # The network's shape components are SMPL's; the free body has others, and keeps its mean shape.
         self._body = body
         self._smpl = body.name != "open"
-        self.dropped = 0  # people in a frame whose numbers were not finite
+        self.dropped = 0  # people in a frame with non-finite numbers
 
     def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
-        """One estimate a person, in the sighting's order; a person whose numbers are not finite is left out."""
+        """Return one estimate a person, in the sighting's order; people with non-finite numbers are omitted."""
         t = sighting.frame.t_capture
         boxes = [(person, _grown(person.box_xyxy)) for person in sighting.people]
         boxes = [(person, box) for person, box in boxes if _is_box(box)]
@@ -99,13 +97,13 @@ class TokenHmrEstimator:
         self._smoother = None if smoothing is None else TokenSmoother(smoothing)
 
     def close(self) -> None:
-        """Give the engine's memory back, and say how many estimates were left out, if any."""
+        """Release the engine's memory, and log the number of omitted estimates, if any."""
         if self.dropped:
             logger.warning("%d estimates had numbers that were not finite and were left out", self.dropped)
         self._engine.close()
 
     def _root(self, cam: Array, betas: Array, boxes: list[Array], size: tuple[int, int]) -> Array:
-        """The pelvis joint (B, 3) in the camera frame: where SMPL's origin is, and the pelvis from there."""
+        """Return the pelvis joint (B, 3) in the camera frame: SMPL's origin plus the pelvis's offset."""
         centers, sides = zip(*(crop_square(box) for box in boxes), strict=True)
         focal_px = PinholeCamera(*size, self.camera.fov_deg).focal_px
         origin: Array = full_frame_translation(cam, np.stack(centers), np.array(sides), size, focal_px)
@@ -121,7 +119,7 @@ class TokenHmrEstimator:
 
 
 def open_engine(folder: Path | None) -> PoseEngine:
-    """The engine that `--engine` names. Raises EngineFileError, one line with the mend."""
+    """Load the engine of `--engine`. Raises EngineFileError, one line with the remedy."""
     if folder is None:
         raise EngineFileError(
             "--estimator tokenhmr needs --engine DIR: build it from your TokenHMR files (python -m engine.build --help)"

@@ -14,7 +14,7 @@ from realtime.ground.foot_lock import FootLock
 from realtime.ground.supports import Supports
 from realtime.kernel.messages import Array, TrackedPerson, WorldPose
 
-FeetMode = Literal["off", "lock"]  # feet as they are estimated, or where they stand
+FeetMode = Literal["off", "lock"]  # feet as estimated, or locked where they stand
 
 
 class Feet:
@@ -60,5 +60,5 @@ class Feet:
 
 
 def sole_below_joints_m(body: BodyModel) -> float:
-    """How far a body's sole lies under its lowest joint at rest, as the world's floor counts it."""
+    """Return the distance from a body's lowest joint at rest down to its sole, as for the world's floor."""
     return float(max(0.0, body.joints_template[:, 1].min() - body.landmark_rest[:, 1].min()))

@@ -16,7 +16,7 @@ from realtime.world.world import Turned, World
 
 _FEET = BLAZEPOSE.matching("ankle", "heel", "foot_index")
 _ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
-_SEEN = 0.3  # mean visibility from which the feet may move the floor: invented legs must not
+_SEEN = 0.3  # mean visibility from which feet may move the floor, so that hallucinated legs cannot
 
 
 class Stance(NamedTuple):

@@ -1,9 +1,9 @@
-"""Records that flow from stage to stage while the camera is on: small and frozen, in the order in which they arise.
+"""Records that flow from stage to stage during a run: small and frozen, in the order of the stages.
 
 Frames: image pixels have x right and y down from the top left corner; the camera frame has x right, y down and
 z forward; the world is right-handed with Y up, on the floor. `T_cam_x` is the position of x in the camera frame.
-Lengths are metres, angles radians, times seconds on the monotonic clock (`time.monotonic`), unless a name says else.
-Rotations are local, parent to child, in SMPL's 24-joint order. Arrays are never written to after a record is made.
+Lengths are metres, angles radians, times seconds on the monotonic clock (`time.monotonic`), unless a name states
+otherwise. Rotations are local, parent to child, in SMPL's 24-joint order. Arrays of a record are read-only.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ CameraSource = Literal["given", "profile", "room", "people", "assumed"]
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """The camera as it is held to be: how wide it sees, and how it stands to gravity."""
+    """Estimate of the camera: field of view, and orientation relative to gravity."""
 
     fov_deg: float  # horizontal
     pitch_deg: float = 0.0  # positive: it looks down
-    roll_deg: float = 0.0  # positive: what is upright leans to the right in the picture
-    source: CameraSource = "given"  # by the user, --calibrate, a room's edges, people who stand; or nothing told
-    doubt_deg: float = 0.0  # of gravity's direction: a standard deviation
+    roll_deg: float = 0.0  # positive: upright objects lean to the right in the image
+    source: CameraSource = "given"  # the user, --calibrate, a room's edges, standing people, or the default
+    doubt_deg: float = 0.0  # standard deviation of gravity's direction
 
     def __str__(self) -> str:
         where = "down" if self.pitch_deg >= 0 else "up"
@@ -47,14 +47,14 @@ class Camera:
 
     @property
     def up_cam(self) -> Array:
-        """(3,) the unit vector against gravity in the camera's axes."""
+        """Unit vector (3,) against gravity in the camera's axes."""
         pitch, roll = math.radians(self.pitch_deg), math.radians(self.roll_deg)
         level = math.cos(pitch)
         return np.array([level * math.sin(roll), -level * math.cos(roll), -math.sin(pitch)], np.float32)
 
     @property
     def R_world_cam(self) -> Array:
-        """(3, 3) turns the camera's axes into the world's: Y up, Z level and towards the camera, X to its right."""
+        """Rotation (3, 3) from the camera's axes to the world's: Y up, Z level towards the camera, X to its right."""
         up = self.up_cam.astype(np.float64)
         towards = -np.array([0.0, 0.0, 1.0]) + up[2] * up
         towards /= np.linalg.norm(towards)
@@ -66,7 +66,7 @@ LEVEL = Camera(fov_deg=60.0, source="assumed")
 
 @dataclass(frozen=True, slots=True)
 class Guidance:
-    """What somebody who calibrates is told just now."""
+    """Present message to a person who calibrates."""
 
     text: str  # one short line
     progress: float = 0.0  # 0..1
@@ -75,22 +75,22 @@ class Guidance:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One picture from a source."""
+    """One image from a source."""
 
     image_bgr: NDArray[np.uint8]  # (H, W, 3)
-    seq: int  # counts from 0 within a session, over reconnects too
-    t_capture: float  # when the grab returned; for a file read offline, the time of the frame in the file
-    t_file: float | None = None  # s after the file's first frame, also where a file is played; None: from no file
+    seq: int  # counts from 0 within a session, across reconnects
+    t_capture: float  # when the grab returned; for a file read offline, the frame's time in the file
+    t_file: float | None = None  # s after the file's first frame, also if the file is played; None: not from a file
 
     @property
     def size(self) -> tuple[int, int]:
-        """(width, height) in pixels."""
+        """Size (width, height) in pixels."""
         return self.image_bgr.shape[1], self.image_bgr.shape[0]
 
 
 @dataclass(frozen=True, slots=True)
 class TrackedPerson:
-    """A person found in one frame; `id` stays the same while the track lives."""
+    """Person found in one frame; `id` is constant while the track lives."""
 
     id: int
     keypoints: Mapping[Part, Keypoints]  # of the body always; of other parts where a detector of theirs runs
@@ -100,7 +100,7 @@ class TrackedPerson:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What perception makes of a frame."""
+    """Output of perception for a frame."""
 
     frame: Frame
     people: tuple[TrackedPerson, ...]
@@ -108,31 +108,31 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class CameraPose:
-    """A body in the camera frame."""
+    """Body in the camera frame."""
 
-    rotmats: Array  # (24, 3, 3) local; [0] turns the body's root frame into the camera frame
+    rotmats: Array  # (24, 3, 3) local; [0] rotates the body's root frame into the camera frame
     T_cam_root: Array  # (3,) the pelvis joint
     betas: Array  # (10,)
-    scale: float = 1.0  # the person's size to the body's as it was loaded
+    scale: float = 1.0  # the person's size relative to the loaded body's
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What an estimator makes of one person in one frame."""
+    """Output of an estimator for one person in one frame."""
 
     person: TrackedPerson
     confidence: float  # 0..1
-    tokens: NDArray[np.int16]  # (T,) each frame's own most likely codes
+    tokens: NDArray[np.int16]  # (T,) the frame's most likely codes
     raw: CameraPose  # this frame alone
     steady: CameraPose  # after token smoothing; the same object as `raw` when that is off
-    joint_confidence: Array  # (24,) 0..1, how far each joint is seen (`realtime.smoothing.seen`)
+    joint_confidence: Array  # (24,) 0..1, visibility of each joint (`realtime.smoothing.seen`)
 
 
 @dataclass(frozen=True, slots=True)
 class WorldPose:
-    """A body in the world: what leaves the program."""
+    """Body in the world: the program's output."""
 
-    rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] turns the body's root frame into the world
+    rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] rotates the body's root frame into the world
     trans: Array  # (3,) the pelvis joint
     joints: Array  # (24, 3)
 
@@ -143,28 +143,28 @@ class Person:
 
     id: int
     confidence: float
-    valid: bool  # False while a track is coasting through missing frames, or where a number was not finite
+    valid: bool  # False while a track coasts through missing frames, or if a number was not finite
     betas: Array  # (10,)
     tokens: NDArray[np.int16]  # (T,)
     raw: WorldPose  # this frame alone
-    pose: WorldPose  # smoothed: what is shown, streamed and recorded as `poses`
+    pose: WorldPose  # smoothed: displayed, streamed and recorded as `poses`
     keypoints: Mapping[Part, Keypoints]  # as the detectors saw them; of somebody who is held, when last seen
-    joint_confidence: Array  # (24,) 0..1, how far each joint is seen: near 0, the pose of that joint is made up
-    scale: float = 1.0  # the person's size to the body's as it was loaded: what both poses are of
-    in_picture: WorldPose | None = None  # `pose` before its feet were held: what lies on the person; None: `pose` does
-    # (4,) 0..1, how surely each stands: left heel, left toe, right heel, right toe
+    joint_confidence: Array  # (24,) 0..1, visibility of each joint: near 0, its pose is a guess
+    scale: float = 1.0  # the person's size relative to the loaded body's, of both poses
+    in_picture: WorldPose | None = None  # `pose` without foot locking, aligned with the image; None: same
+    # (4,) 0..1, contact of left heel, left toe, right heel, right toe
     contacts: Array = field(default_factory=lambda: NO_CONTACTS)
-    # (2,) metres above the floor of what the left and the right foot stand on, where they do
+    # (2,) metres, height above the floor of the surface under the left and the right foot, if they stand
     support_m: Array = field(default_factory=lambda: ON_THE_FLOOR)
 
 
 @dataclass(frozen=True, slots=True)
 class SolvedFrame:
-    """The pose path's result for one frame, fanned out to viewer, streams and recorder."""
+    """Result of the pose path for one frame, fanned out to viewer, streams and recorder."""
 
     frame: Frame
     people: tuple[Person, ...]
     t_solved: float
-    T_world_cam: Array | None = None  # (3,) where the camera was then held to be; None: nobody has been seen
-    camera: Camera = LEVEL  # as it was then held to be
+    T_world_cam: Array | None = None  # (3,) camera position at that time; None: nobody was visible yet
+    camera: Camera = LEVEL  # estimate at that time
     stage_ms: dict[str, float] = field(default_factory=dict)  # time spent on this frame, by stage

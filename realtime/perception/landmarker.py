@@ -1,4 +1,4 @@
-"""BlazePose's landmark network: 33 points of one person inside a rotated square, and where to look next."""
+"""Runs BlazePose's landmark network: 33 points of one person in a rotated square, and the next square."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
 
 SIDE = 256
-CELLS = 64  # of the heat maps, along a side
-NUM_POINTS = 39  # the landmarks, the two points that make the next square, and four that are not used
+CELLS = 64  # side of the heat maps
+NUM_POINTS = 39  # the landmarks, two points for the next square, and four unused ones
 NUM_USED = len(BLAZEPOSE) + 2
 SPEC = NetworkSpec(
     "BlazePose landmark network",
@@ -24,29 +24,29 @@ SPEC = NetworkSpec(
     scale=255.0,
     outputs=((5 * NUM_POINTS,), (), (3 * NUM_POINTS,), (CELLS, CELLS, NUM_POINTS)),
 )
-REACH = np.arange(-3, 4)  # cells to either side of a point that refine it
+REACH = np.arange(-3, 4)  # offsets of the cells around a point that refine it
 MOMENTS = np.stack([np.ones(49), np.tile(REACH, 7), np.repeat(REACH, 7)], axis=1).astype(np.float32)  # sum, x, y
-MIN_HEAT = 0.5  # a window without a cell this hot refines nothing
-MADE_UP, SEEN = 0.35, 0.75  # heat up to which a landmark's visibility is not believed, and from which all of it is
+MIN_HEAT = 0.5  # a window without a hotter cell refines nothing
+MADE_UP, SEEN = 0.35, 0.75  # heat at which a landmark's visibility is rejected, and fully trusted
 LEAST_TRUST = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
-    """What the network sees in one square."""
+    """Output of the network for one square."""
 
     body: Keypoints
-    next_roi: Roi  # around the person as seen now: where to look in the next picture
+    next_roi: Roi  # around the present person, for the next image
 
 
 class Landmarker:
-    """Crops the square, runs the network and brings its answer back to the picture."""
+    """Wrapper that crops the square, runs the network and maps its output back to the image."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
 
     def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi) -> PersonView:
-        """Landmarks of the person in `roi` of the (H, W, 3) picture; the presence says whether there is one."""
+        """Return landmarks of the person in `roi` of the (H, W, 3) image; presence is the probability of a person."""
         cv2.warpAffine(
             image_bgr,
             roi.warp(SIDE),
@@ -66,10 +66,10 @@ def decode(
     heat: NDArray[np.float32],
     roi: Roi,
 ) -> PersonView:
-    """The network's raw outputs to a PersonView.
+    """Decode the network's raw outputs to a PersonView.
 
     `points` is (195,): 39 rows of x, y in crop pixels, z, visibility and presence logits; `world` (117,): metres in the
-    crop's axes; `heat` (64, 64, 39): logits. Numbers that are not finite make the presence 0.
+    crop's axes; `heat` (64, 64, 39): logits. Non-finite numbers give presence 0.
     """
     rows = points.reshape(NUM_POINTS, 5)
     finite = math.isfinite(presence) and bool(np.isfinite(points).all()) and bool(np.isfinite(world).all())
@@ -93,9 +93,9 @@ def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> tuple[NDAr
     """Move each point to the centroid of its heat in the 7 x 7 cells around it, as MediaPipe does.
 
     `points` is (N, 2) in 0..1 along the crop's sides, `heat` (64, 64, >= N) logits. Returns the points and the highest
-    heat (N,) in each window, 0..1. A point outside of the crop, or whose window is nowhere hot, stays. Cell i stands at
-    i / 64: so the networks were trained. On four views of a walking man this takes a quarter off the error in the
-    picture and a third off the jitter.
+    heat (N,) in each window, 0..1. A point outside of the crop, or with a cold window, stays. Cell i is at i / 64, as
+    in the networks' training. On four views of a walking man this reduces the image error by a quarter and the jitter
+    by a third.
     """
     cell = np.floor(points * CELLS).astype(np.intp)
     columns, rows = np.moveaxis(cell[:, :, None] + REACH, 1, 0)  # each (N, 7)
@@ -112,10 +112,10 @@ def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> tuple[NDAr
 
 
 def trust(heat: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How far the visibility of landmarks is to be believed, 0.05..1, by the height of their heat maps, 0..1.
+    """Return factors 0.05..1 for the visibility of landmarks, from the height of their heat maps, 0..1.
 
-    BlazePose says of an arm that is hidden as often as not that it is visible. Its heat map of the landmark knows
-    better: where a landmark is seen it rises to about 0.8, where an arm is made up to about 0.45 (docs/perception.md).
+    BlazePose reports half of the hidden arms as visible. The heat map is more reliable: it reaches about 0.8 for
+    visible landmarks, and about 0.45 for hallucinated arms (docs/perception.md).
     """
     return ((heat - MADE_UP) / (SEEN - MADE_UP)).clip(LEAST_TRUST, 1.0)
 

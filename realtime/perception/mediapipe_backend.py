@@ -1,7 +1,7 @@
-"""Perception by MediaPipe's own Pose Landmarker: to compare with, chosen explicitly, never the default.
+"""Perception by MediaPipe's own Pose Landmarker, for comparison; chosen explicitly, never the default.
 
-MediaPipe Tasks sends metrics about performance and use to Google, says the NOTICE in its package, and leaves it to the
-program to have its user's consent. Choosing this backend is that consent, so it is logged each time.
+According to its package's NOTICE, MediaPipe Tasks sends metrics about performance and use to Google, and the program
+must have its user's consent. Choosing this backend is that consent, so it is logged each time.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from realtime.perception.standing import Standing, State, proof
 
 logger = logging.getLogger(__name__)
 
-SAME_PERSON = 0.25  # centre distance from frame to frame, in sides of the larger square
+SAME_PERSON = 0.25  # maximum distance of centres between frames, in sides of the larger square
 LEFT_HIP, RIGHT_HIP = BLAZEPOSE.indices(("left_hip", "right_hip"))
-_UNFIT = (RuntimeError, ValueError, OSError, LookupError)  # MediaPipe has one for each way in which a bundle is wrong
+_UNFIT = (RuntimeError, ValueError, OSError, LookupError)  # MediaPipe's exceptions for broken bundles
 
 
 class MediaPipePerception:
-    """The Tasks API (mediapipe 1.x) in video mode. It gives no ids: they follow the nearest person."""
+    """MediaPipe's Tasks API (mediapipe 1.x) in video mode. It has no ids: they follow the nearest person."""
 
     def __init__(self, config: PerceptionConfig) -> None:
         try:
@@ -80,7 +80,7 @@ class MediaPipePerception:
             self._identities.rescale(self._size, frame.size)
         self._size = frame.size
         image_rgb = cv2.cvtColor(frame.image_bgr, cv2.COLOR_BGR2RGB)
-        self._last_ms = max(self._last_ms + 1, round(frame.t_capture * 1e3))  # it insists on rising milliseconds
+        self._last_ms = max(self._last_ms + 1, round(frame.t_capture * 1e3))  # it requires increasing milliseconds
         image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image_rgb)
         try:
             result = self._landmarker.detect_for_video(image, self._last_ms)
@@ -88,7 +88,7 @@ class MediaPipePerception:
                 _keypoints(points, world, frame.size)
                 for points, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True)
             ]
-        except _UNFIT as error:  # some bundles fit until their networks are run
+        except _UNFIT as error:  # some bundles fail only when their networks run
             raise _does_not_fit(self._model, error) from error
         people = zip(self._identify(found, frame.t_capture), found, strict=True)
         by_id = sorted(people, key=lambda person: person[0])
@@ -100,14 +100,14 @@ class MediaPipePerception:
         self._landmarker.close()
 
     def _judge(self, person_id: int, seen: Keypoints, t: float) -> State:
-        """MediaPipe keeps its tracks: who is lost here and still followed there begins a new trial."""
+        """Update the standing; a person lost here whom MediaPipe still tracks begins a new trial."""
         standing = self._standings.get(person_id)
         if standing is None or standing.state == "lost":
             standing = self._standings[person_id] = Standing(t, self._min_proof)
         return standing.update(t, proof(seen))
 
     def _identify(self, found: list[Keypoints], t: float) -> list[int]:
-        """An id for each: that of the nearest person of the last frame, of one lost a moment ago, or a new one."""
+        """Return an id for each: that of the nearest person of the last frame, of a recently lost one, or a new one."""
         self._identities.forget(t)
         rois = [_square(seen) for seen in found]
         pairs = sorted(
@@ -150,7 +150,7 @@ def _keypoints(points: list[Any], world: list[Any], size: tuple[int, int]) -> Ke
 
 
 def _square(seen: Keypoints) -> Roi:
-    """Around the hips, as large as the body: what ids are matched by."""
+    """Return the square around the hips, as large as the body, by which ids are matched."""
     extent = np.ptp(seen.image_px, axis=0).max()
     x, y = (seen.image_px[LEFT_HIP] + seen.image_px[RIGHT_HIP]) / 2
     return Roi((float(x), float(y)), max(float(extent), 1.0), 0.0)

@@ -1,4 +1,4 @@
-"""Follows people from frame to frame; the detector runs only where somebody is missing."""
+"""Tracks people from frame to frame; the detector runs only while a person is missing."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from realtime.perception.standing import Standing, State, proof
 
 logger = logging.getLogger(__name__)
 
-LARGEST_SIDE_PX = 32766  # what OpenCV's warps can address
-VISIBLE = 0.3  # landmarks from this visibility on make the box
-TAKEN = 0.15  # a find whose centre is this near to a track's, in sides of the larger square, is that track
-HOLD = 0.04  # a track's square stays while the next one differs by less of its side: a third of a still person's jitter
-MOST_TRIALS = 2  # at a time, beside the people: a ghost must not keep a person from being tried
-DUPLICATE = 0.06  # mean distance of limb landmarks, in sides of the square, below which two tracks are one person
+LARGEST_SIDE_PX = 32766  # limit of OpenCV's warps
+VISIBLE = 0.3  # minimum visibility of landmarks that define the box
+TAKEN = 0.15  # a detection this near to a track's centre, in sides of the larger square, is that track
+HOLD = 0.04  # a track keeps its square while the next differs by less of its side: a third of a still person's jitter
+MOST_TRIALS = 2  # at a time, beside the people: a ghost must not block a person's trial
+DUPLICATE = 0.06  # mean distance of limb landmarks, in sides of the square, below which two tracks are the same person
 
 FACE = BLAZEPOSE.matching("nose", "eye", "ear", "mouth")
 
@@ -36,30 +36,31 @@ Observe = Callable[[NDArray[np.uint8], Roi], PersonView]
 
 
 class FrameError(UserError):
-    """A picture that cannot be looked at."""
+    """Image of an unsupported form."""
 
 
 @dataclass(slots=True)
 class _Track:
     standing: Standing
     view: PersonView
-    roi: Roi  # where to look next
-    id: int | None = None  # None: on trial without a good frame yet
+    roi: Roi  # next square
+    id: int | None = None  # None: on trial without a good frame
 
     @property
     def counts(self) -> bool:
-        """Whether this is a person, as far as is known."""
+        """Return whether this counts as a person."""
         return self.id is not None
 
 
 class PeopleTracker:
-    """Turns frames into sightings; keeps state, so feed it the frames of one source in order.
+    """Converter of frames to sightings, with state; feed it the frames of one source in order.
 
-    `detect` finds people in a whole picture, `look` sees one person in a square of it. Who is found must earn their
-    `Standing`; whoever is told has shown a good frame, and those still on trial or in doubt are marked so. A track ends
-    with its standing, or with the frame in which the presence falls below `min_presence`. The detector runs while
-    fewer than `max_people` are there: in every frame if nobody is, or if one has been lost a moment ago, otherwise
-    every `redetect_every` frames. A picture of another size begins all tracks anew.
+    `detect` finds people in a whole image, `look` sees one person in a square of it. New people must earn their
+    `Standing`. A sighting has people with a good frame so far, with those on trial or in doubt marked. A track ends
+    with its standing, or with the frame in which the presence falls below `min_presence`. The detector runs while fewer
+    than `max_people` are
+    tracked: in every frame if there are none, or after a recent loss, otherwise every `redetect_every` frames. An image
+    of another size restarts all tracks.
     """
 
     def __init__(
@@ -84,7 +85,7 @@ class PeopleTracker:
         self._size: tuple[int, int] | None = None
 
     def observe(self, frame: Frame) -> Sighting:
-        """The people in the frame, by id. Raises FrameError where the image is not a (H, W, 3) uint8 picture."""
+        """Return the people in the frame, by id. Raises FrameError if the image is no (H, W, 3) uint8 array."""
         image, t = frame.image_bgr, frame.t_capture
         check_image(image)
         self._identities.forget(t)
@@ -129,7 +130,7 @@ class PeopleTracker:
                 self._judge(_Track(Standing(t, self._min_proof), view, view.next_roi), t)
 
     def _judge(self, track: _Track, t: float) -> None:
-        """Keep the track, as what it has shown itself to be, if there is room."""
+        """Keep the track with its new standing, if there is room."""
         before = track.standing.state
         state = track.standing.update(t, proof(track.view.body))
         if state == "lost":
@@ -151,7 +152,7 @@ class PeopleTracker:
             self._identities.lose(track.id, track.roi, t)
 
     def _begin_anew(self, old: tuple[int, int], new: tuple[int, int], t: float) -> None:
-        """Tracks are squares in pixels of the last picture; people keep their numbers if they stay near their place."""
+        """Restart tracks, which are squares in pixels of the last image; people near their old place keep their ids."""
         for track in self._tracks:
             if track.id is not None:
                 self._identities.lose(track.id, track.roi, t)
@@ -168,7 +169,7 @@ class PeopleTracker:
 
     @staticmethod
     def _is_seen_twice(view: PersonView, state: State, others: list[_Track]) -> bool:
-        """Whether another track has this person. Heads tell of newcomers only: people who pass each other share one."""
+        """Return whether another track has this person. Heads disqualify only new people, as passing people share one."""
         new = state == "trial" or state == "earning"
         return any(is_duplicate(view, o.view) or (new and o.counts and shares_head(view, o.view)) for o in others)
 
@@ -177,7 +178,7 @@ class PeopleTracker:
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
-    """Raises FrameError unless it is a (H, W, 3) uint8 picture of a size that OpenCV can address."""
+    """Raise FrameError unless it is a (H, W, 3) uint8 image of a size that OpenCV supports."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         what = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
         raise FrameError(f"a frame must be an 8-bit colour picture (H, W, 3), but the source gave {what}")
@@ -192,21 +193,21 @@ def check_image(image: NDArray[np.uint8]) -> None:
 def tracked_person(
     person_id: int, body: Keypoints, standing: Literal["earning", "confirmed", "doubted"] = "confirmed"
 ) -> TrackedPerson:
-    """With the box around the visible landmarks, or around all where fewer than two are visible."""
+    """Make a person with the box around the visible landmarks, or around all if fewer than two are visible."""
     visible = body.visibility >= VISIBLE
     points = body.image_px[visible] if visible.sum() >= 2 else body.image_px
     return TrackedPerson(person_id, {"body": body}, np.concatenate([points.min(axis=0), points.max(axis=0)]), standing)
 
 
 def is_duplicate(a: PersonView, b: PersonView) -> bool:
-    """Whether two views show one person: their limb landmarks lie on each other."""
+    """Return whether two views show one person: their limb landmarks coincide."""
     apart = a.body.image_px[BLAZEPOSE.on_joints] - b.body.image_px[BLAZEPOSE.on_joints]
     side = min(a.next_roi.size_px, b.next_roi.size_px)
     return float(np.hypot(apart[:, 0], apart[:, 1]).mean()) < DUPLICATE * side
 
 
 def shares_head(a: PersonView, b: PersonView) -> bool:
-    """Whether two views have one head: a second body on somebody is often turned about it."""
+    """Return whether two views share a head: a second body on a person is often rotated about it."""
     side = min(a.next_roi.size_px, b.next_roi.size_px)
     return math.dist(*(view.body.image_px[FACE].mean(axis=0) for view in (a, b))) < DUPLICATE * side
 

@@ -1,7 +1,7 @@
-"""The standing of somebody who is followed: on trial, confirmed, in doubt, lost.
+"""Classifies tracked people as on trial, confirmed, in doubt or lost, to reject ghosts.
 
-BlazePose takes a table's foot or a bare head for a person, with a presence near 1. What gives such a ghost away is that
-none of its limb joints is seen well. So a person must show four of them for some frames before anybody is told.
+BlazePose takes a table's foot or a bare head for a person, with a presence near 1. But a ghost has no limb joint of
+high visibility. So a new person must show four of them for some frames.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from engine.body.keypoints import Keypoints
 
 State = Literal["trial", "earning", "confirmed", "doubted", "lost"]
 
-SHOWN = 4  # limb joints that must be seen: shoulders and elbows of somebody at a desk will do
-EARN_S = 0.066  # of good frames make a person: three at 30 fps, two at 10 fps
-TRIAL_S = 0.5  # without a good frame a trial ends, so that the detector may look at the place anew
-DOUBT_S = 0.3  # a confirmed person may be as ill seen as a ghost for this long
-KEEP = 0.6  # share of the proof asked for at first that a confirmed person must go on to give
+SHOWN = 4  # limb joints that must be visible: shoulders and elbows suffice for a person at a desk
+EARN_S = 0.066  # duration of good frames that make a person: three at 30 fps, two at 10 fps
+TRIAL_S = 0.5  # a trial without a good frame ends, so that the detector can search there again
+DOUBT_S = 0.3  # maximum time of low visibility for a confirmed person
+KEEP = 0.6  # share of the initial visibility that a confirmed person must keep
 
 
 def proof(body: Keypoints) -> float:
-    """How well a person's four best seen limb joints are seen, 0..1, times the presence; 0 where not finite.
+    """Return the mean visibility of a person's four best limb joints, 0..1, times the presence; 0 if not finite.
 
-    Ghosts reach 0.35, people 0.45 in nine frames of ten, also where a webcam sees head and shoulders only. The
-    mean over all limbs would not do: of a person at a desk most are hidden.
+    Ghosts reach 0.35, people 0.45 in nine frames of ten, also if a webcam sees only head and shoulders. The mean over
+    all limbs would fail, because most limbs of a person at a desk are hidden.
     """
     best = np.sort(body.visibility[body.layout.on_joints])[-SHOWN:]
     value = float(best.mean() * body.presence)
@@ -33,19 +33,19 @@ def proof(body: Keypoints) -> float:
 
 
 class Standing:
-    """trial -> earning -> confirmed <-> doubted -> lost, and back from earning to trial with a frame that is not good.
+    """State machine: trial -> earning -> confirmed <-> doubted -> lost; a bad frame returns earning to trial.
 
-    min_proof: from which proof on a frame is a good one.
+    min_proof: minimum proof of a good frame.
     """
 
     def __init__(self, t: float, min_proof: float = 0.4) -> None:
-        """t: when the trial begins, s."""
+        """Begin the trial at time t, s."""
         self.state: State = "trial"
         self._since = t
         self._min_proof = min_proof
 
     def update(self, t: float, shown: float) -> State:
-        """Judge by the frame at time t (s), in which the person gave `shown` as `proof`."""
+        """Update with the frame at time t (s), in which the person had `shown` as `proof`."""
         lasted_s = t - self._since
         if self.state == "trial":
             if shown >= self._min_proof:

@@ -71,7 +71,7 @@ class App:
     Entering opens camera, networks, streams, recording and viewer. `run` then blocks until the source ends, the time is
     up, the window closes or `stop` is set. Leaving closes everything, finished or not.
 
-    config: what to do. on_solved: called with every solved frame in the fan-out thread.
+    config: the run's settings. on_solved: called with every solved frame in the fan-out thread.
     """
 
     def __init__(self, config: LiveConfig, *, on_solved: Callable[[SolvedFrame], None] | None = None) -> None:
@@ -83,7 +83,7 @@ class App:
         self._opened: _Opened | None = None
 
     def __enter__(self) -> App:
-        """Raises UserError for what a user can mend."""
+        """Open everything. Raises UserError for an error of the user's."""
         with ExitStack() as cleanup:
             self._opened = self._open(cleanup)
             self._cleanup = cleanup.pop_all()
@@ -94,10 +94,10 @@ class App:
         self._opened = None
 
     def run(self, tell: Callable[[LiveStatus], None] | None = None) -> Report:
-        """Solve to the end. Opens first and closes after where the caller has not.
+        """Run to the end; opens and closes the parts if the caller has not.
 
-        tell: called many times a second, in this thread, with how the run goes.
-        Raises UserError for what a user can mend, StageFailed for anything else that broke while running.
+        tell: called many times a second, in this thread, with the status.
+        Raises UserError for an error of the user's, StageFailed for any other failure.
         """
         if self._opened is None:
             with self:
@@ -221,7 +221,7 @@ class App:
         )
 
     def _watch(self, pipeline: Pipeline, fan_out: FanOut, tell: Callable[[LiveStatus], None] | None) -> None:
-        """Look after the pipeline, the clock, the window and the streams; tell how it goes."""
+        """Supervise the pipeline, the time limit, the window and the streams; report the status."""
         config, readout = self._config, self._readout
         while not pipeline.wait(_POLL_S):
             if tell is not None:

@@ -1,4 +1,4 @@
-"""Rate and latency of solved frames: shown while running, reported at the end."""
+"""Measures rate and latency of solved frames, for display and report."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections import deque
 from realtime.kernel.messages import SolvedFrame
 from realtime.kernel.stats import Histogram
 
-_GAIN = 0.1  # how fast the latency shown follows
-_FRAMES = 30  # whose intervals are averaged: frames that a queue lets go come in bursts
+_GAIN = 0.1  # of the displayed latency's low-pass
+_FRAMES = 30  # number of averaged intervals, because frames leave a queue in bursts
 
 
 class Readout:
-    """`frame_came` is called by the capturing thread, `frame_solved` by the one that fans out; all else from any."""
+    """Meter of rate and latency. The capture thread calls `frame_came`, the fan-out `frame_solved`; others read."""
 
     def __init__(self) -> None:
         self.latency = Histogram()  # capture to solved (A to C), ms
@@ -24,11 +24,13 @@ class Readout:
         self._solved_at: deque[float] = deque(maxlen=_FRAMES + 1)
 
     def frame_came(self) -> None:
+        """Count a captured frame."""
         self.frames += 1
         if self._first_frame_at is None:
             self._first_frame_at = time.monotonic()
 
     def frame_solved(self, solved: SolvedFrame) -> None:
+        """Measure a solved frame."""
         now = time.monotonic()
         latency_ms = (now - solved.frame.t_capture) * 1e3
         self.latency.add(latency_ms)
@@ -40,17 +42,17 @@ class Readout:
 
     @property
     def silent_s(self) -> float:
-        """Time since the latest solved frame; 0 before it."""
+        """Time since the latest solved frame, seconds; 0 before it."""
         return time.monotonic() - self._solved_at[-1] if self._solved_at else 0.0
 
     @property
     def running_s(self) -> float:
-        """Time since the first frame; 0 before it."""
+        """Time since the first frame, seconds; 0 before it."""
         return 0.0 if self._first_frame_at is None else time.monotonic() - self._first_frame_at
 
     @property
     def solving_s(self) -> float:
-        """Time from the first frame to the last solved one."""
+        """Time from the first frame to the last solved one, seconds."""
         if self._first_frame_at is None or not self._solved_at:
             return 0.0
         return self._solved_at[-1] - self._first_frame_at

@@ -29,7 +29,7 @@ _LEGS = BLAZEPOSE.matching("hip", "knee", "ankle")
 
 
 class Solver:
-    """The part of the pose path that comes after perception. One thread calls it, frame by frame, in order of time."""
+    """Pose path after perception. One thread calls it, frame by frame, in temporal order."""
 
     def __init__(
         self,
@@ -69,11 +69,11 @@ class Solver:
 
     @property
     def camera(self) -> Camera:
-        """As it is held to be in the frame solved last."""
+        """Camera estimate of the frame solved last."""
         return self._world.camera
 
     def set_smoothing(self, smoothing: SmoothingConfig) -> None:
-        """Smooth so from the next frame on. May be called from any thread."""
+        """Change the smoothing from the next frame on. Thread-safe."""
         self._wanted = smoothing
 
     def solve(self, sighting: Sighting) -> tuple[SolvedFrame, ...]:

@@ -1,4 +1,4 @@
-"""TokenHMR made ready for training: around a trained tokenizer, with first weights from which a small one can learn."""
+"""Builds TokenHMR for training: with a trained tokenizer, and an initialisation from which a small network learns."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from engine.tokenhmr.vit import VisionTransformer, VitConfig
 from engine.tokens.released import ReleasedTokenizer
 from engine.tokens.tokenizer import Tokenizer
 
-_INIT_CAM = (0.9, 0.0, 0.0)  # a person as high as most of the square
+_INIT_CAM = (0.9, 0.0, 0.0)  # a person who fills most of the square's height
 _FACING_6D = (1.0, 0.0, 0.0, 0.0, -1.0, 0.0)  # upright, facing a camera whose y points down
 _IDENTITY_6D = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 
 
 def build_network(model: TokenHmrConfig, tokenizer: Tokenizer) -> TokenHMR:
-    """A network to train, around a trained tokenizer of either layout, which stays frozen.
+    """Build a network around a trained tokenizer of either layout, which stays frozen.
 
-    The decoder's answer is the pose itself: the mean pose that the network adds is zero for the body's joints.
+    The decoder's output is the pose itself: the network's mean pose is zero for the body's joints.
     """
     head = replace(model.head, in_dim=model.decoder.dim, tokens=tokenizer.num_tokens, codes=tokenizer.num_codes)
     decoder = replace(model.decoder, context_dim=model.vit.dim)
@@ -48,7 +48,7 @@ def build_network(model: TokenHmrConfig, tokenizer: Tokenizer) -> TokenHMR:
 
 @torch.no_grad()
 def _begin_backbone(backbone: VisionTransformer, config: VitConfig) -> None:
-    """Patches as smooth waves, places as waves of their row and column: what a transformer else learns first."""
+    """Initialise patches as smooth waves and positions as waves of row and column, which a transformer learns first."""
     backbone.patch_embed.proj.weight.copy_(smooth_waves(config.dim, config.patch))
     nn.init.zeros_(backbone.patch_embed.proj.get_parameter("bias"))
     backbone.pos_embed.zero_()
@@ -56,9 +56,9 @@ def _begin_backbone(backbone: VisionTransformer, config: VitConfig) -> None:
 
 
 def smooth_waves(dim: int, patch: int) -> Tensor:
-    """Kernels (dim, 3, patch, patch): each colour's cosine waves of the DCT-II, the longest first.
+    """Return kernels (dim, 3, patch, patch): each colour's cosine waves of the DCT-II, longest first.
 
-    A wave of n half periods counts 1 + n times its amplitude, since pictures hold the less of a wave the shorter it is.
+    A wave of n half periods is amplified by 1 + n, because images have less of short waves.
     """
     wave = torch.arange(patch, dtype=torch.float64)
     basis = torch.cos(math.pi / patch * (wave[None] + 0.5) * wave[:, None])  # (frequency, pixel)
@@ -75,7 +75,7 @@ def smooth_waves(dim: int, patch: int) -> Tensor:
 
 
 def waves_of_place(dim: int, rows: int, columns: int) -> Tensor:
-    """(rows * columns, dim): sines and cosines of the row in one half, of the column in the other."""
+    """Return (rows * columns, dim): sines and cosines of the row in one half, of the column in the other."""
 
     def waves(places: Tensor, count: int) -> Tensor:
         rates = 50.0 ** -(torch.arange(math.ceil(count / 2)) / math.ceil(count / 2))
@@ -87,7 +87,7 @@ def waves_of_place(dim: int, rows: int, columns: int) -> Tensor:
 
 
 def load_backbone(network: TokenHMR, path: Path) -> None:
-    """Start the backbone from a file of ViTPose, HMR2 or TokenHMR. Raises EngineError unless all of it is there."""
+    """Load the backbone from a file of ViTPose, HMR2 or TokenHMR. Raises EngineError unless it is complete."""
     content = read_torch_file(path, "give a checkpoint of ViTPose, HMR2 or TokenHMR")
     state = content.get("state_dict", content.get("model", content))
     given = {str(key).removeprefix("backbone."): tensor for key, tensor in state.items()}
@@ -103,7 +103,7 @@ def load_backbone(network: TokenHMR, path: Path) -> None:
 
 
 def released_state(network: TokenHMR) -> dict[str, Tensor]:
-    """The network without its tokenizer under the released names, as `engine.load_tokenhmr` reads it."""
+    """Return the state without the tokenizer under the released names, as `engine.load_tokenhmr` reads it."""
     names = tokenhmr_names(network.config)
     return {
         released_key(name, names): tensor.detach().cpu().clone()

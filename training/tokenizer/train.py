@@ -51,10 +51,10 @@ SHIPPED_BODY = ASSETS / "body_open.npz"
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Rotations are compared as matrices or as the 6D numbers that the decoder says (equation 6), or both.
+    """Weights of the losses. Rotations are compared as matrices, as the decoder's 6D (equation 6), or both.
 
-    Matrices leave a joint that starts out half a turn off about its bone where it is, for its points are right and the
-    matrices' gradient is zero there; layouts whose decoder is not told the joint (the released one) need the 6D.
+    The gradient of matrices vanishes for a joint that is off by half a turn about its bone, and points do not show it.
+    Decoders without the joint's identity (the released layout) start with such joints and need the 6D.
     """
 
     sixd: float = 0.0  # L1 of 6D rotations
@@ -66,24 +66,24 @@ class LossWeights:
 
 @dataclass(frozen=True)
 class TokenizerTraining:
-    """Everything that shapes a run; the mocap, the body and the output folder come from the command line."""
+    """Configuration of a run; mocap, body and output folder come from the command line."""
 
     steps: int
     model: PoseTokenizerConfig | ReleasedTokenizerConfig = field(default_factory=PoseTokenizerConfig)
     augmentation: PoseAugmentation = field(default_factory=PoseAugmentation)
-    file_shares: dict[str, float] = field(default_factory=dict)  # how often each mocap file is drawn, by name (B.1)
+    file_shares: dict[str, float] = field(default_factory=dict)  # relative weight of each mocap file, by name (B.1)
     loss: LossWeights = field(default_factory=LossWeights)
-    batch: int = 256  # of all processes together
+    batch: int = 256  # total of all processes
     learning_rate: float = 1e-3
-    final_learning_rate: float = 1e-5  # reached along a cosine
+    final_learning_rate: float = 1e-5  # at the end of a cosine
     warmup_steps: int = 200
     weight_decay: float = 1e-4
     clip_norm: float = 5.0
     codebook_decay: float = 0.99
-    input_noise_start: float = 0.0  # 6D noise on some joints of the encoder's input (section 5.1) at the first step,
-    input_noise: float = 0.04  # at the last,
-    input_noise_every: int = 1  # and after how many steps it grows
-    surface_every: int = 30  # one vertex in so many enters the surface loss
+    input_noise_start: float = 0.0  # deviation of 6D noise on the encoder's input (section 5.1): at first,
+    input_noise: float = 0.04  # at the last step,
+    input_noise_every: int = 1  # and the number of steps between increases
+    surface_every: int = 30  # share of vertices in the surface loss: one in so many
     precision: Literal["no", "bf16", "fp16"] = "bf16"
     seed: int = 0
     log_every: int = 100
@@ -95,9 +95,9 @@ class TokenizerTraining:
 
 
 def build_tokenizer(model: PoseTokenizerConfig | ReleasedTokenizerConfig) -> PoseTokenizer | ReleasedTokenizer:
-    """A tokenizer to train. One in the released layout starts out decoding the rest pose.
+    """Build a tokenizer to train. The released layout initially decodes the rest pose.
 
-    Its decoder does not tell joints apart, so that from numbers about zero some joints start out half a turn off.
+    Its decoder does not distinguish joints, so random outputs would put some joints half a turn off.
     """
     if isinstance(model, PoseTokenizerConfig):
         return PoseTokenizer(model)
@@ -108,9 +108,9 @@ def build_tokenizer(model: PoseTokenizerConfig | ReleasedTokenizerConfig) -> Pos
 
 
 class AutoEncoder(nn.Module):
-    """A tokenizer with its learning codebook, from 6D rotations (B, 21, 6) to 6D rotations.
+    """Tokenizer with its learnt codebook, from 6D rotations (B, 21, 6) to 6D rotations.
 
-    Gradients pass from the decoder straight through to the encoder. In one module, so that processes can share it.
+    Uses the straight-through gradient from decoder to encoder. One module, so that processes can share it.
     """
 
     def __init__(self, tokenizer: Tokenizer, codebook: EmaCodebook) -> None:
@@ -119,9 +119,9 @@ class AutoEncoder(nn.Module):
         self.codebook = codebook
 
     def forward(self, d6: Tensor, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Features (B, T, D), their codes (B, T), the codes' entries (B, T, D) and what is decoded from those."""
+        """Return features (B, T, D), their codes (B, T), the codes' entries (B, T, D) and the decoded rotations."""
         features = self.tokenizer.features_from_6d(d6)
-        with torch.autocast(d6.device.type, enabled=False):  # the nearest of many codes needs all digits
+        with torch.autocast(d6.device.type, enabled=False):  # the nearest of many codes needs full precision
             features = features.float()
             self.codebook.start(self.tokenizer.codebook, features.detach().flatten(0, 1), generator)
             codes = self.tokenizer.nearest(features.detach())
@@ -131,9 +131,9 @@ class AutoEncoder(nn.Module):
 
 
 class Trainer:
-    """The state of a run. All of it is in `state`, so that a resumed run goes on as if never stopped.
+    """State of a run. `state` is complete, so that a resumed run equals an uninterrupted one.
 
-    Every process draws the same batch, from a generator of the same state, and works on its share of it.
+    Every process draws the same batch, from a generator of the same state, and processes its share.
     """
 
     def __init__(
@@ -157,6 +157,7 @@ class Trainer:
         self.step = 0
 
     def learning_rate(self) -> float:
+        """Return the rate of the present step."""
         config = self.config
         return warmup_cosine(
             self.step,
@@ -167,13 +168,13 @@ class Trainer:
         )
 
     def input_noise(self) -> float:
-        """The largest standard deviation of this step's noise."""
+        """Return the largest standard deviation of this step's noise."""
         config = self.config
         grown = self.step // config.input_noise_every * config.input_noise_every / config.steps
         return config.input_noise_start + (config.input_noise - config.input_noise_start) * min(1.0, grown)
 
     def train_step(self) -> dict[str, Tensor]:
-        """Draw a batch, move weights and codebook once, and return the losses by name, of this process's share."""
+        """Draw a batch, update weights and codebook once, and return the losses of this process's share by name."""
         config, weights, device = self.config, self.config.loss, self.accelerator.device
         drawn = self.sampler.sample(config.batch)[:, 1:]
         noisy = self._noisy(sixd_from_rotmat(drawn))[self._share].to(device)
@@ -203,13 +204,13 @@ class Trainer:
         return {"total": total.detach(), **{name: loss.detach() for name, loss in losses.items()}, "codes_used": used}
 
     def _noisy(self, d6: Tensor) -> Tensor:
-        """The encoder's input: three joints of ten are disturbed, each pose by a strength of its own."""
+        """Disturb three of ten joints of the encoder's input, with a random strength for each pose."""
         chosen = torch.rand(*d6.shape[:2], 1, generator=self.generator) < 0.3
         scale = self.input_noise() * torch.rand(len(d6), 1, 1, generator=self.generator) * chosen
         return d6 + scale * torch.randn(d6.shape, generator=self.generator)
 
     def _point_losses(self, predicted: Tensor, rotmats: Tensor) -> dict[str, Tensor]:
-        """Of joints, landmarks and vertices, upright and of mean shape; the surface only where it has a weight."""
+        """Compute the losses of joints, landmarks and vertices, upright, of mean shape; surface only if weighted."""
         poses = upright(predicted), upright(rotmats)
         (joints, landmarks), (true_joints, true_landmarks) = (self.body.points(*pose) for pose in poses)
         losses = {"joints": point_l1(joints, true_joints)}
@@ -221,7 +222,7 @@ class Trainer:
         return losses
 
     def _what_is_not_finite(self, rotmats: Tensor, predicted: Tensor) -> str:
-        """Names the clip of the first pose that is not, or whose reconstruction is not."""
+        """Name the clip of the first pose that is not finite, or has a non-finite reconstruction."""
         mocap, frames = self.sampler.mocap, self.sampler.frames[self._share]
         for what, mend, matrices in (
             ("a pose", "leave the clip out", rotmats),
@@ -236,6 +237,7 @@ class Trainer:
     # The state of a run
 
     def state(self) -> dict[str, Any]:
+        """Return the state for a checkpoint."""
         scaler = self.accelerator.scaler
         return {
             **checkpoint.identity(self.config, self.data),
@@ -248,7 +250,7 @@ class Trainer:
         }
 
     def load_state(self, state: Mapping[str, Any], path: Path) -> None:
-        """Raises EngineError for the state of another configuration or of other data."""
+        """Load a checkpoint's state. Raises EngineError for another configuration or other data."""
         checkpoint.require_same(state, self.config, self.data, path)
         self.tokenizer.load_state_dict(state["tokenizer"])
         self.codebook.load_state_dict(state["codebook"])
@@ -263,11 +265,12 @@ class Trainer:
 
 
 def weights_path(config: TokenizerTraining, out: Path) -> Path:
+    """Return the path of the weights in the folder `out`."""
     return out / ("tokenizer.safetensors" if isinstance(config.model, PoseTokenizerConfig) else "tokenizer.pth")
 
 
 def save_tokenizer(trainer: Trainer, out: Path, figures: Mapping[str, Figures]) -> Path:
-    """Write what `engine.load_tokenizer` reads, with how it was made, and return the file's path.
+    """Write the weights for `engine.load_tokenizer`, with their training facts; return the path.
 
     The compact tokenizer in half precision; the released layout in single precision, as TokenHMR's own code reads it.
     """
@@ -295,10 +298,9 @@ def save_tokenizer(trainer: Trainer, out: Path, figures: Mapping[str, Figures]) 
 
 
 def train(config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Path, resume: bool = False) -> Tokenizer:
-    """Run to the last step. Leaves in `out`: checkpoint.pt, losses.jsonl, TensorBoard events and the weights.
+    """Train to the last step. Writes to `out`: checkpoint.pt, losses.jsonl, TensorBoard events and the weights.
 
-    Returns the tokenizer as it was stored. Raises FloatingPointError, with the clip's name, for a number that is not
-    finite.
+    Returns the tokenizer as stored. Raises FloatingPointError, with the clip's name, for a number that is not finite.
     """
     accelerator = open_accelerator(config.precision, config.batch)
     held = held_out(mocap)
@@ -323,7 +325,7 @@ def train(config: TokenizerTraining, mocap: Sequence[Path], body: Path, out: Pat
             if main_process and (step % config.checkpoint_every == 0 or done):
                 checkpoint.save(trainer.state(), path)
     if main_process:
-        stored = engine.load_tokenizer(save_tokenizer(trainer, out, {}))  # as it will be used, half precision and all
+        stored = engine.load_tokenizer(save_tokenizer(trainer, out, {}))  # as it is used, in half precision
         figures = {split: evaluate(stored.to(accelerator.device), trainer.body, held[split]) for split in held}
         print_table(figures)
         save_tokenizer(trainer, out, figures)

@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 def rotmat_from_6d(d6: Tensor) -> Tensor:
-    """Gram-Schmidt of two rows, any scale: (..., 6) -> rotation matrices (..., 3, 3)."""
+    """Orthonormalise two rows of any scale by Gram-Schmidt: (..., 6) -> rotation matrices (..., 3, 3)."""
     a1, a2 = d6[..., :3], d6[..., 3:]
     b1 = F.normalize(a1, dim=-1, eps=1e-12)
     b2 = F.normalize(a2 - (b1 * a2).sum(-1, keepdim=True) * b1, dim=-1, eps=1e-12)
@@ -21,12 +21,12 @@ def rotmat_from_6d(d6: Tensor) -> Tensor:
 
 
 def sixd_from_rotmat(rotmats: Tensor) -> Tensor:
-    """The first two rows: (..., 3, 3) -> (..., 6)."""
+    """Return the first two rows: (..., 3, 3) -> (..., 6)."""
     return rotmats[..., :2, :].flatten(-2)
 
 
 def rotmat_from_axis_angle(axis_angle: Tensor) -> Tensor:
-    """Rodrigues' formula: (..., 3) in radians -> (..., 3, 3); value and gradient are finite at zero."""
+    """Convert axis-angle (..., 3) in radians to (..., 3, 3) by Rodrigues' formula; finite with gradient at zero."""
     squared = (axis_angle * axis_angle).sum(-1)[..., None, None]
     small = squared < 1e-8
     safe = torch.where(small, torch.ones_like(squared), squared)
@@ -41,9 +41,9 @@ def rotmat_from_axis_angle(axis_angle: Tensor) -> Tensor:
 
 
 def angle_between(a: Tensor, b: Tensor) -> Tensor:
-    """Geodesic distance in radians, 0..pi, of rotation matrices (..., 3, 3) -> (...).
+    """Compute the geodesic distance in radians, 0..pi, of rotation matrices (..., 3, 3) -> (...).
 
-    From the chord |A - B| = 2 sqrt(2) sin(angle / 2), which unlike the trace's arc cosine is accurate near zero.
+    From the chord |A - B| = 2 sqrt(2) sin(angle / 2), which is accurate near zero, unlike the trace's arc cosine.
     """
     half_sine = torch.linalg.matrix_norm(a - b) / 8**0.5
     return 2 * torch.asin(half_sine.clamp(max=1.0))

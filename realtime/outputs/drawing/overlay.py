@@ -1,6 +1,6 @@
-"""Flat drawings of the viewer: the camera's picture with the skeleton on it, the status card, the list of keys.
+"""Draws the viewer's flat parts: the camera's image with the skeleton, the status card, the list of keys.
 
-Pictures are uint8 (H, W, 3) in RGB. Sizes are pixels of the framebuffer; `scale` is 1 in a window 720 pixels high.
+Images are uint8 (H, W, 3) in RGB. Sizes are pixels of the framebuffer; `scale` is 1 in a window 720 pixels high.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class LiveStatus:
 
 
 def in_brief(camera: Camera) -> str:
-    """The camera in whole degrees, for a place with little room: '36° wide, 18° down, −3° roll, room ±0.5°'."""
+    """Format the camera in whole degrees in little space: '36° wide, 18° down, −3° roll, room ±0.5°'."""
     pitch, roll, doubt = round(camera.pitch_deg), round(camera.roll_deg), camera.doubt_deg
     looks = f"{abs(pitch)}° {'down' if pitch > 0 else 'up'}" if pitch else "level"
     parts = [f"{camera.fov_deg:.0f}° wide", looks, *([f"{roll:+d}° roll".replace("-", "−")] if roll else [])]
@@ -80,10 +80,10 @@ _BONE_COLOURS = tuple(_side_colour(name) for name in JOINT_NAMES)  # of the bone
 def draw_skeleton(picture: Picture, joints_px: Array, scale: float = 1.0) -> None:
     """Draw SMPL's stick figure into `picture`: joints (24, 2) in its pixels.
 
-    A bone is left out where either end is not finite or far outside of the picture.
+    A bone is skipped if either end is not finite or far outside of the image.
     """
     reach = 4 * max(picture.shape[:2])
-    drawable = (np.abs(joints_px) <= reach).all(axis=1)  # a NaN is not
+    drawable = (np.abs(joints_px) <= reach).all(axis=1)  # False for NaN
     fixed = np.round(np.where(drawable[:, None], joints_px, 0.0) * 16).astype(int).tolist()  # 4 fractional bits
     thick = max(1, round(2.2 * scale))
     bones = [j for j in range(1, NUM_JOINTS) if drawable[j] and drawable[PARENTS[j]]]
@@ -96,25 +96,25 @@ def draw_skeleton(picture: Picture, joints_px: Array, scale: float = 1.0) -> Non
 
 
 class Writer:
-    """Writes text with OpenCV's own TrueType face; one instance serves one thread."""
+    """Text renderer with OpenCV's TrueType font; one instance serves one thread."""
 
     def __init__(self) -> None:
         self._face = cv2.FontFace("sans")
 
     def width(self, text: str, size: int, weight: int = 400) -> int:
-        """Pixels that the text takes."""
+        """Return the width of the text in pixels."""
         box = cv2.getTextSize((1 << 14, 1 << 10), text, (0, 0), self._face, size, weight)
         return int(box[2])
 
     def write(
         self, picture: Picture, text: str, at: tuple[int, int], size: int, colour: Colour, weight: int = 400
     ) -> int:
-        """Write with the base line starting at `at`; returns the x where the text ends."""
+        """Write with the baseline starting at `at`; return the x of the text's end."""
         end, _ = cv2.putText(picture, text, at, colour, self._face, size, weight)
         return int(end[0])
 
     def fitting(self, text: str, size: int, room: int) -> str:
-        """The text, its middle left out where it is wider than `room` pixels."""
+        """Return the text, shortened in the middle to `room` pixels."""
         if self.width(text, size) <= room:
             return text
         for keep in range(len(text) - 1, 1, -1):
@@ -132,7 +132,7 @@ def status_card(
     scale: float,
     notes: Sequence[str] = (),
 ) -> Picture:
-    """The card with the camera's picture on top (already as wide as the card) and the figures below."""
+    """Draw the card with the camera's image on top (already as wide as the card) and the figures below."""
     pad, line = round(14 * scale), round(25 * scale)
     top = 0 if picture is None else picture.shape[0]
     lines = 2 + bool(notes) + (status is not None and status.camera is not None)
@@ -168,7 +168,7 @@ def status_card(
 
 
 def guidance_card(writer: Writer, guidance: Guidance, room: int, scale: float) -> Picture:
-    """What somebody who calibrates is told, to be read from across a room, over a bar that fills; up to `room` wide."""
+    """Draw the calibration message, legible from across a room, above a progress bar; at most `room` wide."""
     pad, bar = round(16 * scale), round(7 * scale)
     fits = (size for size in (36, 28, 22) if writer.width(guidance.text, round(size * scale), 600) <= room - 2 * pad)
     size = round(next(fits, 16) * scale)
@@ -184,7 +184,7 @@ def guidance_card(writer: Writer, guidance: Guidance, room: int, scale: float) -
 
 
 def keys_card(writer: Writer, scale: float, listed: bool = True) -> Picture:
-    """The list of keys, or where it is not to be listed how to get it."""
+    """Draw the list of keys, or if it is hidden, how to show it."""
     if not listed:
         return _key_rows(writer, scale, (("H", "keys"),), "")
     return _key_rows(writer, scale, KEYS, MOUSE_HINT)
@@ -207,9 +207,9 @@ def _key_rows(writer: Writer, scale: float, keys: Sequence[tuple[str, str]], hin
 
 
 def fitted(picture: Picture, width: int, max_height: int) -> tuple[Picture, float, tuple[int, int]]:
-    """The picture scaled to fit into width x max_height and centred on a dark strip of that width.
+    """Scale the image to fit into width x max_height, centred on a dark strip of that width.
 
-    Returns the strip, the scale and the offset (x, y), with which a pixel p of the picture lies at scale * p + offset.
+    Returns the strip, the scale and the offset (x, y): a pixel p of the image is at scale * p + offset.
     """
     height, wide = picture.shape[:2]
     scale = min(width / wide, max_height / height)

@@ -1,4 +1,4 @@
-"""A plain AMASS file, with Z up as the published data has it (Mahmood et al. 2019), in both dialects of its keys.
+"""Writes a plain AMASS file, Z up as in the published data (Mahmood et al. 2019), with both sets of keys.
 
 The older files hold `poses` whole and `mocap_framerate`; the newer ones its parts, `mocap_frame_rate` and the name of
 the model.
@@ -24,10 +24,10 @@ from realtime.outputs.recording.session import (
     write_npz,
 )
 
-# Takes Y up to Z up: x stays, what was up (y) becomes z, what was to the front (z) becomes -y.
+# Rotates Y up to Z up: x stays, up (y) becomes z, forward (z) becomes -y.
 R_zup_yup = Rotation.from_euler("x", 90, degrees=True)
 _HANDS_AT = 3 * SMPLH_BODY_JOINTS
-_SOFT_TISSUE = 8  # DMPL coefficients a frame: how flesh shakes, which nobody measured here
+_SOFT_TISSUE = 8  # DMPL coefficients a frame, for soft tissue; not measured here, so zero
 
 
 def write_amass(session: SessionHead, shape: SmplShape, out: Path) -> None:
@@ -47,7 +47,7 @@ def write_amass(session: SessionHead, shape: SmplShape, out: Path) -> None:
         rows("trans", 3, _trans(session, shape)),
         rows("dmpls", _SOFT_TISSUE, (np.zeros((len(trans), _SOFT_TISSUE)) for (trans,) in session.blocks("trans"))),
     ]
-    if session.has_contacts:  # of heels and toes, as in the session: a key that AMASS' readers pass over
+    if session.has_contacts:  # of heels and toes, as in the session: AMASS readers ignore the key
         members.append(rows("contacts", 4, (contacts for (contacts,) in session.blocks("contacts"))))
     values = {
         "betas": np.pad(shape.betas, (0, AMASS_BETAS - len(shape.betas))),
@@ -61,7 +61,7 @@ def write_amass(session: SessionHead, shape: SmplShape, out: Path) -> None:
 
 
 def _poses(session: SessionHead) -> Iterator[NDArray[np.float64]]:
-    """(B, 156), the root turned to Z up, which goes on past pi as the other joints do."""
+    """Yield (B, 156), the root rotated to Z up; angles continue past pi as those of the other joints do."""
     before = None
     for (given,) in session.blocks("poses"):
         poses = given.copy()
@@ -73,6 +73,6 @@ def _poses(session: SessionHead) -> Iterator[NDArray[np.float64]]:
 
 
 def _trans(session: SessionHead, shape: SmplShape) -> Iterator[NDArray[np.float64]]:
-    """(B, 3): the pelvis turns about the world's origin, but SMPL's trans is the pelvis less its place at rest."""
+    """Yield (B, 3): SMPL's trans is the pelvis less its position at rest, while the pelvis rotates about the origin."""
     for (trans,) in session.blocks("trans"):
         yield R_zup_yup.apply(trans + session.rest_joints[0]) - shape.pelvis

@@ -1,6 +1,6 @@
-"""FBX, which only Blender writes well: the .glb goes into a Blender of the user's, .fbx comes out.
+"""Writes FBX through Blender, the only program that writes it well: a .glb goes in, the .fbx comes out.
 
-In a process of its own: bpy wants another NumPy than ours, so the two seldom share an environment.
+It runs in a subprocess, because bpy needs another NumPy and so is seldom in the same environment.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _SCRIPT = Path(__file__).with_name("blender_script.py")
 
 
 def blender_command(program: str | None = None) -> list[str] | None:
-    """The command that runs a script in Blender: by `program`, Blender or a Python that has bpy, else by what is found.
+    """Return the command that runs a script in Blender: `program`, Blender or a Python with bpy, or a found one.
 
-    Found are bpy in this environment, then `blender` on the PATH; None where there is neither.
+    The search tries bpy in this environment, then `blender` on the PATH; None without either.
     """
     if program is None:
         program = sys.executable if importlib.util.find_spec("bpy") is not None else shutil.which("blender")

@@ -1,4 +1,4 @@
-"""Biovision's BVH: the skeleton as offsets, then Euler angles a frame. Metres, degrees, Y up, SMPL's joint names."""
+"""Writes Biovision's BVH: skeleton offsets, then Euler angles a frame. Metres, degrees, Y up, SMPL's joint names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _ROTATION = "Zrotation Xrotation Yrotation"  # R = Rz Rx Ry, the order that most readers expect
 _POSITION = "Xposition Yposition Zposition"
-_STUB = 0.5  # an end site continues the bone that leads to it, by this part of its length
+_STUB = 0.5  # an end site extends its parent bone by this share of the bone's length
 
 
 def bvh_parts(session: SessionHead) -> Iterator[str]:
@@ -34,7 +34,7 @@ def bvh_parts(session: SessionHead) -> Iterator[str]:
 
 
 def depth_first() -> list[int]:
-    """The joints in the order in which BVH lists them and their channels."""
+    """Return the joints in BVH's order of joints and channels."""
 
     def below(joint: int) -> Iterator[int]:
         yield joint
@@ -71,6 +71,6 @@ def _euler(poses: NDArray[np.float64]) -> NDArray[np.float64]:
     axis_angle = np.zeros((len(poses), NUM_JOINTS, 3))
     axis_angle[:, :SMPLH_BODY_JOINTS] = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Gimbal lock")  # one of the many right answers is as good as any
+        warnings.filterwarnings("ignore", "Gimbal lock")  # any of the valid solutions will do
         euler = Rotation.from_rotvec(axis_angle[:, depth_first()].reshape(-1, 3)).as_euler("ZXY")
     return euler.reshape(axis_angle.shape)

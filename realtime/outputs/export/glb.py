@@ -1,7 +1,7 @@
-"""Binary glTF 2.0: the skinned body, its skeleton and the motion, in one file. Metres, Y up, +Z forward: as ours.
+"""Writes binary glTF 2.0: skinned body, skeleton and motion in one file. Metres, Y up, +Z forward, as here.
 
-Written by hand: the container is a header and two chunks (Khronos, glTF 2.0 specification, section 4). Pose blend
-shapes, which an SMPL file may have, do not exist in glTF and are left out.
+The container is a header and two chunks (Khronos, glTF 2.0 specification, section 4). glTF has no pose-dependent blend
+shapes, so those of an SMPL file are omitted.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ _MESH_NODE = NUM_JOINTS  # after the joints, which are nodes 0..23
 
 
 class _Buffer:
-    """The binary chunk as it grows, with the accessors that say what lies where.
+    """Growing binary chunk with its accessors.
 
-    What stays still comes first and is held; for the motion room is reserved behind it.
+    Static data come first and stay in memory; space for the motion is reserved after them.
     """
 
     def __init__(self) -> None:
@@ -42,7 +42,7 @@ class _Buffer:
         self.accessors: list[dict[str, Any]] = []
 
     def add(self, array: NDArray[Any], kind: str, *, target: int | None = None, bounds: bool = False) -> int:
-        """Append `array`, whose rows are `kind`; returns the index of its accessor."""
+        """Append `array`, whose rows are `kind`; return the index of its accessor."""
         component = {"f": _FLOAT, "H": _USHORT, "I": _UINT}[array.dtype.char]
         view: dict[str, Any] = {"buffer": 0, "byteOffset": self.length, "byteLength": array.nbytes}
         if target is not None:
@@ -63,7 +63,7 @@ class _Buffer:
         return len(self.accessors) - 1
 
     def reserve(self, count: int, kind: str, bounds: tuple[list[float], list[float]] | None = None) -> int:
-        """Room for `count` rows of floats of that `kind`; returns the index of its accessor."""
+        """Reserve space for `count` float rows of that `kind`; return the index of its accessor."""
         nbytes = 4 * count * _FLOATS[kind]
         accessor: dict[str, Any] = {
             "bufferView": len(self.views),
@@ -80,9 +80,9 @@ class _Buffer:
 
 
 def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None:
-    """The session on `body` (the one that it was recorded with) as a .glb, at the start of an empty `file`.
+    """Write the session on `body` (the one that it was recorded with) as a .glb, at the start of an empty `file`.
 
-    Raises ExportError for one that is longer than the format's four gigabytes.
+    Raises ExportError for a session that exceeds the format's four gigabytes.
     """
     buffer = _Buffer()
     attributes = {
@@ -145,9 +145,9 @@ def _joint_nodes(offsets: Array) -> list[dict[str, Any]]:
 
 
 def _animation(session: SessionHead, buffer: _Buffer) -> dict[str, Any]:
-    """The pelvis' place and the rotations of the root and the 21 body joints; the hands stay at rest.
+    """Describe the pelvis's position and the rotations of the root and the 21 body joints; the hands stay at rest.
 
-    Room is made in the order in which `_write_motion` fills it.
+    Space is reserved in the order in which `_write_motion` fills it.
     """
     last_s = (session.frames - 1) / session.mocap_framerate
     times = buffer.reserve(session.frames, "SCALAR", bounds=([0.0], [float(np.float32(last_s))]))
@@ -163,7 +163,7 @@ def _animation(session: SessionHead, buffer: _Buffer) -> dict[str, Any]:
 
 
 def _write_motion(session: SessionHead, file: IO[bytes], start: int) -> None:
-    """Times (N,), pelvis (N, 3), then each joint's quaternions (N, 4): columns, filled a block of frames at a time."""
+    """Write times (N,), pelvis (N, 3), then each joint's quaternions (N, 4): columns, in blocks of frames."""
     first = 0
     for pelvis, quaternions in motion(session):
         seconds = np.arange(first, first + len(pelvis)) / session.mocap_framerate  # players begin at zero

@@ -1,4 +1,4 @@
-"""Joint positions as comma-separated values: a header, then one line a frame; seconds and metres, Y up."""
+"""Writes joint positions as comma-separated values: a header, then one line a frame; seconds and metres, Y up."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from realtime.outputs.recording.session import SessionHead
 
 
 def csv_parts(session: SessionHead) -> Iterator[str]:
-    """Columns time_s, valid (0 or 1), confidence, then x, y, z of the 24 joints, to a micrometre; piece by piece.
+    """Yield columns time_s, valid (0 or 1), confidence, then x, y, z of the 24 joints, to a micrometre; piece by piece.
 
-    Last come the contacts of heels and toes, 0..1, where the session has them.
+    Last come the contacts of heels and toes, 0..1, if the session has them.
     """
     columns = ["time_s", "valid", "confidence", *(f"{name}_{axis}" for name in JOINT_NAMES for axis in "xyz")]
     keys = ["timestamps", "valid", "confidence", "joints"]

@@ -1,6 +1,6 @@
-"""OpenUSD: the skinned body, its skeleton and the motion, by Pixar's own library. Metres, Y up, faces +Z: as ours.
+"""Writes OpenUSD with Pixar's library: skinned body, skeleton and motion. Metres, Y up, faces +Z, as here.
 
-Not through Blender, which writes Z up and takes the first frame for the rest pose (4.5 and 5.0).
+Blender would write Z up and use the first frame as the rest pose (4.5 and 5.0).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from realtime.outputs.export.shape import INFLUENCES, StandingBody
 from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _SKIN_RGB = (0.75, 0.55, 0.42)
-_SAVED_FRAMES = 50_000  # after so many the binary file is saved, which frees their memory
+_SAVED_FRAMES = 50_000  # frames after which the binary file is saved, which frees memory
 
 
 def write_usd(session: SessionHead, body: StandingBody, out: Path) -> None:
@@ -43,13 +43,13 @@ def write_usd(session: SessionHead, body: StandingBody, out: Path) -> None:
         stage.SetEndTimeCode(session.frames - 1)
         _add_character(stage, session, body)
         stage.Save()
-        del stage  # it holds the file open
+        del stage  # it keeps the file open
         with whole_file(out) as file, made.open("rb") as source:
             shutil.copyfileobj(source, file)
 
 
 def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None:
-    """A root that binds mesh, skeleton and animation together (UsdSkel's schemas)."""
+    """Add a root that binds mesh, skeleton and animation (UsdSkel's schemas)."""
     from pxr import Sdf, UsdGeom, UsdSkel
 
     root = UsdSkel.Root.Define(stage, "/Body")
@@ -84,14 +84,14 @@ def _joint_paths() -> list[str]:
 
 
 def _translations(points: Array) -> Any:
-    """(24, 3) -> a matrix each. USD multiplies row vectors, so that the last row is the place."""
+    """Convert (24, 3) to translation matrices. USD multiplies row vectors, so the last row is the position."""
     from pxr import Gf, Vt
 
     return Vt.Matrix4dArray([Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*point)) for point in points.tolist()])
 
 
 def _animate(animation: Any, session: SessionHead, offsets: Array) -> Iterator[int]:
-    """Set the joints of one frame after another, which is given once it is there."""
+    """Set the joints frame by frame; yield each frame number when it is complete."""
     from pxr import Gf, Vt
 
     animation.CreateJointsAttr(_joint_paths())
@@ -110,7 +110,7 @@ def _animate(animation: Any, session: SessionHead, offsets: Array) -> Iterator[i
 
 
 def _tell_contacts(prim: Any, session: SessionHead) -> None:
-    """The contacts of heels and toes as an attribute of the motion, where the session has them."""
+    """Add the contacts of heels and toes as an attribute of the motion, if the session has them."""
     from pxr import Gf, Sdf
 
     if not session.has_contacts:
@@ -135,7 +135,7 @@ def _shape(mesh: Any, body: StandingBody) -> None:
 
 
 def _paint(stage: Any, mesh: Any) -> None:
-    """The skin's material: Blender and others show a mesh without one in white."""
+    """Add the skin's material, because Blender and others show a mesh without one in white."""
     from pxr import Sdf, UsdShade
 
     material = UsdShade.Material.Define(stage, "/Body/Skin")

@@ -1,9 +1,8 @@
-"""A film encoded by the ffmpeg program: H.264, the source's sound, and a file that is whole whenever it is cut off.
+"""Encodes a film with the ffmpeg program: H.264, the source's sound, and a file that stays playable when truncated.
 
-ffmpeg runs as a program of its own and is nobody's dependency: its licence, and that of the x264 in it, stay its own.
-The film is written in fragments of a second, so what was written plays, also where ffmpeg was killed or the disk is
-full. At the end it is written once more with one index at its front, as editors and messengers like it, and with the
-sound.
+ffmpeg runs as a separate program and is no dependency, so its licence, and that of its x264, do not apply here. The
+film is written in fragments of one second, which play even if ffmpeg is killed or the disk is full. At the end it is
+rewritten with one index at its front, for editors and messengers, and with the sound.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
 
-# The best first; an ffmpeg names encoders that then do not work, so each is tried.
+# The best first; an ffmpeg may list encoders that do not work, so each is tried.
 _ENCODERS: dict[str, tuple[str, ...]] = {
     "libx264": ("-preset", "veryfast", "-crf", "20"),
     "libopenh264": ("-b:v", "5M"),
@@ -43,15 +42,15 @@ _TRIAL_TIMEOUT_S, _END_TIMEOUT_S = 30.0, 30.0
 
 @dataclass(frozen=True)
 class Sound:
-    """The sound of a clip, from the time that is the film's first picture."""
+    """Sound of a clip, from the time of the film's first image."""
 
     clip: Path
-    from_s: float  # after the clip's first picture
+    from_s: float  # after the clip's first image
 
 
 @functools.cache
 def find() -> str | None:
-    """The ffmpeg on PATH, or the one that the package imageio-ffmpeg brings; None where there is neither."""
+    """Return the ffmpeg on PATH, or that of the package imageio-ffmpeg; None without either."""
     on_path = shutil.which("ffmpeg")
     if on_path is not None:
         return on_path
@@ -64,10 +63,10 @@ def find() -> str | None:
 
 
 class FfmpegWriter:
-    """Writes pictures of one size at a constant rate into an .mp4. Raises OSError where ffmpeg gives up, and why."""
+    """Writes images of one size at a constant rate to an .mp4. Raises OSError with ffmpeg's reason if it fails."""
 
     def __init__(self, program: str, path: Path, fps: int, size: tuple[int, int]) -> None:
-        """size: (width, height), even."""
+        """Start ffmpeg; size is (width, height), even."""
         self._program = program
         self._path = path
         self._fps = fps
@@ -95,9 +94,9 @@ class FfmpegWriter:
         self._frames += 1
 
     def end(self) -> None:
-        """Nothing comes any more: wait until the file is whole. Idempotent."""
+        """Close the input and wait until the file is complete. Idempotent."""
         assert self._process.stdin is not None
-        with contextlib.suppress(OSError):  # its exit code says it
+        with contextlib.suppress(OSError):  # its exit code reports the failure
             self._process.stdin.close()
         try:
             code = self._process.wait(_END_TIMEOUT_S)
@@ -109,9 +108,9 @@ class FfmpegWriter:
             raise OSError(self._why())
 
     def finish(self, sound: Sound | None) -> bool:
-        """After `end`: one index at the front, and the sound. True where that came into it.
+        """Rewrite the file after `end`, with one index at the front and the sound. Return True with sound.
 
-        Where it cannot be done, for want of room above all, the film stays as it is, and plays.
+        If that fails, above all for lack of space, the film stays as it is and plays.
         """
         size = self._path.stat().st_size
         if shutil.disk_usage(self._path.parent).free < 2 * size + _SPARE_BYTES:
@@ -166,7 +165,7 @@ class FfmpegWriter:
 
 
 def _first_picture_s(program: str, clip: Path) -> float:
-    """The time of a clip's first picture on the clock of the whole file, whose sound may begin earlier."""
+    """Return the time of a clip's first image on the whole file's clock, whose sound may begin earlier."""
     arguments = (*_input(clip), "-map", "0:v:0", "-c", "copy", "-frames:v", "1", "-f", "framecrc", "-")
     said = subprocess.run(
         _command(program, arguments), stdin=subprocess.DEVNULL, capture_output=True, check=False, **_apart()
@@ -186,12 +185,12 @@ def _command(program: str, arguments: Sequence[str]) -> list[str]:
 
 
 def _input(path: Path) -> tuple[str, ...]:
-    """A file, which may not name others elsewhere, as playlists do: no connection is opened."""
+    """Return the input options; protocols are restricted, because playlists could open connections."""
     return ("-protocol_whitelist", "file", "-i", str(path.absolute()))
 
 
 def _apart() -> dict[str, Any]:
-    """Signals to the program's group and its terminal must not end ffmpeg: it ends with its input."""
+    """Return options that shield ffmpeg from signals to the program's group and terminal: it ends with its input."""
     if os.name == "posix":
         return {"start_new_session": True}
     return {"creationflags": getattr(subprocess, "CREATE_NO_WINDOW", 0)}

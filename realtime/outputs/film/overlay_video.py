@@ -1,7 +1,6 @@
-"""`--record-video`: the body drawn over the camera's picture, as a film. A process of its own draws and encodes.
+"""Films the body drawn over the camera's image (`--record-video`); a subprocess draws and encodes.
 
-Frames wait in a short queue. Where drawing is too slow, a live run leaves the oldest out and counts it; offline, it
-waits.
+Frames wait in a short queue. If drawing is too slow, a live run drops the oldest and counts them; offline, it waits.
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
-_QUEUE_FRAMES = 15  # half a second at 30 Hz; 90 MB where the camera gives 1920x1080
-_SIDE_PX = 1280  # larger pictures are made smaller
+_QUEUE_FRAMES = 15  # half a second at 30 Hz; 90 MB at 1920x1080
+_SIDE_PX = 1280  # larger images are downscaled
 _OPACITY = 0.7
-_LIVE_FPS = 30.0  # at most
-_END_TIMEOUT_S = 60.0  # for what still waits to be drawn
+_LIVE_FPS = 30.0  # maximum
+_END_TIMEOUT_S = 60.0  # for drawing the queued frames
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +59,12 @@ class VideoStatus:
 
 @dataclass(frozen=True, slots=True)
 class Shot:
-    """One frame to be drawn."""
+    """Frame to draw."""
 
-    t: float  # s, in the file that is played, otherwise of the capture
+    t: float  # s, in the played file, otherwise of the capture
     picture_bgr: Picture  # (H, W, 3)
     people: tuple[ShownPerson, ...]
-    T_world_cam: Array | None  # (3,); None: nobody has been seen
+    T_world_cam: Array | None  # (3,); None: no person so far
     camera: Camera
 
 
@@ -80,11 +79,12 @@ class OverlayVideo:
         blocking: bool,
         clip: Path | None = None,
     ) -> None:
-        """path: OUT.mp4; a name that is taken becomes OUT-2.mp4 and so on.
+        """Start the process. path: OUT.mp4; an existing name becomes OUT-2.mp4 and so on.
 
-        blocking: wait for the drawing instead of leaving frames out. clip: the file that is played, for its sound.
+        blocking: wait for the drawing instead of dropping frames.
+        clip: the played file, for its sound.
 
-        Raises UserError, one line, where no video can be written to `path`.
+        Raises UserError, one line, if no video can be written to `path`.
         """
         if path.suffix != ".mp4":
             raise UserError(f"cannot film to {path}: name a file that ends in .mp4")
@@ -106,11 +106,11 @@ class OverlayVideo:
 
     @property
     def pid(self) -> int | None:
-        """The process that draws."""
+        """PID of the drawing process."""
         return self._child.pid
 
     def put(self, solved: SolvedFrame) -> None:
-        """Take a frame; called by one thread. Never waits unless `blocking`, and does nothing once filming failed."""
+        """Queue a frame; called by one thread. Never waits unless `blocking`; does nothing after a failure."""
         frame = solved.frame
         if frame.t_capture < self._t_due:
             return
@@ -136,7 +136,7 @@ class OverlayVideo:
         return replace(self._status, dropped=self._shots.dropped + self._came_late)
 
     def _look(self, timeout_s: float = 0.0) -> None:
-        """Take what the process says at its end, once."""
+        """Receive the process's final message, once."""
         with self._ending:
             if self._status is not None or not self._child.poll(timeout_s):
                 return
@@ -155,7 +155,7 @@ class OverlayVideo:
 
 
 class Painter:
-    """Draws people over the camera's picture, where its camera sees them."""
+    """Painter of people over the camera's image."""
 
     def __init__(self, body: BodyModel) -> None:
         self._faces = body.faces.astype(np.int32)
@@ -163,7 +163,7 @@ class Painter:
         self._shader = BodyShader(body.faces, len(body.v_template))
 
     def draw(self, shot: Shot) -> Picture:
-        """The picture (H, W, 3) BGR with the people's bodies over it."""
+        """Return the image (H, W, 3) BGR with the people's bodies over it."""
         if shot.T_world_cam is None or not shot.people:
             return shot.picture_bgr
         size = shot.picture_bgr.shape[1], shot.picture_bgr.shape[0]
@@ -182,7 +182,7 @@ class Painter:
 
 
 def _blended(picture: Picture, drawn: Array, mask: NDArray[np.bool_]) -> Picture:
-    """`drawn` (colours in 0..1) over the picture where the mask is set, with soft edges."""
+    """Blend `drawn` (colours in 0..1) over the image within the mask, with soft edges."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     if not len(rows):
         return picture
@@ -200,19 +200,19 @@ def _packed(message: Shot | Painter) -> Shot | Painter:
 
 
 def _fitted(shot: Shot) -> Shot:
-    """The shot with its picture as the video has it: not too large, width and height even as encoders want them."""
+    """Downscale the shot's image for the video, with even width and height as encoders require."""
     height, width = shot.picture_bgr.shape[:2]
     scale = min(1.0, _SIDE_PX / max(width, height))
     size = max(2, round(width * scale) // 2 * 2), max(2, round(height * scale) // 2 * 2)
     if size == (width, height):
         return shot
-    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # the first is slow
+    method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR  # INTER_AREA is slow
     picture = np.asarray(cv2.resize(shot.picture_bgr, size, interpolation=method), np.uint8)
     return replace(shot, picture_bgr=picture)
 
 
 def _film(link: Connection, path: Path, live: bool, clip: Path | None) -> None:
-    """The process: draws and encodes until the other end says that it is over, or is gone."""
+    """Run the process: draw and encode until the other end closes or is gone."""
     if live:
         _yield_to_the_pose()
     video, message = VideoFile(path, clip), ""
@@ -230,7 +230,7 @@ def _film(link: Connection, path: Path, live: bool, clip: Path | None) -> None:
 
 
 def _yield_to_the_pose() -> None:
-    """Run only when nothing else wants the processor, as far as the system can tell."""
+    """Lower the priority below all other processes, as far as the system allows."""
     if hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     elif hasattr(os, "nice"):
@@ -238,14 +238,14 @@ def _yield_to_the_pose() -> None:
 
 
 def _hurry(pid: int | None) -> None:
-    """Nothing competes with the film any more: let the process that draws run like any other."""
+    """Restore the drawing process's priority once the run is over."""
     if hasattr(os, "SCHED_OTHER") and pid is not None:
-        with contextlib.suppress(OSError):  # it has ended, or may not
+        with contextlib.suppress(OSError):  # it has ended, or this is not permitted
             os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _next(link: Connection) -> Shot | None:
-    """The next shot; None at the end, also where the program was killed: the file is then finished all the same."""
+    """Return the next shot; None at the end, also if the program was killed, so that the file is finished."""
     try:
         return link.recv()
     except (EOFError, ConnectionResetError):

@@ -83,9 +83,9 @@ class Recorder:
         return current is not None and current.status.state == "recording"
 
     def start(self) -> Path:
-        """Begin a recording; returns its file's name. Does nothing when one is running.
+        """Begin a recording; return its file name. Does nothing while one is running.
 
-        Raises UserError, one line, when the folder cannot be written or the disk is full.
+        Raises UserError, one line, if the folder is not writable or the disk is full.
         """
         with self._lock:
             if self._current is not None and self._current.status.state == "recording":
@@ -96,16 +96,16 @@ class Recorder:
             return path
 
     def put(self, solved: SolvedFrame) -> None:
-        """Take a frame. Never waits for the disk unless `blocking`; does nothing while not started.
+        """Record a frame. Never waits for the disk unless `blocking`; does nothing while not started.
 
-        Raises what the recorder's thread raised, should it have died of anything but the disk.
+        Raises the exception of the recorder's thread if that ended by anything but a disk error.
         """
         current = self._current
         if current is not None:
             current.put(solved)
 
     def stop(self) -> None:
-        """End the recording and return at once; its files appear when they are whole."""
+        """End the recording and return at once; its files appear when they are complete."""
         with self._lock:
             if self._current is not None:
                 self._current.end()

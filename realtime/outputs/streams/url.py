@@ -28,7 +28,7 @@ _EXAMPLE = "for example zmq://127.0.0.1:5555"
 
 
 class StreamError(UserError):
-    """A stream that cannot be opened; one line that names the mend."""
+    """Stream that cannot be opened; one line with the remedy."""
 
 
 class MessageStream(Protocol):
@@ -69,10 +69,11 @@ class StreamUrl:
 
     @property
     def is_loopback(self) -> bool:
+        """Return whether the host is this machine."""
         return self.host in ("localhost", "::1") or self.host.startswith("127.")
 
     def resolved(self, kind: socket.SocketKind) -> tuple[socket.AddressFamily, Any]:
-        """The address family and the socket address. Raises StreamError for a host that has none."""
+        """Resolve to address family and socket address. Raises StreamError for an unknown host."""
         try:
             family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=kind)[0]
         except (OSError, UnicodeError) as error:
@@ -80,10 +81,11 @@ class StreamUrl:
         return family, address
 
     def with_port(self, port: int) -> StreamUrl:
+        """Return the address with another port."""
         return replace(self, port=port)
 
     def refused(self, error: OSError) -> StreamError:
-        """Why the system would not give us this address, and what to do."""
+        """Describe why the system refused this address, with the remedy."""
         match error.errno:
             case errno.EADDRINUSE:
                 why = f"port {self.port} is taken (is another run still going on?); name another, or 0 for a free one"

@@ -1,4 +1,4 @@
-"""VMC protocol (protocol.vmc.info): one person's bones as OSC over UDP, one bundle a frame, in Unity's frame."""
+"""Streams one person's bones in the VMC protocol (protocol.vmc.info): OSC over UDP, a bundle a frame, Unity's frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from realtime.outputs.streams.url import StreamUrl
 logger = logging.getLogger(__name__)
 
 _LOADED = 1
-_POSE_BYTES = 7 * 4  # a message's last seven floats: position, quaternion
+_POSE_BYTES = 7 * 4  # the last seven floats of a message: position, quaternion
 
 
 class VmcStream:
@@ -45,7 +45,7 @@ class VmcStream:
         try:
             self._socket.setblocking(False)
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            self._socket.connect(address)  # sends nothing; it looks for a route
+            self._socket.connect(address)  # sends nothing; it checks the route
         except OSError as error:
             self._socket.close()
             raise url.refused(error) from error
@@ -57,7 +57,7 @@ class VmcStream:
         try:
             self._socket.send(self._bundle.dgram(time.monotonic() - self._started_at, bones))
         except (ConnectionError, BlockingIOError):
-            pass  # nobody listens there yet, or the network is busy: the next frame will do
+            pass  # no receiver yet, or a busy network: the next frame may pass
         except OSError as error:
             if not self._failing:
                 logger.warning("%s: cannot send: %s; going on without", self.address, error.strerror or error)
@@ -75,7 +75,7 @@ class VmcStream:
 
 
 class _Bundle:
-    """An OSC bundle made once by python-osc; every frame only its floats are written anew."""
+    """OSC bundle built once by python-osc; each frame only overwrites its floats."""
 
     def __init__(self, names: tuple[str, ...]) -> None:
         zeros = (0.0,) * 6 + (1.0,)
@@ -92,7 +92,7 @@ class _Bundle:
         self._floats_at = ends[len(head) :, None] - _POSE_BYTES + np.arange(_POSE_BYTES)  # (B, 28) byte positions
 
     def dgram(self, seconds: float, bones: NDArray[np.float32] | None) -> bytes:
-        """The bytes to send; bones (B, 7), None: nobody is there."""
+        """Return the bytes to send; bones (B, 7), None without a person."""
         out = self._head if bones is None else self._whole
         out[self._time_at : self._time_at + 4] = np.array(seconds, ">f4").tobytes()
         if bones is not None:

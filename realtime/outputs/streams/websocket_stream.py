@@ -1,7 +1,7 @@
-"""WebSocket: the wire format's messages as text, for browsers, Unity and whatever has no ZeroMQ.
+"""Streams the wire format as text over WebSocket, for browsers, Unity and programs without ZeroMQ.
 
-One thread serves all clients. It only ever sends: what clients send is not read, so a client that talks too much is
-held back by its own full buffers until the keep-alive drops it.
+One thread serves all clients and only sends. Messages from clients are not read: they fill the client's own buffers
+until the keep-alive drops it.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from realtime.outputs.streams.url import StreamUrl
 
 logger = logging.getLogger(__name__)
 _garbage_logger = logger.getChild("connections")
-_garbage_logger.setLevel(logging.CRITICAL)  # anybody can send garbage to a port: that is no event of ours
+_garbage_logger.setLevel(logging.CRITICAL)  # anybody can send garbage to a port, so it is not logged
 
 MAX_CLIENTS = 32
-_BEHIND_BYTES = 65536  # a client with more than this still to be sent misses messages
+_BEHIND_BYTES = 65536  # a client with more unsent bytes misses messages
 _KERNEL_BUFFER = 65536
 _LONGEST_INCOMING = 1024
 _HANDSHAKE_S, _PING_EVERY_S, _PING_TIMEOUT_S, _CLOSE_S = 5.0, 5.0, 10.0, 1.0
 _JOIN_S = 5.0
-# A page from elsewhere could otherwise read the stream through its visitor's browser. Programs send no Origin.
+# Other pages could read the stream through their visitor's browser. Programs send no Origin.
 _LOCAL_PAGE = re.compile(r"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
 
 
 class WebSocketStream:
-    """A server on a thread of its own. Raises StreamError, one line, when it cannot be opened.
+    """Server on its own thread. Raises StreamError, one line, if it cannot be opened.
 
-    On loopback only pages from loopback may connect (by their Origin); an address that the network reaches is open to
-    any page, as it is to any program.
+    On loopback only pages from loopback may connect (by their Origin). On other addresses any page may, as any program
+    may.
     """
 
     def __init__(self, url: StreamUrl) -> None:
@@ -58,11 +58,11 @@ class WebSocketStream:
         self._ready.wait()
 
     def send(self, message: bytes) -> None:
-        """Hand a message to every client that keeps up; those who do not, miss it."""
+        """Send a message to every client that keeps up; slow clients miss it."""
         self._loop.call_soon_threadsafe(self._broadcast, message)
 
     def close(self) -> None:
-        """Say goodbye to the clients, free the port, end the thread. Idempotent."""
+        """Close the connections, free the port, end the thread. Idempotent."""
         if self._closed:
             return
         self._closed = True
@@ -84,7 +84,7 @@ class WebSocketStream:
             sock=listener,
             origins=[None, _LOCAL_PAGE] if self.address.is_loopback else None,
             process_request=self._room_for,
-            compression=None,  # it costs more time than loopback does
+            compression=None,  # costs more time than it saves on loopback
             server_header=None,
             open_timeout=_HANDSHAKE_S,
             ping_interval=_PING_EVERY_S,

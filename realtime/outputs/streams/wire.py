@@ -1,6 +1,6 @@
-"""The messages that leave the program: `skeleton`, `pose` and `status`, as docs/wire-format.md and its schemas say.
+"""Encodes the wire messages `skeleton`, `pose` and `status` (docs/wire-format.md and its schemas).
 
-A message is a topic word, one space and UTF-8 JSON, so that one part carries it over any transport.
+A message is a topic word, one space and UTF-8 JSON, so that any transport carries it in one part.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Wire:
         self._betas = np.zeros(body.joint_shapedirs.shape[-1], np.float32)
 
     def skeleton(self) -> bytes:
-        """Names, parents and rest offsets (metres, parent to child; the root's is its place at rest).
+        """Encode names, parents and rest offsets (metres, parent to child; the root's is its position at rest).
 
-        Offsets are those of the first person of the latest frame, whose `betas` are given too, at scale 1. Anybody's
-        are scale * (offsets + shape_offsets @ (betas - the skeleton's betas)).
+        Offsets are those of the first person of the latest frame, whose `betas` are included, at scale 1. Those of any
+        person are scale * (offsets + shape_offsets @ (betas - the skeleton's betas)).
         """
         rest = self._body.rest_joints(self._betas[None])[0]
         return _message(

@@ -1,4 +1,4 @@
-"""ZeroMQ PUB: the wire format's messages, one part each, to any number of subscribers, none of whom can hold us up."""
+"""Publishes the wire format's messages over ZeroMQ PUB, one part each; slow subscribers never block the sender."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ logger = logging.getLogger(__name__)
 
 _QUEUED_MESSAGES = 8  # for each subscriber, then its messages are dropped: a late pose is worth less than none
 _KERNEL_BUFFER = 65536  # bytes that may wait in the socket as well
-_LONGEST_INCOMING = 4096  # bytes; subscribers send subscriptions and handshakes, nothing long
+_LONGEST_INCOMING = 4096  # bytes; subscribers send only subscriptions and handshakes
 _HANDSHAKE_MS = 5000
-_ERRNO: dict[int | None, int] = {  # libzmq's numbers are the C library's; Windows' sockets have others
+_ERRNO: dict[int | None, int] = {  # libzmq uses the C library's numbers; Windows' sockets have others
     zmq.EADDRINUSE: errno.EADDRINUSE,
     zmq.EADDRNOTAVAIL: errno.EADDRNOTAVAIL,
     errno.ENODEV: errno.EADDRNOTAVAIL,
@@ -27,9 +27,9 @@ _ERRNO: dict[int | None, int] = {  # libzmq's numbers are the C library's; Windo
 
 
 class ZmqStream:
-    """A bound PUB socket; with `?curve=KEYFILE` only for the clients of that file. Used by one thread at a time.
+    """Bound PUB socket; with `?curve=KEYFILE` only for the clients of that file. Used by one thread at a time.
 
-    Raises StreamError or KeyFileError, one line, when it cannot be opened.
+    Raises StreamError or KeyFileError, one line, if it cannot be opened.
     """
 
     def __init__(self, url: StreamUrl) -> None:
@@ -54,15 +54,15 @@ class ZmqStream:
             self._cleanup = opened.pop_all()
 
     def send(self, message: bytes) -> None:
-        """Hand a message to everybody who keeps up; those who do not, miss it."""
+        """Send a message to every subscriber that keeps up; slow ones miss it."""
         self._socket.send(message, zmq.NOBLOCK)
 
     def close(self) -> None:
-        """Free the port. What was not sent by now is dropped (LINGER is 0). Idempotent."""
+        """Free the port. Unsent messages are dropped (LINGER is 0). Idempotent."""
         self._cleanup.close()
 
     def _set_options(self, keys: ServerKeys | None, *, ipv6: bool) -> None:
-        """Before bind: libzmq gives connections the options that were set when they were made."""
+        """Set options before bind, because libzmq applies them to connections when these are made."""
         options = {
             zmq.SNDHWM: _QUEUED_MESSAGES,
             zmq.SNDBUF: _KERNEL_BUFFER,
@@ -81,7 +81,7 @@ class ZmqStream:
 
 
 class _Allowed:
-    """ZeroMQ's authentication protocol (rfc.zeromq.org/spec/27) asks this about every client's key."""
+    """Callback of ZeroMQ's authentication protocol (rfc.zeromq.org/spec/27) that checks every client's key."""
 
     def __init__(self, keys: ServerKeys) -> None:
         self._keys = {key.encode() for key in keys.clients.values()}
@@ -91,7 +91,7 @@ class _Allowed:
 
 
 def _let_in(context: zmq.Context[zmq.Socket[bytes]], keys: ServerKeys) -> Callable[[], None]:
-    """Start answering for the sockets of `context`; returns what stops it."""
+    """Start the authentication of the sockets of `context`; return the function that stops it."""
     from zmq.auth.thread import ThreadAuthenticator
 
     authenticator = ThreadAuthenticator(context, log=logger.getChild("authentication"))

@@ -1,4 +1,4 @@
-"""The part of a solved frame that is shown: small enough to be handed to another process."""
+"""Reduces a solved frame to the data that a view shows, small enough to send to another process."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from realtime.outputs.drawing.overlay import LiveStatus, Picture
 
 Array = NDArray[np.float32]
 
-_PICTURE_SIDE_PX = 800  # the camera's picture is halved until it is no longer than this
+_PICTURE_SIDE_PX = 800  # the camera's image is halved until it is no longer than this
 
 
 @dataclass(frozen=True, slots=True)
 class ShownPerson:
-    """What is shown of one person."""
+    """Data of one person that a view shows."""
 
     id: int
     valid: bool
     rotations: Array  # (24, 4) local, xyzw; [0] into the world
     trans: Array  # (3,) pelvis in the world
     betas: Array  # (10,)
-    joints_px: Array  # (24, 2) the joints as the camera sees them, in the picture's pixels
-    scale: float = 1.0  # the person's size to the body's
+    joints_px: Array  # (24, 2) the joints as the camera sees them, in the image's pixels
+    scale: float = 1.0  # the person's size relative to the body's
 
     @property
     def rotmats(self) -> Array:
@@ -38,23 +38,23 @@ class ShownPerson:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """What a view shows at one time."""
+    """Data that a view shows at one time."""
 
-    picture_bgr: Picture  # (H, W, 3) the camera's
+    picture_bgr: Picture  # (H, W, 3) of the camera
     people: tuple[ShownPerson, ...]
     status: LiveStatus
 
 
 def shown(solved: SolvedFrame, status: LiveStatus) -> Shown:
-    """What to show of a solved frame. Nobody is shown whose numbers are not finite, or before the floor is known."""
+    """Reduce a solved frame. People with non-finite numbers are omitted, and all people while the floor is unknown."""
     picture, scale = _halved(solved.frame.image_bgr)
     return Shown(picture, people_shown(solved, scale), status)
 
 
 def people_shown(solved: SolvedFrame, scale: float, *, over_picture: bool = False) -> tuple[ShownPerson, ...]:
-    """The people of a solved frame; `scale` is that of the picture which is shown to the frame's.
+    """Reduce the people of a solved frame; `scale` is that of the shown image relative to the frame's.
 
-    over_picture: bodies are to lie on the people in the picture, and not to stand on the floor.
+    over_picture: bodies are to cover the people in the image, instead of standing on the floor.
     """
     camera = PinholeCamera(*solved.frame.size, solved.camera.fov_deg)
     R_world_cam = solved.camera.R_world_cam
@@ -72,7 +72,7 @@ def people_shown(solved: SolvedFrame, scale: float, *, over_picture: bool = Fals
 
 
 def _halved(picture: Picture) -> tuple[Picture, float]:
-    """The picture halved until it is small, and the scale; halving is much faster than any other scale."""
+    """Halve the image until it is small; return it and the scale. Halving is much faster than any other scale."""
     scale = 1.0
     while max(picture.shape[:2]) > _PICTURE_SIDE_PX:
         height, width = picture.shape[0] // 2, picture.shape[1] // 2

@@ -1,10 +1,9 @@
-"""The viewer: a window or a web page in a process of its own, so that drawing never holds up the pose.
+"""Runs the viewer, a window or a web page, in a subprocess, so that drawing never delays the pose.
 
-Open3D keeps Python's global lock for as long as it draws and waits for the screen (tens of ms without a graphics
-card), and viser takes it for every message to every page. In a process of its own a screen costs the pose path a
-small message a drawn frame, a crash of a graphics driver takes no recording with it, and the main process imports
-neither. The screen asks for each picture when it has drawn the last one, so it always gets the newest and nothing
-queues up.
+Open3D holds Python's GIL while it draws and waits for the screen (tens of ms without a graphics card), and viser takes
+it for every message to every page. In a subprocess, a screen costs the pose path one small message a drawn frame. A
+crash of a graphics driver loses no recording, and the main process imports neither library. The screen requests each
+image after it has drawn the previous one, so it always gets the newest and no queue grows.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ logger = logging.getLogger(__name__)
 __all__ = ["Commands", "LiveStatus", "Pace", "Viewer", "ViewerConfig", "WebConfig"]
 
 _OPEN_TIMEOUT_S = 60.0  # open3d alone can take many seconds to load from a cold disk
-_DRAWING_SHARE = 0.5  # of the time, at most: a window drawn in software leaves the processor to the pose
+_DRAWING_SHARE = 0.5  # of the time: a window drawn in software leaves the processor to the pose
 
 
 @dataclass(frozen=True)
@@ -48,26 +47,26 @@ class Commands:
 
 
 class Screen(Protocol):
-    """Draws in the viewer's process. All calls come from one thread."""
+    """Screen that draws in the viewer's process. All calls come from one thread."""
 
-    where: str  # it is to be found, empty for a window
+    where: str  # address of the page, empty for a window
 
     @property
     def is_watched(self) -> bool:
-        """Whether it has any use for new pictures now."""
+        """Return whether it needs new images now."""
 
     def show(self, shown: Shown) -> None:
-        """Take what is to be drawn next."""
+        """Take the data to draw next."""
 
     def draw(self) -> bool:
-        """Draw what changed, pass on what was pressed. False once the user closed it."""
+        """Draw changes, forward user input. Return False once the user closed the screen."""
 
     def close(self) -> None:
-        """Free what it holds."""
+        """Release resources."""
 
 
 class Pace:
-    """Says when to draw: at most `fps` times a second, and for at most a share of the time."""
+    """Frame pacing: draws at most `fps` times a second, and for at most a share of the time."""
 
     def __init__(self, fps: float, share: float = _DRAWING_SHARE, clock: Callable[[], float] = time.monotonic) -> None:
         self._period_s = 1.0 / fps
@@ -76,15 +75,15 @@ class Pace:
         self._started = self._due = clock()
 
     def wait_s(self) -> float:
-        """Seconds until the next drawing is due, 0 where it is."""
+        """Return seconds until the next drawing is due, 0 if it is."""
         return max(0.0, self._due - self._clock())
 
     def start(self) -> None:
-        """A drawing begins."""
+        """Note the start of a drawing."""
         self._started = self._clock()
 
     def done(self) -> None:
-        """A drawing ended; the next is due a period after its start, or later where it took long."""
+        """Note the end of a drawing; the next is due a period after its start, or later if it took long."""
         took_s = self._clock() - self._started
         self._due = self._started + max(self._period_s, took_s / self._share)
 
@@ -112,14 +111,14 @@ class Viewer:
         self._lock = threading.Lock()
         self._newest: tuple[SolvedFrame, LiveStatus] | None = None
         self._closed = False
-        self._wanted = False  # the screen has drawn the last picture and asks for the next
+        self._wanted = False  # the screen has drawn the last image and requests the next
         self._child: Child | None = None
         self._outbox: Channel[tuple[str, Any]] = Channel.bounded(8)  # more than are ever on their way: it never waits
 
     def open(self) -> None:
-        """Open the screen and wait until it is there: a few seconds, in which other threads run on.
+        """Open the screen and wait until it is ready: a few seconds, while other threads continue.
 
-        Raises NoDisplayError where no window can open, or no page at the port that was asked for, or not in time.
+        Raises NoDisplayError if no window can open, or no page at the requested port, or not in time.
         """
         reason = why_no_window() if isinstance(self._config, ViewerConfig) else None
         if reason is not None:
@@ -143,19 +142,19 @@ class Viewer:
 
     @property
     def caught_up(self) -> bool:
-        """Whether the screen has drawn the newest that it was given."""
+        """Return whether the screen has drawn the newest data."""
         with self._lock:
             return self._wanted and self._newest is None
 
     @property
     def pid(self) -> int | None:
-        """The screen's process while the viewer is open."""
+        """PID of the screen's process while the viewer is open."""
         return self._child.pid if self._child is not None else None
 
     def tick(self) -> bool:
-        """Pass commands on and give the screen the newest picture if it asks. At once; False once it was closed.
+        """Forward commands, and send the newest image if the screen requests it. False once it was closed; never waits.
 
-        Where the screen's process dies, it says so once and does nothing from then on.
+        If the screen's process dies, this logs it once and does nothing from then on.
         """
         try:
             while not self._closed and self._child is not None and self._child.poll():
@@ -172,7 +171,7 @@ class Viewer:
         return not self._closed
 
     def picture(self) -> Picture:
-        """What the window shows, (H, W, 3) RGB."""
+        """Return an image of the window, (H, W, 3) RGB."""
         self._send("picture", None)
         return self._wait_for("picture", timeout_s=10.0)[1]
 
@@ -183,7 +182,7 @@ class Viewer:
             self._child = None
 
     def _send(self, kind: str, what: Any) -> None:
-        with contextlib.suppress(ChannelClosed):  # the screen's process died: the next receive says how
+        with contextlib.suppress(ChannelClosed):  # the screen's process died: the next receive reports the reason
             self._outbox.put((kind, what))
 
     def _take(self, kind: str, what: Any) -> None:
@@ -201,7 +200,7 @@ class Viewer:
             commands[name](*arguments)
 
     def _wait_for(self, *kinds: str, timeout_s: float) -> tuple[str, Any]:
-        """The next message of one of these kinds; others are taken as they come. Raises ChildGone or TimeoutError."""
+        """Return the next message of one of these kinds; others are processed. Raises ChildGone or TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while self._child is not None and self._child.poll(max(0.0, deadline - time.monotonic())):
             kind, what = self._child.receive()
@@ -212,7 +211,7 @@ class Viewer:
 
 
 def _run_screen(link: Connection, config: ViewerConfig | WebConfig, smoothing: str) -> None:
-    """The screen's process: until the screen is closed or the program says so."""
+    """Run the screen's process until the user or the program closes the screen."""
     _prepare_environment()
 
     def send_command(*command: str) -> None:
@@ -240,7 +239,7 @@ def _run_screen(link: Connection, config: ViewerConfig | WebConfig, smoothing: s
 
 def _serve(link: Connection, screen: Screen, pace: Pace) -> None:
     link.send(("opened", screen.where))
-    asked = False  # for a picture that has not come yet
+    asked = False  # an image is requested and has not come yet
     while True:
         if not asked and screen.is_watched:
             link.send(("ready", None))
@@ -265,7 +264,7 @@ def _serve(link: Connection, screen: Screen, pace: Pace) -> None:
 
 
 def _prepare_environment() -> None:
-    """Let the pose go first, and on Linux take X11 where there is a choice: Open3D's window is at home there."""
+    """Lower the priority below the pose's, and on Linux prefer X11, which Open3D's window supports best."""
     if hasattr(os, "nice"):
         os.nice(10)
     if os.environ.get("DISPLAY"):

@@ -1,7 +1,7 @@
-"""The viewer as a web page on this machine: the same people on a floor, the camera's picture, figures and controls.
+"""Shows the viewer as a web page on this machine: people on a floor, the camera's image, figures and controls.
 
-viser serves it. Bodies are skinned by the browser, so that a frame costs 24 bone transforms a person and not a mesh;
-the mesh is sent when a page opens and when somebody's shape has changed visibly.
+viser serves it. The browser skins the bodies, so a frame costs 24 bone transforms a person instead of a mesh. The mesh
+is sent when a page opens and when a person's shape has changed visibly.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from realtime.smoothing.pose_smoother import LEVELS
 
 Array = NDArray[np.float32]
 
-EYE_M, LOOK_AT_M, FIELD_OF_VIEW_DEG = (1.6, 1.5, 3.4), (0.0, 0.85, 0.0), 40.0  # of a page as it opens
+EYE_M, LOOK_AT_M, FIELD_OF_VIEW_DEG = (1.6, 1.5, 3.4), (0.0, 0.85, 0.0), 40.0  # initial camera of a page
 _FIGURES_S = 0.2  # between two updates of the figures
-_SHAPE_S = 1.0  # and between two of somebody's mesh
-_SHAPE_M = 0.004  # a vertex that would move less does not need one
-_INSET_PX = 480, 340  # width and greatest height of the camera's picture
+_SHAPE_S = 1.0  # between two updates of a person's mesh
+_SHAPE_M = 0.004  # smaller vertex displacements need no new mesh
+_INSET_PX = 480, 340  # width and maximum height of the camera's image
 _JPEG_QUALITY = 70
-_MOST_PRESSED = 8  # between two drawings; what comes beyond that is no person's doing
+_MOST_PRESSED = 8  # between two drawings; more cannot come from a person
 
 
 @dataclass(frozen=True)
 class WebConfig:
-    """The page's settings."""
+    """Settings of the page."""
 
     port: int | None = None  # on loopback; None: the first free one from 8080
-    fps: float = 30.0  # it is updated at most this often
+    fps: float = 30.0  # maximum rate of updates
 
     def __post_init__(self) -> None:
         if self.port is not None and not 1 <= self.port <= 65535:
@@ -54,24 +54,24 @@ class WebConfig:
 
 
 class Page:
-    """A server of the page. A `realtime.outputs.view.viewer.Screen`, meant to be alone in its process.
+    """Server of the page and implementation of `realtime.outputs.view.viewer.Screen`; needs its own process.
 
     `on_command` gets ('record',), ('recentre',) and ('smoothing', LEVEL) in the thread that draws.
-    Raises ImportError where viser is missing, OSError where the port is taken.
+    Raises ImportError if viser is missing, OSError if the port is taken.
     """
 
     def __init__(self, body: BodyModel, config: WebConfig, on_command: Callable[..., None], smoothing: str) -> None:
-        """smoothing: the level in use as it opens."""
-        from realtime.outputs.view import page_server  # viser's packages are for this process alone
+        """Start the server; smoothing is the current level."""
+        from realtime.outputs.view import page_server  # only this process imports viser's packages
 
         self._body = body
         self._on_command = on_command
         self._pressed: queue.Queue[tuple[str, ...]] = queue.Queue(_MOST_PRESSED)  # viser calls back in its own threads
         self._figures_at = -math.inf
-        self._controls: dict[str, Container[object]] = {}  # their names and the values that a page may give them
+        self._controls: dict[str, Container[object]] = {}  # names of the controls and the values that a page may set
         self._server: Any = page_server.serve(config.port, self._controls, title="tokenmocap")
         self.where = f"http://{page_server.LOOPBACK}:{self._server.get_port()}"
-        self._bodies: list[_PageBody] = []  # as many as there ever were people at a time
+        self._bodies: list[_PageBody] = []  # the largest number of people so far
         self._shown: Shown | None = None
         self._set_scene()
         self._set_panel(smoothing)
@@ -79,15 +79,15 @@ class Page:
 
     @property
     def is_watched(self) -> bool:
-        """Whether a page is open."""
+        """Return whether a page is open."""
         return bool(self._server.get_clients())
 
     def show(self, shown: Shown) -> None:
-        """Take what is to be drawn next."""
+        """Take the data to draw next."""
         self._shown = shown
 
     def draw(self) -> bool:
-        """Send what changed to the pages and pass on what was pressed there. A page that closes ends nothing."""
+        """Send changes to the pages and forward their input. Closing a page ends nothing."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._on_command(*self._pressed.get_nowait())
@@ -180,7 +180,7 @@ class Page:
         self._figures_at = time.monotonic()
         status = shown.status
         _set(self._figures, "content", _figures(status))
-        if status.smoothing != self._smoothing_told:  # else a choice on its way to the program would be undone
+        if status.smoothing != self._smoothing_told:  # otherwise this undoes a choice that is not applied yet
             _set(self._smoothing, "value", status.smoothing)
             self._smoothing_told = status.smoothing
         _set(self._record, "label", "Stop recording" if status.recording else "Record")
@@ -188,7 +188,7 @@ class Page:
 
 
 class _PageBody:
-    """A mesh in the browser, one person's at a time. It is never removed: viser's page does not survive that."""
+    """Reusable mesh in the browser for one person at a time. It is never removed, because viser's page breaks then."""
 
     def __init__(self, scene: Any, body: BodyModel, name: str, person: ShownPerson) -> None:
         self._scene = scene
@@ -199,7 +199,7 @@ class _PageBody:
         self._build(person)
 
     def move(self, person: ShownPerson) -> None:
-        """Show this person as they are now."""
+        """Show this person's present pose."""
         another = person.id != self.person_id
         if (another or time.monotonic() - self._built_at > _SHAPE_S) and self._has_other_shape(person):
             self._build(person)
@@ -211,7 +211,7 @@ class _PageBody:
             bone.wxyz, bone.position = orientation, position
 
     def hide(self) -> None:
-        """Nobody is shown with it."""
+        """Hide the mesh."""
         self.person_id = None
         _set(self._mesh, "visible", False)
 
@@ -220,7 +220,7 @@ class _PageBody:
         return grown_m + np.abs(self._body.shapedirs @ (person.betas - self._betas)).max() > _SHAPE_M
 
     def _build(self, person: ShownPerson) -> None:
-        """The mesh in its rest pose; bones that the browser then moves."""
+        """Create the mesh in its rest pose, with bones for the browser to move."""
         self._built_at = time.monotonic()
         self._betas, self._scale = person.betas, person.scale
         self._mesh = self._scene.add_mesh_skinned(
@@ -234,7 +234,7 @@ class _PageBody:
         )
 
     def _bones(self, person: ShownPerson) -> tuple[Array, Array]:
-        """Orientations (24, 4) wxyz and positions (24, 3) in the world."""
+        """Return orientations (24, 4) wxyz and positions (24, 3) in the world."""
         rest_joints = self._scale * self._body.rest_joints(self._betas[None])
         rotmats, joints = forward_kinematics(person.rotmats[None], rest_joints)
         return np.roll(quaternion_from_rotmat(rotmats[0]), 1, axis=1), joints[0] + person.trans
@@ -253,7 +253,7 @@ def _figures(status: LiveStatus) -> str:
 
 
 def _guidance(guidance: Guidance | None) -> str:
-    """What somebody who calibrates is told, to be read from across a room, over a bar that fills."""
+    """Format the calibration message, legible from across a room, above a progress bar."""
     if guidance is None:
         return ""
     colour = {"going": "#f4ba50", "done": "#60c878", "failed": "#f04842"}[guidance.state]
@@ -275,6 +275,6 @@ def _rgb(person: ShownPerson) -> tuple[int, ...]:
 
 
 def _set(handle: Any, name: str, value: Any) -> None:
-    """Set a property of something on the page; every setting is a message, so only where it changes."""
+    """Set a property of an element of the page if it changes, because every setting is a message."""
     if getattr(handle, name) != value:
         setattr(handle, name, value)

@@ -1,8 +1,7 @@
-"""The viewer's window: people in the studio of `scene`, cards of `overlay` on top, drawn by Open3D's OpenGL window.
+"""Shows the viewer's window with Open3D's OpenGL: people in the studio of `scene`, with cards of `overlay` on top.
 
-Open3D lights and textures nothing here: meshes without normals are drawn with the colours and textures they carry, so
-the light is `scene`'s and flat cards are exact. The world is moved under a fixed view, which leaves orbiting, panning
-and zooming to Open3D's own mouse handling.
+Meshes without normals keep their own colours and textures in Open3D, so `scene` does the lighting and flat cards are
+exact. The world moves under a fixed view, so Open3D's own mouse handling orbits, pans and zooms.
 """
 
 from __future__ import annotations
@@ -42,11 +41,11 @@ _NEAR_M, _FAR_M = 0.05, 40.0
 
 @dataclass(frozen=True)
 class ViewerConfig:
-    """The viewer's settings."""
+    """Settings of the window."""
 
-    width: int = 1280  # pixels of the window as it opens
+    width: int = 1280  # initial width of the window in pixels
     height: int = 720
-    fps: float = 30.0  # it draws at most this often
+    fps: float = 30.0  # maximum rate of drawing
     mirror: bool = False
     show_keys: bool = True
 
@@ -59,7 +58,7 @@ class ViewerConfig:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Where the window's own camera stands: p_cam = R p + t, in pixels of a framebuffer of width x height."""
+    """Pose of the window's own camera: p_cam = R p + t, in pixels of a framebuffer of width x height."""
 
     R: NDArray[np.float64]
     t: NDArray[np.float64]
@@ -69,18 +68,21 @@ class View:
 
     @property
     def eye(self) -> NDArray[np.float64]:
+        """Position (3,) of the camera."""
         return -self.R.T @ self.t
 
     @property
     def scale(self) -> float:
+        """Scale of cards: 1 at a height of 720 pixels."""
         return self.height / 720
 
     def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Pixels (N, 2) of points (N, 3) that lie relative to the followed point."""
+        """Project points (N, 3), relative to the followed point, to pixels (N, 2)."""
         p = points @ self.R.T + self.t
         return p[:, :2] / p[:, 2:] * self.focal_px + np.array([self.width, self.height]) / 2
 
     def same_as(self, other: View | None) -> bool:
+        """Compare all values with another view."""
         return (
             other is not None
             and (self.width, self.height, self.focal_px) == (other.width, other.height, other.focal_px)
@@ -90,10 +92,10 @@ class View:
 
 
 class Window:
-    """An open window; every call from the one thread that made it.
+    """Open window; all calls must come from the thread that made it.
 
     `on_key` gets 'record' and 'recentre' when those keys are pressed; the other keys act here.
-    Raises ImportError or OSError where open3d cannot load, RuntimeError where no window opens.
+    Raises ImportError or OSError if open3d cannot load, RuntimeError if no window opens.
     """
 
     where = ""
@@ -121,7 +123,7 @@ class Window:
         self._shown: Shown | None = None
         self._view: View | None = None
         self._stale = True
-        self._guides = False  # somebody who calibrates
+        self._guides = False  # a calibration message is visible
         self._mirror, self._held, self._show_keys = config.mirror, False, config.show_keys
 
         o3d.utility.set_verbosity_level(o3d.utility.VerbosityLevel.Error)
@@ -139,14 +141,14 @@ class Window:
     # -- what the outside does ---------------------------------------------------------------------------------------
 
     def show(self, shown: Shown) -> None:
-        """Take what is to be drawn next; while the picture is held only the figures go on."""
+        """Take the data to draw next; while the image is frozen only the figures are updated."""
         if self._held and self._shown is not None:
             shown = replace(self._shown, status=shown.status)
         self._shown = shown
         self._stale = True
 
     def draw(self) -> bool:
-        """Handle the window's events and draw what changed. False once the window was closed."""
+        """Handle the window's events and draw changes. Return False once the window was closed."""
         now = self._clock()
         dt_s, self._drawn_at = now - self._drawn_at, now
         people = self._shown.people if self._shown else ()
@@ -164,33 +166,33 @@ class Window:
         return bool(self._vis.poll_events())
 
     def picture(self) -> Picture:
-        """What the window shows, (H, W, 3) RGB."""
+        """Return an image of the window, (H, W, 3) RGB."""
         pixels = np.asarray(self._vis.capture_screen_float_buffer(True))
         return (pixels * 255 + 0.5).astype(np.uint8)
 
     def close(self) -> None:
-        """Close the window and free what it holds."""
+        """Close the window and release its resources."""
         self._vis.destroy_window()
 
     def view(self) -> View:
-        """Where the window's camera stands now."""
+        """Return the present pose of the window's camera."""
         parameters = self._vis.get_view_control().convert_to_pinhole_camera_parameters()
         size = parameters.intrinsic
         pose = np.asarray(parameters.extrinsic)
         eye = -np.linalg.solve(pose[:3, :3], pose[:3, 3])
         right, forward = pose[0, :3], pose[2, :3]
-        R = np.stack([right, np.cross(forward, right), forward])  # Open3D's own 'up' is not always square to them
+        R = np.stack([right, np.cross(forward, right), forward])  # Open3D's 'up' is not always orthogonal to them
         return View(R, -R @ eye, float(size.intrinsic_matrix[1, 1]), size.width, size.height)
 
     @property
     def followed(self) -> Array:
-        """The point (x, z) of the world's floor that lies in the middle of the studio."""
+        """Point (x, z) of the world's floor at the centre of the studio."""
         return self._follow.point
 
     # -- keys --------------------------------------------------------------------------------------------------------
 
     def reset_view(self) -> None:
-        """Stand where a person of 1.7 m fills the window."""
+        """Reset the camera so that a person of 1.7 m fills the window."""
         control = self._vis.get_view_control()
         away = EYE - LOOK_AT
         control.change_field_of_view((FIELD_OF_VIEW_DEG - control.get_field_of_view()) / 5.0)  # in steps of 5 degrees
@@ -202,7 +204,7 @@ class Window:
         control.set_constant_z_far(_FAR_M)
 
     def press(self, key: str) -> None:
-        """Do what a key does: 'M', 'V', 'H' and ' ' act on the window, 'R' and 'C' call `on_key`."""
+        """Handle a key: 'M', 'V', 'H' and ' ' act on the window, 'R' and 'C' call `on_key`."""
         if key == "M":
             self._mirror = not self._mirror
         elif key == " ":
@@ -226,7 +228,7 @@ class Window:
 
         for key in "MVHRC ":
             self._vis.register_key_action_callback(ord(key), pressing(key))
-        for key in "PDLO":  # Open3D's own: they write files into the working folder and switch its lights
+        for key in "PDLO":  # Open3D's own: they write files into the working folder and change its lights
             self._vis.register_key_callback(ord(key), lambda _vis: False)
 
     # -- meshes ------------------------------------------------------------------------------------------------------
@@ -250,7 +252,7 @@ class Window:
             self._vis.add_geometry(mesh, reset_bounding_box=False)
 
     def _textured(self, corners: NDArray[np.float64], uv: NDArray[np.float64]) -> Any:
-        """A flat convex polygon with a texture."""
+        """Make a flat convex polygon with a texture."""
         mesh = self._o3d.geometry.TriangleMesh()
         self._set_polygon(mesh, corners, uv)
         self._set_texture(mesh, np.zeros((4, 4, 3), np.uint8))
@@ -318,7 +320,7 @@ class Window:
         self._draw_guidance(status, 2 * margin + width, margin, view)
 
     def _draw_guidance(self, status: LiveStatus | None, left: int, margin: int, view: View) -> None:
-        """Put what somebody who calibrates is told into the middle of what is right of `left`, at the top."""
+        """Put the calibration message at the top, centred in the space right of `left`."""
         guidance = status.guidance if status is not None else None
         if guidance is not None:
             card = guidance_card(self._writer, guidance, view.width - left - margin, view.scale)
@@ -329,7 +331,7 @@ class Window:
         self._guides = guidance is not None
 
     def _inset(self, width: int, view: View) -> Picture | None:
-        """The camera's picture with the skeletons, as wide as the card."""
+        """Draw the camera's image with the skeletons, as wide as the card."""
         if self._shown is None:
             return None
         source = self._shown.picture_bgr
@@ -345,7 +347,7 @@ class Window:
         return strip
 
     def _place(self, mesh: Any, card: Picture, corner: tuple[int, int], view: View) -> None:
-        """Put a card with round corners right before the eye, its texels on the window's pixels."""
+        """Place a card with round corners directly before the eye, its texels on the window's pixels."""
         height, width = card.shape[:2]
         outline = _rounded_outline(width, height, 9 * view.scale)
         pixels = outline + np.array(corner)
@@ -361,7 +363,7 @@ def _mirrored(vectors: Array) -> Array:
 
 
 def _rounded_outline(width: int, height: int, radius: float, steps: int = 6) -> NDArray[np.float64]:
-    """(N, 2) pixels around a rectangle with round corners."""
+    """Return (N, 2) pixels of the outline of a rectangle with round corners."""
     quarter = np.linspace(0, np.pi / 2, steps)
     points = []
     for turn, (x, y) in enumerate(
