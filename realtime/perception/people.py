@@ -169,7 +169,7 @@ class PeopleTracker:
 
     @staticmethod
     def _is_seen_twice(view: PersonView, state: State, others: list[_Track]) -> bool:
-        """Return whether another track has this person. Heads disqualify only new people, as passing people share one."""
+        """Return whether another track has this person. Passing people share a head, so it rejects only new ones."""
         new = state == "trial" or state == "earning"
         return any(is_duplicate(view, o.view) or (new and o.counts and shares_head(view, o.view)) for o in others)
 
