@@ -47,7 +47,7 @@ class KeptCamera:
             logger.info("%s", profile)
             if watch.camera == profile.camera:
                 world.see_through(profile.camera)
-                world.settle(0.0, _standing(profile, world.body))
+                world.settle(0.0, *world.turn(_standing(profile, world.body)))
 
 
 def _standing(profile: CameraProfile, body: BodyModel) -> CameraPose:

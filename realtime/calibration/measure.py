@@ -68,7 +68,7 @@ def measured(
     pose_cam = rotmats.copy()
     pose_cam[0] = camera.R_world_cam.T @ rotmats[0]
     world = World(body, camera)
-    world.settle(0.0, CameraPose(pose_cam, _mean_joints(standing)[0], betas, scale))
+    world.settle(0.0, *world.turn(CameraPose(pose_cam, _mean_joints(standing)[0], betas, scale)))
     try:
         return CameraProfile(
             camera_name=camera_name,

@@ -8,8 +8,10 @@ from typing import Protocol
 
 from engine.body.model import BodyModel
 from engine.errors import UserError
+from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Camera, Estimate, Sighting
+from realtime.kernel.tracks import Tracks
 from realtime.smoothing.pose_smoother import SmoothingConfig
 
 
@@ -21,6 +23,7 @@ class Estimator(Protocol):
     """Estimator with state for each person; feed it the sightings of one source in order."""
 
     camera: Camera  # present estimate; set it between frames, in the estimating thread
+    tracks: Tracks[EstimatorMemory]  # the state; set it before the first frame to share the tracks of a run
 
     @property
     def name(self) -> str:

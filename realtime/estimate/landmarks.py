@@ -19,12 +19,12 @@ from engine.body.projection import PinholeCamera
 from engine.body.skeleton import NUM_JOINTS
 from engine.shipped import ASSETS
 from realtime.estimate.gravity import ToldGravity
-from realtime.estimate.leftright import FORGET_S, LeftRightCheck
-from realtime.estimate.memory import PersonMemory
+from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.networks import OnnxNetwork
 from realtime.estimate.refine import Refiner
-from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
+from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
+from realtime.kernel.tracks import Tracks
 from realtime.smoothing.seen import joint_confidence
 from realtime.world.translation import root_translation
 
@@ -37,7 +37,6 @@ DECODER = ASSETS / "tokenizer_decoder.onnx"
 
 _INPUTS = {"image_px": (2, len(BLAZEPOSE), 2), "world_m": (2, len(BLAZEPOSE), 3), "visibility": (2, len(BLAZEPOSE))}
 _MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
-_SHAPE_FRAMES = 150  # how many frames the running mean of the shape goes back
 
 
 @dataclass
@@ -80,13 +79,12 @@ class LandmarkEstimator:
         """
         self._body = body
         self.camera = camera
+        self.tracks: Tracks[EstimatorMemory] = Tracks(lambda _: EstimatorMemory())
         self._gravity = ToldGravity()
         outputs = ("root_rotmat", "body_rotmats", "betas", "camera", "center_px", "scale_px", "token_probabilities")
         self._network = OnnxNetwork(network, _INPUTS, outputs, threads)
         self.backend = self._network.backend
-        self._check = LeftRightCheck()
         self._refiner = Refiner(body) if refine else None
-        self._shapes: PersonMemory[_RunningMean] = PersonMemory(_RunningMean, FORGET_S)
         self._decoder_file, self._threads = decoder, threads
         self._decoder: OnnxNetwork | None = None  # only smoothed tokens need one: the network has its own inside
         self.set_token_smoothing(token_smoothing)
@@ -101,8 +99,8 @@ class LandmarkEstimator:
         if not readings:
             return ()
         bodies = [readings]
-        if self._smoother is not None:
-            bodies.append([self._steady(reading, t) for reading in readings])
+        if (smoothing := self._token_smoothing) is not None:
+            bodies.append([self._steady(reading, t, smoothing) for reading in readings])
         poses = self._place([reading for row in bodies for reading in row], lens, up_cam)
         raw, steady = poses[: len(readings)], poses[-len(readings) :]
         estimates = []
@@ -118,7 +116,9 @@ class LandmarkEstimator:
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
         """See `realtime.estimate.estimator.Estimator`. The decoder is loaded when it is first needed."""
-        self._smoother = None if smoothing is None else TokenSmoother(smoothing)
+        self._token_smoothing = smoothing
+        for memory in self.tracks:
+            memory.tokens.lapse()
         if smoothing is not None and self._decoder is None:
             shape = (1, *self._network.output_shape("token_probabilities")[1:])
             self._decoder = OnnxNetwork(self._decoder_file, {"probabilities": shape}, ("body_rotmats",), self._threads)
@@ -140,7 +140,8 @@ class LandmarkEstimator:
         rotmats[:, 0] = out["root_rotmat"]
         rotmats[:, 1:22] = out["body_rotmats"]
         joints, _ = self._body.landmarks(rotmats, out["betas"])
-        which = int(self._check.is_swapped(person.id, t, joints[0], joints[1]))
+        memory = self.tracks.of(person.id, t)
+        which = int(memory.left_right.at(t).is_swapped(t, joints[0], joints[1]))
         center_px, scale_px = out["center_px"][which], out["scale_px"][which]
         return _Reading(
             person,
@@ -149,16 +150,15 @@ class LandmarkEstimator:
             (image_px[which] - center_px) / scale_px,
             lens.ray_rotation(center_px),
             rotmats[which],
-            self._shapes.recall(person.id, t).update(out["betas"][which]),
+            memory.shape.at(t).update(out["betas"][which]),
             out["camera"][which],
             out["token_probabilities"][which],
         )
 
-    def _steady(self, reading: _Reading, t: float) -> _Reading:
+    def _steady(self, reading: _Reading, t: float, smoothing: TokenSmoothing) -> _Reading:
         """The same reading with its tokens smoothed over time."""
-        assert self._smoother is not None
         assert self._decoder is not None
-        smooth = self._smoother.update(reading.person.id, t, reading.probabilities)
+        smooth = self.tracks.of(reading.person.id, t).tokens.at(t).update(t, reading.probabilities, smoothing)
         rotmats = reading.rotmats.copy()
         rotmats[1:22] = self._decoder(probabilities=smooth[None])["body_rotmats"][0]
         return replace(reading, rotmats=rotmats)
@@ -182,19 +182,6 @@ class LandmarkEstimator:
         if not self.dropped:
             logger.warning(why, person.id)
         self.dropped += 1
-
-
-class _RunningMean:
-    """Shape hardly shows in landmarks, and people keep theirs."""
-
-    def __init__(self) -> None:
-        self._count = 0
-        self._mean = np.zeros(10, np.float32)
-
-    def update(self, betas: Array) -> Array:
-        self._count = min(self._count + 1, _SHAPE_FRAMES)
-        self._mean = self._mean + (betas - self._mean) / np.float32(self._count)
-        return self._mean
 
 
 def _confidence(seen: Keypoints) -> float:

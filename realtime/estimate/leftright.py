@@ -9,62 +9,48 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.estimate.memory import PersonMemory
-
 Array = NDArray[np.float32]
 
 PREFERENCE_M = 0.03  # how much nearer the swapped reading must be to be selected
-SWAP_COST_M_PER_S = 0.10  # cost of a track while it takes swapped readings; comparable with distances of poses
-MARGIN_M = 0.02  # how much cheaper the other track must be: a fifth of a second of swapped readings
+SWAP_COST_M_PER_S = 0.10  # cost of a hypothesis while it takes swapped readings; comparable with distances of poses
+MARGIN_M = 0.02  # how much cheaper the other hypothesis must be: a fifth of a second of swapped readings
 MEMORY_S = 3.0  # time constant with which old costs decay
-MEAN_S = 0.1  # time constant of each track's running mean pose
-FORGET_S = 1.0  # a person unseen for longer is judged anew
+MEAN_S = 0.1  # time constant of each hypothesis' running mean pose
 
 
 class LeftRightCheck:
-    """Tracker of a person and their mirror image through time, which decides which of the two is real.
+    """Filter that follows a person and their mirror image through time, and decides which of the two is real.
 
-    There are two tracks. Each frame's readings are assigned one to each track, whichever way is nearer to the tracks'
-    running mean poses. So a frame that the detector mirrored only changes the assignment. A track pays for the time in
-    which it takes swapped readings. Since the detector is mostly right, the person's track is cheaper. So a wrong start
-    is
+    There are two hypotheses. Each frame's readings are assigned one to each, whichever way is nearer to their running
+    mean poses. So a frame that the detector mirrored only changes the assignment. A hypothesis pays for the time in
+    which it takes swapped readings. Since the detector is mostly right, the person's is cheaper. So a wrong start is
     corrected after as long as it lasted plus a fifth of a second, and a later error must last about two seconds to win.
 
-    In profile a person is nearly their own mirror image, and the tracks come close. Then the reading as seen is used,
-    and
-    costs, which never differ by more than the tracks do, restart: after that the identity of the tracks is unknown.
+    In profile a person is nearly their own mirror image, and the hypotheses come close. Then the reading as seen is
+    used, and costs, which never differ by more than the hypotheses do, restart: after that their identity is unknown.
     """
 
-    def __init__(self) -> None:
-        self._people: PersonMemory[_Tracks] = PersonMemory(_Tracks, FORGET_S)
-
-    def is_swapped(self, person_id: int, t: float, as_seen: Array, swapped: Array) -> bool:
-        """Return True if the swapped reading is more likely.
-
-        as_seen, swapped (N, 3): the same joints under either reading, metres, relative to the pelvis, in axes that
-        hardly
-        rotate between frames. t in s.
-        """
-        return self._people.recall(person_id, t).is_swapped(t, np.stack((as_seen, swapped)))
-
-
-class _Tracks:
     def __init__(self) -> None:
         self._t: float | None = None
         self._costs_m = np.zeros(2)
         self._believed = 0
 
-    def is_swapped(self, t: float, readings: Array) -> bool:
-        """Update with readings (2, N, 3), as seen and swapped."""
+    def is_swapped(self, t: float, as_seen: Array, swapped: Array) -> bool:
+        """Return True if the swapped reading is more likely.
+
+        as_seen, swapped (N, 3): the same joints under either reading, metres, relative to the pelvis, in axes that
+        hardly rotate between frames. t in s.
+        """
+        readings = np.stack((as_seen, swapped))
         if self._t is None:
             self._t, self._means = t, readings
             return False
         dt, self._t = t - self._t, t
-        distances_m = _distance_m(readings[:, None], self._means[None])  # (reading, track)
+        distances_m = _distance_m(readings[:, None], self._means[None])  # (reading, hypothesis)
         person, image = self._believed, 1 - self._believed
         as_is = distances_m[0, person] + distances_m[1, image]
         exchanged = distances_m[1, person] + distances_m[0, image]
-        taken = np.zeros(2, int)  # each track's reading
+        taken = np.zeros(2, int)  # each hypothesis' reading
         taken[person if exchanged + 2 * PREFERENCE_M < as_is else image] = 1
 
         self._means = self._means + np.float32(-np.expm1(-dt / MEAN_S)) * (readings[taken] - self._means)

@@ -1,33 +1,38 @@
-"""Stores state for each person between frames, and drops it after a gap."""
+"""State of an estimator for one person between frames: left and right, shape and tokens."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Generic, TypeVar
+import numpy as np
+from numpy.typing import NDArray
 
-MAX_GAP_S = 0.3  # after a longer gap a filter's past is invalid
+from realtime.estimate.leftright import LeftRightCheck
+from realtime.estimate.tokens import TokenWindow
+from realtime.kernel.tracks import Lapsing
 
-State = TypeVar("State")
+Array = NDArray[np.float32]
+
+JUDGED_AFRESH_S = 1.0  # a person unseen for longer is judged anew
+_SHAPE_FRAMES = 150  # length of the running mean of the shape
 
 
-class PersonMemory(Generic[State]):
-    """One state a person, made anew after a gap, so that filters need not handle gaps.
+class EstimatorMemory:
+    """Estimator's part of a person's track (`realtime.run.track`)."""
 
-    make: builds a fresh state. max_gap_s: a person unseen for longer gets a fresh state.
-    """
+    def __init__(self) -> None:
+        self.left_right = Lapsing(LeftRightCheck, JUDGED_AFRESH_S)
+        self.shape = Lapsing(RunningShape, JUDGED_AFRESH_S)
+        self.tokens = Lapsing(TokenWindow)
 
-    def __init__(self, make: Callable[[], State], max_gap_s: float = MAX_GAP_S) -> None:
-        self._make = make
-        self._max_gap_s = max_gap_s
-        self._kept: dict[int, tuple[float, State]] = {}  # id -> (when last seen, state)
 
-    def recall(self, person_id: int, t: float) -> State:
-        """Return this person's state at time t (s): a fresh one for a new person, after a gap, or if time went back."""
-        self._kept = {other: kept for other, kept in self._kept.items() if t - kept[0] <= self._max_gap_s}
-        kept = self._kept.get(person_id)
-        state = kept[1] if kept is not None and kept[0] < t else self._make()
-        self._kept[person_id] = (t, state)
-        return state
+class RunningShape:
+    """Running mean of a person's shape, which is constant and hardly visible in landmarks."""
 
-    def __len__(self) -> int:
-        return len(self._kept)
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean = np.zeros(10, np.float32)
+
+    def update(self, betas: Array) -> Array:
+        """Return the running mean (10,) after these betas (10,)."""
+        self._count = min(self._count + 1, _SHAPE_FRAMES)
+        self._mean = self._mean + (betas - self._mean) / np.float32(self._count)
+        return self._mean

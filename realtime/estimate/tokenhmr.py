@@ -17,8 +17,10 @@ from engine.body.projection import PinholeCamera
 from engine.camera import SMPL_PELVIS_M, full_frame_translation
 from engine.engines.runtime import PoseEngine, load_engine
 from engine.errors import EngineError, UserError
-from realtime.estimate.tokens import TokenSmoother, TokenSmoothing
+from realtime.estimate.memory import EstimatorMemory
+from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
+from realtime.kernel.tracks import Tracks
 from realtime.perception.crop import crop_square, tokenhmr_crops
 from realtime.smoothing.seen import joint_confidence
 
@@ -50,6 +52,7 @@ class TokenHmrEstimator:
         self._engine = engine
         self.backend = engine.backend
         self.camera = camera
+        self.tracks: Tracks[EstimatorMemory] = Tracks(lambda _: EstimatorMemory())
         self.set_token_smoothing(token_smoothing)
         # The network's shape components are SMPL's; the free body has others, and keeps its mean shape.
         self._body = body
@@ -78,8 +81,9 @@ class TokenHmrEstimator:
         T_cam_root = self._root(answer.cam[kept], betas, [boxes[i][1] for i in kept], sighting.frame.size)
         raw = [CameraPose(*parts) for parts in zip(rotmats, T_cam_root, betas, strict=True)]
         steady = raw
-        if self._smoother is not None:
-            smooth = [self._smoother.update(p.id, t, row) for p, row in zip(people, probabilities, strict=True)]
+        if (smoothing := self._token_smoothing) is not None:
+            windows = [self.tracks.of(person.id, t).tokens.at(t) for person in people]
+            smooth = [each.update(t, row, smoothing) for each, row in zip(windows, probabilities, strict=True)]
             steady_rotmats = rotmats.copy()
             steady_rotmats[:, 1:22] = self._engine.decode(np.stack(smooth))
             steady = [CameraPose(*parts) for parts in zip(steady_rotmats, T_cam_root, betas, strict=True)]
@@ -94,7 +98,9 @@ class TokenHmrEstimator:
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
         """See `realtime.estimate.estimator.Estimator`."""
-        self._smoother = None if smoothing is None else TokenSmoother(smoothing)
+        self._token_smoothing = smoothing
+        for memory in self.tracks:
+            memory.tokens.lapse()
 
     def close(self) -> None:
         """Release the engine's memory, and log the number of omitted estimates, if any."""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.estimate.memory import PersonMemory
-
 Probabilities = NDArray[np.float32]
 
 
@@ -27,8 +25,8 @@ class TokenSmoothing:
             raise ValueError("token smoothing needs a window above 0 s and a takeover ratio of at least 1")
 
 
-class TokenSmoother:
-    """Exponential window with hysteresis over token probabilities of each person. The rule, for each token by itself:
+class TokenWindow:
+    """Exponential window with hysteresis over one person's token probabilities. The rule, for each token by itself:
 
     1. The incumbent is the leading code. In a new frame another code takes over only if it is more than `takeover`
        times as likely in that frame as the incumbent.
@@ -36,34 +34,23 @@ class TokenSmoother:
        mean += (1 - exp(-dt / window_s)) * (frame - mean): flicker between near-equal codes is averaged away.
     3. When a code takes over, the window restarts at that frame: a real change of pose is not delayed.
 
-    The mean is the mixture weight of the codebook. A person's window also restarts after a gap of over 0.3 s. The
-    numbers
-    of tokens T and codes K are arbitrary, but constant for a person.
+    The mean is the mixture weight of the codebook. The numbers of tokens T and codes K are arbitrary, but constant.
     """
 
-    def __init__(self, smoothing: TokenSmoothing) -> None:
-        self._people = PersonMemory(lambda: _Window(smoothing))
-
-    def update(self, person_id: int, t: float, probabilities: Probabilities) -> Probabilities:
-        """Smooth probabilities (T, K) of this frame at time t (s); the sums of rows are preserved."""
-        return self._people.recall(person_id, t).update(t, probabilities)
-
-
-class _Window:
-    def __init__(self, smoothing: TokenSmoothing) -> None:
-        self._smoothing = smoothing
+    def __init__(self) -> None:
         self._mean: Probabilities | None = None  # (T, K)
         self._t = 0.0
 
-    def update(self, t: float, probabilities: Probabilities) -> Probabilities:
+    def update(self, t: float, probabilities: Probabilities, smoothing: TokenSmoothing) -> Probabilities:
+        """Smooth probabilities (T, K) of this frame at time t (s); the sums of rows are preserved."""
         leader = probabilities.argmax(-1)  # (T,)
         if self._mean is None:
             self._mean, self._incumbent = probabilities, leader
         else:
             rows = np.arange(len(leader))
-            needed = self._smoothing.takeover * probabilities[rows, self._incumbent]
+            needed = smoothing.takeover * probabilities[rows, self._incumbent]
             takes_over = probabilities[rows, leader] > needed
-            share = -np.expm1((self._t - t) / self._smoothing.window_s)
+            share = -np.expm1((self._t - t) / smoothing.window_s)
             gain = np.where(takes_over, 1.0, share).astype(probabilities.dtype)[:, None]
             self._mean = self._mean + gain * (probabilities - self._mean)
             self._incumbent = np.where(takes_over, leader, self._incumbent)

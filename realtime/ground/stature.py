@@ -10,8 +10,8 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from engine.body.skeleton import LEG_JOINTS
 from realtime.calibration.upright import straight_legs
 from realtime.calibration.watch import differs_deg
-from realtime.kernel.messages import Array, Camera, CameraPose
-from realtime.smoothing.pose_smoother import Smoothed
+from realtime.kernel.messages import Array, Camera
+from realtime.world.turned import Turned
 from realtime.world.world import World
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,6 @@ FLATTEST = 10.0  # cotangent of the viewing angle of the soles: a flatter ray is
 MOST_SPREAD = 0.06  # median deviation of a person's measurements, as a share
 MOST_DOUBT = 0.05  # relative change of the result by a camera rotation within its uncertainty
 OTHER_CAMERA_DEG = 1.0
-_FORGET_S = 10.0  # without the person: long after their id may return
 
 # One measurement of a standing person: the logarithm of the camera's height above the soles, in metres, and the
 # cotangent of the angle under which it sees them.
@@ -51,20 +50,24 @@ def _looks() -> deque[_Look]:
 
 
 @dataclass(slots=True)
-class _Person:
-    came_t: float
-    seen_t: float
-    scale: float = 1.0
+class Stature:
+    """Size of one person."""
+
+    number: int  # the person's id
+    scale: float = 1.0  # see `realtime.kernel.messages.CameraPose.scale`
     fixed: bool = False
     learnt: float | None = None  # the estimated size
-    before: tuple[float, float] = (-math.inf, 1.0)  # previous scale, and the time of the change
+    before: tuple[float, float] = (-math.inf, 1.0)  # time of the change, and the previous scale
     growing: bool = False  # transition in progress
+    came_t: float = math.inf
+    seen_t: float = -math.inf
     looked_t: float = -math.inf
     looks: deque[_Look] = field(default_factory=_looks)  # at scale 1
+    view: int = 0  # camera estimate of these measurements, counted by `Statures`
 
 
 class Statures:
-    """Scales of all people over time; see `realtime.kernel.messages.CameraPose.scale`.
+    """Estimator of people's sizes over time, each kept in the person's `Stature`.
 
     world: its body has the height of the first of `heights_m`.
     heights_m: of the first people in order of appearance, in one frame in order of ids. Later people are estimated. If
@@ -77,75 +80,20 @@ class Statures:
         self._at_once = at_once
         self._given, self._is_given = deque(heights_m), bool(heights_m)
         self._body_m = next(iter(heights_m), 0.0)
-        self._own: _Person | None = None  # the person with the body's own size
-        self._people: dict[int, _Person] = {}
+        self._own: Stature | None = None  # of the person with the body's own size
+        self._told_t = -math.inf  # time at which a person of fixed size was visible last
         self._floor = _looks()  # measurements of people of fixed size, at that size
         self._camera: Camera | None = None
+        self._view = 0  # counts camera estimates
 
-    def sized(self, smoothed: Smoothed) -> Smoothed:
-        """Scale a frame's people from scale 1 to their sizes: nearer or farther, with the same image."""
-        people = [self._person(each.person.id, smoothed.frame.t_capture) for each in smoothed.estimates]
-        scales = [person.scale for person in people]
-        if all(scale == 1 for scale in scales):
-            return smoothed
-        pairs = zip(smoothed.estimates, scales, strict=True)
-        return replace(
-            smoothed,
-            estimates=tuple(replace(estimate, raw=_at(estimate.raw, scale)) for estimate, scale in pairs),
-            poses=tuple(map(_at, smoothed.poses, scales)),
-        )
-
-    def look(self, smoothed: Smoothed, contacts: Sequence[Array]) -> None:
-        """Update with a frame of `sized` people; contacts (4,) of each, as of `realtime.ground.contacts`."""
-        if not self._knows_camera():
-            return
-        t = smoothed.frame.t_capture
-        for estimate, pose, stands in zip(smoothed.estimates, smoothed.poses, contacts, strict=True):
-            person = self._people[estimate.person.id]
-            every_s = SELDOM_S if person.fixed and len(self._floor) > FEWEST else EVERY_S
-            if 0 <= t - person.looked_t < every_s or not (stands > STANDS).any():
-                continue
-            person.looked_t = t
-            on_feet = stands.reshape(2, 2).max(axis=1) > STANDS
-            look = self._standing(pose, on_feet & (estimate.joint_confidence[LEG_JOINTS].min(axis=1) > SEEN))
-            if look is not None:
-                self._learn(estimate.person.id, person, look, pose.betas)
-
-    def unknown(self, t: float) -> frozenset[int]:
-        """Return ids of people whose size is not yet known: until then they neither affect the floor nor lock feet.
-
-        Only beside a person who defines the floor: people who come one after the other each stand on the floor.
-        """
-        floor_is_told = any(person.fixed and 0 <= t - person.seen_t < BESIDE_S for person in self._people.values())
-
-        def waits(person: _Person) -> bool:
-            if person.fixed or person.learnt is not None:
-                return person.growing
-            return floor_is_told and 0 <= t - person.came_t < PATIENCE_S
-
-        return frozenset(number for number, person in self._people.items() if waits(person))
-
-    def _knows_camera(self) -> bool:
-        """Tell whether gravity is known. A new camera estimate drops all measurements; sizes stay."""
-        before, camera = self._camera, self._world.camera
-        known = camera.source != "assumed"
-        if before is None or not known or differs_deg(before, camera) > OTHER_CAMERA_DEG:
-            self._camera = camera
-            self._floor.clear()
-            for person in self._people.values():
-                person.looks.clear()
-        return known
-
-    def _person(self, person_id: int, t: float) -> _Person:
-        """Return the state of a person at time t (s)."""
-        person = self._people.get(person_id)
-        if person is None:
-            self._people = {i: one for i, one in self._people.items() if 0 <= t - one.seen_t < _FORGET_S}
-            person = self._people[person_id] = _Person(t, t)
+    def scale(self, person: Stature, t: float) -> float:
+        """Return the scale of a person who is visible at time t (s), after a step of the transition to the estimate."""
+        if person.came_t == math.inf:
+            person.came_t = t
             if self._given:
                 height_m = self._given.popleft()
                 person.scale, person.fixed = height_m / self._body_m, True
-                logger.info("person %d is %.2f m tall, as given", person_id, height_m)
+                logger.info("person %d is %.2f m tall, as given", person.number, height_m)
         if person.learnt is not None and (person.growing or person.scale != person.learnt):
             since, scale = person.before
             share = (t - since) / GROW_S if t >= since else 1.0
@@ -157,11 +105,48 @@ class Statures:
                 person.growing = False
                 self._world.doubt_floor()  # it may be where they stood before
         person.seen_t = t
-        return person
+        if person.fixed:
+            self._told_t = t
+        return person.scale
 
-    def _standing(self, pose: CameraPose, legs: NDArray[np.bool_]) -> _Look | None:
+    def is_known(self, person: Stature, t: float) -> bool:
+        """Tell whether a size is known: until then the person neither affects the floor nor locks feet.
+
+        It is unknown only beside a person who defines the floor: people who come one after the other each stand on the
+        floor.
+        """
+        if person.fixed or person.learnt is not None:
+            return not person.growing
+        return not (0 <= t - self._told_t < BESIDE_S and 0 <= t - person.came_t < PATIENCE_S)
+
+    def learn(self, people: Iterable[tuple[Stature, Turned, Array, Array]]) -> None:
+        """Update with all people of a frame: body at their scale, joint confidence (24,), contacts (4,)."""
+        if not self._knows_camera():
+            return
+        for person, body, joint_confidence, contacts in people:
+            every_s = SELDOM_S if person.fixed and len(self._floor) > FEWEST else EVERY_S
+            if 0 <= person.seen_t - person.looked_t < every_s or not (contacts > STANDS).any():
+                continue
+            person.looked_t = person.seen_t
+            on_feet = contacts.reshape(2, 2).max(axis=1) > STANDS
+            look = self._standing(body, on_feet & (joint_confidence[LEG_JOINTS].min(axis=1) > SEEN))
+            if look is not None:
+                self._learn(person, look, body.pose.betas)
+
+    def _knows_camera(self) -> bool:
+        """Tell whether gravity is known. A new camera estimate drops all measurements; sizes stay."""
+        before, camera = self._camera, self._world.camera
+        known = camera.source != "assumed"
+        if before is None or not known or differs_deg(before, camera) > OTHER_CAMERA_DEG:
+            self._camera = camera
+            self._view += 1
+            self._floor.clear()
+        return known
+
+    @staticmethod
+    def _standing(body: Turned, legs: NDArray[np.bool_]) -> _Look | None:
         """Measure a person who stands upright on one of these legs (2,), if it is straight and the ray informative."""
-        joints, soles_m = self._world.before_camera(pose)
+        joints, soles_m = body.joints_m + body.root_m, body.lowest_m
         if not np.isfinite(joints).all() or soles_m >= 0:
             return None
         hips, _, ankles, _ = joints[LEG_JOINTS].swapaxes(0, 1)
@@ -169,14 +154,17 @@ class Statures:
         flatness = float(np.hypot(*joints[0, [0, 2]])) / -soles_m
         if flatness > FLATTEST or not (legs & upright & straight_legs(joints)).any():
             return None
-        return math.log(-soles_m / pose.scale), flatness
+        return math.log(-soles_m / body.pose.scale), flatness
 
-    def _learn(self, person_id: int, person: _Person, look: _Look, betas: Array) -> None:
+    def _learn(self, person: Stature, look: _Look, betas: Array) -> None:
         if not self._is_given and self._own is None:
-            self._own, person.fixed = person, True
+            self._own, person.fixed, self._told_t = person, True, person.seen_t
         if person.fixed:
             self._floor.append((look[0] + math.log(person.scale), look[1]))
             return
+        if person.view != self._view:
+            person.view = self._view
+            person.looks.clear()
         person.looks.append(look)
         learnt = self._learnt(person)
         if learnt is None:
@@ -185,23 +173,24 @@ class Statures:
         learnt = min(max(learnt, SHORTEST_M / stature_m), TALLEST_M / stature_m)
         if learnt * stature_m > HARDLY_M and self._own is not None:
             self._own.fixed, self._own.came_t = False, person.seen_t
-            self._own, person.fixed, self._floor = person, True, person.looks
+            self._own, person.fixed, self._told_t = person, True, person.seen_t
+            self._floor, person.looks = person.looks, _looks()
             self._world.doubt_floor()
             self._take_up(person, 1.0)
         elif person.learnt is None:
-            logger.info("person %d is %.2f m tall, by where their feet are", person_id, learnt * stature_m)
+            logger.info("person %d is %.2f m tall, by where their feet are", person.number, learnt * stature_m)
             self._take_up(person, learnt)
             if self._at_once:
                 person.before = (-math.inf, learnt)
         elif person.scale == person.learnt and abs(learnt / person.learnt - 1) > NOTICED:
             self._take_up(person, learnt)
 
-    def _take_up(self, person: _Person, learnt: float) -> None:
+    def _take_up(self, person: Stature, learnt: float) -> None:
         """Begin the transition to a size."""
         person.before, person.learnt = (person.seen_t, person.scale), learnt
         person.growing |= abs(learnt / person.scale - 1) > GROWS
 
-    def _learnt(self, person: _Person) -> float | None:
+    def _learnt(self, person: Stature) -> float | None:
         """Return the size from all measurements; None if they are not conclusive."""
         if min(len(self._floor), len(person.looks)) < FEWEST:
             return None
@@ -210,10 +199,6 @@ class Statures:
         if max(spread, floor_spread) > MOST_SPREAD or doubt > MOST_DOUBT:
             return None
         return math.exp(floor - own)
-
-
-def _at(pose: CameraPose, scale: float) -> CameraPose:
-    return replace(pose, T_cam_root=np.float32(scale) * pose.T_cam_root, scale=scale)
 
 
 def _summed_up(looks: deque[_Look]) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -114,6 +114,10 @@ class CameraPose:
     T_cam_root: Array  # (3,) the pelvis joint
     betas: Array  # (10,)
     scale: float = 1.0  # the person's size relative to the loaded body's
+
+    def at_scale(self, scale: float) -> CameraPose:
+        """Scale a pose at scale 1: nearer or farther, with the same image."""
+        return self if scale == 1 else replace(self, T_cam_root=np.float32(scale) * self.T_cam_root, scale=scale)
 
 
 @dataclass(frozen=True, slots=True)

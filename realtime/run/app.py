@@ -25,7 +25,6 @@ from realtime.calibration.watch import CameraWatch
 from realtime.capture.factory import camera_name, first_frames, open_source
 from realtime.capture.reader import FrameReader
 from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
-from realtime.ground.feet import Feet
 from realtime.kernel.channel import Channel
 from realtime.kernel.messages import Frame, Sighting, SolvedFrame
 from realtime.kernel.pipeline import Pipeline, StageFailed
@@ -136,8 +135,12 @@ class App:
         perception = cleanup.enter_context(closing(create_perception(config.perception)))
         settings = EstimatorConfig(config.estimator, engine=config.engine)
         estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
-        feet = Feet(body, config.feet)
-        solver = Solver(estimator, config.smoothing, world, watch, feet, look_ahead=config.offline, heights_m=heights_m)
+        solver = Solver(
+            *(estimator, config.smoothing, world, watch),
+            feet=config.feet,
+            look_ahead=config.offline,
+            heights_m=heights_m,
+        )
         fan_out = cleanup.enter_context(closing(FanOut(config, body, world, estimator, solver, self._readout)))
         watch.on_change = fan_out.tell_camera
         watch.on_misfit = lambda: None if solver.frames_solved else world.recalibrate()

@@ -1,11 +1,10 @@
-"""From what perception saw to people in the world: estimate, smooth, calm what is not seen, set into the world."""
+"""Pose path after perception: estimate, smooth, calm, rotate, settle the floor, set down, lock feet."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from itertools import repeat
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,18 +13,30 @@ from realtime.calibration.blend import CameraBlend
 from realtime.calibration.upright import SEEN as STANDING_SEEN
 from realtime.calibration.watch import CameraWatch
 from realtime.estimate.estimator import Estimator
-from realtime.ground.feet import Feet
-from realtime.ground.grounding import Grounding, Stance
+from realtime.ground.feet import FeetMode
+from realtime.ground.grounding import Stander, settle
 from realtime.ground.stature import Statures
-from realtime.kernel.messages import Camera, CameraPose, Estimate, Frame, Person, Sighting, SolvedFrame
+from realtime.kernel.messages import Camera, Estimate, Frame, Person, Sighting, SolvedFrame, WorldPose
+from realtime.kernel.tracks import Tracks
 from realtime.run.attendance import Attendance
-from realtime.smoothing.calm import CalmLimbs
-from realtime.smoothing.coasting import Coaster
+from realtime.run.track import Track
 from realtime.smoothing.look_ahead import LookAheadSmoother
-from realtime.smoothing.pose_smoother import PoseSmoother, Smoothed, SmoothingConfig
-from realtime.world.world import Turned, World
+from realtime.smoothing.pose_smoother import Smoothed, SmoothingConfig
+from realtime.world.turned import Turned
+from realtime.world.world import World
 
 _LEGS = BLAZEPOSE.matching("hip", "knee", "ankle")
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """One person of a frame, at their own size, in the world's axes."""
+
+    track: Track
+    estimate: Estimate
+    smooth: Turned
+    calm: Turned  # with hidden limbs at rest
+    raw: Turned  # from this frame alone
 
 
 class Solver:
@@ -37,32 +48,28 @@ class Solver:
         smoothing: SmoothingConfig,
         world: World,
         watch: CameraWatch | None = None,
-        feet: Feet | None = None,
         *,
+        feet: FeetMode = "lock",
         look_ahead: bool = False,
         heights_m: Sequence[float] = (),
     ) -> None:
-        """Without `watch` the camera stays that of the world; without `feet` they are locked where they stand.
+        """Without `watch` the camera stays that of the world.
 
         look_ahead: hold frames back until their future is known, and smooth both ways in time. For files.
         heights_m: of people, in the order in which they come.
         """
-        self._estimator = estimator
-        self._limbs = CalmLimbs(world.body)
+        self._estimator, self._world, self._watch = estimator, world, watch
+        self._tracks = Tracks(lambda number: Track(number, world.body, self.smoothing.parameters, feet))
         self._statures = Statures(world, heights_m, at_once=look_ahead)
-        self._world = world
-        self._watch = watch
-        self._grounding = Grounding(world, feet or Feet(world.body))
-        self._turning = False  # whether the world turns about them, as more becomes known of the camera
         self._blend = CameraBlend(world.camera)
         self._cameras: dict[int, Camera] = {}  # of frames that are held back, by number
-        estimator.camera = world.camera
-        self._look_ahead = look_ahead
-        self._smoother = self._take_up(smoothing)
+        estimator.camera, estimator.tracks = world.camera, self._tracks
+        self._looks_ahead = look_ahead
+        self._ahead: LookAheadSmoother | None = None
+        self._size: tuple[int, int] | None = None
+        self._origins = 0  # of the world, when people were set down last
         self._wanted = self.smoothing = smoothing
-        self._coaster = Coaster()
-        self._size_in: tuple[int, int] | None = None
-        self._size_out: tuple[int, int] | None = None
+        self._smooth_by(smoothing)
         self.attendance = Attendance()
         self.frames_solved = 0  # with at least one person
         self.frames_empty = 0
@@ -78,23 +85,53 @@ class Solver:
 
     def solve(self, sighting: Sighting) -> tuple[SolvedFrame, ...]:
         """The frames that are final with this one: itself, or with a look ahead none or more of those before."""
-        held: tuple[Smoothed, ...] = ()
-        size = sighting.frame.size
-        if (wanted := self._wanted) is not self.smoothing or size != (self._size_in or size):
-            held = self._smoother.finish()
-            self._smoother = self._take_up(wanted)
-            self.smoothing = wanted
-        self._size_in = size
-        self._cameras[sighting.frame.seq] = self._camera(sighting)
+        frame = sighting.frame
+        before = self._begin_anew(frame.size)
+        self._cameras[frame.seq] = self._camera(sighting)
         estimates = self._estimator.estimate(sighting)
         if estimates:
             self.frames_solved += 1
         else:
             self.frames_empty += 1
-        return tuple(self._placed(each) for each in (*held, *self._smoother.follow(sighting.frame, estimates)))
+        if self._ahead is not None:
+            return (*before, *map(self._placed, self._ahead.follow(frame, estimates)))
+        t = frame.t_capture
+        poses = tuple(self._tracks.of(each.person.id, t).smoothed(t, each) for each in estimates)
+        return (*before, self._placed(Smoothed(frame, estimates, poses)))
+
+    def finish(self) -> tuple[SolvedFrame, ...]:
+        """The frames that are still held, at the end."""
+        return () if self._ahead is None else tuple(map(self._placed, self._ahead.finish()))
+
+    def _begin_anew(self, size: tuple[int, int]) -> tuple[SolvedFrame, ...]:
+        """Return the frames held so far, and drop state that another picture size or smoothing makes invalid.
+
+        Pictures of another aspect ratio are of another camera: a turned phone, or another photograph.
+        """
+        wanted, (width, height) = self._wanted, self._size or size
+        self._size = size
+        if wanted is self.smoothing and size == (width, height):
+            return ()
+        held = self.finish()
+        if size != (width, height):
+            another_camera = width * size[1] != height * size[0]
+            for track in self._tracks:
+                track.begin_anew(another_camera=another_camera)
+            if another_camera:
+                self._world.recalibrate()
+        self._smooth_by(wanted)
+        return held
+
+    def _smooth_by(self, smoothing: SmoothingConfig) -> None:
+        self.smoothing, level = smoothing, smoothing.parameters
+        self._ahead = LookAheadSmoother(level) if level is not None and self._looks_ahead else None
+        # Tokens are smoothed by what came before alone.
+        self._estimator.set_token_smoothing(None if level is None or self._looks_ahead else level.tokens)
+        for track in self._tracks:
+            track.smooth_by(level)
 
     def _camera(self, sighting: Sighting) -> Camera:
-        """The camera to be used in this frame: on its way to what has become known of it."""
+        """Return the camera of this frame, in transition to the newest estimate."""
         if self._watch is None:
             return self._blend.camera
         self._watch.people = tuple(person.box_xyxy for person in sighting.people)
@@ -102,88 +139,86 @@ class Solver:
         self._estimator.camera = camera
         return camera
 
-    def finish(self) -> tuple[SolvedFrame, ...]:
-        """The frames that are still held, at the end."""
-        return tuple(self._placed(each) for each in self._smoother.finish())
-
-    def _take_up(self, smoothing: SmoothingConfig) -> PoseSmoother | LookAheadSmoother:
-        level = smoothing.parameters
-        if level is None or not self._look_ahead:
-            self._estimator.set_token_smoothing(None if level is None else level.tokens)
-            return PoseSmoother(smoothing)
-        self._estimator.set_token_smoothing(None)  # tokens are smoothed by what came before alone
-        return LookAheadSmoother(level)
-
     def _placed(self, smoothed: Smoothed) -> SolvedFrame:
-        """Everybody in the frame, in the world; those lost a moment ago are held, marked as not valid."""
-        t = smoothed.frame.t_capture
-        self._look_through(smoothed.frame)
-        smoothed = self._statures.sized(smoothed)
-        pairs = tuple(zip(smoothed.estimates, smoothed.poses, strict=True))
-        calms = self.smoothing.parameters is not None
-        bodies = tuple(self._calmed(t, *pair) if calms else pair[1] for pair in pairs)
-        both = self._world.turn(*bodies, *(estimate.raw for estimate in smoothed.estimates))
-        calm, raw = both[: len(bodies)], both[len(bodies) :]
-        unknown = self._statures.unknown(t)
-        stances = self._grounding.settle(smoothed.frame, smoothed.estimates, smoothed.poses, calm, unknown)
-        self._statures.look(smoothed, [stance.contacts for stance in stances])
-        people = tuple(map(self._person, repeat(t), smoothed.estimates, calm, raw, stances))
-        self.attendance.count(t, people)
-        people += tuple(held for held in self._coaster.update(t, people)[len(people) :] if self._may_return(held.id, t))
-        return SolvedFrame(smoothed.frame, people, time.monotonic(), self._world.T_world_cam, self._world.camera)
-
-    def _may_return(self, person_id: int, t: float) -> bool:
-        """Whether to hold somebody who is lost: a file tells that they have gone."""
-        return not isinstance(self._smoother, LookAheadSmoother) or self._smoother.expects(person_id, t)
-
-    def _look_through(self, frame: Frame) -> None:
-        """Take up the frame's camera. Pictures of another size are another's: what lies before it begins anew."""
-        size = frame.size
-        if self._size_out is not None and self._size_out != size:
-            self._coaster = Coaster()
-            self._grounding.begin_anew()
-            if self._size_out[0] * size[1] != self._size_out[1] * size[0]:  # a turned phone, another photograph
-                self._limbs = CalmLimbs(self._world.body)
-                self._world.recalibrate()
-        self._size_out = size
+        """Place all people of the frame in the world, and those lost a moment ago, marked as not valid."""
+        frame, t, world = smoothed.frame, smoothed.frame.t_capture, self._world
         camera = self._cameras.pop(frame.seq)
-        self._turning = camera is not self._world.camera
-        if self._turning:
-            self._world.see_through(camera)
+        turning = camera is not world.camera  # the world rotates about people with the camera estimate
+        if turning:
+            world.see_through(camera)
+        bodies = self._bodies(t, smoothed)
+        self._settle(frame, bodies)
+        placed = self._set_down(bodies)
+        people = tuple(self._person(t, *pair, turning=turning) for pair in zip(bodies, placed, strict=True))
+        self.attendance.count(t, people)
+        lost = (each for track in self._tracks if (each := track.coasting.held(t)) is not None)
+        people += tuple(each for each in lost if self._ahead is None or self._ahead.expects(each.id, t))
+        return SolvedFrame(frame, people, time.monotonic(), world.T_world_cam, world.camera)
 
-    def _person(self, t: float, estimate: Estimate, calm: Turned, seen: Turned, stance: Stance) -> Person:
-        placed = self._world.set_down(calm)
-        pose = self._grounding.stand(t, estimate.person.id, calm, placed, stance, turning=self._turning)
-        raw = placed if calm.pose is seen.pose else self._world.set_down(seen)
-        visibility = estimate.person.keypoints["body"].visibility
-        watch = self._watch
+    def _bodies(self, t: float, smoothed: Smoothed) -> list[_Body]:
+        """Scale all people to their own size, set hidden limbs at rest, and rotate them into the world's axes."""
+        estimates = smoothed.estimates
+        tracks = [self._tracks.of(each.person.id, t) for each in estimates]
+        scales = [self._statures.scale(track.stature, t) for track in tracks]
+        smooth = [pose.at_scale(scale) for pose, scale in zip(smoothed.poses, scales, strict=True)]
+        raw = [each.raw.at_scale(scale) for each, scale in zip(estimates, scales, strict=True)]
+        rows = zip(tracks, smooth, estimates, strict=True)
+        calm = [track.calmed(t, pose, each.joint_confidence, self._world) for track, pose, each in rows]
+        turned, count = self._world.turn(*smooth, *calm, *raw), len(tracks)
+        kinds = (turned[k * count : (k + 1) * count] for k in range(3))
+        return list(map(_Body, tracks, estimates, *kinds))
+
+    def _settle(self, frame: Frame, bodies: list[_Body]) -> None:
+        """Update the floor, and the sizes of people."""
+        standers = [
+            Stander(
+                body.track.feet,
+                body.estimate,
+                body.smooth,
+                body.calm,
+                size_is_known=self._statures.is_known(body.track.stature, frame.t_capture),
+            )
+            for body in bodies
+        ]
+        settle(self._world, frame, standers)
+        self._statures.learn(
+            (body.track.stature, body.smooth, body.estimate.joint_confidence, body.track.feet.contacts)
+            for body in bodies
+        )
+
+    def _set_down(self, bodies: list[_Body]) -> list[tuple[WorldPose, WorldPose]]:
+        """Return everybody's calm and raw pose in the world."""
+        placed = []
+        for body in bodies:
+            calm = self._world.set_down(body.calm)
+            placed.append((calm, calm if body.raw is body.calm else self._world.set_down(body.raw)))
+        if bodies and self._world.origins != self._origins:  # all positions have changed
+            self._origins = self._world.origins
+            for track in self._tracks:
+                track.feet.begin_anew()
+        return placed
+
+    def _person(self, t: float, body: _Body, placed: tuple[WorldPose, WorldPose], *, turning: bool) -> Person:
+        """Return one person with standing feet locked."""
+        (calm, raw), track, estimate = placed, body.track, body.estimate
+        visibility, watch = estimate.person.keypoints["body"].visibility, self._watch
         if watch is not None and watch.wants_standing and (visibility[_LEGS] > STANDING_SEEN).all():
             watch.see_standing(self._world.in_camera_axes(raw.joints))
-        return Person(
+        pose = track.feet.lock(t, calm, body.calm.rest_joints, turning=turning)
+        person = Person(
             id=estimate.person.id,
             confidence=estimate.confidence,
             valid=bool(np.isfinite(pose.joints).all()),
-            betas=calm.pose.betas,
+            betas=body.calm.pose.betas,
             tokens=estimate.tokens,
             raw=raw,
             pose=pose,
             keypoints=estimate.person.keypoints,
             joint_confidence=estimate.joint_confidence,
-            scale=calm.pose.scale,
-            in_picture=placed,
-            contacts=stance.contacts,
-            support_m=stance.support_m,
+            scale=body.calm.pose.scale,
+            in_picture=calm,
+            contacts=track.feet.contacts,
+            support_m=track.feet.support_m,
         )
-
-    def _calmed(self, t: float, estimate: Estimate, smooth: CameraPose) -> CameraPose:
-        """The smoothed pose with limbs at rest that are not seen; limbs hang and feet stand in the world's axes."""
-        R_world_cam, seen, floor_m = self._world.R_world_cam, estimate.joint_confidence, self._world.floor_m
-        rotmats, root_m = smooth.rotmats.copy(), R_world_cam @ smooth.T_cam_root
-        rotmats[0] = R_world_cam @ rotmats[0]
-        root_m = root_m / smooth.scale  # limbs are calmed at the size of the body
-        floor_m = None if floor_m is None else floor_m / smooth.scale
-        calm = self._limbs.update(estimate.person.id, t, rotmats, root_m, smooth.betas, seen, floor_m)
-        if calm is rotmats:
-            return smooth
-        calm[0] = smooth.rotmats[0]
-        return replace(smooth, rotmats=calm)
+        track.coasting.see(t, person)
+        return person

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.estimate.memory import MAX_GAP_S
+from realtime.kernel.tracks import MAX_GAP_S
 from realtime.smoothing.one_euro import OneEuroParameters
 from realtime.smoothing.pose_smoother import SmoothingLevel
 

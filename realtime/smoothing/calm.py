@@ -15,7 +15,6 @@ from engine.body.model import BodyModel
 from engine.body.rotations import axis_angle_from_rotmat, rotation_between, rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from engine.body.vectors import length, unit
-from realtime.estimate.memory import PersonMemory
 from realtime.kernel.messages import Array
 from realtime.smoothing.seen import SEEN, UNSEEN
 
@@ -43,41 +42,21 @@ _SPINE = [JOINT_NAMES.index(f"spine{k}") for k in (1, 2, 3)]
 
 
 class CalmLimbs:
-    """Calmer of everybody's limbs, pose by pose; restarts after 0.3 s without a person."""
-
-    def __init__(self, body: BodyModel) -> None:
-        self._people = PersonMemory(lambda: _Person(body))
-
-    def update(
-        self,
-        person_id: int,
-        t: float,
-        rotmats: Array,
-        root_m: Array,
-        betas: Array,
-        joint_confidence: Array,
-        floor_m: float | None,
-    ) -> Array:
-        """Return local rotations (24, 3, 3) with calm limbs; the same object if every limb is visible.
-
-        rotmats (24, 3, 3) local, [0] into the world's axes; root_m (3,) the pelvis joint; betas (10,); joint_confidence
-        (24,);
-        floor_m: the floor's y, None if unknown.
-        """
-        return self._people.recall(person_id, t).calmed(t, rotmats, root_m, betas, joint_confidence, floor_m)
-
-
-class _Person:
-    """Slow state of one person's calm limbs."""
+    """Calmer of one person's limbs, pose by pose."""
 
     def __init__(self, body: BodyModel) -> None:
         self._body = body
         self._t: float | None = None
         self._legs: _Legs | None = None
 
-    def calmed(
+    def update(
         self, t: float, rotmats: Array, root_m: Array, betas: Array, joint_confidence: Array, floor_m: float | None
     ) -> Array:
+        """Return local rotations (24, 3, 3) with calm limbs; the same object if every limb is visible.
+
+        rotmats (24, 3, 3) local, [0] into the world's axes; root_m (3,) the pelvis joint; betas (10,);
+        joint_confidence (24,); floor_m: the floor's y, None if unknown.
+        """
         dt = 0.0 if self._t is None else t - self._t
         calm = self._unseen(dt, joint_confidence)
         self._t = t

@@ -6,26 +6,28 @@ from dataclasses import replace
 
 import numpy as np
 
-from realtime.estimate.memory import MAX_GAP_S
 from realtime.kernel.messages import NO_CONTACTS, Person
+from realtime.kernel.tracks import MAX_GAP_S
 
 
-class Coaster:
-    """Memory of each person's last valid state, held for up to 0.3 s."""
+class Coasting:
+    """Memory of one person's last valid state, held for up to 0.3 s."""
 
     def __init__(self, hold_s: float = MAX_GAP_S) -> None:
         self._hold_s = hold_s
-        self._last: dict[int, tuple[float, Person]] = {}
+        self._last: tuple[float, Person] | None = None
 
-    def update(self, t: float, people: tuple[Person, ...]) -> tuple[Person, ...]:
-        """Return the people solved at time t (s), then recently lost ones: static, not `valid`, decaying confidence."""
-        self._last.update((person.id, (t, person)) for person in people if person.valid)
-        self._last = {i: (seen, who) for i, (seen, who) in self._last.items() if 0 <= t - seen <= self._hold_s}
-        held = (self._faded(person, t - seen) for seen, person in self._last.values() if seen < t)
-        return people + tuple(held)
+    def see(self, t: float, person: Person) -> None:
+        """Store the person as solved at time t (s), if valid."""
+        if person.valid:
+            self._last = t, person
 
-    def _faded(self, person: Person, unseen_s: float) -> Person:
-        left = 1 - unseen_s / self._hold_s
+    def held(self, t: float) -> Person | None:
+        """Return the person if lost shortly before time t (s): static, not `valid`, decaying confidence; else None."""
+        if self._last is None or not 0 < t - self._last[0] <= self._hold_s:
+            return None
+        seen_t, person = self._last
+        left = 1 - (t - seen_t) / self._hold_s
         return replace(
             person,
             valid=False,

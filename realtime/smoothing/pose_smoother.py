@@ -13,7 +13,6 @@ import numpy as np
 from cyclopts import Parameter
 
 from engine.body.skeleton import JOINT_NAMES
-from realtime.estimate.memory import PersonMemory
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Array, CameraPose, Estimate, Frame
 from realtime.smoothing.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
@@ -85,28 +84,23 @@ class Smoothed:
     poses: tuple[CameraPose, ...]  # one for each estimate
 
 
-class PoseSmoother:
-    """Speed-adaptive smoother of poses in the camera frame for each person; restarts after 0.3 s unseen."""
+class PoseFilters:
+    """Speed-adaptive smoother of one person's poses in the camera frame."""
 
-    def __init__(self, config: SmoothingConfig) -> None:
-        level = config.parameters
-        self._people = None if level is None else PersonMemory(lambda: _PersonFilters(level))
+    def __init__(self, level: SmoothingLevel) -> None:
+        self._rotations = OneEuroRotation(level.rotations)
+        self._bearing = OneEuroVector(level.across)
+        self._depth = OneEuroVector(level.depth)
 
-    def follow(self, frame: Frame, estimates: tuple[Estimate, ...]) -> tuple[Smoothed, ...]:
-        """Return the frame with its people smoothed."""
-        t = frame.t_capture
-        poses = (self.update(each.person.id, t, each.steady, each.joint_confidence) for each in estimates)
-        return (Smoothed(frame, estimates, tuple(poses)),)
-
-    def finish(self) -> tuple[Smoothed, ...]:
-        """Return nothing: no frame is held back."""
-        return ()
-
-    def update(self, person_id: int, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
-        """Return the smoothed pose at time t (s); the same object if smoothing is off. joint_confidence (24,)."""
-        if self._people is None:
-            return pose
-        return self._people.recall(person_id, t).update(t, pose, joint_confidence)
+    def update(self, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
+        """Return the smoothed pose at time t (s); joint_confidence (24,)."""
+        # Along and across the line of sight: depth's noise, by far the larger, must not shake a person sideways.
+        # Speed across is in metres: a distant walk crosses few degrees, and must not be delayed for it.
+        across, z = pose.T_cam_root[:2], pose.T_cam_root[2:]
+        depth = self._depth.update(t, z)
+        bearing = self._bearing.update(t, across / z, unit=depth)
+        T_cam_root = np.concatenate((bearing * depth, depth))
+        return CameraPose(self._rotations.update(t, pose.rotmats, pace(joint_confidence)), T_cam_root, pose.betas)
 
 
 def pace(joint_confidence: Array) -> Array:
@@ -117,22 +111,6 @@ def pace(joint_confidence: Array) -> Array:
     share = np.ones(joint_confidence.shape, np.float32)
     share[..., _JOINTS] = ((joint_confidence[..., _CARRIED_JOINTS] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
     return share
-
-
-class _PersonFilters:
-    def __init__(self, level: SmoothingLevel) -> None:
-        self._rotations = OneEuroRotation(level.rotations)
-        self._bearing = OneEuroVector(level.across)
-        self._depth = OneEuroVector(level.depth)
-
-    def update(self, t: float, pose: CameraPose, joint_confidence: Array) -> CameraPose:
-        # Along and across the line of sight: depth's noise, by far the larger, must not shake a person sideways.
-        # Speed across is in metres: a distant walk crosses few degrees, and must not be delayed for it.
-        across, z = pose.T_cam_root[:2], pose.T_cam_root[2:]
-        depth = self._depth.update(t, z)
-        bearing = self._bearing.update(t, across / z, unit=depth)
-        T_cam_root = np.concatenate((bearing * depth, depth))
-        return CameraPose(self._rotations.update(t, pose.rotmats, pace(joint_confidence)), T_cam_root, pose.betas)
 
 
 def _carried() -> dict[int, int]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE
-from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
-from engine.body.rotations import quaternion_from_rotmat
 from engine.body.skeleton import JOINT_NAMES
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, WorldPose
 from realtime.world.floor import Floor
+from realtime.world.turned import Turned, turned
 
 Array = NDArray[np.float32]
 
@@ -23,25 +21,12 @@ Array = NDArray[np.float32]
 _SOLES = [JOINT_NAMES.index(f"{side}_{joint}") for side in ("left", "right") for joint in ("ankle", "foot")]
 
 
-class Turned(NamedTuple):
-    """Body in the world's axes, positioned relative to the camera, independent of the floor."""
-
-    pose: CameraPose
-    rotmats: Array  # (24, 3, 3) local; [0] into the world's axes
-    root_m: Array  # (3,) the pelvis, relative to the camera
-    quaternions: Array  # (24, 4) of rotmats
-    rest_joints: Array  # (24, 3) of the person
-    R_joints: Array  # (24, 3, 3) of the joints, in the world's axes
-    joints_m: Array  # (24, 3) from the pelvis
-
-
 class World:
     """Right-handed world with Y up, in which a person who faces the camera faces +Z.
 
     The camera is static, but its estimate may change (`see_through`). The origin is on the floor, directly below the
-    pelvis
-    of the first body placed. The floor begins at that body's lowest point and then follows the bodies given to `settle`
-    (see `Floor`): visible feet, and until then those of calm legs (`realtime.smoothing.calm`).
+    pelvis of the first body placed. The floor begins at that body's lowest point and then follows the bodies given to
+    `settle` (see `Floor`): visible feet, and until then those of calm legs (`realtime.smoothing.calm`).
     """
 
     def __init__(self, body: BodyModel, camera: Camera = LEVEL) -> None:
@@ -101,23 +86,21 @@ class World:
             self._floor.shift(-float(shift[1]))
         self.camera, self.R_world_cam = camera, R_world_cam
 
-    def settle(self, t: float, *poses: CameraPose, guessed: bool = False) -> None:
+    def settle(self, t: float, *bodies: Turned, guessed: bool = False) -> None:
         """Update the floor with the lowest of the bodies with visible feet at time t (s): once a frame, all together.
 
-        Call before `place`, in the same thread. `guessed` feet are not visible but have a likely position: they count
-        until any
-        are visible.
+        Call before `set_down`, in the same thread. `guessed` feet are not visible but have a likely position: they
+        count until any are visible.
         """
         if guessed and self._feet_seen:
             return
         self._feet_seen = not guessed
-        level_m = self._level_m(poses)
+        level_m = _lowest_m(bodies)
         if not np.isfinite(level_m):
             return
         T_world_cam = self._T_world_cam
         if T_world_cam is None or self._floor is None:
-            first = next(pose for pose in poses if np.isfinite(pose.T_cam_root).all())
-            self._begin(self._turned(first)[1], level_m)
+            self._begin(next(body for body in bodies if body.is_finite), level_m)
         else:
             self._floor.follow(t, level_m)
             self._stand_on(self._floor, T_world_cam)
@@ -134,12 +117,12 @@ class World:
             floor.follow(t, min(heights_m) - float(T_world_cam[1]), stands=True)
             self._stand_on(floor, T_world_cam)
 
-    def give_way(self, t: float, *poses: CameraPose) -> None:
+    def give_way(self, t: float, *bodies: Turned) -> None:
         """Sink the floor to the lowest of these bodies, which are no other evidence: nobody is under the floor.
 
-        Call before `place`, in the same thread. A person close to a downward camera may be there.
+        Call before `set_down`, in the same thread. A person close to a downward camera may be there.
         """
-        level_m, T_world_cam, floor = self._level_m(poses), self._T_world_cam, self._floor
+        level_m, T_world_cam, floor = _lowest_m(bodies), self._T_world_cam, self._floor
         if T_world_cam is not None and floor is not None and np.isfinite(level_m):
             floor.give_way(t, level_m)
             self._stand_on(floor, T_world_cam)
@@ -151,63 +134,41 @@ class World:
 
     def place(self, pose: CameraPose) -> WorldPose:
         """Transform a pose to the world. A non-finite pose stays non-finite, and never sets the floor."""
-        (turned,) = self.turn(pose)
-        return self.set_down(turned)
+        return self.set_down(*self.turn(pose))
 
     def turn(self, *poses: CameraPose) -> tuple[Turned, ...]:
-        """Rotate bodies into the world's axes, in one batch."""
-        if not poses:
-            return ()
-        turned = [self._turned(pose) for pose in poses]
-        rotmats = np.stack([each for each, _ in turned])
-        scale = np.array([pose.scale for pose in poses], np.float32)[:, None, None]
-        rest_joints = scale * self._body.rest_joints(np.stack([pose.betas for pose in poses]))
-        of_joints = forward_kinematics(rotmats, rest_joints)
-        quaternions = quaternion_from_rotmat(rotmats)
-        roots = (root for _, root in turned)
-        return tuple(map(Turned, poses, rotmats, roots, quaternions, rest_joints, *of_joints))
+        """Rotate bodies into the world's axes, in one batch; a pose that is given twice is rotated once."""
+        return turned(self._body, self.R_world_cam, *poses)
 
-    def feet_m(self, turned: Turned) -> Array:
+    def feet_m(self, body: Turned) -> Array:
         """Return (4,) the heights of heels and toes above those of feet on the floor, in the order of contacts.
 
         Before there is a floor: above the lowest of them.
         """
-        arms = np.float32(turned.pose.scale) * self._sole_points[:, None]
-        heights: Array = turned.root_m[1] + turned.joints_m[_SOLES, 1]
-        heights = heights + (turned.R_joints[_SOLES, 1:2] * arms).sum(-1)[:, 0] - turned.pose.scale * self._soles_m
+        scale = np.float32(body.pose.scale)
+        heights: Array = body.root_m[1] + body.joints_m[_SOLES, 1]
+        heights = heights + (body.R_joints[_SOLES, 1:2] * (scale * self._sole_points[:, None])).sum(-1)[:, 0]
+        heights = heights - scale * self._soles_m
         T_world_cam = self._T_world_cam
         return heights - heights.min() if T_world_cam is None else heights + T_world_cam[1]
 
-    def before_camera(self, pose: CameraPose) -> tuple[Array, float]:
-        """Return joints (24, 3) relative to the camera in the world's axes, and the body's lowest height."""
-        rotmats, root = self._turned(pose)
-        joints, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
-        lowest = min(joints[0, :, 1].min(), landmarks[0, :, 1].min())
-        return pose.scale * joints[0] + root, float(root[1] + pose.scale * lowest)
-
-    def set_down(self, turned: Turned) -> WorldPose:
+    def set_down(self, body: Turned) -> WorldPose:
         """Place the body in the world; see `place`."""
-        T_world_cam, root = self._T_world_cam, turned.root_m
+        T_world_cam = self._T_world_cam
         if T_world_cam is None:
-            T_world_cam = self._begin(root, root[1] + self._lowest_m(turned.rotmats, turned.pose))
-        if np.isfinite(turned.pose.T_cam_root).all():
-            self._T_cam_anchor = turned.pose.T_cam_root
-        trans = root + T_world_cam
-        return WorldPose(turned.quaternions, trans, turned.joints_m + trans)
+            T_world_cam = self._begin(body, body.lowest_m)
+        if body.is_finite:
+            self._T_cam_anchor = body.pose.T_cam_root
+        trans = body.root_m + T_world_cam
+        return WorldPose(body.quaternions, trans, body.joints_m + trans)
 
     def in_camera_axes(self, points: Array) -> Array:
         """Rotate points (N, 3) from the world into the camera's axes; the origin stays the world's."""
         return points @ self.R_world_cam
 
-    def _turned(self, pose: CameraPose) -> tuple[Array, Array]:
-        """Return local rotations (24, 3, 3) with the root in the world's axes, and the pelvis (3,) from the camera."""
-        rotmats = pose.rotmats.astype(np.float32)
-        rotmats[0] = self.R_world_cam @ rotmats[0]
-        return rotmats, self.R_world_cam @ pose.T_cam_root
-
-    def _begin(self, root: Array, level_m: np.floating | float) -> Array:
+    def _begin(self, body: Turned, level_m: float) -> Array:
         """Return the camera position if this body stands over the origin; kept if finite."""
-        T_world_cam = -np.array([root[0], level_m, root[2]], np.float32)
+        T_world_cam = -np.array([body.root_m[0], level_m, body.root_m[2]], np.float32)
         if np.isfinite(T_world_cam).all():
             self._T_world_cam, self._floor = T_world_cam, Floor(float(level_m))
             self.origins += 1
@@ -217,13 +178,7 @@ class World:
         """Set the camera's height above the floor; T_world_cam is its previous position."""
         self._T_world_cam = np.array([T_world_cam[0], -floor.height_m, T_world_cam[2]], np.float32)
 
-    def _level_m(self, poses: tuple[CameraPose, ...]) -> float:
-        """Return the height of the lowest of these bodies, relative to the camera; not finite if none is."""
-        turned = [(*self._turned(pose), pose) for pose in poses]
-        levels = [float(root[1] + self._lowest_m(rotmats, pose)) for rotmats, root, pose in turned]
-        return min((level for level in levels if np.isfinite(level)), default=math.nan)
 
-    def _lowest_m(self, rotmats: Array, pose: CameraPose) -> float:
-        """Return the height of the body's lowest joint or landmark from its pelvis; rotmats (24, 3, 3) as `_turned`."""
-        joints, landmarks = self._body.landmarks(rotmats[None], pose.betas[None])
-        return pose.scale * float(min(joints[0, :, 1].min(), landmarks[0, :, 1].min()))
+def _lowest_m(bodies: tuple[Turned, ...]) -> float:
+    """Return the height of the lowest of these bodies, relative to the camera; not finite if none is."""
+    return min((body.lowest_m for body in bodies if np.isfinite(body.lowest_m)), default=math.nan)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +43,7 @@ SETTLED_S = 2.0
 class AsEstimated(CalmLimbs):
     """Baseline that calms no limb."""
 
-    def update(self, person_id: int, t: float, rotmats: Any, *_: Any) -> Any:
+    def update(self, t: float, rotmats: Any, *_: Any) -> Any:
         return rotmats
 
 
@@ -60,10 +61,10 @@ def shown(seen: list[Sighting], limbs: type[CalmLimbs]) -> Iterator[tuple[float,
     body, smoothing = load_body("open"), SmoothingConfig()
     world = World(body)
     solver = Solver(create_estimator(EstimatorConfig(), body, smoothing), smoothing, world)
-    solver._limbs = limbs(body)
-    for sighting in seen:
-        for solved in solver.solve(sighting):
-            yield from ((solved.frame.t_capture, person) for person in solved.people[:1] if person.valid)
+    with patch("realtime.run.track.CalmLimbs", limbs):
+        for sighting in seen:
+            for solved in solver.solve(sighting):
+                yield from ((solved.frame.t_capture, person) for person in solved.people[:1] if person.valid)
 
 
 def unseen_speeds(people: list[tuple[float, Person]]) -> Array:

@@ -29,7 +29,8 @@ from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.kernel.messages import CameraPose, Frame, Sighting, TrackedPerson
-from realtime.smoothing.pose_smoother import LEVELS, PoseSmoother, SmoothingConfig
+from realtime.run.track import Track
+from realtime.smoothing.pose_smoother import LEVELS, SmoothingConfig
 
 FPS = 30
 SECONDS = 20
@@ -82,12 +83,11 @@ def sightings(
 def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.ndarray, np.ndarray]:
     """Return joints (N, 24, 3) relative to the pelvis, and the pelvis (N, 3), in the camera frame."""
     smoothing = SmoothingConfig(level)
-    estimator, smoother = create_estimator(EstimatorConfig(), body, smoothing), PoseSmoother(smoothing)
+    estimator, track = create_estimator(EstimatorConfig(), body, smoothing), Track(0, body, LEVELS[level], "off")
     poses: list[CameraPose] = []
     for sighting in given:
         (estimate,) = estimator.estimate(sighting)
-        (smoothed,) = smoother.follow(sighting.frame, (estimate,))
-        poses += smoothed.poses
+        poses.append(track.smoothed(sighting.frame.t_capture, estimate))
     rotmats, betas = (np.stack([getattr(pose, name) for pose in poses]) for name in ("rotmats", "betas"))
     _, joints = forward_kinematics(rotmats, body.rest_joints(betas))
     return joints, np.stack([pose.T_cam_root for pose in poses])

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from engine.body.kinematics import forward_kinematics
 from engine.body.rotations import rotmat_from_quaternion
-from realtime.estimate.memory import MAX_GAP_S
 from realtime.ground.foot_lock import CHANGED_JOINTS, FootLock
 from realtime.kernel.messages import WorldPose
+from realtime.kernel.tracks import MAX_GAP_S
 from realtime.outputs.recording.row_poses import RowPoses
 from realtime.smoothing.both_ways import Floats
 

@@ -35,8 +35,9 @@ from realtime.capture.video import VideoSource
 from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.kernel.messages import Frame, Sighting, TrackedPerson
 from realtime.perception import PerceptionConfig, create_perception
-from realtime.smoothing.calm import CalmLimbs
-from realtime.smoothing.pose_smoother import PoseSmoother, SmoothingConfig
+from realtime.run.track import Track
+from realtime.smoothing.pose_smoother import SmoothingConfig
+from realtime.world.world import World
 from tests.benchmarks.occlusion.occluders import MARGINS, VARIANTS, fit_projection, occluder, project
 from training.evaluate.trc import LIMB_MARKERS, read_trc
 from training.metrics import pa_mpjpe
@@ -151,8 +152,8 @@ def live(seen: Seen, level: str = "off") -> Array:
     """Run the shipped estimator as live with that level of smoothing; return the detector's points on our body."""
     body, smoothing = load_body("open"), SmoothingConfig(level)
     tokens = None if smoothing.parameters is None else smoothing.parameters.tokens
-    estimator, smoother = LandmarkEstimator(body, token_smoothing=tokens), PoseSmoother(smoothing)
-    limbs, R_world_cam = CalmLimbs(body), np.diag(np.array([1, -1, -1], np.float32))
+    estimator = LandmarkEstimator(body, token_smoothing=tokens)
+    track, world = Track(0, body, smoothing.parameters, "off"), World(body)
     picture = np.broadcast_to(np.uint8(0), (*seen.size[::-1], 3))
     points = np.full((len(seen.found), len(BLAZEPOSE.on_joints), 3), np.nan)
     for i in np.flatnonzero(seen.found).tolist():
@@ -160,14 +161,9 @@ def live(seen: Seen, level: str = "off") -> Array:
         person = TrackedPerson(0, {"body": keypoints}, np.zeros(4, np.float32))
         t = i / float(seen.fps)
         frame = Frame(picture, i, t)
-        (smoothed,) = smoother.follow(frame, estimator.estimate(Sighting(frame, (person,))))
-        for estimate, pose in zip(smoothed.estimates, smoothed.poses, strict=True):
-            rotmats, root_m = pose.rotmats.copy(), R_world_cam @ pose.T_cam_root
-            rotmats[0] = R_world_cam @ rotmats[0]
-            if level != "off":
-                known = (pose.betas, estimate.joint_confidence, None)
-                rotmats = limbs.update(person.id, t, rotmats, root_m, *known)
-            points[i] = body.landmarks(rotmats[None], pose.betas[None])[1][0, BLAZEPOSE.on_joints]
+        for estimate in estimator.estimate(Sighting(frame, (person,))):
+            (turned,) = world.turn(track.calmed(t, track.smoothed(t, estimate), estimate.joint_confidence, world))
+            points[i] = body.landmarks(turned.rotmats[None], turned.pose.betas[None])[1][0, BLAZEPOSE.on_joints]
     return points
 
 

@@ -37,7 +37,7 @@ from scipy.spatial.transform import Rotation
 from engine.body.files import load_body
 from engine.body.model import BodyModel
 from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
-from realtime.ground.feet import Feet, FeetMode
+from realtime.ground.feet import FeetMode
 from realtime.kernel.messages import Camera, Estimate, Sighting, SolvedFrame
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
@@ -73,7 +73,7 @@ def solver(
 ) -> Solver:
     """Make the solver as `realtime.run.app` does, but with a camera that is known from the first frame on."""
     world = World(body, known)
-    return Solver(estimator, SmoothingConfig(), world, feet=Feet(body, feet), heights_m=heights_m)
+    return Solver(estimator, SmoothingConfig(), world, feet=feet, heights_m=heights_m)
 
 
 def estimates(body: BodyModel, seen: list[Sighting], known: Camera) -> tuple[Estimator, list[tuple[Estimate, ...]]]:

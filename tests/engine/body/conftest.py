@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.body.files import load_body
 from engine.body.model import BodyModel
 from engine.body.skeleton import PARENTS
-
-
-@pytest.fixture(scope="session")
-def open_body() -> BodyModel:
-    return load_body("open")
 
 
 @pytest.fixture(scope="session")

@@ -17,7 +17,6 @@ from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.estimate.networks import NetworkFileError
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.ground.feet import Feet
 from realtime.kernel.messages import Camera, Frame, Sighting
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
@@ -169,7 +168,7 @@ def test_smoothing_can_be_changed_while_running(stick_body: BodyModel, network: 
         estimator = LandmarkEstimator(
             stick_body, network=network, decoder=decoder, token_smoothing=tokens, refine=False
         )
-        return Solver(estimator, smoothing, World(stick_body), feet=Feet(stick_body, "off"))
+        return Solver(estimator, smoothing, World(stick_body), feet="off")
 
     changed, strong = solver("off"), solver("strong")
     sightings = [t_pose_sighting(stick_body, k, yaw_rad=0.1 * k) for k in range(12)]

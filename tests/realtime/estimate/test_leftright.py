@@ -7,6 +7,8 @@ from scipy.spatial.transform import Rotation
 from engine.body.model import BodyModel
 from engine.body.skeleton import MIRROR_JOINTS
 from realtime.estimate.leftright import LeftRightCheck
+from realtime.estimate.memory import JUDGED_AFRESH_S
+from realtime.kernel.tracks import Lapsing
 
 FPS = 30
 MIRROR_DEPTH = np.array([1.0, 1.0, -1.0])
@@ -32,9 +34,9 @@ def readings(body: BodyModel, yaw_rad: np.ndarray, turned_round: np.ndarray, see
 
 def errors(pairs: list[tuple], turned_round: np.ndarray, t: np.ndarray | None = None) -> np.ndarray:
     """Frames in which the check's answer is not what the detector did."""
-    check = LeftRightCheck()
+    check = Lapsing(LeftRightCheck, JUDGED_AFRESH_S)
     times = np.arange(len(pairs)) / FPS if t is None else t
-    said = [check.is_swapped(0, time, *pair) for time, pair in zip(times, pairs, strict=True)]
+    said = [check.at(time).is_swapped(time, *pair) for time, pair in zip(times, pairs, strict=True)]
     return np.flatnonzero(np.array(said) != turned_round)
 
 
@@ -93,12 +95,3 @@ def test_after_a_long_absence_a_person_is_judged_afresh(stick_body: BodyModel) -
     pairs = readings(stick_body, np.zeros(40), turned_round)
     times = np.arange(40) / FPS + 2.0 * (np.arange(40) >= 20)
     assert errors(pairs, turned_round, times)[0] == 20
-
-
-def test_people_are_kept_apart(stick_body: BodyModel) -> None:
-    front = readings(stick_body, np.zeros(20), np.zeros(20, bool))
-    back = readings(stick_body, np.full(20, np.pi), np.zeros(20, bool))
-    check = LeftRightCheck()
-    for k in range(20):
-        assert not check.is_swapped(1, k / FPS, *front[k])
-        assert not check.is_swapped(2, k / FPS, *back[k])

@@ -11,9 +11,9 @@ import pytest
 from engine.body.files import load_body
 from engine.body.model import BodyModel
 from engine.body.skeleton import JOINT_NAMES
-from realtime.ground.stature import Statures
-from realtime.kernel.messages import Camera, CameraPose, Estimate, Frame
-from realtime.smoothing.pose_smoother import Smoothed
+from realtime.ground.stature import Stature, Statures
+from realtime.kernel.messages import Camera, CameraPose, Estimate
+from realtime.kernel.tracks import Tracks
 from realtime.world.world import World
 from tests.realtime.seen_people import somebody
 
@@ -49,7 +49,7 @@ class Run:
     def __init__(self, body: BodyModel, *heights_m: float, camera: Camera = CAMERA, noise: float = 0.0) -> None:
         self.camera, self.camera_m = camera, 1.6  # above the floor
         self.world = World(body, camera)
-        self.statures = Statures(self.world, heights_m)
+        self.statures, self.people = Statures(self.world, heights_m), Tracks(Stature)
         self.t, self.rng, self.noise = 0.0, np.random.default_rng(1), noise
         joints, points = body.landmarks(np.tile(np.eye(3, dtype=np.float32), (1, 24, 1, 1)), np.zeros((1, 10)))
         self.sole_m = -min(joints[0, :, 1].min(), points[0, :, 1].min())
@@ -69,18 +69,25 @@ class Run:
         seen[ANKLES] = who.ankles_seen
         return Estimate(person, 0.9, np.zeros(1, np.int16), pose, pose, seen)
 
-    def step(self, *people: Stander) -> Smoothed:
-        estimates = tuple(self.estimate(who) for who in people)
-        frame = Frame(PICTURE, round(self.t * FPS), self.t)
-        sized = self.statures.sized(Smoothed(frame, estimates, tuple(each.steady for each in estimates)))
-        self.statures.look(sized, [STANDS * who.stands for who in people])
+    def step(self, *people: Stander) -> list[CameraPose]:
+        """Everybody at their own size."""
+        estimates = [self.estimate(who) for who in people]
+        statures = [self.people.of(who.id, self.t) for who in people]
+        rows = zip(statures, estimates, strict=True)
+        poses = [each.steady.at_scale(self.statures.scale(one, self.t)) for one, each in rows]
+        contacts = [STANDS * who.stands for who in people]
+        seen = [each.joint_confidence for each in estimates]
+        self.statures.learn(zip(statures, self.world.turn(*poses), seen, contacts, strict=True))
         self.t += 1 / FPS
-        return sized
+        return poses
+
+    def unknown(self) -> set[int]:
+        """Numbers of people whose size is about to be known."""
+        return {one.number for one in self.people if not self.statures.is_known(one, self.t)}
 
     def scales(self, seconds: float, *people: Stander) -> np.ndarray:
         """(frames, people)."""
-        frames = (self.step(*people) for _ in range(round(seconds * FPS)))
-        return np.array([[pose.scale for pose in frame.poses] for frame in frames])
+        return np.array([[pose.scale for pose in self.step(*people)] for _ in range(round(seconds * FPS))])
 
 
 ADULT, CHILD = Stander(0, 1.0, -0.6), Stander(1, 0.65, 0.6)
@@ -89,12 +96,9 @@ ADULT, CHILD = Stander(0, 1.0, -0.6), Stander(1, 0.65, 0.6)
 def test_one_person_alone_is_left_as_they_are(body: BodyModel) -> None:
     """The very same records, whatever their true size may be."""
     run = Run(body)
-    for _ in range(90):
-        estimate = run.estimate(CHILD)
-        smoothed = Smoothed(Frame(PICTURE, 0, run.t), (estimate,), (estimate.steady,))
-        assert run.statures.sized(smoothed) is smoothed
-        run.statures.look(smoothed, [STANDS])
-        run.t += 1 / FPS
+    assert (run.scales(3, CHILD) == 1.0).all()
+    estimate = run.estimate(CHILD)
+    assert estimate.steady.at_scale(1.0) is estimate.steady
     run = Run(body, 1.73)  # a number that no float32 is
     assert (run.scales(1, CHILD) == 1.0).all()
 
@@ -114,7 +118,7 @@ def test_where_nobody_watches_a_size_is_taken_up_at_once(body: BodyModel) -> Non
     scales = run.scales(2, ADULT, CHILD)[:, 1]
     assert scales[-1] == pytest.approx(0.65, abs=0.003)
     assert ((scales == 1.0) | (np.abs(scales - 0.65) < 0.003)).all()
-    assert not run.statures.unknown(run.t)
+    assert not run.unknown()
 
 
 def test_the_picture_stays_the_same(body: BodyModel) -> None:
@@ -122,9 +126,8 @@ def test_the_picture_stays_the_same(body: BodyModel) -> None:
     estimate = run.estimate(CHILD)
     sized = run.step(ADULT, CHILD)
     scale = 1.2 / 1.7
-    assert sized.poses[1].scale == sized.estimates[1].raw.scale == pytest.approx(scale)
-    np.testing.assert_allclose(sized.poses[1].T_cam_root, scale * estimate.steady.T_cam_root, rtol=1e-6)
-    np.testing.assert_allclose(sized.estimates[1].raw.T_cam_root, sized.poses[1].T_cam_root)
+    assert sized[1].scale == pytest.approx(scale)
+    np.testing.assert_allclose(sized[1].T_cam_root, scale * estimate.steady.T_cam_root, rtol=1e-6)
 
 
 def test_heights_go_to_people_as_they_come_and_the_next_is_learnt_from_them(body: BodyModel) -> None:
@@ -213,11 +216,11 @@ def test_nobody_is_of_a_size_that_no_person_has(body: BodyModel, true: float, he
 def test_feet_of_somebody_whose_size_is_not_known_yet_do_not_tell_the_floor(body: BodyModel) -> None:
     run = Run(body, 1.7)
     run.step(ADULT, CHILD)
-    assert run.statures.unknown(run.t) == {1}
+    assert run.unknown() == {1}
     run.scales(10, ADULT, CHILD)
-    assert not run.statures.unknown(run.t)
+    assert not run.unknown()
     run.scales(6, ADULT, replace(CHILD, id=2, stands=False))  # of somebody who never stands, after a while
-    assert not run.statures.unknown(run.t)
+    assert not run.unknown()
 
 
 def test_who_comes_after_the_others_have_gone_stands_on_the_floor_at_once(body: BodyModel) -> None:
@@ -226,4 +229,4 @@ def test_who_comes_after_the_others_have_gone_stands_on_the_floor_at_once(body: 
     run.scales(3, ADULT)
     run.t += 5
     run.step(CHILD)
-    assert not run.statures.unknown(run.t)
+    assert not run.unknown()

@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.kernel.messages import CameraPose
 from realtime.smoothing.both_ways import LOOK_S, Track
-from realtime.smoothing.pose_smoother import LEVELS, PoseSmoother, SmoothingConfig, SmoothingLevel, pace
+from realtime.smoothing.pose_smoother import LEVELS, PoseFilters, SmoothingLevel, pace
 
 FPS = 30
 T = np.arange(60) / FPS
@@ -48,10 +48,10 @@ def test_a_steady_motion_stays_where_it_is_also_at_the_ends_and_where_frames_are
 
 def live(track: Track, name: str) -> tuple[np.ndarray, np.ndarray]:
     """What the causal filter makes of the same track."""
-    smoother, betas = PoseSmoother(SmoothingConfig(name)), np.zeros(10, np.float32)
+    filters, betas = PoseFilters(ON[name]), np.zeros(10, np.float32)
     rotmats = Rotation.from_quat(track.rotations.reshape(-1, 4)).as_matrix().reshape(-1, NUM_JOINTS, 3, 3)
     given = zip(track.t, rotmats, track.place_m, strict=True)
-    poses = [smoother.update(0, t, CameraPose(turn, place_m, betas), SEEN) for t, turn, place_m in given]
+    poses = [filters.update(t, CameraPose(turn, place_m, betas), SEEN) for t, turn, place_m in given]
     turns = Rotation.from_matrix(np.concatenate([pose.rotmats for pose in poses])).as_quat()
     return angles(turns.reshape(-1, NUM_JOINTS, 4)), np.stack([pose.T_cam_root for pose in poses])
 

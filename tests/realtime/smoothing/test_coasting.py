@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realtime.kernel.messages import Person, WorldPose
-from realtime.smoothing.coasting import Coaster
+from realtime.smoothing.coasting import Coasting
 
 
 def person(person_id: int, valid: bool = True) -> Person:
@@ -22,35 +22,32 @@ def person(person_id: int, valid: bool = True) -> Person:
     )
 
 
-def test_people_who_are_there_pass_as_they_are() -> None:
-    given = (person(1), person(2))
-    assert Coaster().update(0.0, given) == given
-
-
 def test_a_lost_person_is_held_unmoved_and_marked_then_let_go() -> None:
-    coaster, given = Coaster(), person(1)
-    coaster.update(0.0, (given,))
-    (held,) = coaster.update(0.1, ())
+    coasting, given = Coasting(), person(1)
+    coasting.see(0.0, given)
+    held = coasting.held(0.1)
+    assert held is not None
     assert (held.id, held.valid, held.pose) == (1, False, given.pose)
     assert held.confidence == pytest.approx(0.8 * 2 / 3)
     np.testing.assert_allclose(held.joint_confidence, 2 / 3, rtol=1e-6)
-    assert coaster.update(0.31, ()) == ()
+    assert coasting.held(0.31) is None
 
 
-def test_a_person_who_comes_back_is_not_doubled() -> None:
-    coaster = Coaster()
-    coaster.update(0.0, (person(1),))
-    coaster.update(0.03, ())
-    assert [(p.id, p.valid) for p in coaster.update(0.06, (person(1),))] == [(1, True)]
+def test_nobody_is_held_who_is_there() -> None:
+    coasting = Coasting()
+    coasting.see(0.0, person(1))
+    coasting.see(0.06, person(1))
+    assert coasting.held(0.06) is None
 
 
 def test_what_was_not_valid_is_not_held() -> None:
-    coaster = Coaster()
-    coaster.update(0.0, (person(1, valid=False),))
-    assert coaster.update(0.03, ()) == ()
+    coasting = Coasting()
+    assert coasting.held(0.0) is None
+    coasting.see(0.0, person(1, valid=False))
+    assert coasting.held(0.03) is None
 
 
 def test_a_clock_that_goes_back_holds_nobody() -> None:
-    coaster = Coaster()
-    coaster.update(1.0, (person(1), person(2)))
-    assert coaster.update(0.5, ()) == ()
+    coasting = Coasting()
+    coasting.see(1.0, person(1))
+    assert coasting.held(0.5) is None

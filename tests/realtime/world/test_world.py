@@ -46,16 +46,16 @@ def test_feet_that_are_guessed_move_the_floor_until_any_are_seen(open_body: Body
     world.place(low)
     assert world.floor_m is None
     for k in range(60):
-        world.settle(k / 30, high, guessed=True)
+        world.settle(k / 30, *world.turn(high), guessed=True)
     stands = world.place(high)
     assert _joint(stands, "left_foot")[1] < 0.1  # it was 0.3 m higher
     assert world.floor_m is None  # nobody has seen it
     for k in range(60, 90):
-        world.settle(k / 30, low)
+        world.settle(k / 30, *world.turn(low))
     seen_m = world.floor_m
     assert seen_m is not None
     for k in range(90, 150):
-        world.settle(k / 30, high, guessed=True)
+        world.settle(k / 30, *world.turn(high), guessed=True)
     assert world.floor_m == seen_m
     world.recalibrate()
     assert world.floor_m is None
@@ -94,12 +94,12 @@ def test_the_floor_follows_settled_feet_and_nothing_else_moves(open_body: BodyMo
     world = World(open_body)
     first = world.place(_pose(FACING, (0, 0, 3)))
     for i in range(60):
-        world.settle(i / 30, _pose(FACING, (0.5, 0.1, 2.5)))
+        world.settle(i / 30, *world.turn(_pose(FACING, (0.5, 0.1, 2.5))))
     sunk = world.place(_pose(FACING, (0.5, 0.1, 2.5)))
     np.testing.assert_allclose(sunk.trans - first.trans, [0.5, 0, 0.5], atol=1e-3)
     assert world.T_world_cam is not None
     camera_height = world.T_world_cam[1]
-    world.settle(3.0, _pose(FACING, (np.nan, np.nan, np.nan)))
+    world.settle(3.0, *world.turn(_pose(FACING, (np.nan, np.nan, np.nan))))
     assert world.T_world_cam[1] == camera_height
 
 
@@ -139,12 +139,12 @@ def test_the_floor_gives_way_to_a_body_whose_feet_are_not_seen_and_never_rises_t
     """Somebody comes in half a metre lower than the last one stood, three seconds after; then half a metre higher."""
     world = World(open_body)
     for t in (0.0, 0.03):
-        world.settle(t, _pose(FACING, (0, 0, 3)))
+        world.settle(t, *world.turn(_pose(FACING, (0, 0, 3))))
     low, high = _pose(FACING, (0, 0.5, 2)), _pose(FACING, (0, -0.5, 2))
-    world.give_way(3.0, low)
+    world.give_way(3.0, *world.turn(low))
     assert world.place(low).joints[:, 1].min() > -0.01
     for k in range(1, 60):
-        world.give_way(3.0 + k / 30, high)
+        world.give_way(3.0 + k / 30, *world.turn(high))
     assert world.place(low).joints[:, 1].min() == pytest.approx(world.place(high).joints[:, 1].min() - 1.0, abs=1e-5)
     assert -0.01 < world.place(low).joints[:, 1].min() < 0.1
 
@@ -179,11 +179,11 @@ def test_the_floor_stays_under_a_body_when_the_camera_becomes_known(open_body: B
     world = World(open_body)
     R_cam_root = known.R_world_cam.T
     for i in range(30):
-        world.settle(i / 30, _pose(R_cam_root, (0, 0, 3)))
+        world.settle(i / 30, *world.turn(_pose(R_cam_root, (0, 0, 3))))
         world.place(_pose(R_cam_root, (0, 0, 3)))
     world.see_through(known)
     for i in range(30, 90):
-        world.settle(i / 30, _pose(R_cam_root, (0, 0, 3)))
+        world.settle(i / 30, *world.turn(_pose(R_cam_root, (0, 0, 3))))
         stands = world.place(_pose(R_cam_root, (0, 0, 3)))
     skin = Skinner(open_body).vertices(np.tile(np.eye(3, dtype=np.float32), (24, 1, 1)), NO_SHAPE, stands.trans)
     assert skin[:, 1].min() == pytest.approx(0, abs=0.02)
@@ -194,9 +194,9 @@ def test_the_floor_lies_under_the_lowest_of_everybody(open_body: BodyModel):
     world = World(open_body)
     poses = [_pose(FACING, (x_m, y_m, 3)) for x_m, y_m in ((-1, 0.0), (0, 0.15), (1, -0.15))]  # y down
     for i in range(90):
-        world.settle(i / 30, *poses)
+        world.settle(i / 30, *world.turn(*poses))
     lowest = [world.place(pose).joints[:, 1].min() for pose in poses]
     alone = World(open_body)
-    alone.settle(0.0, poses[0])
+    alone.settle(0.0, *alone.turn(poses[0]))
     stands = alone.place(poses[0]).joints[:, 1].min()
     np.testing.assert_allclose(lowest, [stands + 0.15, stands, stands + 0.30], atol=1e-4)

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from realtime.kernel.messages import Person, SolvedFrame, WorldPose
@@ -20,11 +19,6 @@ from tests.realtime.outputs.streams.synthetic_stream import person_at, solved_at
 ANKLES = [7, 8]
 STANDS = np.ones(4, np.float32)
 NO_SHAPE = np.zeros(10, np.float32)
-
-
-@pytest.fixture(scope="module")
-def open_body() -> BodyModel:
-    return load_body("open")
 
 
 def wandering(body: BodyModel, k: int, contacts: np.ndarray = STANDS) -> Person:

@@ -1,0 +1,66 @@
+"""Track of one person: all state between frames, each part kept for as long as it is valid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from engine.body.model import BodyModel
+from realtime.estimate.memory import EstimatorMemory
+from realtime.ground.feet import Feet, FeetMode
+from realtime.ground.stature import Stature
+from realtime.kernel.messages import CameraPose, Estimate
+from realtime.kernel.tracks import Lapsing
+from realtime.smoothing.calm import CalmLimbs
+from realtime.smoothing.coasting import Coasting
+from realtime.smoothing.pose_smoother import PoseFilters, SmoothingLevel
+from realtime.world.world import World
+
+
+class Track(EstimatorMemory):
+    """State of one person: the estimator's, filters, calm limbs, feet, size and last valid state.
+
+    Tokens, filters, limbs and feet restart after 0.3 s without the person, left and right and the shape after 1 s. The
+    size stays until the track is dropped (`realtime.kernel.tracks`).
+    """
+
+    def __init__(self, person_id: int, body: BodyModel, level: SmoothingLevel | None, feet: FeetMode) -> None:
+        super().__init__()
+        self._limbs = Lapsing(lambda: CalmLimbs(body))
+        self.feet = Feet(body, feet)
+        self.stature = Stature(person_id)
+        self.coasting = Coasting()
+        self.smooth_by(level)
+
+    def smooth_by(self, level: SmoothingLevel | None) -> None:
+        """Restart the filters with this level; None: no smoothing."""
+        self._filters = None if level is None else Lapsing(lambda: PoseFilters(level))
+
+    def begin_anew(self, *, another_camera: bool) -> None:
+        """Drop what is invalid in pictures of another size; another_camera: their view is another one too."""
+        self.feet.begin_anew()
+        self.coasting = Coasting()
+        if another_camera:
+            self._limbs.lapse()
+
+    def smoothed(self, t: float, estimate: Estimate) -> CameraPose:
+        """Return the filtered pose at time t (s)."""
+        if self._filters is None:
+            return estimate.steady
+        return self._filters.at(t).update(t, estimate.steady, estimate.joint_confidence)
+
+    def calmed(self, t: float, smooth: CameraPose, joint_confidence: np.ndarray, world: World) -> CameraPose:
+        """Return the smoothed pose with hidden limbs at rest: limbs hang and feet stand in the world's axes."""
+        if self._filters is None:
+            return smooth
+        R_world_cam, floor_m = world.R_world_cam, world.floor_m
+        rotmats, root_m = smooth.rotmats.copy(), R_world_cam @ smooth.T_cam_root
+        rotmats[0] = R_world_cam @ rotmats[0]
+        root_m = root_m / smooth.scale  # limbs are calmed at the size of the body
+        floor_m = None if floor_m is None else floor_m / smooth.scale
+        calm = self._limbs.at(t).update(t, rotmats, root_m, smooth.betas, joint_confidence, floor_m)
+        if calm is rotmats:
+            return smooth
+        calm[0] = smooth.rotmats[0]
+        return replace(smooth, rotmats=calm)
