@@ -53,12 +53,7 @@ class EstimatorConfig:
     """name: which estimator. threads: of landmarks' networks. engine: the folder of tokenhmr's engine."""
 
     name: str = "landmarks"
-    threads: int = 1
     engine: Path | None = None
-
-    def __post_init__(self) -> None:
-        if self.threads < 1:
-            raise ValueError(f"threads must be at least 1, not {self.threads}")
 
 
 def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: SmoothingConfig) -> Estimator:
@@ -73,7 +68,7 @@ def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: Smooth
     if config.name == "landmarks":
         from realtime.estimate.landmarks import LandmarkEstimator
 
-        return LandmarkEstimator(body, token_smoothing=tokens, threads=config.threads)
+        return LandmarkEstimator(body, token_smoothing=tokens)
     if config.name == "tokenhmr":
         from realtime.estimate.tokenhmr import TokenHmrEstimator, open_engine
 

@@ -17,10 +17,10 @@ from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import NUM_JOINTS
+from engine.engines.openvino_network import OpenVinoNetwork, load_network
 from engine.shipped import ASSETS
 from realtime.estimate.gravity import ToldGravity
 from realtime.estimate.memory import EstimatorMemory
-from realtime.estimate.networks import OnnxNetwork
 from realtime.estimate.refine import Refiner
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
@@ -67,7 +67,6 @@ class LandmarkEstimator:
         token_smoothing: TokenSmoothing | None = None,
         network: Path = NETWORK,
         decoder: Path = DECODER,
-        threads: int = 1,
         refine: bool = True,
     ) -> None:
         """Load the networks; body already has the person's height.
@@ -82,11 +81,11 @@ class LandmarkEstimator:
         self.tracks: Tracks[EstimatorMemory] = Tracks(lambda _: EstimatorMemory())
         self._gravity = ToldGravity()
         outputs = ("root_rotmat", "body_rotmats", "betas", "camera", "center_px", "scale_px", "token_probabilities")
-        self._network = OnnxNetwork(network, _INPUTS, outputs, threads)
+        self._network = load_network(network, _INPUTS, outputs)
         self.backend = self._network.backend
         self._refiner = Refiner(body) if refine else None
-        self._decoder_file, self._threads = decoder, threads
-        self._decoder: OnnxNetwork | None = None  # only smoothed tokens need one: the network has its own inside
+        self._decoder_file = decoder
+        self._decoder: OpenVinoNetwork | None = None  # only smoothed tokens need one: the network has its own inside
         self.set_token_smoothing(token_smoothing)
         self.dropped = 0  # people without an estimate
 
@@ -120,8 +119,8 @@ class LandmarkEstimator:
         for memory in self.tracks:
             memory.tokens.lapse()
         if smoothing is not None and self._decoder is None:
-            shape = (1, *self._network.output_shape("token_probabilities")[1:])
-            self._decoder = OnnxNetwork(self._decoder_file, {"probabilities": shape}, ("body_rotmats",), self._threads)
+            shape = (1, *self._network.outputs["token_probabilities"].shape[1:])
+            self._decoder = load_network(self._decoder_file, {"probabilities": shape}, ("body_rotmats",))
 
     def close(self) -> None:
         """Do nothing: no resource is held."""

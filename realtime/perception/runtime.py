@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engine.privacy  # noqa: F401  before openvino
-from engine.engines.openvino_settings import CPU_SETTINGS
+from engine.engines.openvino_network import OpenVinoNetwork, read_network
 from engine.errors import UserError
 
 logger = logging.getLogger(__name__)
@@ -83,7 +83,7 @@ def load_network(path: Path, spec: NetworkSpec, backend: Backend = "openvino", t
     try:
         if backend == "litert":
             return LiteRtNetwork(path, spec, threads)
-        return OpenVinoNetwork(path, spec, threads)
+        return PixelNetwork(path, spec, threads)
     except (LookupError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
         raise ModelFileError(
@@ -91,19 +91,17 @@ def load_network(path: Path, spec: NetworkSpec, backend: Backend = "openvino", t
         ) from error
 
 
-class OpenVinoNetwork:
-    """Network compiled by OpenVINO, with pixel conversion inside and without unused outputs (BlazePose's mask branch).
+class PixelNetwork:
+    """Network run by OpenVINO, with pixel conversion inside and without unused outputs (BlazePose's mask branch).
 
-    The CPU plug-in uses bfloat16 by default on processors that have it, which ruins landmarks, hence the f32 hint.
+    It is read whole, since its file may be a temporary one. In bf16 it would ruin landmarks.
     """
 
     def __init__(self, path: Path, spec: NetworkSpec, threads: int) -> None:
         import openvino as ov
         from openvino.preprocess import ColorFormat, PrePostProcessor
 
-        core = ov.Core()
-        core.set_property({"ENABLE_MMAP": False})  # the file may be a temporary one
-        whole = core.read_model(path)
+        whole = read_network(path, stays=False)
         _check_input([tuple(port.shape) for port in whole.inputs], spec)
         wanted = spec.select([tuple(port.shape) for port in whole.outputs])
         results = [ov.opset13.result(whole.outputs[i].get_node().input_value(0)) for i in wanted]
@@ -113,21 +111,13 @@ class OpenVinoNetwork:
         steps.input().model().set_layout(nhwc)
         to_rgb = steps.input().preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB)
         to_rgb.mean(spec.mean).scale(spec.scale)
-        compiled = core.compile_model(
-            steps.build(),
-            "CPU",
-            {**CPU_SETTINGS, "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads},
-        )
-        self.input_bgr = np.zeros((spec.input_size, spec.input_size, 3), np.uint8)
-        self._request = compiled.create_infer_request()
-        self._request.set_input_tensor(ov.Tensor(self.input_bgr[None], shared_memory=True))
-        outputs = [np.zeros(tuple(port.shape), np.float32) for port in compiled.outputs]
-        for i, output in enumerate(outputs):
-            self._request.set_output_tensor(i, ov.Tensor(output, shared_memory=True))
-        self._views = tuple(output.reshape(shape) for output, shape in zip(outputs, spec.outputs, strict=True))
+        self._network = OpenVinoNetwork(steps.build(), threads=threads)
+        ((self.input_bgr,),) = self._network.inputs.values()
+        outputs = zip(self._network.outputs.values(), spec.outputs, strict=True)
+        self._views = tuple(output.reshape(shape) for output, shape in outputs)
 
     def infer(self) -> tuple[NDArray[np.float32], ...]:
-        self._request.infer(share_outputs=True)
+        self._network.infer()
         return self._views
 
 

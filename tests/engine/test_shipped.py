@@ -11,9 +11,9 @@ import pytest
 
 import engine
 from engine.body.files import load_body
+from engine.engines.openvino_network import load_network
 from engine.errors import EngineError, UserError
 from engine.shipped import ASSETS, SUMS, ShippedFileError, checked, sums
-from realtime.estimate.networks import OnnxNetwork
 
 
 def test_every_file_is_what_was_noted() -> None:
@@ -38,7 +38,7 @@ def test_a_file_of_one_s_own_is_not_asked_for_its_sum(tmp_path: Path) -> None:
 
 
 def _network(path: Path) -> None:
-    OnnxNetwork(path, {}, (), 1)
+    load_network(path, {}, ())
 
 
 @pytest.mark.parametrize(

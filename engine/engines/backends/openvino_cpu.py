@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,7 +12,7 @@ import engine.privacy  # noqa: F401  before openvino
 from engine.engines.backends.base import Array, BuildRequest, Session
 from engine.engines.device import Device
 from engine.engines.manifest import Manifest
-from engine.engines.openvino_settings import CPU_SETTINGS
+from engine.engines.openvino_network import OpenVinoNetwork, read_network
 from engine.errors import EngineError
 from engine.tokenhmr.graphs import GRAPHS, graph_shapes
 
@@ -53,16 +53,13 @@ class OpenVino:
         self._refuse(manifest.precision)
 
     def load(self, folder: Path, manifest: Manifest) -> dict[str, Session]:
-        shapes = graph_shapes(manifest.tokens, manifest.codes)
-        return {
-            graph: self._session(folder / f"{graph}.onnx", manifest.precision, shapes[graph].inputs) for graph in GRAPHS
-        }
-
-    def _session(self, path: Path, precision: str, inputs: Mapping[str, tuple[int, ...]]) -> Session:
-        model = self._core.read_model(path)
-        model.reshape({name: [1, *shape] for name, shape in inputs.items()})
-        settings = {**CPU_SETTINGS, "INFERENCE_PRECISION_HINT": _HINTS[precision]}
-        return OpenVinoSession(self._core.compile_model(model, "CPU", settings).create_infer_request())
+        shapes, precision = graph_shapes(manifest.tokens, manifest.codes), _HINTS[manifest.precision]
+        sessions: dict[str, Session] = {}
+        for graph in GRAPHS:
+            inputs = {name: (1, *shape) for name, shape in shapes[graph].inputs.items()}
+            model = read_network(folder / f"{graph}.onnx", inputs)
+            sessions[graph] = OpenVinoSession(OpenVinoNetwork(model, precision=precision))
+        return sessions
 
     def _refuse(self, precision: str) -> None:
         if precision not in _HINTS:
@@ -74,21 +71,17 @@ class OpenVino:
 class OpenVinoSession:
     """Network compiled for one person and run once for each: a CPU gains nothing from a batch."""
 
-    def __init__(self, request: Any) -> None:  # openvino.InferRequest
-        self._request = request
-        self._names = [port.any_name for port in request.model_outputs]
+    def __init__(self, network: OpenVinoNetwork) -> None:
+        self._network: OpenVinoNetwork | None = network
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        answers = []
-        for i in range(len(next(iter(inputs.values())))):
-            self._request.infer({name: array[i : i + 1] for name, array in inputs.items()})
-            answers.append([self._request.get_tensor(name).data.copy() for name in self._names])
-        return {
-            name: np.concatenate(parts) for name, parts in zip(self._names, zip(*answers, strict=True), strict=True)
-        }
+        assert self._network is not None, "closed"
+        count = len(next(iter(inputs.values())))
+        answers = [self._network(**{name: array[i] for name, array in inputs.items()}) for i in range(count)]
+        return {name: np.concatenate([answer[name] for answer in answers]) for name in self._network.outputs}
 
     def close(self) -> None:
-        self._request = None
+        self._network = None
 
 
 def create() -> OpenVino:

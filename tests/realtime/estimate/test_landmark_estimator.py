@@ -14,8 +14,8 @@ from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES
+from engine.engines.openvino_network import NetworkFileError
 from realtime.estimate.landmarks import LandmarkEstimator
-from realtime.estimate.networks import NetworkFileError
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Camera, Frame, Sighting
 from realtime.run.solver import Solver

@@ -7,7 +7,8 @@ from pathlib import Path
 import openvino as ov
 import pytest
 
-from realtime.estimate.networks import OnnxNetwork
+from engine.body.keypoints import BLAZEPOSE
+from engine.engines.openvino_network import load_network
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -20,14 +21,13 @@ def test_a_network_may_move_from_core_to_core(monkeypatch: pytest.MonkeyPatch) -
         return compiled[-1]
 
     monkeypatch.setattr(ov.Core, "compile_model", noted)
-    inputs = {"image_px": (1, 33, 2), "world_m": (1, 33, 3), "visibility": (1, 33)}
-    OnnxNetwork(ROOT / "assets" / "landmarks.onnx", inputs, ("root_rotmat",), threads=1)
+    count = len(BLAZEPOSE)
+    inputs = {"image_px": (1, count, 2), "world_m": (1, count, 3), "visibility": (1, count)}
+    load_network(ROOT / "assets" / "landmarks.onnx", inputs, ("root_rotmat",))
     assert [network.get_property("ENABLE_CPU_PINNING") for network in compiled] == [False]
 
 
-def test_all_networks_are_compiled_alike() -> None:
+def test_one_module_compiles_networks() -> None:
     files = [path for folder in ("engine", "realtime") for path in (ROOT / folder).rglob("*.py")]
-    compiling = [path for path in files if "compile_model(" in path.read_text(encoding="utf-8")]
-    assert len(compiling) == 3
-    for path in compiling:
-        assert "**CPU_SETTINGS" in path.read_text(encoding="utf-8"), path
+    compiling = [path.name for path in files if "compile_model(" in path.read_text(encoding="utf-8")]
+    assert compiling == ["openvino_network.py"]
