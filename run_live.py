@@ -1,4 +1,4 @@
-"""A person in front of a camera moves a 3D body: `python run_live.py --cam 0`, or `--demo` where there is no camera."""
+"""Animates a 3D body from a person in front of a camera: `python run_live.py --cam 0`, or `--demo` without a camera."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ logger = logging.getLogger("run_live")
 
 @command(PROGRAM)
 def main(arguments: list[str] | None = None) -> int:
-    """Run until the source ends or Ctrl-C. Exit codes: 0 clean, 1 failed while running, 2 bad input, 130 interrupted
-    before it began, or twice."""
+    """Run until the source ends or Ctrl-C.
+
+    Exit codes: 0 clean, 1 failed while running, 2 bad input, 130 interrupted before it began, or twice.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     config = parse(arguments)
-    from realtime.run.app import App  # once the command line is right: it takes the longest to import
+    from realtime.run.app import App  # after parsing the command line, because this import takes the longest
 
     try:
         _on_ending_signals(_interrupt)
         with App(config) as app:
             _on_ending_signals(_end_cleanly(app))
             if _asked:
-                app.stop.set()  # while it opened, and what was raised was lost in a finalizer
+                app.stop.set()  # while it opened; the exception was lost in a finalizer
             with StatusLine() as line:
                 report = app.run(tell=line.show)
     except StageFailed as failure:
@@ -53,12 +55,12 @@ def main(arguments: list[str] | None = None) -> int:
     return EXIT_FAILED if report.recording_failed or report.filming_failed else 0
 
 
-_asked: list[int] = []  # signals that came before the run began
+_asked: list[int] = []  # signals before the run began
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _asked.append(number)
-    raise KeyboardInterrupt  # for the command's wrapper: nothing has begun that would have to be finished
+    raise KeyboardInterrupt  # for the command's wrapper: there is nothing to finish yet
 
 
 def _end_cleanly(app: App) -> Callable[[int, FrameType | None], None]:
@@ -66,7 +68,7 @@ def _end_cleanly(app: App) -> Callable[[int, FrameType | None], None]:
         if number == getattr(signal, "SIGHUP", None):
             _let_go_of_a_closed_terminal()
         if app.stop.is_set() and number == signal.SIGINT:
-            os._exit(EXIT_INTERRUPTED)  # asked twice: at once. A closed terminal asks twice by itself
+            os._exit(EXIT_INTERRUPTED)  # at the second request, immediately. A closed terminal sends two by itself
         app.stop.set()
 
     return end
@@ -74,13 +76,13 @@ def _end_cleanly(app: App) -> Callable[[int, FrameType | None], None]:
 
 def _on_ending_signals(handler: Callable[[int, FrameType | None], None]) -> None:
     signal.signal(signal.SIGINT, handler)
-    signal.signal(signal.SIGTERM, handler)  # a service manager's
+    signal.signal(signal.SIGTERM, handler)  # from a service manager
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # nohup stays in force
-        signal.signal(signal.SIGHUP, handler)  # a closed terminal's; Windows has none
+        signal.signal(signal.SIGHUP, handler)  # from a closed terminal; Windows has none
 
 
 def _let_go_of_a_closed_terminal() -> None:
-    """Write nowhere from now on, where the terminal is gone: each word to it would raise."""
+    """Discard output from now on if the terminal is closed, because writing to it would raise."""
     for stream in (1, 2):
         if stat.S_ISCHR(os.fstat(stream).st_mode) and not os.isatty(stream):
             nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -17,12 +17,12 @@ _TINY = 1e-9
 def full_frame_translation(
     cam: Any, box_center: Any, box_size: Any, image_size: Any, focal: float | None = None
 ) -> Any:
-    """Where the body's origin is before the camera that took the whole picture, (B, 3) metres, x right, y down.
+    """Compute the position of the body's origin in the full image's camera, (B, 3) metres, x right, y down.
 
-    cam (B, 3): scale, x, y as the network answers. box_center (B, 2) and box_size (B,): of the square crop, pixels.
+    cam (B, 3): scale, x, y as output by the network. box_center (B, 2) and box_size (B,): of the square crop, pixels.
     image_size (2,) or (B, 2): width, height, pixels. focal: in pixels; None is the released demo's choice, the crop's
-    focal length scaled to the larger side of the picture. The position is of SMPL's origin, not of the pelvis joint.
-    Arrays of numpy or torch; the answer is of cam's kind.
+    focal length scaled to the larger side of the image. The position is of SMPL's origin, not of the pelvis joint.
+    Arrays of numpy or torch; the result has cam's type.
     """
     s, tx, ty = np.moveaxis(np.asarray(cam, np.float64), -1, 0)
     size = np.asarray(image_size, np.float64)

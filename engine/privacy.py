@@ -1,7 +1,7 @@
 """Disables OpenVINO's telemetry: after importing this module, `import openvino` sends nothing.
 
-`import openvino` reports itself to Google Analytics through the package openvino-telemetry, from a forked process, and
-writes an identifier to ~/intel, unless the user has opted out. OpenVINO works without that package, so this module
+`import openvino` reports itself to Google Analytics from a forked process, and writes an identifier to ~/intel, unless
+the user has opted out. The package openvino-telemetry does so. OpenVINO works without that package, so this module
 hides it. Every module that imports openvino imports this one first.
 """
 

@@ -30,7 +30,7 @@ class PinholeCamera:
         return np.array([0.5 * self.width, 0.5 * self.height], dtype=np.float32)
 
     def project(self, points_cam: NDArray[np.floating]) -> Array:
-        """Points (..., 3) in metres -> pixels (..., 2); NaN for what lies in or behind the camera's plane."""
+        """Project points (..., 3) in metres to pixels (..., 2); NaN in or behind the camera's plane."""
         depth = points_cam[..., 2:]
         depth = np.where(depth > 0, depth, np.nan)
         return points_cam[..., :2] / depth * np.float32(self.focal_px) + self.principal_px

@@ -35,5 +35,5 @@ MIRROR_JOINTS = _mirrored(JOINT_NAMES)
 # Hip, knee, ankle and ball of the foot, left and right: (2, 4).
 LEG_JOINTS = np.array([[1, 4, 7, 10], [2, 5, 8, 11]])
 
-# What may stand on the floor, in the order in which contacts are told.
+# Parts that may stand on the floor, in the order of contacts.
 CONTACT_NAMES = ("left_heel", "left_toe", "right_heel", "right_toe")

@@ -180,8 +180,8 @@ def tokenhmr_names(config: TokenHmrConfig) -> dict[str, str]:
 def tokenizer_names(config: ReleasedTokenizerConfig) -> dict[str, str]:
     """Map our modules' names to the released ones, for the tokenizer.
 
-    Both released halves are sequences: convolution, ReLU; resize, convolution, ReLU for each stage; the residual blocks
-    with the convolution that halves (encoder) or mixes (decoder); the last convolution.
+    Both released halves are sequences: convolution, ReLU; for each stage resize, convolution, ReLU. Then come the
+    residual blocks with the convolution that halves (encoder) or mixes (decoder), and the last convolution.
     """
     end = 3 * config.stages + 2
     names = {"codebook": "quantizer.codebook"}

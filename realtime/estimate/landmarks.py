@@ -114,7 +114,7 @@ class LandmarkEstimator:
         return tuple(estimates)
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
-        """See `realtime.estimate.estimator.Estimator`. The decoder is loaded when it is first needed."""
+        """Implement `Estimator`; loads the decoder when it is first needed."""
         self._token_smoothing = smoothing
         for memory in self.tracks:
             memory.tokens.lapse()
@@ -155,7 +155,7 @@ class LandmarkEstimator:
         )
 
     def _steady(self, reading: _Reading, t: float, smoothing: TokenSmoothing) -> _Reading:
-        """The same reading with its tokens smoothed over time."""
+        """Return the same reading with its tokens smoothed over time."""
         assert self._decoder is not None
         smooth = self.tracks.of(reading.person.id, t).tokens.at(t).update(t, reading.probabilities, smoothing)
         rotmats = reading.rotmats.copy()

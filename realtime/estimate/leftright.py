@@ -24,7 +24,7 @@ class LeftRightCheck:
     There are two hypotheses. Each frame's readings are assigned one to each, whichever way is nearer to their running
     mean poses. So a frame that the detector mirrored only changes the assignment. A hypothesis pays for the time in
     which it takes swapped readings. Since the detector is mostly right, the person's is cheaper. So a wrong start is
-    corrected after as long as it lasted plus a fifth of a second, and a later error must last about two seconds to win.
+    corrected after as long as it lasted plus a fifth of a second. A later error must last about two seconds to win.
 
     In profile a person is nearly their own mirror image, and the hypotheses come close. Then the reading as seen is
     used, and costs, which never differ by more than the hypotheses do, restart: after that their identity is unknown.

@@ -97,7 +97,7 @@ class TokenHmrEstimator:
         )
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
-        """See `realtime.estimate.estimator.Estimator`."""
+        """Implementation of `realtime.estimate.estimator.Estimator`."""
         self._token_smoothing = smoothing
         for memory in self.tracks:
             memory.tokens.lapse()

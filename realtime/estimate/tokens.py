@@ -30,8 +30,8 @@ class TokenWindow:
 
     1. The incumbent is the leading code. In a new frame another code takes over only if it is more than `takeover`
        times as likely in that frame as the incumbent.
-    2. While the incumbent stays, the token's probabilities are averaged over an exponential window in real time,
-       mean += (1 - exp(-dt / window_s)) * (frame - mean): flicker between near-equal codes is averaged away.
+    2. While the incumbent stays, the token's probabilities are averaged over an exponential window in real time:
+       mean += (1 - exp(-dt / window_s)) * (frame - mean). This suppresses flicker between near-equal codes.
     3. When a code takes over, the window restarts at that frame: a real change of pose is not delayed.
 
     The mean is the mixture weight of the codebook. The numbers of tokens T and codes K are arbitrary, but constant.

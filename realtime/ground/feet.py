@@ -45,7 +45,7 @@ class Feet:
         self.support_m, self._size_is_known = ON_THE_FLOOR, False
 
     def stand_on(self, t: float, heights_m: NDArray[np.floating], *, floor_m: float, floor_is_known: bool) -> bool:
-        """Tell whether a foot stands, and update the supports; see `Supports.update`."""
+        """Return whether a foot stands, and update the supports; see `Supports.update`."""
         supports = self._supports.at(t)
         stands = supports.update(t, self.contacts, heights_m, floor_m=floor_m, floor_is_known=floor_is_known)
         self.support_m, self.drift_m = supports.heights_m.copy(), supports.drift_m

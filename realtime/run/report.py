@@ -1,4 +1,4 @@
-"""The report of a run: counts, people, per-stage times, latency, and the parts that really ran."""
+"""Reports a run: counts, people, time by stage, latency, and the components used."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from engine.errors import UserError
 from realtime.kernel.messages import Camera
 from realtime.run.attendance import Attended
 
-_LISTED = 10  # people told of in the terminal; the file has all
+_LISTED = 10  # people listed in the terminal; the file has all
 
 Summary = dict[str, float | int | None]
 
 
 @dataclass(frozen=True)
 class Report:
-    """The figures of one run. Times in ms; `latency_ms` is from capture to publish, None for files read offline."""
+    """Figures of one run. Times in ms; `latency_ms` is from capture to publish, None for files read offline."""
 
     source: str
     estimator: str
@@ -28,17 +28,17 @@ class Report:
     perception: str
     body: str
     smoothing: str
-    camera: Camera  # as it was held to be at the end
-    calibration: str  # how --calibrate ended; empty where it was not asked for
+    camera: Camera  # final estimate
+    calibration: str  # result of --calibrate; empty if not requested
     offline: bool
     seconds: float  # from the first frame to the last solved one
     frames_in: int  # read from the source
     frames_solved: int  # with at least one person
-    frames_empty: int  # looked at, nobody there
-    people: tuple[Attended, ...]  # who was there, in the order in which they came
-    frames_dropped: int  # replaced by a newer one before they were looked at
+    frames_empty: int  # without people
+    people: tuple[Attended, ...]  # in order of appearance
+    frames_dropped: int  # replaced by a newer one before processing
     reconnects: int
-    fps: float | None  # frames looked at (solved or empty) a second
+    fps: float | None  # processed frames (solved or empty) a second
     latency_ms: Summary | None
     stages_ms: dict[str, Summary]
     recorded: tuple[str, ...]
@@ -49,14 +49,14 @@ class Report:
     machine: str
 
     def write(self, path: Path) -> None:
-        """Write the report as JSON. Raises UserError, one line, where the disk will not have it."""
+        """Write the report as JSON. Raises UserError, one line, on a disk error."""
         try:
             path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
         except OSError as error:
             raise UserError(f"cannot write the report {path}: {error.strerror}; name another file") from error
 
     def lines(self) -> list[str]:
-        """The report for a terminal."""
+        """Format the report for a terminal."""
         counts = f"{self.frames_in} frames in, {self.frames_solved} solved, {self.frames_dropped} dropped"
         if self.frames_empty:
             counts += f", {self.frames_empty} without a person"
@@ -89,7 +89,7 @@ class Report:
 
 
 def machine() -> str:
-    """The hardware and software that figures were measured on, in one line."""
+    """Describe the hardware and software of the measurements, in one line."""
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     return f"{_processor()}, {os.cpu_count()} cores, {system}"
 

@@ -62,7 +62,7 @@ class Solver:
         self._tracks = Tracks(lambda number: Track(number, world.body, self.smoothing.parameters, feet))
         self._statures = Statures(world, heights_m, at_once=look_ahead)
         self._blend = CameraBlend(world.camera)
-        self._cameras: dict[int, Camera] = {}  # of frames that are held back, by number
+        self._cameras: dict[int, Camera] = {}  # of held frames, by number
         estimator.camera, estimator.tracks = world.camera, self._tracks
         self._looks_ahead = look_ahead
         self._ahead: LookAheadSmoother | None = None
@@ -84,7 +84,7 @@ class Solver:
         self._wanted = smoothing
 
     def solve(self, sighting: Sighting) -> tuple[SolvedFrame, ...]:
-        """The frames that are final with this one: itself, or with a look ahead none or more of those before."""
+        """Solve a sighting; return the frames that are final now: this one, or with look-ahead earlier ones."""
         frame = sighting.frame
         before = self._begin_anew(frame.size)
         self._cameras[frame.seq] = self._camera(sighting)
@@ -100,7 +100,7 @@ class Solver:
         return (*before, self._placed(Smoothed(frame, estimates, poses)))
 
     def finish(self) -> tuple[SolvedFrame, ...]:
-        """The frames that are still held, at the end."""
+        """Return the frames that are still held, at the end."""
         return () if self._ahead is None else tuple(map(self._placed, self._ahead.finish()))
 
     def _begin_anew(self, size: tuple[int, int]) -> tuple[SolvedFrame, ...]:

@@ -28,7 +28,7 @@ class Turned:
 
     @property
     def is_finite(self) -> bool:
-        """Tell whether the position of the pelvis is finite."""
+        """Return whether the position of the pelvis is finite."""
         return bool(np.isfinite(self.pose.T_cam_root).all())
 
     @cached_property

@@ -26,7 +26,7 @@ class World:
 
     The camera is static, but its estimate may change (`see_through`). The origin is on the floor, directly below the
     pelvis of the first body placed. The floor begins at that body's lowest point and then follows the bodies given to
-    `settle` (see `Floor`): visible feet, and until then those of calm legs (`realtime.smoothing.calm`).
+    `settle` (see `Floor`). These are visible feet, and until then those of calm legs (`realtime.smoothing.calm`).
     """
 
     def __init__(self, body: BodyModel, camera: Camera = LEVEL) -> None:
@@ -45,6 +45,7 @@ class World:
 
     @property
     def body(self) -> BodyModel:
+        """Body model of the people."""
         return self._body
 
     @property
@@ -72,9 +73,8 @@ class World:
     def see_through(self, camera: Camera) -> None:
         """Use another camera estimate. The body placed last keeps its position and turns upright in place.
 
-        A wider or narrower view moves bodies along the line of sight: the anchor's new depth is the old one times the
-        ratio of
-        the focal lengths.
+        A wider or narrower view moves bodies along the line of sight. The anchor's new depth is the old one times the
+        ratio of the focal lengths.
         """
         R_world_cam = camera.R_world_cam
         anchor, T_world_cam = self._T_cam_anchor, self._T_world_cam
@@ -106,7 +106,7 @@ class World:
             self._stand_on(self._floor, T_world_cam)
 
     def floor_is_known(self, t: float) -> bool:
-        """Tell whether people have stood on the floor long enough at time t (s)."""
+        """Return whether people have stood on the floor long enough at time t (s)."""
         return self._T_world_cam is not None and self._floor is not None and self._floor.is_known(t)
 
     def stand(self, t: float, *heights_m: float) -> None:

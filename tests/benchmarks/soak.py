@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.soak [--seconds 60] [--fps 30] [--view none|window]
 
-The camera is a 720p MJPEG server on loopback in its own process, which plays the demo clip and writes the time into
-each image's pixels. So one latency starts when the image was made, and one when the grab returned.
+The camera is a 720p MJPEG server on loopback in its own process. It plays the demo clip and writes the time into each
+image's pixels. So one latency starts when the image was made, and one when the grab returned.
 """
 
 from __future__ import annotations

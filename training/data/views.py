@@ -56,12 +56,15 @@ class Draw:
         self.generator = generator
 
     def uniform(self, bounds: tuple[float, float], *shape: int) -> Tensor:
+        """Draw uniformly between bounds."""
         return bounds[0] + (bounds[1] - bounds[0]) * torch.rand(shape, generator=self.generator)
 
     def normal(self, *shape: int) -> Tensor:
+        """Draw from the standard normal."""
         return torch.randn(shape, generator=self.generator)
 
     def chance(self, p: float, *shape: int) -> Tensor:
+        """Draw booleans that are True with probability p."""
         return torch.rand(shape, generator=self.generator) < p
 
 

@@ -1,8 +1,8 @@
 """Draws grey boxes into a clip that hide known joints of one person.
 
-The joints' true image positions come from the reference alone: its 3D points through the projection that best fits the
-detector's 2D over the uncut clip. So boxes do not depend on the detector's output in a frame. All boxes move smoothly.
-Joints are the twelve of engine.body.keypoints.BLAZEPOSE.joints.
+The joints' true image positions come from the reference alone. Its 3D points are projected by the matrix that best fits
+the detector's 2D over the uncut clip. So boxes do not depend on the detector's output in a frame. All boxes move
+smoothly. Joints are the twelve of engine.body.keypoints.BLAZEPOSE.joints.
 """
 
 from __future__ import annotations
@@ -56,9 +56,8 @@ def occluder(variant: str, joints_px: Array, margin: float = MARGINS[1]) -> Occl
     """Make the occluder of a body part for true image joints (F, 12, 2); the margin is in torsos.
 
     The legs hide behind a box of constant size that follows the hips, like a counter, so it reveals nothing of the
-    legs. An
-    arm hides in a box around shoulder, elbow, wrist and hand. A cut of c keeps the middle 1 - c of the person's square
-    along both sides.
+    legs. An arm hides in a box around shoulder, elbow, wrist and hand. A cut of c keeps the middle 1 - c of the
+    person's square along both sides.
     """
     frames = len(joints_px)
     shoulders, hips = joints_px[:, SHOULDERS].mean(1), joints_px[:, HIPS].mean(1)

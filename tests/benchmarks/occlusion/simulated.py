@@ -4,7 +4,7 @@
 
 The training's synthetic BlazePose sees frames spread over a split, each by one random camera, with exactly one part
 hidden. Measured as in tests.benchmarks.occlusion: twelve limb landmarks, mm, aligned by the visible ones; PA-MPJPE
-aligns all twelve. "detector" is the simulated detector's 3D, whose errors are set by hand: use this to compare
+aligns all twelve. "detector" is the simulated detector's 3D, whose errors are set by hand. Use this to compare
 networks, and a real clip to compare with the detector.
 """
 
