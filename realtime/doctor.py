@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import platform
 import sys
 from collections.abc import Callable
 from math import nan
 
+from engine.command import command  # not engine.flags: this runs where packages are missing
 from engine.errors import UserError
-from engine.flags import command_line
 
-_NEEDED = ("numpy", "scipy", "opencv-python", "openvino", "open3d", "pyzmq")
-_OPTIONAL = ("torch", "tensorrt", "tensorrt-rtx", "torch2trt", "mediapipe")
+_OPTIONAL = ("tensorrt", "torch2trt", "mediapipe", "ai-edge-litert", "imageio-ffmpeg")
+_NEXT_LINE = "\n" + 13 * " "
 
 
 def python() -> str:
@@ -24,16 +23,27 @@ def python() -> str:
 
 
 def packages() -> str:
-    """Check the required packages."""
-    missing = [name for name in _NEEDED if _version(name) is None]
-    if missing:
-        raise UserError(f"missing: {', '.join(missing)}; pip install -r requirements.txt")
-    return ", ".join(f"{name} {_version(name)}" for name in _NEEDED)
+    """Check the packages of the live default."""
+    from realtime.run.requirements import installed, wanted
+
+    needed = wanted()[0]
+    if needed.faults():
+        raise UserError(str(needed))
+    return ", ".join(f"{each.name} {installed(each.name)}" for each in needed.requirements)
+
+
+def extras() -> str:
+    """List what training, GPUs and tests lack; the live default needs none of it."""
+    from realtime.run.requirements import wanted
+
+    return _NEXT_LINE.join(map(str, wanted()[1:]))
 
 
 def options() -> str:
-    """Report the optional packages."""
-    return ", ".join(f"{name} {_version(name) or '(not installed)'}" for name in _OPTIONAL)
+    """List the packages that are used where they are installed."""
+    from realtime.run.requirements import installed
+
+    return ", ".join(f"{name} {installed(name) or '(not installed)'}" for name in _OPTIONAL)
 
 
 def networks() -> str:
@@ -99,6 +109,7 @@ def calibrated() -> str:
 CHECKS: tuple[Callable[[], str], ...] = (
     python,
     packages,
+    extras,
     options,
     networks,
     body,
@@ -109,7 +120,7 @@ CHECKS: tuple[Callable[[], str], ...] = (
 )
 
 
-@command_line("realtime.doctor")
+@command("realtime.doctor")
 def main() -> int:
     """Print a line a check; return 0 if the live default can run, 2 if a line has a remedy."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
@@ -118,17 +129,13 @@ def main() -> int:
         name = check.__name__.replace("_", " ")
         try:
             print(f"  {name:<10} {check()}")
-        except (UserError, ImportError) as error:
+        except UserError as error:
             bad += 1
             print(f"X {name:<10} {error}")
+        except ImportError as error:
+            bad += 1
+            print(f"X {name:<10} {error}; pip install -r requirements.txt")
     return 2 if bad else 0
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def run(site: Path, folder: Path, code: str) -> subprocess.CompletedProcess[str]
 def test_the_console_script_runs_from_any_folder(site: Path, tmp_path: Path) -> None:
     scripts = next(site.glob("*.dist-info/entry_points.txt")).read_text()
     assert "tokenmocap = realtime.tokenmocap:main" in scripts
-    call = "import sys; from realtime.tokenmocap import main; sys.argv = ['/bin/tokenmocap', '--fow', '3']; main()"
+    call = "import sys; from realtime.tokenmocap import main; sys.argv = ['tokenmocap', '--fow', '3']; sys.exit(main())"
     done = run(site, tmp_path, call)
     assert done.returncode == 2
     assert (

@@ -43,10 +43,10 @@ def configured(
     """A person in front of a camera moves a 3D body, live."""
     overrides: dict[str, Any] = {}
     for name, value in settings.items():
-        if name not in _SETTINGS:
-            near = nearest(name, [*_SETTINGS, "config"])
+        if name not in SETTINGS:
+            near = nearest(name, [*SETTINGS, "config"])
             raise ConfigError(f"unknown setting '{name}'; the nearest known one is '{near}'")
-        *sections, key = _SETTINGS[name].keys
+        *sections, key = SETTINGS[name].keys
         section = overrides
         for part in sections:
             section = section.setdefault(part, {})
@@ -79,7 +79,7 @@ def _settings(cls: Any, keys: tuple[str, ...] = (), above: tuple[Parameter, ...]
 
 
 _BY_NAME = inspect.Parameter.KEYWORD_ONLY
-_SETTINGS = {setting.parameter.name: setting for setting in _settings(LiveConfig)}
+SETTINGS = {setting.parameter.name: setting for setting in _settings(LiveConfig)}
 configured.__dict__["__signature__"] = inspect.Signature(
-    [*(setting.parameter for setting in _SETTINGS.values()), inspect.signature(configured).parameters["config"]]
+    [*(setting.parameter for setting in SETTINGS.values()), inspect.signature(configured).parameters["config"]]
 )

@@ -61,10 +61,6 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     assert (config.smoothing.level, config.camera.fov_deg) == ("medium", 70.0)
 
 
-def test_the_shipped_example_holds_the_defaults() -> None:
-    assert parse(["--config", "configs/live.yaml", "--demo"]) == parse(["--demo"])
-
-
 @pytest.mark.parametrize(
     ("line", "message"),
     [
