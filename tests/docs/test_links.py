@@ -13,8 +13,8 @@ from tests.terminal import ROOT
 FOLDERS = ("assets", "clients", "configs", "docs", "engine", "examples", "realtime", "tests", "training")
 TEXT = {".cs", ".js", ".json", ".md", ".py", ".toml", ".txt", ".yaml"}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-DOCS_PATH = re.compile(r"\bdocs/[\w./-]*\w")
-CODE_PATH = re.compile(r"\b(?:assets|clients|configs|engine|examples|realtime|tests|training)/[\w./-]*\w")
+DOCS_PATH = re.compile(r"(?<![\w/])docs/[\w./-]*\w")
+CODE_PATH = re.compile(r"(?<![\w/])(?:assets|clients|configs|engine|examples|realtime|tests|training)/[\w./-]*\w")
 CODE_NAME = re.compile(r"\b(?:engine|realtime|tests|training)(?:\.\w+)+")
 
 
