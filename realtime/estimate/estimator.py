@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol, get_args
 
 from engine.body.model import BodyModel
 from engine.errors import UserError
 from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.tokens import TokenSmoothing
-from realtime.kernel.messages import Camera, Estimate, Sighting
+from realtime.kernel.messages import Camera, Estimate, EstimatedFrame, Sighting
 from realtime.kernel.tracks import Tracks
 from realtime.smoothing.pose_smoother import SmoothingConfig
 
@@ -35,8 +37,12 @@ class Estimator(Protocol):
         """Description of the actual backend, such as "openvino f32 cpu"."""
         ...
 
-    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
-        """Return one estimate for each person who can be estimated, in the sighting's order."""
+    def estimate(self, sighting: Sighting) -> tuple[EstimatedFrame, ...]:
+        """Return the frames, none or more, that are final with this sighting, in order of their sightings."""
+        ...
+
+    def finish(self) -> tuple[EstimatedFrame, ...]:
+        """Return the frames that are still held; the next sighting starts anew."""
         ...
 
     def set_token_smoothing(self, smoothing: TokenSmoothing | None) -> None:
@@ -48,11 +54,29 @@ class Estimator(Protocol):
         ...
 
 
+class FrameByFrame(ABC):
+    """Estimator that answers each frame at once; one with a look ahead holds frames back and has `finish`."""
+
+    @abstractmethod
+    def people(self, sighting: Sighting) -> tuple[Estimate, ...]:
+        """Return one estimate for each person who can be estimated, in the sighting's order."""
+
+    def estimate(self, sighting: Sighting) -> tuple[EstimatedFrame, ...]:
+        return (EstimatedFrame(sighting.frame, self.people(sighting)),)
+
+    def finish(self) -> tuple[EstimatedFrame, ...]:
+        return ()
+
+
+# Words of --estimator. Each is a module of this room that has `create`, imported when it is asked for.
+EstimatorName = Literal["landmarks", "tokenhmr"]
+
+
 @dataclass(frozen=True)
 class EstimatorConfig:
-    """name: which estimator. threads: of landmarks' networks. engine: the folder of tokenhmr's engine."""
+    """name: which estimator. engine: the folder of tokenhmr's engine."""
 
-    name: str = "landmarks"
+    name: EstimatorName = "landmarks"
     engine: Path | None = None
 
 
@@ -60,17 +84,12 @@ def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: Smooth
     """Create the configured estimator; `body` already has the person's height.
 
     Raises EstimatorError for an unknown name, NetworkFileError for a missing or wrong network file, EngineFileError for
-    an
-    engine that does not run here.
+    an engine that does not run here.
     """
+    names = get_args(EstimatorName)
+    if config.name not in names:
+        raise EstimatorError(f"there is no estimator '{config.name}': --estimator takes {' or '.join(names)}")
+    estimator: Estimator = import_module(f"realtime.estimate.{config.name}").create(config, body)
     level = smoothing.parameters
-    tokens = None if level is None else level.tokens
-    if config.name == "landmarks":
-        from realtime.estimate.landmarks import LandmarkEstimator
-
-        return LandmarkEstimator(body, token_smoothing=tokens)
-    if config.name == "tokenhmr":
-        from realtime.estimate.tokenhmr import TokenHmrEstimator, open_engine
-
-        return TokenHmrEstimator(body, open_engine(config.engine), token_smoothing=tokens)
-    raise EstimatorError(f"there is no estimator '{config.name}': --estimator takes landmarks or tokenhmr")
+    estimator.set_token_smoothing(None if level is None else level.tokens)
+    return estimator

@@ -19,6 +19,7 @@ from engine.body.projection import PinholeCamera
 from engine.body.skeleton import NUM_JOINTS
 from engine.engines.openvino_network import OpenVinoNetwork, load_network
 from engine.shipped import ASSETS
+from realtime.estimate.estimator import EstimatorConfig, FrameByFrame
 from realtime.estimate.gravity import ToldGravity
 from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.refine import Refiner
@@ -54,7 +55,7 @@ class _Reading:
     probabilities: Array  # (T, K)
 
 
-class LandmarkEstimator:
+class LandmarkEstimator(FrameByFrame):
     """Implementation of `realtime.estimate.estimator.Estimator`."""
 
     name = "landmarks"
@@ -89,7 +90,7 @@ class LandmarkEstimator:
         self.set_token_smoothing(token_smoothing)
         self.dropped = 0  # people without an estimate
 
-    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+    def people(self, sighting: Sighting) -> tuple[Estimate, ...]:
         """Return one estimate a person, in the sighting's order; people who cannot be positioned are omitted."""
         t = sighting.frame.t_capture
         lens = PinholeCamera(*sighting.frame.size, self.camera.fov_deg)
@@ -190,3 +191,8 @@ def _confidence(seen: Keypoints) -> float:
 
 def _is_finite(pose: CameraPose) -> bool:
     return bool(np.isfinite(pose.rotmats).all() and np.isfinite(pose.T_cam_root).all())
+
+
+def create(config: EstimatorConfig, body: BodyModel) -> LandmarkEstimator:
+    """Create the estimator that `--estimator landmarks` names."""
+    return LandmarkEstimator(body)

@@ -17,6 +17,7 @@ from engine.body.projection import PinholeCamera
 from engine.camera import SMPL_PELVIS_M, full_frame_translation
 from engine.engines.runtime import PoseEngine, load_engine
 from engine.errors import EngineError, UserError
+from realtime.estimate.estimator import EstimatorConfig, FrameByFrame
 from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
@@ -35,7 +36,7 @@ class EngineFileError(UserError):
     """Engine that does not run here."""
 
 
-class TokenHmrEstimator:
+class TokenHmrEstimator(FrameByFrame):
     """Implementation of `realtime.estimate.estimator.Estimator`."""
 
     name = "tokenhmr"
@@ -59,7 +60,7 @@ class TokenHmrEstimator:
         self._smpl = body.name != "open"
         self.dropped = 0  # people in a frame with non-finite numbers
 
-    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+    def people(self, sighting: Sighting) -> tuple[Estimate, ...]:
         """Return one estimate a person, in the sighting's order; people with non-finite numbers are omitted."""
         t = sighting.frame.t_capture
         boxes = [(person, _grown(person.box_xyxy)) for person in sighting.people]
@@ -143,3 +144,8 @@ def _grown(box_xyxy: Array) -> Array:
 
 def _is_box(box_xyxy: Array) -> bool:
     return bool(np.isfinite(box_xyxy).all() and (box_xyxy[:2] < box_xyxy[2:]).all())
+
+
+def create(config: EstimatorConfig, body: BodyModel) -> TokenHmrEstimator:
+    """Create the estimator that `--estimator tokenhmr` names."""
+    return TokenHmrEstimator(body, open_engine(config.engine))

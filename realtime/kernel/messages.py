@@ -133,6 +133,14 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class EstimatedFrame:
+    """Frame with the estimates of everybody in it who can be estimated."""
+
+    frame: Frame
+    people: tuple[Estimate, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class WorldPose:
     """Body in the world: the program's output."""
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Protocol
 
 from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.config import PerceptionConfig
 
 __all__ = ["Perception", "PerceptionConfig", "create_perception"]
+
+# A word of --detector is a module of this room that has `create`, imported when it is asked for, but for the runtimes
+# of BlazePose's networks.
+_MODULES = {"openvino": "blazepose", "litert": "blazepose"}
 
 
 class Perception(Protocol):
@@ -27,10 +32,6 @@ def create_perception(config: PerceptionConfig) -> Perception:
 
     Raises engine.errors.UserError if a model or a package is missing or wrong.
     """
-    if config.backend == "mediapipe":
-        from realtime.perception.mediapipe_backend import MediaPipePerception
-
-        return MediaPipePerception(config)
-    from realtime.perception.blazepose import BlazePose
-
-    return BlazePose(config)
+    module = import_module(f"realtime.perception.{_MODULES.get(config.backend, config.backend)}")
+    created: Perception = module.create(config)
+    return created

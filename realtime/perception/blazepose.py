@@ -34,3 +34,8 @@ class BlazePose:
 
     def close(self) -> None:
         """Do nothing: memory is freed with the object."""
+
+
+def create(config: PerceptionConfig) -> BlazePose:
+    """Create the detector that `--detector openvino` and `--detector litert` name."""
+    return BlazePose(config)

@@ -12,6 +12,7 @@ from cyclopts.validators import mutually_exclusive
 
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
+from realtime.estimate.estimator import EstimatorName
 from realtime.ground.feet import FeetMode
 from realtime.outputs.view.web import WebConfig
 from realtime.outputs.view.window import ViewerConfig
@@ -68,7 +69,7 @@ class LiveConfig:
 
     source: Annotated[SourceConfig, Parameter(group=SOURCE)] = field(default_factory=SourceConfig)
     estimator: Annotated[
-        Literal["landmarks", "tokenhmr"],
+        EstimatorName,
         Parameter("--estimator", group=POSE, help="a small network on BlazePose's landmarks, or TokenHMR itself"),
     ] = "landmarks"
     engine: Annotated[

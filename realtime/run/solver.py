@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ from realtime.estimate.estimator import Estimator
 from realtime.ground.feet import FeetMode
 from realtime.ground.grounding import Stander, settle
 from realtime.ground.stature import Statures
-from realtime.kernel.messages import Camera, Estimate, Frame, Person, Sighting, SolvedFrame, WorldPose
+from realtime.kernel.messages import Camera, Estimate, EstimatedFrame, Frame, Person, Sighting, SolvedFrame, WorldPose
 from realtime.kernel.tracks import Tracks
 from realtime.run.attendance import Attendance
 from realtime.run.track import Track
@@ -88,20 +88,28 @@ class Solver:
         frame = sighting.frame
         before = self._begin_anew(frame.size)
         self._cameras[frame.seq] = self._camera(sighting)
-        estimates = self._estimator.estimate(sighting)
-        if estimates:
-            self.frames_solved += 1
-        else:
-            self.frames_empty += 1
-        if self._ahead is not None:
-            return (*before, *map(self._placed, self._ahead.follow(frame, estimates)))
-        t = frame.t_capture
-        poses = tuple(self._tracks.of(each.person.id, t).smoothed(t, each) for each in estimates)
-        return (*before, self._placed(Smoothed(frame, estimates, poses)))
+        return (*before, *self._solved(self._estimator.estimate(sighting)))
 
     def finish(self) -> tuple[SolvedFrame, ...]:
-        """Return the frames that are still held, at the end."""
-        return () if self._ahead is None else tuple(map(self._placed, self._ahead.finish()))
+        """The frames that are still held, at the end."""
+        rest = self._solved(self._estimator.finish())
+        return rest if self._ahead is None else (*rest, *map(self._placed, self._ahead.finish()))
+
+    def _solved(self, estimated: Iterable[EstimatedFrame]) -> tuple[SolvedFrame, ...]:
+        """Smooth and place the frames that the estimator gave; with a look ahead, those that are final with them."""
+        solved: list[SolvedFrame] = []
+        for frame, people in ((each.frame, each.people) for each in estimated):
+            if people:
+                self.frames_solved += 1
+            else:
+                self.frames_empty += 1
+            if self._ahead is not None:
+                solved += map(self._placed, self._ahead.follow(frame, people))
+                continue
+            t = frame.t_capture
+            poses = tuple(self._tracks.of(each.person.id, t).smoothed(t, each) for each in people)
+            solved.append(self._placed(Smoothed(frame, people, poses)))
+        return tuple(solved)
 
     def _begin_anew(self, size: tuple[int, int]) -> tuple[SolvedFrame, ...]:
         """Return the frames held so far, and drop state that another picture size or smoothing makes invalid.

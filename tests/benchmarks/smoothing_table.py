@@ -86,7 +86,7 @@ def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.nd
     estimator, track = create_estimator(EstimatorConfig(), body, smoothing), Track(0, body, LEVELS[level], "off")
     poses: list[CameraPose] = []
     for sighting in given:
-        (estimate,) = estimator.estimate(sighting)
+        ((estimate,),) = (frame.people for frame in estimator.estimate(sighting))
         poses.append(track.smoothed(sighting.frame.t_capture, estimate))
     rotmats, betas = (np.stack([getattr(pose, name) for pose in poses]) for name in ("rotmats", "betas"))
     _, joints = forward_kinematics(rotmats, body.rest_joints(betas))

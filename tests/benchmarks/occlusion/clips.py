@@ -161,7 +161,7 @@ def live(seen: Seen, level: str = "off") -> Array:
         person = TrackedPerson(0, {"body": keypoints}, np.zeros(4, np.float32))
         t = i / float(seen.fps)
         frame = Frame(picture, i, t)
-        for estimate in estimator.estimate(Sighting(frame, (person,))):
+        for estimate in estimator.people(Sighting(frame, (person,))):
             (turned,) = world.turn(track.calmed(t, track.smoothed(t, estimate), estimate.joint_confidence, world))
             points[i] = body.landmarks(turned.rotmats[None], turned.pose.betas[None])[1][0, BLAZEPOSE.on_joints]
     return points

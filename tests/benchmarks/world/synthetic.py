@@ -36,7 +36,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
-from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
+from realtime.estimate.estimator import Estimator, EstimatorConfig, FrameByFrame, create_estimator
 from realtime.ground.feet import FeetMode
 from realtime.kernel.messages import Camera, Estimate, Sighting, SolvedFrame
 from realtime.run.solver import Solver
@@ -53,14 +53,15 @@ ROOM_OFF_DEG = 0.5  # error of a room's reading in each angle
 BEGIN, END = "<!-- synthetic world -->\n", "<!-- end of the synthetic world -->\n"
 
 
-class Replayed:
+class Replayed(FrameByFrame):
     """Estimator that replays the estimates of another one, frame by frame."""
 
     def __init__(self, estimator: Estimator, estimates: list[tuple[Estimate, ...]]) -> None:
         self.name, self.backend, self.camera = estimator.name, estimator.backend, estimator.camera
+        self.tracks = estimator.tracks
         self._estimates = iter(estimates)
 
-    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+    def people(self, sighting: Sighting) -> tuple[Estimate, ...]:
         return next(self._estimates)
 
     def set_token_smoothing(self, smoothing: object) -> None: ...
@@ -79,7 +80,7 @@ def solver(
 def estimates(body: BodyModel, seen: list[Sighting], known: Camera) -> tuple[Estimator, list[tuple[Estimate, ...]]]:
     estimator = create_estimator(EstimatorConfig(), body, SmoothingConfig())
     estimator.camera = known
-    return estimator, [estimator.estimate(sighting) for sighting in seen]
+    return estimator, [frame.people for sighting in seen for frame in estimator.estimate(sighting)]
 
 
 def found(body: BodyModel, frames: list[SolvedFrame], people: tuple[Motion, ...], place_m: Array) -> list[Found]:

@@ -49,7 +49,7 @@ def angle_deg(a: np.ndarray, b: np.ndarray) -> float:
 def test_what_people_tell_of_up_is_not_told_again(body: BodyModel) -> None:
     def rotmats(source: str, doubt_deg: float) -> np.ndarray:
         camera = replace(ABOVE, source=source, doubt_deg=doubt_deg)
-        return LandmarkEstimator(body, camera=camera).estimate(standing(body))[0].raw.rotmats
+        return LandmarkEstimator(body, camera=camera).people(standing(body))[0].raw.rotmats
 
     untold, told = rotmats("assumed", 15.0), rotmats("room", 1.0)
     assert angle_deg(untold[0], told[0]) > 1
@@ -68,8 +68,8 @@ def test_nobody_jumps_when_the_room_has_told(body: BodyModel) -> None:
     for k in range(4 * FPS):
         if k == 10:
             estimator.camera = ABOVE
-        roots.append(estimator.estimate(standing(body, k))[0].raw.rotmats[0])
-    (told,) = LandmarkEstimator(body, camera=ABOVE).estimate(standing(body))
+        roots.append(estimator.people(standing(body, k))[0].raw.rotmats[0])
+    (told,) = LandmarkEstimator(body, camera=ABOVE).people(standing(body))
     way_deg = angle_deg(roots[0], told.raw.rotmats[0])
     assert way_deg > 1
     steps_deg = [angle_deg(a, b) for a, b in pairwise(roots)]

@@ -124,7 +124,7 @@ def t_pose_sighting(
 
 def test_a_t_pose_is_found_where_it_stands(stick_body: BodyModel, network: Path) -> None:
     estimator = LandmarkEstimator(stick_body, camera=Camera(FOV_DEG), network=network)
-    (estimate,) = estimator.estimate(t_pose_sighting(stick_body))
+    (estimate,) = estimator.people(t_pose_sighting(stick_body))
     np.testing.assert_allclose(estimate.raw.T_cam_root, (0.4, -0.1, 3.0), atol=0.05)
     turned = Rotation.from_matrix(estimate.raw.rotmats[0]) * Rotation.from_matrix(FACING).inv()
     assert np.degrees(turned.magnitude()) < 9  # the network faces the ray (8 degrees off), the true body the camera
@@ -132,7 +132,7 @@ def test_a_t_pose_is_found_where_it_stands(stick_body: BodyModel, network: Path)
 
 
 def test_without_token_smoothing_the_steady_pose_is_the_raw_one(stick_body: BodyModel, network: Path) -> None:
-    (estimate,) = LandmarkEstimator(stick_body, network=network).estimate(t_pose_sighting(stick_body))
+    (estimate,) = LandmarkEstimator(stick_body, network=network).people(t_pose_sighting(stick_body))
     assert estimate.steady is estimate.raw
 
 
@@ -140,7 +140,7 @@ def test_tokens_are_the_frames_own_most_likely_codes(stick_body: BodyModel, netw
     estimator = LandmarkEstimator(stick_body, network=network)
     for k in range(3):
         sighting = t_pose_sighting(stick_body, k)
-        (estimate,) = estimator.estimate(sighting)
+        (estimate,) = estimator.people(sighting)
         logits = sighting.people[0].keypoints["body"].visibility.reshape(TOKENS, CODES)
         np.testing.assert_array_equal(estimate.tokens, logits.argmax(-1))
         assert estimate.tokens.dtype == np.int16
@@ -152,7 +152,7 @@ def test_smoothed_tokens_go_through_the_decoder(stick_body: BodyModel, network: 
     mean = None
     for k in range(4):
         sighting = t_pose_sighting(stick_body, k)
-        (estimate,) = estimator.estimate(sighting)
+        (estimate,) = estimator.people(sighting)
         scores = np.exp(10 * sighting.people[0].keypoints["body"].visibility.reshape(TOKENS, CODES))
         p = scores / scores.sum(-1, keepdims=True)
         mean = p if mean is None else mean + (1 - np.exp(-1 / 30 / 0.1)) * (p - mean)
@@ -190,10 +190,10 @@ def test_smoothing_can_be_changed_while_running(stick_body: BodyModel, network: 
 def test_each_frame_stands_for_itself_without_smoothing(stick_body: BodyModel, network: Path) -> None:
     estimator = LandmarkEstimator(stick_body, network=network)
     for k in range(5):
-        estimator.estimate(t_pose_sighting(stick_body, k, T_cam_root=(-0.3 * k, 0, 3.0 + k)))
+        estimator.people(t_pose_sighting(stick_body, k, T_cam_root=(-0.3 * k, 0, 3.0 + k)))
     last = t_pose_sighting(stick_body, 5)
-    (after,) = estimator.estimate(last)
-    (alone,) = LandmarkEstimator(stick_body, network=network).estimate(last)
+    (after,) = estimator.people(last)
+    (alone,) = LandmarkEstimator(stick_body, network=network).people(last)
     np.testing.assert_array_equal(after.raw.rotmats, alone.raw.rotmats)
     np.testing.assert_array_equal(after.raw.T_cam_root, alone.raw.T_cam_root)
 
@@ -204,7 +204,7 @@ def test_the_step_brings_the_body_nearer_to_the_picture(stick_body: BodyModel, n
     camera = PinholeCamera(*SIZE, FOV_DEG)
     errors = []
     for refine in (False, True):
-        (estimate,) = LandmarkEstimator(stick_body, network=network, refine=refine).estimate(sighting)
+        (estimate,) = LandmarkEstimator(stick_body, network=network, refine=refine).people(sighting)
         pose = estimate.raw
         _, points = stick_body.landmarks(pose.rotmats[None], pose.betas[None])
         errors.append(np.abs(camera.project(points[0] + pose.T_cam_root)[BLAZEPOSE.on_joints] - seen_px).mean())
@@ -218,7 +218,7 @@ def test_confidence_falls_with_presence_and_visibility(stick_body: BodyModel, ne
 
     def confidence(**changes: object) -> float:
         changed = replace(person, keypoints={"body": replace(person.keypoints["body"], **changes)})
-        return estimator.estimate(replace(sighting, people=(changed,)))[0].confidence
+        return estimator.people(replace(sighting, people=(changed,)))[0].confidence
 
     assert confidence(visibility=np.ones(33, np.float32), presence=1.0) == pytest.approx(1.0)
     assert confidence(visibility=np.full(33, 0.5, np.float32), presence=0.8) == pytest.approx(0.4)
@@ -230,7 +230,7 @@ def test_a_hidden_landmark_is_told_by_its_joint(stick_body: BodyModel, network: 
     visibility = np.ones(33, np.float32)
     visibility[BLAZEPOSE.index("left_ankle")] = 0.02
     hidden = replace(person, keypoints={"body": replace(person.keypoints["body"], visibility=visibility)})
-    (estimate,) = LandmarkEstimator(stick_body, network=network).estimate(replace(sighting, people=(hidden,)))
+    (estimate,) = LandmarkEstimator(stick_body, network=network).people(replace(sighting, people=(hidden,)))
     expected = np.where(np.array(JOINT_NAMES) == "left_ankle", 0.02, 1.0)
     np.testing.assert_allclose(estimate.joint_confidence, expected, atol=1e-6)
 
@@ -246,16 +246,14 @@ def test_numbers_that_are_not_finite_cost_that_person_that_frame(
     with caplog.at_level(logging.WARNING):
         for k in range(3):
             frame = replace(good.frame, seq=k, t_capture=k / 30)
-            estimates = estimator.estimate(Sighting(frame, (bad, *good.people)))
+            estimates = estimator.people(Sighting(frame, (bad, *good.people)))
             assert [estimate.person.id for estimate in estimates] == [1]
     assert estimator.dropped == 3
     assert len(caplog.records) == 1
 
 
 def test_nobody_gives_nothing(stick_body: BodyModel, network: Path) -> None:
-    assert (
-        LandmarkEstimator(stick_body, network=network).estimate(replace(t_pose_sighting(stick_body), people=())) == ()
-    )
+    assert LandmarkEstimator(stick_body, network=network).people(replace(t_pose_sighting(stick_body), people=())) == ()
 
 
 def test_a_missing_or_foreign_network_is_one_line_with_the_mend(
@@ -278,5 +276,5 @@ def test_somebody_of_whom_all_points_lie_on_one_spot_is_left_out_and_it_is_said_
     person = sighting.people[0]
     landmarks = replace(person.keypoints["body"], image_px=np.full((len(BLAZEPOSE), 2), 200.0, np.float32))
     with caplog.at_level(logging.WARNING):
-        assert estimator.estimate(replace(sighting, people=(replace(person, keypoints={"body": landmarks}),))) == ()
+        assert estimator.people(replace(sighting, people=(replace(person, keypoints={"body": landmarks}),))) == ()
     assert caplog.messages == ["the picture does not tell where person 0 stands: left out"]

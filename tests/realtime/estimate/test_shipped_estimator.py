@@ -65,7 +65,7 @@ def error_mm(body: BodyModel, pose: CameraPose, k: int) -> float:
 
 def test_a_known_pose_is_found(body: BodyModel, raw_estimator: Estimator) -> None:
     for k in range(0, FPS, 5):
-        (estimate,) = raw_estimator.estimate(sighting(body, k))
+        (estimate,) = raw_estimator.people(sighting(body, k))
         assert error_mm(body, estimate.raw, k) < 50
         np.testing.assert_allclose(estimate.raw.T_cam_root, T_CAM_ROOT, atol=0.12)
         assert estimate.steady is estimate.raw
@@ -76,7 +76,7 @@ def test_frames_that_the_detector_turned_round_are_undone(body: BodyModel) -> No
     turned_round = np.random.default_rng(0).random(60) < 0.25
     turned_round[0] = True  # the worst start
     errors_mm = [
-        error_mm(body, estimator.estimate(sighting(body, k, bool(wrong)))[0].raw, k)
+        error_mm(body, estimator.people(sighting(body, k, bool(wrong)))[0].raw, k)
         for k, wrong in enumerate(turned_round)
     ]
     assert max(errors_mm[FPS:]) < 60
@@ -85,14 +85,14 @@ def test_frames_that_the_detector_turned_round_are_undone(body: BodyModel) -> No
 def test_token_smoothing_stays_near_the_raw_pose(body: BodyModel) -> None:
     estimator = create_estimator(EstimatorConfig(), body, SmoothingConfig("light"))
     for k in range(FPS):
-        (estimate,) = estimator.estimate(sighting(body, k))
+        (estimate,) = estimator.people(sighting(body, k))
         assert estimate.steady is not estimate.raw or k == 0
         assert abs(error_mm(body, estimate.steady, k) - error_mm(body, estimate.raw, k)) < 15
 
 
 def test_two_people_do_not_mix(body: BodyModel, raw_estimator: Estimator) -> None:
     one, other = sighting(body, 3, person_id=7), sighting(body, 3, person_id=8)
-    estimates = raw_estimator.estimate(replace(one, people=one.people + other.people))
+    estimates = raw_estimator.people(replace(one, people=one.people + other.people))
     assert [estimate.person.id for estimate in estimates] == [7, 8]
     np.testing.assert_allclose(estimates[0].raw.rotmats, estimates[1].raw.rotmats, atol=1e-5)
 

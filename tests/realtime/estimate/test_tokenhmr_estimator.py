@@ -63,7 +63,7 @@ def sighting(boxes: np.ndarray = BOXES, t: float = 0.0, seed: int = 0) -> Sighti
 
 def test_each_person_gets_what_the_engine_says_of_their_crop(engine, stick_body):
     seen = sighting()
-    estimates = TokenHmrEstimator(stick_body, engine).estimate(seen)
+    estimates = TokenHmrEstimator(stick_body, engine).people(seen)
     assert [estimate.person.id for estimate in estimates] == [7, 8, 9]
     for estimate, box in zip(estimates, BOXES, strict=True):
         margin = 0.1 * (box[2:] - box[:2])
@@ -82,7 +82,7 @@ def test_the_body_stands_where_the_crop_shows_it(engine, stick_body):
     """SMPL's origin, which is the pelvis less its rest position, falls onto the place that the weak camera says."""
     seen = sighting()
     estimator = TokenHmrEstimator(stick_body, engine, camera=Camera(75.0))
-    for estimate, box in zip(estimator.estimate(seen), BOXES, strict=True):
+    for estimate, box in zip(estimator.people(seen), BOXES, strict=True):
         margin = 0.1 * (box[2:] - box[:2])
         grown = np.concatenate((box[:2] - margin, box[2:] + margin))
         s, tx, ty = engine.infer(tokenhmr_crop(seen.frame.image_bgr, grown)[None]).cam[0]
@@ -97,11 +97,11 @@ def test_the_body_stands_where_the_crop_shows_it(engine, stick_body):
 def test_smoothing_holds_a_still_picture_and_steadies_a_changing_one(engine, stick_body):
     smoothing = TokenSmoothing(window_s=0.2, takeover=1e9)
     estimator = TokenHmrEstimator(stick_body, engine, token_smoothing=smoothing)
-    first = estimator.estimate(sighting(t=0.0))
-    still = estimator.estimate(sighting(t=0.03))
+    first = estimator.people(sighting(t=0.0))
+    still = estimator.people(sighting(t=0.03))
     for before, after in zip(first, still, strict=True):
         np.testing.assert_allclose(after.steady.rotmats, before.raw.rotmats, atol=1e-4)
-    changed = estimator.estimate(sighting(t=0.06, seed=1))
+    changed = estimator.people(sighting(t=0.06, seed=1))
     for before, after in zip(still, changed, strict=True):
         moved = np.abs(after.raw.rotmats - before.raw.rotmats)[1:22].max()
         followed = np.abs(after.steady.rotmats - before.steady.rotmats)[1:22].max()
@@ -111,8 +111,8 @@ def test_smoothing_holds_a_still_picture_and_steadies_a_changing_one(engine, sti
 
 def test_boxes_that_are_no_boxes_are_left_out(engine, stick_body):
     boxes = np.array([BOXES[0], [10, 10, 10, 50], [np.nan, 0, 10, 10]], np.float32)
-    assert [e.person.id for e in TokenHmrEstimator(stick_body, engine).estimate(sighting(boxes))] == [7]
-    assert TokenHmrEstimator(stick_body, engine).estimate(sighting(boxes[1:])) == ()
+    assert [e.person.id for e in TokenHmrEstimator(stick_body, engine).people(sighting(boxes))] == [7]
+    assert TokenHmrEstimator(stick_body, engine).people(sighting(boxes[1:])) == ()
 
 
 class _SometimesNan:
@@ -135,7 +135,7 @@ def test_numbers_that_are_not_finite_are_dropped_counted_and_said_once(engine, s
     estimator = TokenHmrEstimator(stick_body, PoseEngine(engine.manifest, sessions, engine.device))
     with caplog.at_level(logging.WARNING):
         for t in (0.0, 0.1):
-            assert [e.person.id for e in estimator.estimate(sighting(t=t))] == [8]  # 7 and 9 open a batch each
+            assert [e.person.id for e in estimator.people(sighting(t=t))] == [8]  # 7 and 9 open a batch each
     assert estimator.dropped == 4
     assert len([r for r in caplog.records if "not finite" in r.message]) == 1
 

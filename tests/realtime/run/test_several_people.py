@@ -10,7 +10,7 @@ import pytest
 
 from engine.body.files import load_body
 from engine.body.keypoints import BLAZEPOSE
-from realtime.estimate.estimator import EstimatorConfig, create_estimator
+from realtime.estimate.estimator import EstimatorConfig, FrameByFrame, create_estimator
 from realtime.kernel.messages import Estimate, Frame, Person, Sighting, SolvedFrame
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
@@ -65,7 +65,7 @@ def test_feet_are_on_the_floor_and_the_two_are_as_far_apart_as_they_are(
     assert [person.scale for person in last[-1].people] == pytest.approx([1.0, 1.90 / 1.55], rel=0.03)
 
 
-class Told:
+class Told(FrameByFrame):
     """An estimator that sees people exactly, but at the body's size."""
 
     name = backend = "told"
@@ -75,7 +75,7 @@ class Told:
         self._comings = comings  # since when, and who
         self._run = Run(load_body("open").scaled_to_height(1.7))
 
-    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+    def people(self, sighting: Sighting) -> tuple[Estimate, ...]:
         t = sighting.frame.t_capture
         return tuple(self._run.estimate(who) for since, who in self._comings if t >= since)
 
@@ -100,11 +100,11 @@ def test_a_child_who_comes_to_an_adult_moves_no_floor() -> None:
 class Moving(Told):
     """Sees the feet move through the picture by two metres a second, so that nobody is held to stand."""
 
-    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+    def people(self, sighting: Sighting) -> tuple[Estimate, ...]:
         moved_px = np.float32(2.0 * sighting.frame.t_capture) + np.zeros((len(BLAZEPOSE), 2), np.float32)
         return tuple(
             replace(each, person=replace(each.person, keypoints={"body": seen_body(moved_px)}))
-            for each in super().estimate(sighting)
+            for each in super().people(sighting)
         )
 
 

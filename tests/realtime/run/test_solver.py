@@ -6,6 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.skeleton import JOINT_NAMES
+from realtime.estimate.estimator import FrameByFrame
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import CameraPose, Estimate, Frame, Sighting
 from realtime.run.solver import Solver
@@ -18,7 +19,7 @@ LEGS = [JOINT_NAMES.index(f"{side}_{name}") for side in ("left", "right") for na
 ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
 
 
-class AtADesk:
+class AtADesk(FrameByFrame):
     """An estimator that makes up the legs anew in every frame; nobody sees them."""
 
     name, backend = "made up", "none"
@@ -28,7 +29,7 @@ class AtADesk:
         self.joint_confidence = np.ones(24, np.float32)
         self.joint_confidence[[joint for joint in LEGS if "hip" not in JOINT_NAMES[joint]]] = 0.0
 
-    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+    def people(self, sighting: Sighting) -> tuple[Estimate, ...]:
         rotmats = np.tile(np.eye(3), (24, 1, 1))
         rotmats[0] = np.diag([1.0, -1.0, -1.0])
         rotmats[LEGS] = Rotation.from_rotvec(self._rng.normal(0, 0.5, (len(LEGS), 3))).as_matrix()

@@ -7,7 +7,8 @@ import pytest
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
-from realtime.kernel.messages import Camera, CameraPose, Estimate, Frame, Sighting
+from realtime.estimate.estimator import FrameByFrame
+from realtime.kernel.messages import Camera, CameraPose, Estimate, EstimatedFrame, Frame, Sighting
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
@@ -16,7 +17,7 @@ from tests.realtime.seen_people import somebody
 UPRIGHT = np.diag([1.0, -1.0, -1.0]).astype(np.float32)
 
 
-class Told:
+class Told(FrameByFrame):
     """An estimator that says what it is told: where the pelvis is, in metres from the camera."""
 
     name = backend = "told"
@@ -26,7 +27,7 @@ class Told:
         self.T_cam_root = (0.0, 0.0, 3.0)
         self.confidence = 0.5
 
-    def estimate(self, sighting: Sighting) -> tuple[Estimate, ...]:
+    def people(self, sighting: Sighting) -> tuple[Estimate, ...]:
         rotmats = np.tile(np.eye(3, dtype=np.float32), (24, 1, 1))
         rotmats[0] = UPRIGHT
         pose = CameraPose(rotmats, np.array(self.T_cam_root, np.float32), np.zeros(10, np.float32))
@@ -98,3 +99,41 @@ def test_a_file_tells_that_somebody_has_gone_and_is_not_held_for_a_moment() -> N
     film += solver.finish()
     assert [solved.frame.seq for solved in film if solved.people] == list(range(20))
     assert [solved.frame.seq for solved in film for person in solved.people if not person.valid] == [10, 11, 12]
+
+
+class Lagging(Told):
+    """An estimator that knows of a frame only when two later ones have come."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._held: list[EstimatedFrame] = []
+
+    def estimate(self, sighting: Sighting) -> tuple[EstimatedFrame, ...]:
+        self._held += super().estimate(sighting)
+        return (self._held.pop(0),) if len(self._held) > 2 else ()
+
+    def finish(self) -> tuple[EstimatedFrame, ...]:
+        rest, self._held = tuple(self._held), []
+        return rest
+
+
+@pytest.mark.parametrize("look_ahead", [False, True], ids=["live", "offline"])
+def test_an_estimator_that_lags_gives_every_frame_its_own_people(open_body: BodyModel, look_ahead: bool) -> None:
+    films = []
+    for estimator, lag in ((Told(), 0), (Lagging(), 2)):
+        solver = Solver(estimator, SmoothingConfig("strong"), World(open_body), look_ahead=look_ahead)
+        film, came = [], []
+        for seq in range(12):
+            size = (64, 36) if seq < 8 else (36, 64)  # the phone is turned: what is held is of the picture before
+            frame = Frame(np.zeros((size[1], size[0], 3), np.uint8), seq, seq / 30)
+            film += solver.solve(Sighting(frame, tuple(somebody(id) for id in range(seq % 3))))
+            came.append(len(film))
+        films.append([*film, *solver.finish()])
+        assert came[7] == (0 if look_ahead else 8 - lag)
+        assert (solver.frames_solved, solver.frames_empty) == (8, 4)
+    at_once, later = films
+    assert [solved.frame.seq for solved in later] == list(range(12))
+    for a, b in zip(at_once, later, strict=True):
+        assert [person.id for person in a.people] == [person.id for person in b.people]
+        for one, other in zip(a.people, b.people, strict=True):
+            np.testing.assert_array_equal(one.pose.joints, other.pose.joints)

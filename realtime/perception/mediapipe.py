@@ -154,3 +154,8 @@ def _square(seen: Keypoints) -> Roi:
     extent = np.ptp(seen.image_px, axis=0).max()
     x, y = (seen.image_px[LEFT_HIP] + seen.image_px[RIGHT_HIP]) / 2
     return Roi((float(x), float(y)), max(float(extent), 1.0), 0.0)
+
+
+def create(config: PerceptionConfig) -> MediaPipePerception:
+    """Create the detector that `--detector mediapipe` names."""
+    return MediaPipePerception(config)
