@@ -26,7 +26,7 @@ def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str 
     `engine.tokenhmr.network.TokenHmrOutput`. No code in the files is run. Raises engine.errors.EngineError, one line
     with the first wrong keys, for a file that is missing, truncated or of another layout.
     """
-    from engine.tokenhmr.released_files import load_tokenhmr as load
+    from engine.tokenhmr.released_files import load_released_tokenhmr as load
 
     return load(checkpoint, tokenizer, device=device)
 

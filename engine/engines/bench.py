@@ -131,7 +131,7 @@ def eager_engine(like: PoseEngine) -> PoseEngine:
 
 
 class _Network:
-    """Implementation of `engine.engines.backends.base.Session`."""
+    """Implementation of `engine.engines.backends.base.GraphSession`."""
 
     def __init__(self, network: TokenHMR) -> None:
         self._network = network

@@ -48,10 +48,10 @@ def build(checkpoint: Path, tokenizer: Path, backend_name: str, out: Path, reque
     device = runner.device()
 
     from engine.tokenhmr.network import EngineNetwork
-    from engine.tokenhmr.released_files import load_tokenhmr
+    from engine.tokenhmr.released_files import load_released_tokenhmr
 
     started = time.perf_counter()
-    network = load_tokenhmr(checkpoint, tokenizer)
+    network = load_released_tokenhmr(checkpoint, tokenizer)
     logger.info("read the released files in %.1f s; asking torch in fp32", time.perf_counter() - started)
     partial = out.with_name(f"{out.name}.part")
     shutil.rmtree(partial, ignore_errors=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.engines import parity
 from engine.engines.backends import backend
-from engine.engines.backends.base import Session
+from engine.engines.backends.base import GraphSession
 from engine.engines.device import Device
 from engine.engines.manifest import Manifest, read_manifest
 from engine.engines.parity import Answer
@@ -25,7 +25,7 @@ Array = NDArray[np.float32]
 class PoseEngine:
     """TokenHMR on one device. `load_engine` makes one."""
 
-    def __init__(self, manifest: Manifest, sessions: dict[str, Session], device: Device) -> None:
+    def __init__(self, manifest: Manifest, sessions: dict[str, GraphSession], device: Device) -> None:
         self.manifest = manifest
         self.device = device
         self._sessions = sessions

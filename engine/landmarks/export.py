@@ -3,8 +3,8 @@
     python -m engine.landmarks.export
 
 Large matrices are stored in int8 with a scale for each output, because on a CPU reading them dominates the time; other
-weights in fp16. Arithmetic is f32. Inputs and outputs: `INPUTS` and `engine.landmarks.network.Estimate`, all with a
-dynamic batch dimension.
+weights in fp16. Arithmetic is f32. Inputs are `INPUTS`, outputs `engine.landmarks.network.LandmarkGraphOutput`, all
+with a dynamic batch dimension.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from engine.body.keypoints import BLAZEPOSE
 from engine.command import command
 from engine.files.onnx_file import OPSET, write_onnx
 from engine.landmarks import network as landmark_net
-from engine.landmarks.network import Estimate, LandmarkEstimator
+from engine.landmarks.network import LandmarkGraph, LandmarkGraphOutput
 from engine.tokens import tokenizer
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 INPUTS = {"image_px": (len(BLAZEPOSE), 2), "world_m": (len(BLAZEPOSE), 3), "visibility": (len(BLAZEPOSE),)}
 
 
-def export(estimator: LandmarkEstimator, path: Path, metadata: dict[str, str]) -> None:
+def export(estimator: LandmarkGraph, path: Path, metadata: dict[str, str]) -> None:
     """Write the graph to `path`, with `metadata` among the model's properties."""
     estimator = estimator.eval()
     example = tuple(torch.rand(2, *shape) for shape in INPUTS.values())
@@ -39,7 +39,7 @@ def export(estimator: LandmarkEstimator, path: Path, metadata: dict[str, str]) -
         estimator,
         example,
         input_names=list(INPUTS),
-        output_names=list(Estimate._fields),
+        output_names=list(LandmarkGraphOutput._fields),
         dynamic_shapes={name: {0: batch} for name in INPUTS},
         opset_version=OPSET,
         dynamo=True,
@@ -58,7 +58,7 @@ def main() -> int:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     net, about = landmark_net.load(options.weights)
-    estimator = LandmarkEstimator(net, tokenizer.load(options.tokenizer))
+    estimator = LandmarkGraph(net, tokenizer.load(options.tokenizer))
     about = {"config": asdict(net.config), **about}
     export(estimator, options.out, {key: json.dumps(value) for key, value in about.items()})
     logger.info("%s: %.1f MB", options.out, options.out.stat().st_size / 1e6)

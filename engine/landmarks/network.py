@@ -171,7 +171,7 @@ class LandmarkNet(nn.Module):
         return Prediction(rotmat_from_6d(root_6d), body_6d, logits, betas, camera)
 
 
-class Estimate(NamedTuple):
+class LandmarkGraphOutput(NamedTuple):
     """Outputs of the exported graph, in order."""
 
     root_rotmat: Tensor  # (B, 3, 3) ray axes
@@ -183,7 +183,7 @@ class Estimate(NamedTuple):
     token_probabilities: Tensor  # (B, T, K)
 
 
-class LandmarkEstimator(nn.Module):
+class LandmarkGraph(nn.Module):
     """Normalisation, network and the frozen tokenizer's decoder in one module, for export and live use."""
 
     def __init__(self, net: LandmarkNet, tokenizer: Tokenizer) -> None:
@@ -191,14 +191,14 @@ class LandmarkEstimator(nn.Module):
         self.net = net
         self.tokenizer = tokenizer
 
-    def forward(self, image_px: Tensor, world_m: Tensor, visibility: Tensor) -> Estimate:
+    def forward(self, image_px: Tensor, world_m: Tensor, visibility: Tensor) -> LandmarkGraphOutput:
         """Estimate from image_px (B, 33, 2), world_m (B, 33, 3) in camera axes, visibility (B, 33)."""
         seen = normalise(image_px, world_m, visibility, self.net.config.gate)
         said = self.net(seen.features)
         assert said.token_logits is not None, "only a network with a token head can be run live"
         probabilities = said.token_logits.softmax(-1)
         body_rotmats = self.tokenizer.decode_probabilities(probabilities)
-        return Estimate(
+        return LandmarkGraphOutput(
             said.root_rotmat, body_rotmats, said.betas, said.camera, seen.center_px, seen.scale_px, probabilities
         )
 

@@ -38,7 +38,7 @@ _LAYERS, _MIXERS = "smpl_head.transformer.transformer.layers.", "smpl_head.decpo
 _IGNORED = ("smpl.", "discriminator.", "initialized")
 
 
-def load_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:
+def load_released_tokenhmr(checkpoint: Path | str, tokenizer: Path | str, *, device: str = "cpu") -> TokenHMR:
     """Load the network from the released files, in evaluation mode, frozen, fp32. See `engine.load_tokenhmr`.
 
     The tokenizer may also have this project's layout, for a checkpoint that was trained with it.

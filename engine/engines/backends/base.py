@@ -28,7 +28,7 @@ class BuildRequest:
     targets: tuple[str, ...] = ()
 
 
-class Session(Protocol):
+class GraphSession(Protocol):
     """One graph, ready to run batches of 1 to the engine's largest."""
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
@@ -63,6 +63,6 @@ class Backend(Protocol):
         """Raise EngineError if the engine was not built for this device."""
         ...
 
-    def load(self, folder: Path, manifest: Manifest) -> dict[str, Session]:
+    def load(self, folder: Path, manifest: Manifest) -> dict[str, GraphSession]:
         """Load the graphs of an engine by name. Raises EngineError if the device has too little memory."""
         ...

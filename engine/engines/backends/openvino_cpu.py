@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import engine.privacy  # noqa: F401  before openvino
-from engine.engines.backends.base import Array, BuildRequest, Session
+from engine.engines.backends.base import Array, BuildRequest, GraphSession
 from engine.engines.device import Device
 from engine.engines.manifest import Manifest
 from engine.engines.openvino_network import OpenVinoNetwork, read_network
@@ -52,9 +52,9 @@ class OpenVino:
     def check(self, manifest: Manifest, device: Device) -> None:
         self._refuse(manifest.precision)
 
-    def load(self, folder: Path, manifest: Manifest) -> dict[str, Session]:
+    def load(self, folder: Path, manifest: Manifest) -> dict[str, GraphSession]:
         shapes, precision = graph_shapes(manifest.tokens, manifest.codes), _HINTS[manifest.precision]
-        sessions: dict[str, Session] = {}
+        sessions: dict[str, GraphSession] = {}
         for graph in GRAPHS:
             inputs = {name: (1, *shape) for name, shape in shapes[graph].inputs.items()}
             model = read_network(folder / f"{graph}.onnx", inputs)

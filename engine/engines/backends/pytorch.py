@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.config import from_dict
-from engine.engines.backends.base import Array, BuildRequest, Session
+from engine.engines.backends.base import Array, BuildRequest, GraphSession
 from engine.engines.device import Device
 from engine.engines.manifest import Manifest
 from engine.files.weights import load_weights, save_weights
@@ -43,7 +43,7 @@ class Torch:
     def check(self, manifest: Manifest, device: Device) -> None:
         """Accept any device: weights are portable."""
 
-    def load(self, folder: Path, manifest: Manifest) -> dict[str, Session]:
+    def load(self, folder: Path, manifest: Manifest) -> dict[str, GraphSession]:
         weights = load_weights(folder / _FILE, _KIND)
         with torch.device("meta"):
             network = EngineNetwork(TokenHMR(from_dict(TokenHmrConfig, weights.config)), PRECISIONS[manifest.precision])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.engines.backends.base import BuildRequest, Session
+from engine.engines.backends.base import BuildRequest, GraphSession
 from engine.engines.backends.tensorrt_common import build_plans, device, load_plans
 from engine.engines.device import Device
 from engine.engines.manifest import Manifest
@@ -60,7 +60,7 @@ class TensorRt:
                 f"the engine was built on a {manifest.device}, this is a {device.name}: {manifest.rebuild_hint()}"
             )
 
-    def load(self, folder: Path, manifest: Manifest) -> dict[str, Session]:
+    def load(self, folder: Path, manifest: Manifest) -> dict[str, GraphSession]:
         return load_plans(self._trt, folder, manifest, lambda engine: engine.create_execution_context())
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.engines.backends.base import Array, BuildRequest, Session
+from engine.engines.backends.base import Array, BuildRequest, GraphSession
 from engine.engines.backends.cuda import Buffer, Stream, gpu
 from engine.engines.device import Device
 from engine.engines.manifest import Manifest
@@ -46,14 +46,16 @@ def build_plans(
         path.with_name(f"{path.name}.data").unlink()
 
 
-def load_plans(trt: Any, folder: Path, manifest: Manifest, make_context: Callable[[Any], Any]) -> dict[str, Session]:
+def load_plans(
+    trt: Any, folder: Path, manifest: Manifest, make_context: Callable[[Any], Any]
+) -> dict[str, GraphSession]:
     """Load the sessions of all graphs. Raises EngineError if the GPU has too little memory or refuses a plan."""
     found = gpu()
     if found is not None:
         manifest.require_memory(found.name, found.free_bytes)
     shapes = graph_shapes(manifest.tokens, manifest.codes)
     runtime = trt.Runtime(log_of(trt))
-    sessions: dict[str, Session] = {}
+    sessions: dict[str, GraphSession] = {}
     for graph in GRAPHS:
         engine = runtime.deserialize_cuda_engine(plan_path(folder, graph).read_bytes())
         if engine is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from engine.engines.backends.base import BuildRequest, Session
+from engine.engines.backends.base import BuildRequest, GraphSession
 from engine.engines.backends.tensorrt_common import build_plans, device, load_plans
 from engine.engines.device import Device
 from engine.engines.manifest import Manifest
@@ -60,7 +60,7 @@ class TensorRtRtx:
                 f"{manifest.rebuild_hint(device.architecture)}"
             )
 
-    def load(self, folder: Path, manifest: Manifest) -> dict[str, Session]:
+    def load(self, folder: Path, manifest: Manifest) -> dict[str, GraphSession]:
         def make_context(engine: Any) -> Any:
             config = engine.create_runtime_config()
             config.cuda_graph_strategy = self._trt.CudaGraphStrategy.WHOLE_GRAPH_CAPTURE

@@ -14,7 +14,14 @@ from engine.body.torch.rotations import angle_between
 from engine.errors import EngineError
 from engine.files.onnx_file import rounded_to_int8
 from engine.landmarks import network as landmark_net
-from engine.landmarks.network import Estimate, LandmarkEstimator, LandmarkNet, LandmarkNetConfig, normalise, project
+from engine.landmarks.network import (
+    LandmarkGraph,
+    LandmarkGraphOutput,
+    LandmarkNet,
+    LandmarkNetConfig,
+    normalise,
+    project,
+)
 from engine.tokens import tokenizer
 
 SMALL = LandmarkNetConfig(width=32, blocks=1, query=8)
@@ -113,12 +120,12 @@ def test_a_tokenizers_file_is_not_taken_for_an_estimator() -> None:
 
 
 @pytest.fixture(scope="module")
-def shipped() -> LandmarkEstimator:
-    return LandmarkEstimator(landmark_net.load()[0], tokenizer.load()).eval()
+def shipped() -> LandmarkGraph:
+    return LandmarkGraph(landmark_net.load()[0], tokenizer.load()).eval()
 
 
 @pytest.fixture(scope="module")
-def rounded(shipped: LandmarkEstimator) -> LandmarkEstimator:
+def rounded(shipped: LandmarkGraph) -> LandmarkGraph:
     """The shipped estimator with the weights of the shipped graph: the large ones in int8."""
     estimator = deepcopy(shipped)
     for layer in estimator.net.modules():
@@ -134,11 +141,11 @@ def run_onnx(*inputs: torch.Tensor) -> dict[str, np.ndarray]:
     settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1, "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
     model = openvino.Core().compile_model(str(ONNX), "CPU", settings)
     outputs = model([tensor.numpy() for tensor in inputs])
-    return {name: outputs[name] for name in Estimate._fields}
+    return {name: outputs[name] for name in LandmarkGraphOutput._fields}
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_the_shipped_graph_says_in_openvino_what_it_says_in_torch(rounded: LandmarkEstimator, count: int) -> None:
+def test_the_shipped_graph_says_in_openvino_what_it_says_in_torch(rounded: LandmarkGraph, count: int) -> None:
     inputs = people(count, seed=count)
     with torch.no_grad():
         expected = rounded(*inputs)
@@ -148,7 +155,7 @@ def test_the_shipped_graph_says_in_openvino_what_it_says_in_torch(rounded: Landm
         np.testing.assert_allclose(found[name], tensor.numpy(), rtol=0, atol=TOLERANCE[name], err_msg=name)
 
 
-def test_what_the_shipped_network_says_is_a_body(shipped: LandmarkEstimator) -> None:
+def test_what_the_shipped_network_says_is_a_body(shipped: LandmarkGraph) -> None:
     with torch.no_grad():
         said = shipped(*people(8))
     rotmats = torch.cat((said.root_rotmat[:, None], said.body_rotmats), 1)

@@ -23,7 +23,7 @@ from engine.errors import EngineError
 from engine.files.weights import ASSETS
 from engine.random_checkpoint import random_state_dicts
 from engine.tokenhmr.network import TokenHmrConfig, TokenHmrOutput
-from engine.tokenhmr.released_files import load_tokenhmr
+from engine.tokenhmr.released_files import load_released_tokenhmr
 from engine.tokens.released import ReleasedTokenizer, ReleasedTokenizerConfig
 from tests.training.rendered_people import Samples, rendered
 from training.data.crops import CropAugmentation, crop
@@ -233,7 +233,7 @@ def test_a_run_ends_with_a_checkpoint_that_the_engine_loads(
     assert about["figures"]["people"] == 8
     assert list((tmp_path / "run").glob("events.out.tfevents.*"))
 
-    network = load_tokenhmr(tmp_path / "run" / "model.ckpt", tmp_path / "tokenizer.pth")
+    network = load_released_tokenhmr(tmp_path / "run" / "model.ckpt", tmp_path / "tokenizer.pth")
     assert network.config.head.tokens == 20
     state = torch.load(tmp_path / "run" / "checkpoint.pt", weights_only=True)["network"]
     assert torch.equal(network.heads.cam.weight, state["heads.cam.weight"])

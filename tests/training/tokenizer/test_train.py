@@ -23,7 +23,7 @@ from engine.errors import EngineError
 from engine.files.weights import load_weights
 from engine.random_checkpoint import random_state_dicts
 from engine.tokenhmr.network import TokenHmrConfig
-from engine.tokenhmr.released_files import load_tokenhmr
+from engine.tokenhmr.released_files import load_released_tokenhmr
 from engine.tokens.released import ReleasedTokenizerConfig
 from engine.tokens.tokenizer import PoseTokenizerConfig
 from tests.training.toy_data import write_toy_body, write_toy_mocap
@@ -169,7 +169,7 @@ def test_the_released_layout_is_trained_by_the_same_command_and_loads_under_toke
         ),
     )
     torch.save({"state_dict": random_state_dicts(sizes)[0]}, tmp_path / "model.ckpt")
-    network = load_tokenhmr(tmp_path / "model.ckpt", path)
+    network = load_released_tokenhmr(tmp_path / "model.ckpt", path)
     assert torch.equal(network.tokenizer.decode(codes), twin.decode(codes))
 
 
