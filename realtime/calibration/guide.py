@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES
-from realtime.calibration.upright import SEEN, body_up, legs_are_straight
+from realtime.calibration.upright import body_up, legs_are_straight
 from realtime.calibration.watch import differs_deg
 from realtime.kernel.messages import Array, Camera, Guidance, Person, SolvedFrame
+from realtime.kernel.seen import leg_keypoints, legs_are_sure
 
 STILL_S, SIDE_S = 2.0, 0.4  # to stand still, and to stay at the side
 STEP_M = 0.25  # sideways, from the standing position
@@ -25,7 +25,6 @@ _UPRIGHT = 0.5  # cosine of the body's tilt; an unknown camera tilt may show a p
 _ANOTHER_CAMERA_DEG = 3.0  # camera changed during the calibration: start again
 _STEADY_S = 0.5  # minimum time for a hint, so that it can be read
 
-_LEGS = BLAZEPOSE.matching("hip", "knee", "ankle")
 _WRISTS = [JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")]
 
 NOBODY, CROWD = "Step into the picture", "Only one person: the others step aside"
@@ -170,8 +169,9 @@ def _lasted(side: list[Stance]) -> bool:
 def _hindrance(stance: Stance, size: tuple[int, int]) -> str | None:
     """Return why this body is not an upright, fully visible one with hanging arms; None if it is."""
     seen, joints = stance.person.keypoints["body"], stance.person.raw.joints
-    inside = ((seen.image_px[_LEGS] >= 0) & (seen.image_px[_LEGS] < np.array(size))).all()
-    if not (inside and (seen.visibility[_LEGS] > SEEN).all()):
+    legs_px = seen.image_px[leg_keypoints(seen.layout)]
+    inside = ((legs_px >= 0) & (legs_px < np.array(size))).all()
+    if not (inside and legs_are_sure(seen)):
         return LEGS_UNSEEN
     if not legs_are_straight(joints) or body_up(joints)[1] < _UPRIGHT:
         return BENT

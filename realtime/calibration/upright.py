@@ -14,7 +14,6 @@ from engine.body.skeleton import JOINT_NAMES, LEG_JOINTS
 Array = NDArray[np.floating]
 
 STRAIGHT_KNEE_DEG = 35.0
-SEEN = 0.5  # visibility of the legs' landmarks
 FEWEST, MOST = 30, 600  # standing bodies to average
 DOUBT_DEG = 9.0  # measured on eight views of three places: 5 to 15
 LEAST_ACROSS = 0.5  # of their mean direction within the image plane, to define a way up

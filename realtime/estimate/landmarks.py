@@ -25,8 +25,8 @@ from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.refine import Refiner
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
+from realtime.kernel.seen import joint_confidence
 from realtime.kernel.tracks import Tracks
-from realtime.smoothing.seen import joint_confidence
 from realtime.world.translation import root_translation
 
 logger = logging.getLogger(__name__)
@@ -37,7 +37,6 @@ NETWORK = ASSETS / "landmarks.onnx"
 DECODER = ASSETS / "tokenizer_decoder.onnx"
 
 _INPUTS = {"image_px": (2, len(BLAZEPOSE), 2), "world_m": (2, len(BLAZEPOSE), 3), "visibility": (2, len(BLAZEPOSE))}
-_MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
 
 
 @dataclass
@@ -45,8 +44,7 @@ class _Reading:
     """One person's landmarks after the left/right check, and the network's output for them."""
 
     person: TrackedPerson
-    image_px: Array  # (33, 2) left and right exchanged by the check
-    visibility: Array  # (33,)
+    seen: Keypoints  # left and right exchanged where the check said so
     image: Array  # (33, 2) normalised
     R_cam_ray: Array  # (3, 3)
     rotmats: Array  # (24, 3, 3) the root in ray axes
@@ -110,7 +108,7 @@ class LandmarkEstimator(FrameByFrame):
                 continue
             tokens = reading.probabilities.argmax(-1).astype(np.int16)
             confidence = _confidence(reading.person.keypoints["body"])
-            seen = joint_confidence(reading.visibility, reading.image_px, sighting.frame.size)
+            seen = joint_confidence(reading.seen, sighting.frame.size)
             estimates.append(Estimate(reading.person, confidence, tokens, raw_pose, steady_pose, seen))
         return tuple(estimates)
 
@@ -127,11 +125,9 @@ class LandmarkEstimator(FrameByFrame):
         """Do nothing: no resource is held."""
 
     def _read(self, person: TrackedPerson, t: float, lens: PinholeCamera) -> _Reading | None:
-        seen = person.keypoints["body"]
-        image_px = np.stack((seen.image_px, seen.image_px[BLAZEPOSE.mirror]))
-        visibility = np.stack((seen.visibility, seen.visibility[BLAZEPOSE.mirror]))
-        world_m = np.stack((seen.world_m, seen.world_m[BLAZEPOSE.mirror] * _MIRROR_DEPTH))
-        out = self._network(image_px=image_px, world_m=world_m, visibility=visibility)
+        body = person.keypoints["body"]
+        readings = body, body.mirrored()
+        out = self._network(**{name: np.stack([getattr(each, name) for each in readings]) for name in _INPUTS})
         if not all(np.isfinite(array).all() for array in out.values()):
             self._drop(person, "the network's answer for person %d is not finite: left out")
             return None
@@ -145,9 +141,8 @@ class LandmarkEstimator(FrameByFrame):
         center_px, scale_px = out["center_px"][which], out["scale_px"][which]
         return _Reading(
             person,
-            image_px[which],
-            visibility[which],
-            (image_px[which] - center_px) / scale_px,
+            readings[which],
+            (readings[which].image_px - center_px) / scale_px,
             lens.ray_rotation(center_px),
             rotmats[which],
             memory.shape.at(t).update(out["betas"][which]),
@@ -169,13 +164,16 @@ class LandmarkEstimator(FrameByFrame):
         def stacked(name: str) -> Array:
             return np.stack([getattr(reading, name) for reading in readings])
 
-        rotmats, betas, visibility = stacked("rotmats"), stacked("betas"), stacked("visibility")
+        rotmats, betas = stacked("rotmats"), stacked("betas")
+        image_px, visibility = (
+            np.stack([getattr(each.seen, name) for each in readings]) for name in ("image_px", "visibility")
+        )
         if self._refiner is not None:
             up = up_cam @ stacked("R_cam_ray")
             rotmats, _ = self._refiner.refine(rotmats, betas, stacked("camera"), stacked("image"), visibility, up)
         rotmats[:, 0] = stacked("R_cam_ray") @ rotmats[:, 0]
         _, landmarks = self._body.landmarks(rotmats, betas)
-        T_cam_root = root_translation(landmarks, stacked("image_px"), visibility, lens)
+        T_cam_root = root_translation(landmarks, image_px, visibility, lens)
         return [CameraPose(*parts) for parts in zip(rotmats, T_cam_root, betas, strict=True)]
 
     def _drop(self, person: TrackedPerson, why: str) -> None:

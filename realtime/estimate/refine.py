@@ -22,6 +22,7 @@ from engine.body.kinematics import forward_kinematics, skinning_transforms
 from engine.body.model import BodyModel
 from engine.body.rotations import rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from realtime.kernel.seen import PULLS
 
 Array = NDArray[np.float32]
 
@@ -45,7 +46,6 @@ TURN_SIGMA_RAD = {
 # and one from 38. It predicts people upright in the image, as the detector does.
 TILT_SHARE = 0.6
 ROBUST_AT_SIGMAS = 4.0  # residuals beyond this many sigmas lose weight
-UNSEEN, SEEN = 0.3, 0.9  # visibility at which a landmark's weight begins, and is full
 
 
 class Linearised(NamedTuple):
@@ -175,7 +175,7 @@ class Refiner:
 
 def _pull(visibility: Array) -> Array:
     """Return a landmark's weight by its visibility: zero for hidden ones, which are hallucinated."""
-    return ((visibility - UNSEEN) / (SEEN - UNSEEN)).clip(0, 1) ** 2
+    return PULLS(visibility) ** 2
 
 
 def _subtrees() -> Array:

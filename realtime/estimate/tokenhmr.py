@@ -21,9 +21,9 @@ from realtime.estimate.estimator import EstimatorConfig, FrameByFrame
 from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
+from realtime.kernel.seen import joint_confidence
 from realtime.kernel.tracks import Tracks
 from realtime.perception.crop import crop_square, tokenhmr_crops
-from realtime.smoothing.seen import joint_confidence
 
 logger = logging.getLogger(__name__)
 
@@ -91,7 +91,7 @@ class TokenHmrEstimator(FrameByFrame):
         tokens = probabilities.argmax(-1).astype(np.int16)
         size = sighting.frame.size
         bodies = [person.keypoints["body"] for person in people]
-        seen = [joint_confidence(body.visibility, body.image_px, size) for body in bodies]
+        seen = [joint_confidence(body, size) for body in bodies]
         return tuple(
             Estimate(person, float(body.presence), *parts)
             for person, body, *parts in zip(people, bodies, tokens, raw, steady, seen, strict=True)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE
+from realtime.kernel.seen import VISIBLE
 
 Array = NDArray[np.float32]
 Floats = NDArray[np.floating]
@@ -23,7 +24,6 @@ _FOOT_M = 0.08  # a point further above the other one of its foot is in the air
 _LEVEL_M = 0.08  # near the floor or the last standing height, ...
 _LEG_M = 0.12  # ... and near the lower foot, contact begins at once
 _DWELL_S = 0.2  # elsewhere, as on a step, after this: at the top of a jump feet are still for half as long
-_SEEN = 0.3
 _RISE_S, _FALL_S = 0.06, 0.12
 
 
@@ -52,7 +52,7 @@ class FootContacts:
         where_it_stood = min(abs(lowest_m), abs(lowest_m - self._level_m)) < _LEVEL_M
         likely = where_it_stood & (height_m < lowest_m + _LEG_M)
         settled = self._stands | likely | (t - self._slow_since >= _DWELL_S)
-        self._stands = slow & flat & settled & (visibility[BLAZEPOSE.contacts] > _SEEN)
+        self._stands = slow & flat & settled & (visibility[BLAZEPOSE.contacts] > VISIBLE)
         if self._stands.any():
             self._level_m = float(height_m[self._stands].min())
 

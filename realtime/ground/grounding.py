@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from engine.body.keypoints import BLAZEPOSE
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES
 from realtime.ground.feet import Feet
 from realtime.kernel.messages import Estimate, Frame
-from realtime.smoothing.seen import UNSEEN
+from realtime.kernel.seen import JOINT, VISIBLE, foot_keypoints
 from realtime.world.turned import Turned
 from realtime.world.world import World
 
-_FEET = BLAZEPOSE.matching("ankle", "heel", "foot_index")
 _ANKLES = [JOINT_NAMES.index("left_ankle"), JOINT_NAMES.index("right_ankle")]
-_SEEN = 0.3  # mean visibility from which feet may move the floor, so that hallucinated legs cannot
 
 
 class Stander(NamedTuple):
@@ -45,11 +42,11 @@ def settle(world: World, frame: Frame, standers: Iterable[Stander]) -> None:
             continue
         if feet.stand_on(t, heights_m, floor_m=floor_m, floor_is_known=floor_is_known):
             drifts_m.append(feet.drift_m)
-        elif keypoints.visibility[_FEET].mean() > _SEEN:
+        elif keypoints.visibility[foot_keypoints(keypoints.layout)].mean() > VISIBLE:
             seen.append(smooth)
         else:
             unseen.append(calm)
-            if calm is not smooth and estimate.joint_confidence[_ANKLES].max() < UNSEEN:
+            if calm is not smooth and estimate.joint_confidence[_ANKLES].max() < JOINT.none:
                 guessed.append(calm)
     if drifts_m:
         world.stand(t, *drifts_m)

@@ -20,6 +20,7 @@ from engine.body.skeleton import LEG_JOINTS
 from realtime.calibration.upright import straight_legs
 from realtime.calibration.watch import differs_deg
 from realtime.kernel.messages import Array, Camera
+from realtime.kernel.seen import SURE
 from realtime.world.turned import Turned
 from realtime.world.world import World
 
@@ -33,7 +34,7 @@ GROW_S = 2.0  # transition time between two sizes
 NOTICED, GROWS = 0.005, 0.02  # relative change of a size that is applied, and that releases the feet meanwhile
 PATIENCE_S = 5.0  # for which a newcomer's feet do not affect the floor
 BESIDE_S = 1.0  # maximum time since the person who defines the floor was visible
-SEEN, STANDS = 0.5, 0.5  # minimum confidence of a leg's joints, and contact of its heel or toe
+STANDS = 0.5  # minimum contact of a leg's heel or toe
 UPRIGHT = math.cos(math.radians(30.0))  # of the vector from the ankle to the hip
 FLATTEST = 10.0  # cotangent of the viewing angle of the soles: a flatter ray is not informative
 MOST_SPREAD = 0.06  # median deviation of a person's measurements, as a share
@@ -129,7 +130,7 @@ class Statures:
                 continue
             person.looked_t = person.seen_t
             on_feet = contacts.reshape(2, 2).max(axis=1) > STANDS
-            look = self._standing(body, on_feet & (joint_confidence[LEG_JOINTS].min(axis=1) > SEEN))
+            look = self._standing(body, on_feet & (joint_confidence[LEG_JOINTS].min(axis=1) > SURE))
             if look is not None:
                 self._learn(person, look, body.pose.betas)
 

@@ -129,7 +129,7 @@ class Estimate:
     tokens: NDArray[np.int16]  # (T,) the frame's most likely codes
     raw: CameraPose  # this frame alone
     steady: CameraPose  # after token smoothing; the same object as `raw` when that is off
-    joint_confidence: Array  # (24,) 0..1, visibility of each joint (`realtime.smoothing.seen`)
+    joint_confidence: Array  # (24,) 0..1, visibility of each joint (`realtime.kernel.seen`)
 
 
 @dataclass(frozen=True, slots=True)

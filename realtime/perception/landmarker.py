@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE, Keypoints
+from realtime.kernel.seen import BY_HEAT
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
 
@@ -27,7 +28,6 @@ SPEC = NetworkSpec(
 REACH = np.arange(-3, 4)  # offsets of the cells around a point that refine it
 MOMENTS = np.stack([np.ones(49), np.tile(REACH, 7), np.repeat(REACH, 7)], axis=1).astype(np.float32)  # sum, x, y
 MIN_HEAT = 0.5  # a window without a hotter cell refines nothing
-MADE_UP, SEEN = 0.35, 0.75  # heat at which a landmark's visibility is rejected, and fully trusted
 LEAST_TRUST = 0.05
 
 
@@ -117,7 +117,7 @@ def trust(heat: NDArray[np.float32]) -> NDArray[np.float32]:
     BlazePose reports half of the hidden arms as visible. The heat map is more reliable: it reaches about 0.8 for
     visible landmarks, and about 0.45 for hallucinated arms (docs/perception.md).
     """
-    return ((heat - MADE_UP) / (SEEN - MADE_UP)).clip(LEAST_TRUST, 1.0)
+    return BY_HEAT(heat).clip(LEAST_TRUST)
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:

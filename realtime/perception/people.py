@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.errors import UserError
 from realtime.kernel.messages import Frame, Sighting, TrackedPerson
+from realtime.kernel.seen import VISIBLE
 from realtime.perception.detector import Detection
 from realtime.perception.identity import Identities, distance, size_ratio
 from realtime.perception.landmarker import PersonView
@@ -23,7 +24,6 @@ from realtime.perception.standing import Standing, State, proof
 logger = logging.getLogger(__name__)
 
 LARGEST_SIDE_PX = 32766  # limit of OpenCV's warps
-VISIBLE = 0.3  # minimum visibility of landmarks that define the box
 TAKEN = 0.15  # a detection this near to a track's centre, in sides of the larger square, is that track
 HOLD = 0.04  # a track keeps its square while the next differs by less of its side: a third of a still person's jitter
 MOST_TRIALS = 2  # at a time, beside the people: a ghost must not block a person's trial

@@ -8,15 +8,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.body.keypoints import BLAZEPOSE
 from realtime.calibration.blend import CameraBlend
-from realtime.calibration.upright import SEEN as STANDING_SEEN
 from realtime.calibration.watch import CameraWatch
 from realtime.estimate.estimator import Estimator
 from realtime.ground.feet import FeetMode
 from realtime.ground.grounding import Stander, settle
 from realtime.ground.stature import Statures
 from realtime.kernel.messages import Camera, Estimate, EstimatedFrame, Frame, Person, Sighting, SolvedFrame, WorldPose
+from realtime.kernel.seen import legs_are_sure
 from realtime.kernel.tracks import Tracks
 from realtime.run.attendance import Attendance
 from realtime.run.track import Track
@@ -24,8 +23,6 @@ from realtime.smoothing.look_ahead import LookAheadSmoother
 from realtime.smoothing.pose_smoother import Smoothed, SmoothingConfig
 from realtime.world.turned import Turned
 from realtime.world.world import World
-
-_LEGS = BLAZEPOSE.matching("hip", "knee", "ankle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,8 +206,8 @@ class Solver:
     def _person(self, t: float, body: _Body, placed: tuple[WorldPose, WorldPose], *, turning: bool) -> Person:
         """Return one person with standing feet locked."""
         (calm, raw), track, estimate = placed, body.track, body.estimate
-        visibility, watch = estimate.person.keypoints["body"].visibility, self._watch
-        if watch is not None and watch.wants_standing and (visibility[_LEGS] > STANDING_SEEN).all():
+        watch = self._watch
+        if watch is not None and watch.wants_standing and legs_are_sure(estimate.person.keypoints["body"]):
             watch.see_standing(self._world.in_camera_axes(raw.joints))
         pose = track.feet.lock(t, calm, body.calm.rest_joints, turning=turning)
         person = Person(

@@ -16,7 +16,7 @@ from engine.body.rotations import axis_angle_from_rotmat, rotation_between, rotm
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from engine.body.vectors import length, unit
 from realtime.kernel.messages import Array
-from realtime.smoothing.seen import SEEN, UNSEEN
+from realtime.kernel.seen import JOINT
 
 _FORGET_S, _NOTICE_S = 0.7, 0.25  # time constants with which the visibility of a bone decays, and rises
 _THERE, _GONE = 0.5, 0.1  # of that visibility: estimated pose above, calm pose below
@@ -165,7 +165,7 @@ def _calm_arms(rotmats: Array, rest: Array, calm: Array) -> None:
 
 def _evidence(joint_confidence: Array) -> Array:
     """Return (24,) the visibility of each joint's rotation, 0..1: that of the most visible joint of its subtree."""
-    seen = ((joint_confidence - UNSEEN) / (SEEN - UNSEEN)).clip(0.0, 1.0)
+    seen = JOINT(joint_confidence)
     evidence = np.ones(NUM_JOINTS, np.float32)
     for first, second, third, last in ((_HIP, _KNEE, _ANKLE, _FOOT), (_SHOULDER, _ELBOW, _WRIST, _HAND)):
         evidence[last] = evidence[third] = seen[last]

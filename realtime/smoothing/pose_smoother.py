@@ -15,8 +15,8 @@ from cyclopts import Parameter
 from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Array, CameraPose, Estimate, Frame
+from realtime.kernel.seen import JOINT
 from realtime.smoothing.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
-from realtime.smoothing.seen import SEEN, UNSEEN
 
 # The joint that moves with a joint's rotation, by its name without the side.
 _CARRIED = {
@@ -109,7 +109,7 @@ def pace(joint_confidence: Array) -> Array:
     Hidden joints are guessed anew in every frame and would shake: slowed down, they stay where they were likely.
     """
     share = np.ones(joint_confidence.shape, np.float32)
-    share[..., _JOINTS] = ((joint_confidence[..., _CARRIED_JOINTS] - UNSEEN) / (SEEN - UNSEEN)).clip(SLOWEST, 1.0)
+    share[..., _JOINTS] = JOINT(joint_confidence[..., _CARRIED_JOINTS]).clip(SLOWEST)
     return share
 
 

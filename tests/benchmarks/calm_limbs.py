@@ -26,11 +26,11 @@ from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.kernel.messages import Person, Sighting
+from realtime.kernel.seen import JOINT
 from realtime.perception import PerceptionConfig, create_perception
 from realtime.run.solver import Solver
 from realtime.smoothing.calm import CalmLimbs
 from realtime.smoothing.pose_smoother import SmoothingConfig
-from realtime.smoothing.seen import SEEN, UNSEEN
 from realtime.world.world import World
 
 Array = NDArray[np.float64]
@@ -73,7 +73,7 @@ def unseen_speeds(people: list[tuple[float, Person]]) -> Array:
     for (t0, a), (t1, b) in pairwise(people):
         if a.id != b.id or t1 - t0 > 0.15:
             continue
-        hidden = [j for j in ANKLES if b.joint_confidence[j] < UNSEEN]
+        hidden = [j for j in ANKLES if b.joint_confidence[j] < JOINT.none]
         found += (np.linalg.norm(b.pose.joints[hidden] - a.pose.joints[hidden], axis=-1) / (t1 - t0)).tolist()
     return np.array(found)
 
@@ -82,7 +82,7 @@ def moved_where_seen_mm(before: list[tuple[float, Person]], calm: list[tuple[flo
     """Compute the largest displacement of any joint from its pelvis; NaN if all limbs are never visible so long."""
     t_unseen, largest = before[0][0], np.nan
     for (t, a), (_, b) in zip(before, calm, strict=True):
-        if (a.joint_confidence[LIMBS] < SEEN).any():
+        if (a.joint_confidence[LIMBS] < JOINT.full).any():
             t_unseen = t
         elif t - t_unseen >= SETTLED_S or t_unseen == before[0][0]:
             apart = (a.pose.joints - a.pose.joints[0]) - (b.pose.joints - b.pose.joints[0])

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from realtime.perception.landmarker import LEAST_TRUST, MADE_UP, SEEN, Landmarker, decode, refine, trust
+from realtime.kernel.seen import BY_HEAT
+from realtime.perception.landmarker import LEAST_TRUST, Landmarker, decode, refine, trust
 from realtime.perception.roi import Roi
 
 COLD = np.full((64, 64, 39), -20, np.float32)
@@ -90,7 +91,7 @@ def test_broken_numbers_make_the_presence_zero(where: str) -> None:
 
 
 def test_what_is_made_up_is_hardly_believed_and_what_is_seen_wholly() -> None:
-    heat = np.array([0.0, MADE_UP, (MADE_UP + SEEN) / 2, SEEN, 1.0], np.float32)
+    heat = np.array([0.0, BY_HEAT.none, sum(BY_HEAT) / 2, BY_HEAT.full, 1.0], np.float32)
     np.testing.assert_allclose(trust(heat), [LEAST_TRUST, LEAST_TRUST, 0.5, 1.0, 1.0], atol=1e-6)
 
 

@@ -1,3 +1,5 @@
+"""Which keypoints and joints count as seen."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,15 +7,16 @@ import pytest
 
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES, MIRROR_JOINTS
+from realtime.kernel import seen as seen_module
 from realtime.kernel.messages import Array
-from realtime.smoothing import seen as seen_module
+from tests.realtime.seen_people import seen_body
 
 SIZE = (640, 480)
 
 
 def joint_confidence(visibility: Array) -> Array:
     """Of landmarks that all lie inside the picture."""
-    return seen_module.joint_confidence(visibility, np.full((len(BLAZEPOSE), 2), 100, np.float32), SIZE)
+    return seen_module.joint_confidence(seen_body(np.full((len(BLAZEPOSE), 2), 100), visibility=visibility), SIZE)
 
 
 def unseen(*landmarks: str) -> set[str]:
@@ -59,7 +62,7 @@ def test_nothing_is_seen_beyond_the_pictures_edge(at_px: tuple[float, float], ex
     """The detector says 0.4 of knees that lie 50 pixels below a desk view."""
     image_px = np.full((len(BLAZEPOSE), 2), 100, np.float32)
     image_px[BLAZEPOSE.index("left_knee")] = at_px
-    seen = seen_module.joint_confidence(np.ones(len(BLAZEPOSE), np.float32), image_px, SIZE)
+    seen = seen_module.joint_confidence(seen_body(image_px), SIZE)
     assert seen[JOINT_NAMES.index("left_knee")] == expected
     assert seen[JOINT_NAMES.index("right_knee")] == 1
 
@@ -72,3 +75,17 @@ def test_sides_are_alike_and_numbers_are_in_range_whatever_comes_in() -> None:
     seen = joint_confidence(visibility)
     assert seen.dtype == np.float32
     assert ((seen >= 0) & (seen <= 1)).all()
+
+
+def test_a_ramp_rises_between_its_ends() -> None:
+    ramp = seen_module.Ramp(0.2, 0.6)
+    np.testing.assert_allclose(
+        ramp(np.array([-1, 0.2, 0.3, 0.4, 0.6, 2], np.float32)), [0, 0, 0.25, 0.5, 1, 1], atol=1e-6
+    )
+
+
+def test_legs_are_sure_when_each_keypoint_of_them_is() -> None:
+    visibility = np.where(np.isin(np.arange(len(BLAZEPOSE)), BLAZEPOSE.matching("hip", "knee", "ankle")), 0.51, 0.0)
+    assert seen_module.legs_are_sure(seen_body(visibility=visibility))
+    visibility[BLAZEPOSE.index("left_knee")] = 0.49
+    assert not seen_module.legs_are_sure(seen_body(visibility=visibility))
