@@ -1,4 +1,4 @@
-"""Keypoints of one body part in one picture, and layouts, which name them in a detector's order."""
+"""Keypoints of one body part in one image, and layouts, which name them in a detector's order."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
 
 @dataclass(frozen=True, eq=False)
 class KeypointLayout:
-    """Names of K keypoints in a detector's order, and how they hang together. A new detector has one of these.
+    """Names of K keypoints in a detector's order, and their structure. A new detector has one of these.
 
-    joints: for each keypoint that sits (nearly) on a joint of the skeleton, the name of that joint. edges: pairs of
-    names between which a line is drawn. floor: names of the keypoints that may stand on the floor, in the order in
-    which contacts are told.
+    joints: for each keypoint on (or near) a joint of the skeleton, the joint's name.
+    edges: pairs of names to connect by a line.
+    floor: names of the keypoints that may stand on the floor, in the order of contacts.
     """
 
     name: str
@@ -35,15 +35,15 @@ class KeypointLayout:
         return len(self.names)
 
     def index(self, name: str) -> int:
-        """The keypoint of that name. Raises ValueError where there is none."""
+        """Return the index of a name. Raises ValueError if there is none."""
         return self.names.index(name)
 
     def indices(self, names: Iterable[str]) -> Indices:
-        """The keypoints of those names, in their order. Raises ValueError where one is missing."""
+        """Return the indices of names, in their order. Raises ValueError if one is missing."""
         return np.array([self.index(name) for name in names], np.intp)
 
     def matching(self, *words: str) -> Indices:
-        """The keypoints in whose name one of the words occurs, in the layout's order."""
+        """Return the indices of names that contain one of the words, in the layout's order."""
         return np.array([i for i, name in enumerate(self.names) if any(word in name for word in words)], np.intp)
 
     @cached_property
@@ -53,36 +53,36 @@ class KeypointLayout:
 
     @cached_property
     def on_joints(self) -> Indices:
-        """(L,) the keypoints that sit on joints, in the order of `joints`."""
+        """Keypoints (L,) on joints, in the order of `joints`."""
         return self.indices(self.joints)
 
     @cached_property
     def contacts(self) -> Indices:
-        """(C,) the keypoints of `floor`."""
+        """Keypoints (C,) of `floor`."""
         return self.indices(self.floor)
 
     @cached_property
     def bones(self) -> Indices:
-        """(N, 2) the ends of the lines to draw."""
+        """Ends (N, 2) of the lines to draw."""
         return np.array([self.indices(edge) for edge in self.edges], np.intp).reshape(-1, 2)
 
     def joint_indices(self, joint_names: Sequence[str]) -> Indices:
-        """(L,) where the joints that `on_joints` sit on are in a skeleton of these joint names."""
+        """Return (L,) the indices, among these joint names, of the joints of `on_joints`."""
         return np.array([joint_names.index(joint) for joint in self.joints.values()], np.intp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keypoints:
-    """One body part of one person as a detector sees it in one picture: K keypoints in the order of a layout.
+    """Detected body part of one person in one image: K keypoints in the order of a layout.
 
     Raises ValueError for arrays of another count than the layout's.
     """
 
     layout: KeypointLayout
-    image_px: Array  # (K, 2) in full-image pixels; may lie outside of the picture
-    world_m: Array  # (K, 3) metres, camera axes, as the detector estimates them; of the body, from between the hips
+    image_px: Array  # (K, 2) in full-image pixels; may lie outside of the image
+    world_m: Array  # (K, 3) metres, camera axes, as estimated by the detector; of the body, origin between the hips
     visibility: Array  # (K,) 0..1
-    presence: float = 1.0  # 0..1, how sure the detector is that it looks at such a part
+    presence: float = 1.0  # 0..1, probability that the detector sees such a part
 
     def __post_init__(self) -> None:
         count = len(self.layout)
@@ -91,7 +91,7 @@ class Keypoints:
             raise ValueError(f"{self.layout.name} has {count} keypoints, not arrays of the shapes {shapes}")
 
     def mirrored(self) -> Keypoints:
-        """The same picture with left and right exchanged, and depth mirrored: the other reading of a flat picture."""
+        """Return the other reading of the same image: left and right exchanged, and depth mirrored."""
         mirror = self.layout.mirror
         world_m = self.world_m[mirror] * _MIRROR_DEPTH
         return Keypoints(self.layout, self.image_px[mirror], world_m, self.visibility[mirror], self.presence)
@@ -106,7 +106,7 @@ def _both_sides(*names: str) -> tuple[str, ...]:
 
 
 def _chains(*chains: str) -> tuple[tuple[str, str], ...]:
-    """Edges along chains of names, left and right."""
+    """Yield edges along chains of names, left and right."""
     return tuple(
         (f"{side}_{a}", f"{side}_{b}")
         for side in ("left", "right")
@@ -115,7 +115,7 @@ def _chains(*chains: str) -> tuple[tuple[str, str], ...]:
     )
 
 
-# BlazePose's (MediaPipe Pose): what the detector gives and the landmark network reads.
+# BlazePose (MediaPipe Pose): output of the detector and input of the landmark network.
 BLAZEPOSE = KeypointLayout(
     name="blazepose",
     names=(

@@ -88,7 +88,7 @@ class Solver:
         return (*before, *self._solved(self._estimator.estimate(sighting)))
 
     def finish(self) -> tuple[SolvedFrame, ...]:
-        """The frames that are still held, at the end."""
+        """Return the frames that are still held, at the end."""
         rest = self._solved(self._estimator.finish())
         return rest if self._ahead is None else (*rest, *map(self._placed, self._ahead.finish()))
 
