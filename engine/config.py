@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -23,13 +24,19 @@ class ConfigError(EngineError):
     """Configuration that cannot be used; one line with the remedy."""
 
 
-def load_config(cls: type[T], path: Path | str | None = None, overrides: dict[str, Any] | None = None) -> T:
+def load_config(
+    cls: type[T],
+    path: Path | str | None = None,
+    overrides: dict[str, Any] | None = None,
+    translate: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> T:
     """Build the dataclass `cls` from a YAML file, then from `overrides` (nested dicts, which win over the file).
 
-    Raises ConfigError with the file and the wrong key, and the nearest known key.
+    translate: renames keys of earlier versions. Raises ConfigError with the file and the wrong key, and the nearest
+    known key.
     """
     data = {} if path is None else _read_yaml(Path(path))
-    return from_dict(cls, _merged(data, overrides or {}), "configuration" if path is None else str(path))
+    return from_dict(cls, translate(_merged(data, overrides or {})), "configuration" if path is None else str(path))
 
 
 def from_dict(cls: type[T], data: dict[str, Any], where: str = "configuration") -> T:

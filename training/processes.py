@@ -1,4 +1,4 @@
-"""Sets up device, precision and processes of a training run, and starts several processes:
+"""Starts a trainer in several processes of this machine:
 
     python -m training.processes 4 training.hmr --config configs/hmr/paper.yaml --data DIR --out DIR ...
 
@@ -17,47 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
-import torch
-from accelerate import Accelerator
-from torch import distributed
-
 from engine.command import command
 from engine.errors import EngineError
+from training.run.accelerator import STORE
 
-_STORE = "TOKENMOCAP_TRAINING_STORE"  # the file through which the processes of a run find each other
 _POLL_S = 0.1
 _END_S = 10.0
-
-
-def open_accelerator(precision: str, batch: int) -> Accelerator:
-    """Open the accelerator; precision is "no", "bf16" or "fp16", batch is the total of all processes.
-
-    Raises EngineError for a precision that this machine lacks, and for a batch that the processes cannot share equally.
-    """
-    _join()
-    try:
-        accelerator = Accelerator(mixed_precision=precision)
-    except ValueError as error:
-        raise EngineError(f"precision {precision} cannot be had here ({error}): choose another `precision`") from error
-    if batch % accelerator.num_processes:
-        raise EngineError(
-            f"a batch of {batch} cannot be shared by {accelerator.num_processes} processes: change `batch`"
-        )
-    return accelerator
-
-
-def _join() -> None:
-    """Join the other processes of `main`; does nothing in a single process, or under torchrun."""
-    store = os.environ.get(_STORE)
-    if store is None or distributed.is_initialized():
-        return
-    on_gpu = torch.cuda.is_available() and os.environ.get("ACCELERATE_USE_CPU", "false").lower() != "true"
-    distributed.init_process_group(
-        "nccl" if on_gpu else "gloo",
-        init_method=Path(store).as_uri(),
-        rank=int(os.environ["RANK"]),
-        world_size=int(os.environ["WORLD_SIZE"]),
-    )
 
 
 @command("training.processes")
@@ -89,7 +54,7 @@ def _environment(count: int, store: Path) -> dict[str, str]:
     loopback = next((name for _, name in socket.if_nameindex() if name in ("lo", "lo0")), None)
     if loopback is not None:
         environment |= {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback}
-    return {**environment, **os.environ, "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), _STORE: str(store)}
+    return {**environment, **os.environ, "WORLD_SIZE": str(count), "LOCAL_WORLD_SIZE": str(count), STORE: str(store)}
 
 
 def _wait(children: list[subprocess.Popen[bytes]]) -> int:

@@ -39,8 +39,9 @@ from typing import Any
 from engine.command import command
 from engine.config import ConfigError, load_config
 from engine.errors import EngineError
-from engine.files.weights import ASSETS, load_weights
+from engine.files.weights import ASSETS
 from training.ablation.tables import BASE, Done, Paper, draw, markdown
+from training.run.config import load_run_config, present
 
 logger = logging.getLogger(__name__)
 
@@ -91,21 +92,19 @@ class Trainer:
 
 def tokenizer_trainer() -> Trainer:
     """Make the adapter of the tokenizer's trainer."""
+    from engine import load_tokenizer
     from engine.body.torch.model import TorchBody
-    from engine.tokens.tokenizer import KIND
     from training.tokenizer import train as trainer
     from training.tokenizer.reconstruction import evaluate_splits
 
     def train(config: Any, inputs: Inputs, out: Path, resume: bool) -> Trained:
-        tokenizer = trainer.train(config, inputs.mocap, inputs.body, out, resume)
-        size = sum(parameter.numel() for parameter in tokenizer.parameters()) + tokenizer.codebook.numel()
+        figures = trainer.train(config, inputs.mocap, inputs.body, out, resume)
+        tokenizer = load_tokenizer(trainer.weights_path(config, out))
         if inputs.mocap != inputs.measured_on:
-            figures = evaluate_splits(tokenizer, TorchBody(inputs.body), inputs.measured_on)
-            return Trained({split: asdict(row) for split, row in figures.items()}, size)
-        weights = trainer.weights_path(config, out)
-        if weights.suffix == ".safetensors":
-            return Trained(load_weights(weights, KIND).about["figures"], size)
-        return Trained(json.loads((out / "about.json").read_text(encoding="utf-8"))["figures"], size)
+            measured = evaluate_splits(tokenizer, TorchBody(inputs.body), inputs.measured_on)
+            figures = {split: asdict(row) for split, row in measured.items()}
+        size = sum(parameter.numel() for parameter in tokenizer.parameters()) + tokenizer.codebook.numel()
+        return Trained(figures, size)
 
     return Trainer(trainer.TokenizerTraining, train)
 
@@ -174,7 +173,7 @@ def _row(path: Path, file: _File, config: type, varied: str, value: str, changes
             name=name,
             varied=varied or name,
             value=value if varied else "",
-            config=load_config(config, path.parent / file.base, overrides),
+            config=load_run_config(config, path.parent / file.base, overrides),
             mocap_files=mocap_files,
             paper=None if paper is None else Paper.named(paper),
         )
@@ -224,6 +223,7 @@ def done(row: Row, inputs: Inputs, out: Path) -> Done | None:
     if not path.exists():
         return None
     record = json.loads(path.read_text(encoding="utf-8"))
+    record["made_of"]["config"] = present(record["made_of"]["config"])
     if record["made_of"] != json.loads(json.dumps(made_of(row, inputs))):
         raise EngineError(f"{path} is of another configuration or other files: name another --out, or move it away")
     return Done(row.name, row.varied, row.value, row.config.steps, record["parameters"], record["figures"], row.paper)

@@ -1,20 +1,19 @@
-"""Trains TokenHMR's second stage: image to pose tokens, shape and camera (TokenHMR, sections 4.4, 4.5 and 5.1).
+"""Train TokenHMR's second stage: a picture to pose tokens, shape and camera (TokenHMR, sections 4.4, 4.5 and 5.1).
 
     python -m training.hmr --config configs/hmr/small.yaml --data DIR --out DIR [--resume] [--backbone FILE]
     python -m training.processes 4 training.hmr --config configs/hmr/paper.yaml --data DIR --out DIR ...
 
-Reads from top to bottom: configuration, one step, the loop, the command. The losses are in training.hmr.losses, the
+Reads from top to bottom: configuration, task, run, command. The losses are in training.hmr.losses, the
 network's initialisation in training.hmr.network, its evaluation in training.hmr.evaluation.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import logging
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +25,6 @@ from torch import Tensor, nn
 import engine
 from engine.body.torch.model import TorchBody
 from engine.command import command
-from engine.config import load_config
 from engine.errors import EngineError
 from engine.files.weights import ASSETS
 from engine.tokenhmr.crop import MEAN, STD
@@ -38,56 +36,48 @@ from training.hmr.evaluation import evaluate, mean_joints
 from training.hmr.losses import LossWeights, TalsVariant, sample_losses, token_loss
 from training.hmr.network import build_network, load_backbone, released_state
 from training.hmr.patch_keypoints import PatchKeypoints
-from training.processes import open_accelerator
 from training.readers.forms import Form, open_images
-from training.readers.sample import ImageSet
-from training.run import checkpoint
-from training.run.progress import Progress
-from training.run.schedule import warmup_cosine
+from training.readers.sample import Array, ImageSet
+from training.run import checkpoint, loop
+from training.run.accelerator import open_accelerator
+from training.run.config import RunConfig, load_run_config
+from training.run.loop import Figures, Stateful, Task
 
 
 @dataclass(frozen=True)
 class SetConfig:
-    """Image set: its form (training.readers.forms), folder below --data, and split if the form has several."""
+    """An image set: its form (training.readers.forms), its folder below --data, its split where the form has some."""
 
     form: Form
     folder: str
     weight: float = 1.0
     split: str = "train"
-    trusted: bool = False  # ground truth, for equation 8; otherwise equation 9
-    in_memory: bool = False  # keep decoded images
+    trusted: bool = False  # ground truth, so that equation 8 holds; otherwise equation 9
+    in_memory: bool = False  # keep pictures once they are decoded
 
     def open(self, data: Path) -> ImageSet:
         images = open_images(self.form, data / self.folder, self.split)
         return InMemory(images) if self.in_memory else images
 
 
-@dataclass(frozen=True)
-class HmrTraining:
-    """Configuration of a run, without data folder, tokenizer, body and pretrained backbone."""
+@dataclass(frozen=True, kw_only=True)
+class HmrTraining(RunConfig):
+    """Configuration of a run; the data's folder, the tokenizer and the body come from the command line."""
 
-    steps: int
     sets: tuple[SetConfig, ...]
     validation: SetConfig | None = None
     model: TokenHmrConfig = field(default_factory=TokenHmrConfig)
     loss: LossWeights = field(default_factory=LossWeights)
     tals: TalsVariant = "paper"
     augmentation: CropAugmentation = field(default_factory=CropAugmentation)
-    batch: int = 256  # total of all processes
     learning_rate: float = 1e-5
-    final_rate: float = 1.0  # fraction of learning_rate, at the end of a cosine; 1 keeps it constant
-    warmup_steps: int = 0
-    weight_decay: float = 1e-4
-    clip_norm: float = 0.0  # 0: gradients are not clipped
+    final_rate: float = 1.0
     precision: Literal["no", "bf16", "fp16"] = "fp16"
     workers: int = 0  # processes that read images, for each training process
-    seed: int = 0
-    log_every: int = 50
-    checkpoint_every: int = 1000
     validate_every: int = 5000
 
 
-# One step ------------------------------------------------------------------------------------------------------------
+# Task ----------------------------------------------------------------------------------------------------------------
 
 
 class Learner(nn.Module):
@@ -104,50 +94,41 @@ class Learner(nn.Module):
         return self.network.from_patches(features), None if self.patches is None else self.patches(features)
 
 
-class Trainer:
-    """State of a run. `state` is complete, so that a resumed run equals an uninterrupted one."""
+class HmrTask(Task[Batch]):
+    """TokenHMR's second stage, which learns from a mixture of image sets."""
+
+    config: HmrTraining
 
     def __init__(
-        self, config: HmrTraining, mixture: Mixture, tokenizer: Tokenizer, body: TorchBody, accelerator: Accelerator
+        self,
+        config: HmrTraining,
+        mixture: Mixture,
+        tokenizer: Tokenizer,
+        body: TorchBody,
+        accelerator: Accelerator,
+        held_out: ImageSet | None = None,
+        made_of: Mapping[str, Any] | None = None,
     ) -> None:
+        """held_out: the set to measure on. made_of: further entries of about.json."""
         torch.manual_seed(config.seed)
-        self.config = config
-        self.mixture = mixture
-        self.accelerator = accelerator
+        self.mixture, self.held_out, self.made_of = mixture, held_out, made_of or {}
         self.body = body.to(accelerator.device)
         learner = Learner(config, tokenizer)
         self.network, self.patches = learner.network, learner.patches
         trained = [parameter for parameter in learner.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-        self._model, self.optimizer = accelerator.prepare(learner, optimizer)
+        super().__init__(config, accelerator, mixture.fingerprint, learner, optimizer)
         self._mean = torch.from_numpy(MEAN).to(accelerator.device)
         self._std = torch.from_numpy(STD).to(accelerator.device)
-        self.step = 0
 
-    def rate(self) -> float:
-        """Return the rate of the present step."""
-        config = self.config
-        return warmup_cosine(
-            self.step,
-            steps=config.steps,
-            peak=config.learning_rate,
-            final=config.learning_rate * config.final_rate,
-            warmup_steps=config.warmup_steps,
-        )
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        rank, processes = self.accelerator.process_index, self.accelerator.num_processes
+        return self.mixture.batches(self.config.batch, first, last, rank, processes, self.config.workers)
 
-    @torch.no_grad()
-    def predict(self, images: Tensor) -> TokenHmrOutput:
-        """Predict from images (B, 3, 256, 256) uint8 RGB."""
-        self._model.eval()
-        said: TokenHmrOutput = self._model(self._normalised(images))[0]
-        return said
-
-    def train_step(self, batch: Batch) -> dict[str, Tensor]:
-        """Update the weights once; return the mean losses of this process's share by name."""
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
         batch.require_finite()
         batch = batch.to(self.accelerator.device)
-        self._model.train()
-        said, patches = self._model(self._normalised(batch.images))
+        said, patches = self.model(self._normalised(batch.images))
         losses = sample_losses(said, batch, self.body, self.config.tals)
         if self.config.loss.tokens:
             losses["tokens"] = token_loss(said, batch, self.network.tokenizer)
@@ -156,133 +137,93 @@ class Trainer:
         weighted = torch.stack([getattr(self.config.loss, name) * loss for name, loss in losses.items()]).sum(0)
         if not torch.isfinite(weighted).all():
             name = batch.names[int((~torch.isfinite(weighted)).nonzero()[0])]
-            raise FloatingPointError(f"the loss of {name} is not finite at step {self.step}: lower the learning rate")
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.rate()
-        self.optimizer.zero_grad()
-        self.accelerator.backward(weighted.mean())
-        if self.config.clip_norm:
-            self.accelerator.clip_grad_norm_(self._model.parameters(), self.config.clip_norm)
-        self.optimizer.step()
-        self.step += 1
-        return {"total": weighted.mean().detach(), **{name: loss.mean().detach() for name, loss in losses.items()}}
+            raise FloatingPointError(f"the loss of {name} is not finite: lower the learning rate")
+        return {"total": weighted.mean(), **{name: loss.mean() for name, loss in losses.items()}}
 
-    def state(self) -> dict[str, Any]:
-        """Return the state for a checkpoint."""
-        scaler = self.accelerator.scaler
-        return {
-            **checkpoint.identity(self.config, self.mixture.fingerprint),
-            "step": self.step,
-            "network": self.network.state_dict(),
-            "patches": None if self.patches is None else self.patches.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "scaler": None if scaler is None else scaler.state_dict(),
-        }
-
-    def load_state(self, state: Mapping[str, Any], path: Path) -> None:
-        """Load the state of the file `path`. Raises EngineError for another configuration or other data."""
-        checkpoint.require_same(state, self.config, self.mixture.fingerprint, path)
-        self.network.load_state_dict(state["network"])
-        if self.patches is not None:
-            self.patches.load_state_dict(state["patches"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        if self.accelerator.scaler is not None and state["scaler"] is not None:
-            self.accelerator.scaler.load_state_dict(state["scaler"])
-        self.step = state["step"]
+    def parts(self) -> dict[str, Stateful]:
+        return {"network": self.network} | ({} if self.patches is None else {"patches": self.patches})
 
     def warm_start(self, state: Mapping[str, Any], path: Path) -> None:
-        """Load the weights of another run of the same model. Raises EngineError for another model."""
+        """Take over the weights of another run. Raises EngineError, naming its file `path`, for another model."""
         try:
             self.network.load_state_dict(state["network"])
-            if self.patches is not None and state["patches"] is not None:
+            if self.patches is not None and state.get("patches") is not None:
                 self.patches.load_state_dict(state["patches"])
         except RuntimeError as error:
             first = str(error).splitlines()[1].strip()
             raise EngineError(f"{path} is of another model ({first}): give a run of this `model`") from error
 
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> TokenHmrOutput:
+        """Predict from images (B, 3, 256, 256) uint8 RGB."""
+        self.model.eval()
+        said: TokenHmrOutput = self.model(self._normalised(images))[0]
+        return said
+
     def _normalised(self, images: Tensor) -> Tensor:
         return (images.float() - self._mean) / self._std
 
+    @cached_property
+    def _mean_joints(self) -> Array:
+        return mean_joints(self.mixture, self.body)
 
-# The loop ------------------------------------------------------------------------------------------------------------
+    def validate(self) -> Figures:
+        if self.held_out is None:
+            return {}
+        return {"validation": evaluate(self.predict, self.held_out, self.body, self._mean_joints)}
+
+    def save(self, out: Path, step: int, figures: Figures) -> None:
+        """Write model.ckpt in the released layout, and about.json."""
+        checkpoint.save({"state_dict": released_state(self.network)}, out / "model.ckpt")
+        about = {
+            "training": asdict(self.config),
+            "step": step,
+            "data": self.data,
+            **self.made_of,
+            "skipped": self.mixture.skipped,
+            "figures": figures.get("validation", {}),
+        }
+        checkpoint.save_json(about, out / "about.json")
+
+
+# Run -----------------------------------------------------------------------------------------------------------------
 
 
 def open_mixture(config: HmrTraining, data: Path) -> Mixture:
-    """Open the image sets of a configuration."""
+    """Open the sets of a configuration, in folders below `data`."""
     parts = [Part(one.open(data), one.weight, one.trusted) for one in config.sets]
     return Mixture(parts, config.augmentation, config.seed)
 
 
 @dataclass(frozen=True)
 class Paths:
-    """Files of a run. tokenizer: None is the shipped one."""
+    """Files of a run."""
 
     data: Path
     out: Path
-    tokenizer: Path | None = None
+    tokenizer: Path = ASSETS / "tokenizer.safetensors"
     body: Path = ASSETS / "body_open.npz"
     backbone: Path | None = None
     init: Path | None = None  # checkpoint.pt of another run, whose weights are loaded
 
 
-def train(config: HmrTraining, paths: Paths, resume: bool = False) -> dict[str, float]:
-    """Train to the last step; return the validation figures, empty without a validation set.
-
-    Writes to `out`: checkpoint.pt, losses.jsonl, TensorBoard events, model.ckpt in the released layout and about.json.
-    Raises FloatingPointError for a number that is not finite, in data or loss, with the sample's name.
-    """
+def train(config: HmrTraining, paths: Paths, resume: bool = False) -> Figures:
+    """Run to the last step, as `training.run.loop.train` does. Returns the figures, if there is a validation set."""
     accelerator = open_accelerator(config.precision, config.batch)
-    rank, processes = accelerator.process_index, accelerator.num_processes
     mixture = open_mixture(config, paths.data)
-    held_out = config.validation and config.validation.open(paths.data)
-    trainer = Trainer(config, mixture, engine.load_tokenizer(paths.tokenizer), TorchBody(paths.body), accelerator)
-    path = paths.out / "checkpoint.pt"
-    if (earlier := checkpoint.begin(path, resume)) is not None:
-        trainer.load_state(earlier, path)
-    elif paths.backbone is not None:
-        load_backbone(trainer.network, paths.backbone)
-    elif paths.init is not None:
-        trainer.warm_start(checkpoint.load(paths.init), paths.init)
-    accelerator.wait_for_everyone()
-    main_process = accelerator.is_main_process
-    mean = mean_joints(mixture, trainer.body) if held_out and main_process else None
-    figures: dict[str, float] = {}
-    with Progress(paths.out, config.steps, trainer.step) if main_process else nullcontext() as progress:
-        for batch in mixture.batches(config.batch, trainer.step, config.steps, rank, processes, config.workers):
-            losses = trainer.train_step(batch)
-            step, done = trainer.step, trainer.step == config.steps
-            if step % config.log_every == 0 or done:
-                values = accelerator.reduce(torch.stack(list(losses.values())), "mean").tolist()
-                if progress is not None:
-                    named = dict(zip(losses, values, strict=True))
-                    progress.losses(step, {**named, "learning_rate": trainer.rate()})
-            if progress is not None and held_out and mean is not None and (step % config.validate_every == 0 or done):
-                figures = evaluate(trainer.predict, held_out, trainer.body, mean)
-                progress.figures(step, "validation", figures)
-            if main_process and (step % config.checkpoint_every == 0 or done):
-                checkpoint.save(trainer.state(), path)
-                _save_model(trainer, paths, figures)
-    accelerator.wait_for_everyone()
-    return figures
+    held_out = None if config.validation is None else config.validation.open(paths.data)
+    tokenizer, body = engine.load_tokenizer(paths.tokenizer), TorchBody(paths.body)
+    files = {"tokenizer_sha256": paths.tokenizer, "body_sha256": paths.body}
+    made_of = {key: sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
+    task = HmrTask(config, mixture, tokenizer, body, accelerator, held_out, made_of)
+    if not resume and paths.backbone is not None:
+        load_backbone(task.network, paths.backbone)
+    if not resume and paths.init is not None:
+        task.warm_start(checkpoint.load(paths.init), paths.init)
+    return loop.train(task, paths.out, resume)
 
 
-def _save_model(trainer: Trainer, paths: Paths, figures: dict[str, float]) -> None:
-    checkpoint.save({"state_dict": released_state(trainer.network)}, paths.out / "model.ckpt")
-    tokenizer = paths.tokenizer or ASSETS / "tokenizer.safetensors"
-    about = {
-        "training": asdict(trainer.config),
-        "step": trainer.step,
-        "data": trainer.mixture.fingerprint,
-        "tokenizer_sha256": sha256(tokenizer.read_bytes()).hexdigest(),
-        "body_sha256": sha256(paths.body.read_bytes()).hexdigest(),
-        "skipped": trainer.mixture.skipped,
-        "figures": figures,
-    }
-    with checkpoint.written_whole(paths.out / "about.json") as partial:
-        partial.write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-
-
-# The command ---------------------------------------------------------------------------------------------------------
+# Command -------------------------------------------------------------------------------------------------------------
 
 
 @command("training.hmr")
@@ -291,7 +232,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--config", type=Path, required=True, metavar="YAML")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="where the sets' folders are")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where checkpoints and weights go")
-    parser.add_argument("--tokenizer", type=Path, metavar="FILE", help="a trained tokenizer (the shipped one)")
+    parser.add_argument("--tokenizer", type=Path, default=Paths.tokenizer, metavar="FILE", help="(the shipped one)")
     parser.add_argument("--body", type=Path, default=Paths.body, metavar="FILE", help="body .npz (the shipped one)")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--backbone", type=Path, metavar="FILE", help="of ViTPose, HMR2 or TokenHMR, to start from")
@@ -300,5 +241,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     paths = Paths(options.data, options.out, options.tokenizer, options.body, options.backbone, options.init)
-    train(load_config(HmrTraining, options.config), paths, options.resume)
+    train(load_run_config(HmrTraining, options.config), paths, options.resume)
     return 0

@@ -15,6 +15,7 @@ import torch
 from safetensors import SafetensorError
 
 from engine.errors import EngineError
+from training.run.config import present
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -39,7 +40,7 @@ def identity(config: DataclassInstance, data: str) -> dict[str, str]:
 def require_same(state: Mapping[str, Any], config: DataclassInstance, data: str, path: Path) -> None:
     """Raise EngineError for the state of another configuration, naming the first difference, or of other data."""
     own = identity(config, data)
-    for difference in _differences(json.loads(state["config"]), json.loads(own["config"])):
+    for difference in _differences(present(json.loads(state["config"])), json.loads(own["config"])):
         raise EngineError(f"{path} is of another configuration ({difference}): start anew in another folder")
     if state["data"] != own["data"]:
         raise EngineError(f"{path} was trained on other data: start anew in another folder")
@@ -51,6 +52,12 @@ def save(state: Mapping[str, Any], path: Path) -> None:
         torch.save(dict(state), file)
         file.flush()
         os.fsync(file.fileno())  # or a power cut could leave the new name with an empty file
+
+
+def save_json(values: Mapping[str, Any], path: Path) -> None:
+    """Write what JSON can hold. Raises EngineError as `written_whole`."""
+    with written_whole(path) as partial:
+        partial.write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> Checkpoint:

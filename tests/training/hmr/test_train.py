@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from accelerate import Accelerator
 from scipy.spatial.transform import Rotation
 
 import engine
@@ -26,14 +27,16 @@ from engine.tokenhmr.network import TokenHmrConfig, TokenHmrOutput
 from engine.tokenhmr.released_files import load_released_tokenhmr
 from engine.tokens.released import ReleasedTokenizer, ReleasedTokenizerConfig
 from tests.training.rendered_people import Samples, rendered
+from tests.training.runs import take_steps
 from training.data.crops import CropAugmentation, crop
 from training.data.mixture import Batch, Mixture, Part, collate
 from training.hmr import train as hmr
 from training.hmr.losses import body_keypoints, sample_losses, token_loss
 from training.hmr.network import load_backbone, released_state
-from training.hmr.train import HmrTraining, Trainer
+from training.hmr.train import HmrTask, HmrTraining
 from training.readers.sample import ON_BODY, PELVIS, Sample
 from training.render.command import write_tars
+from training.run.loop import Run
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY: dict[str, Any] = {
@@ -73,10 +76,8 @@ def data(samples: list[Sample], tmp_path_factory: pytest.TempPathFactory) -> Pat
     return folder
 
 
-def trainer_of(config: HmrTraining, mixture: Mixture, body: TorchBody) -> Trainer:
-    from accelerate import Accelerator
-
-    return Trainer(config, mixture, engine.load_tokenizer(), body, Accelerator(cpu=True))
+def task_of(config: HmrTraining, mixture: Mixture, body: TorchBody) -> HmrTask:
+    return HmrTask(config, mixture, engine.load_tokenizer(), body, Accelerator(cpu=True))
 
 
 # Losses --------------------------------------------------------------------------------------------------------------
@@ -151,42 +152,36 @@ def test_the_training_camera_is_the_one_that_the_program_runs(samples: list[Samp
 
 def test_a_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(samples: list[Sample], body: TorchBody) -> None:
     mixture = Mixture([Part(Samples(samples), 1.0, True)], CropAugmentation(), seed=0)
-    unbroken = trainer_of(CONFIG, mixture, body)
-    for batch in mixture.batches(4, 0, 4):
-        unbroken.train_step(batch)
-    broken = trainer_of(CONFIG, mixture, body)
-    for batch in mixture.batches(4, 0, 2):
-        broken.train_step(batch)
+    unbroken, broken = (Run(task_of(CONFIG, mixture, body)) for _ in range(2))
+    take_steps(unbroken, 4)
+    take_steps(broken, 2)
     buffer = io.BytesIO()
     torch.save(broken.state(), buffer)
     state = torch.load(io.BytesIO(buffer.getvalue()), weights_only=True)
     torch.manual_seed(99)
-    resumed = trainer_of(CONFIG, mixture, body)
+    task = task_of(CONFIG, mixture, body)
+    resumed = Run(task)
     resumed.load_state(state, Path("checkpoint.pt"))
-    for batch in mixture.batches(4, resumed.step, 4):
-        resumed.train_step(batch)
-    for name, tensor in unbroken.network.state_dict().items():
-        assert torch.equal(tensor, resumed.network.state_dict()[name]), name
-    other = trainer_of(dataclasses.replace(CONFIG, batch=8), mixture, body)
-    with pytest.raises(EngineError, match="another configuration"):
-        other.load_state(state, Path("checkpoint.pt"))
+    take_steps(resumed, 2)
+    for name, tensor in unbroken.state()["network"].items():
+        assert torch.equal(tensor, task.network.state_dict()[name]), name
 
 
 def test_training_learns_and_leaves_the_tokenizer_alone(samples: list[Sample], body: TorchBody) -> None:
     config = dataclasses.replace(CONFIG, learning_rate=3e-3, steps=40)
     mixture = Mixture([Part(Samples(samples[:2]), 1.0, True)], None, seed=0)
-    trainer = trainer_of(config, mixture, body)
-    before = {name: tensor.clone() for name, tensor in trainer.network.tokenizer.state_dict().items()}
-    totals = [float(trainer.train_step(batch)["total"]) for batch in mixture.batches(4, 0, 40)]
+    task = task_of(config, mixture, body)
+    before = {name: tensor.clone() for name, tensor in task.network.tokenizer.state_dict().items()}
+    totals = [float(losses["total"]) for losses in take_steps(Run(task), 40)]
     assert np.mean(totals[-5:]) < 0.6 * totals[0]
-    assert all(torch.equal(before[name], tensor) for name, tensor in trainer.network.tokenizer.state_dict().items())
+    assert all(torch.equal(before[name], tensor) for name, tensor in task.network.tokenizer.state_dict().items())
 
 
 def test_a_number_that_is_not_finite_stops_with_the_sample_s_name(samples: list[Sample], body: TorchBody) -> None:
     bad = dataclasses.replace(samples[1], name="set/0001.tar/x", betas=np.full(10, np.nan, np.float32))
     mixture = Mixture([Part(Samples([bad]), 1.0, True)], None, seed=0)
     with pytest.raises(FloatingPointError, match=r"betas of the sample set/0001\.tar/x"):
-        trainer_of(CONFIG, mixture, body).train_step(next(mixture.batches(2, 0, 1)))
+        take_steps(Run(task_of(CONFIG, mixture, body)), 1)
 
 
 def config_file(folder: Path, **changes: object) -> Path:
@@ -264,7 +259,7 @@ def test_a_run_starts_from_the_weights_of_another(
 
 def test_a_backbone_starts_from_a_given_file(samples: list[Sample], body: TorchBody, tmp_path: Path) -> None:
     mixture = Mixture([Part(Samples(samples), 1.0, True)], None, seed=0)
-    network = trainer_of(CONFIG, mixture, body).network
+    network = task_of(CONFIG, mixture, body).network
     given = {f"backbone.{name}": torch.randn_like(t) for name, t in network.backbone.state_dict().items()}
     torch.save({"state_dict": {**given, "keypoint_head.final_layer.bias": torch.zeros(17)}}, tmp_path / "vitpose.pth")
     load_backbone(network, tmp_path / "vitpose.pth")
@@ -294,7 +289,7 @@ def test_bad_input_is_one_line_and_exit_2(tmp_path: Path, data: Path, capsys: py
 
 @pytest.mark.parametrize("name", ["small", "paper"])
 def test_shipped_configurations_are_valid_and_the_paper_s_says_what_the_paper_says(name: str) -> None:
-    config = hmr.load_config(HmrTraining, ROOT / "configs" / "hmr" / f"{name}.yaml")
+    config = hmr.load_run_config(HmrTraining, ROOT / "configs" / "hmr" / f"{name}.yaml")
     if name == "paper":
         assert (config.steps, config.batch, config.learning_rate) == (100_000, 256, 1e-5)
         weights = config.loss

@@ -13,15 +13,17 @@ import pytest
 import torch
 
 from engine.body.torch.model import TorchBody
-from engine.config import load_config
-from engine.errors import EngineError
 from engine.landmarks import network as landmark_net
 from engine.landmarks.network import ASSETS, LandmarkNetConfig
 from engine.tokens.tokenizer import PoseTokenizer, PoseTokenizerConfig
+from tests.training.runs import take_steps
 from training.ablation.command import load_rows
 from training.data.mocap import Mocap
-from training.landmarks.train import LandmarkTrainingConfig, Paths, Trainer, evaluate, train
+from training.landmarks.evaluation import evaluate
+from training.landmarks.train import LandmarkTask, LandmarkTrainingConfig, Paths, train
 from training.run import checkpoint
+from training.run.config import load_run_config
+from training.run.loop import Run
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = LandmarkTrainingConfig(
@@ -53,8 +55,8 @@ def tokenizer() -> PoseTokenizer:
     return PoseTokenizer(PoseTokenizerConfig(codes=16, code_dim=8, width=16)).eval().requires_grad_(False)
 
 
-def steps(trainer: Trainer, count: int) -> list[float]:
-    return [trainer.train_step()["total"].item() for _ in range(count)]
+def steps(task: LandmarkTask, count: int) -> list[float]:
+    return [losses["total"].item() for losses in take_steps(Run(task), count)]
 
 
 @pytest.mark.parametrize("head", ["direct", "token"])
@@ -63,27 +65,27 @@ def test_a_resumed_run_is_the_same_run_bit_for_bit(
 ) -> None:
     config = replace(TINY, net=replace(TINY.net, head=head, tokens=tokenizer.num_tokens, codes=tokenizer.num_codes))
     decoder = tokenizer if head == "token" else None
-    whole = Trainer(config, mocap, body, decoder)
-    steps(whole, 3)
+    whole = Run(LandmarkTask(config, mocap, body, decoder))
+    take_steps(whole, 3)
     saved = tmp_path / "checkpoint.pt"
     checkpoint.save(whole.state(), saved)
-    rest = steps(whole, 3)
+    rest = take_steps(whole, 3)
 
-    resumed = Trainer(config, mocap, body, decoder)
+    resumed = Run(LandmarkTask(config, mocap, body, decoder))
     resumed.load_state(checkpoint.load(saved), saved)
-    assert steps(resumed, 3) == rest
+    assert take_steps(resumed, 3) == rest
     for name, tensor in whole.state()["ema"].items():
         assert torch.equal(tensor, resumed.state()["ema"][name]), name
 
 
 def test_training_lowers_the_loss_and_the_error(body: TorchBody, mocap: Mocap) -> None:
-    trainer = Trainer(TINY, mocap, body, None)
+    task = LandmarkTask(TINY, mocap, body, None)
 
     def error_mm() -> float:
-        return evaluate(trainer.averaged(), body, None, mocap, TINY.synthetic, people=60)["mpjpe_mm"]
+        return evaluate(task.averaged(), body, None, mocap, TINY.synthetic, people=60)["mpjpe_mm"]
 
     untrained_mm = error_mm()
-    losses = steps(trainer, TINY.steps)
+    losses = steps(task, TINY.steps)
     assert sum(losses[-5:]) < 0.8 * sum(losses[:5])
     assert error_mm() < untrained_mm
 
@@ -91,15 +93,15 @@ def test_training_lowers_the_loss_and_the_error(body: TorchBody, mocap: Mocap) -
 def test_the_token_head_starts_from_the_direct_heads_trunk(
     body: TorchBody, mocap: Mocap, tokenizer: PoseTokenizer
 ) -> None:
-    direct = Trainer(TINY, mocap, body, None)
+    direct = LandmarkTask(TINY, mocap, body, None)
     steps(direct, 2)
     head = replace(TINY.net, head="token", tokens=tokenizer.num_tokens, codes=tokenizer.num_codes)
-    token = Trainer(replace(TINY, net=head), mocap, body, tokenizer)
+    token = LandmarkTask(replace(TINY, net=head), mocap, body, tokenizer)
     fresh = token.net.state_dict()["tokens.query.weight"].clone()
-    assert token.warm_start(direct.state()) > 0
+    assert token.warm_start(direct.ema.weights) > 0
     for name, tensor in token.net.state_dict().items():
         if not name.startswith("tokens."):
-            assert torch.equal(tensor, direct.ema[name]), name
+            assert torch.equal(tensor, direct.ema.weights[name]), name
     assert torch.equal(token.net.state_dict()["tokens.query.weight"], fresh)
 
 
@@ -114,33 +116,6 @@ def test_a_run_starts_from_weights_as_from_a_checkpoint(
     net, _ = landmark_net.load(tmp_path / "run" / "landmarks.safetensors")
     for name, tensor in start.state_dict().items():
         torch.testing.assert_close(net.state_dict()[name], tensor, rtol=0, atol=1e-3)  # stored in halves
-
-
-def test_the_rate_warms_up_and_falls(body: TorchBody, mocap: Mocap) -> None:
-    trainer = Trainer(TINY, mocap, body, None)
-    rates = []
-    for trainer.step in range(TINY.steps + 1):
-        rates.append(trainer.rate())
-    peak = rates.index(max(rates))
-    assert peak <= TINY.warmup_steps
-    assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    assert rates[-1] == pytest.approx(TINY.learning_rate * TINY.final_rate)
-
-
-def test_a_checkpoint_of_another_configuration_is_one_line(tmp_path: Path, body: TorchBody, mocap: Mocap) -> None:
-    state = Trainer(TINY, mocap, body, None).state()
-    other = Trainer(replace(TINY, learning_rate=1.0), mocap, body, None)
-    with pytest.raises(EngineError, match=r"learning_rate is 0\.002 there, 1\.0 here"):
-        other.load_state(state, tmp_path / "checkpoint.pt")
-
-
-def test_a_loss_that_is_not_finite_stops_the_run(body: TorchBody, mocap: Mocap) -> None:
-    trainer = Trainer(TINY, mocap, body, None)
-    steps(trainer, 1)
-    with torch.no_grad():
-        trainer.net.embed.weight[0, 0] = torch.nan
-    with pytest.raises(FloatingPointError, match="at step 1: lower the learning rate"):
-        trainer.train_step()
 
 
 SMALL_RUN = """
@@ -193,7 +168,7 @@ def test_two_processes_follow_the_same_losses_as_one(tmp_path: Path, mocap_file:
 
 def test_a_run_leaves_weights_that_say_what_they_were_made_of(tmp_path: Path, mocap_file: Path) -> None:
     (tmp_path / "run.yaml").write_text(SMALL_RUN)
-    config = load_config(LandmarkTrainingConfig, tmp_path / "run.yaml")
+    config = load_run_config(LandmarkTrainingConfig, tmp_path / "run.yaml")
     figures = train(config, Paths([mocap_file], tmp_path / "run"))
     net, about = landmark_net.load(tmp_path / "run" / "landmarks.safetensors")
     assert net.config == config.net
@@ -202,19 +177,9 @@ def test_a_run_leaves_weights_that_say_what_they_were_made_of(tmp_path: Path, mo
     assert {"val", "test", "test_ood", "val, legs hidden", "val, 50 % cut"} <= figures.keys()
 
 
-def test_a_second_run_in_the_same_folder_is_refused(tmp_path: Path, mocap_file: Path) -> None:
-    (tmp_path / "run.yaml").write_text(SMALL_RUN)
-    config, paths = load_config(LandmarkTrainingConfig, tmp_path / "run.yaml"), Paths([mocap_file], tmp_path / "run")
-    train(config, paths)
-    saved = (paths.out / "checkpoint.pt").read_bytes()
-    with pytest.raises(EngineError, match="exists: add --resume to go on, or name another --out"):
-        train(config, paths)
-    assert (paths.out / "checkpoint.pt").read_bytes() == saved
-
-
 @pytest.mark.parametrize("name", ["default", "direct"])
 def test_the_shipped_configurations_load(name: str) -> None:
-    config = load_config(LandmarkTrainingConfig, ROOT / "configs" / "landmarks" / f"{name}.yaml")
+    config = load_run_config(LandmarkTrainingConfig, ROOT / "configs" / "landmarks" / f"{name}.yaml")
     assert config.net.head == ("token" if name == "default" else "direct")
 
 

@@ -18,7 +18,7 @@ LISTENS = """
 import sys
 from pathlib import Path
 import psutil
-from training.processes import open_accelerator
+from training.run.accelerator import open_accelerator
 accelerator = open_accelerator("no", 2)
 accelerator.wait_for_everyone()
 family = [psutil.Process(), *psutil.Process().parents()[:1]]
