@@ -77,7 +77,7 @@ def joint_limits() -> tuple[Tensor, Tensor]:
 
 
 class PoseSampler:
-    """Sampler of augmented poses, or of short windows of them, from one mocap split.
+    """Sampler of augmented poses from one mocap split.
 
     The generator's state is the sampler's only state: save and restore it to continue a run.
     shares: relative weight of each mocap file, by name; see Mocap.weights.
@@ -99,29 +99,20 @@ class PoseSampler:
 
     def sample(self, count: int) -> Tensor:
         """Sample local rotations (count, 22, 3, 3); the root's is as recorded, or mirrored."""
-        return self.sample_windows(count, frames=1)[:, 0]
-
-    def sample_windows(self, count: int, frames: int, stride: int = 1) -> Tensor:
-        """Sample windows (count, frames, 22, 3, 3), oldest frame first, `stride` frames of the mocap apart.
-
-        A limb is recombined or redrawn for a whole window; noise is constant within a window.
-        """
         how = self.augmentation
         self.frames = self._drawn(count)
-        pose = self._recorded(self.frames, frames, stride)
+        pose = self._recorded(self.frames)
         changed = self._chance(count, how.changed)
-        limits = self._low + (self._high - self._low) * self._uniform(count, 1, NUM_POSED, 3)
+        limits = self._low + (self._high - self._low) * self._uniform(count, NUM_POSED, 3)
         for limb in map(list, LIMBS):
             swapped = changed & self._chance(count, how.recombine)
-            pose[:, :, limb] = torch.where(
-                _spread(swapped), self._recorded(self._drawn(count), frames, stride, limb), pose[:, :, limb]
-            )
+            pose[:, limb] = torch.where(_spread(swapped), self._recorded(self._drawn(count), limb), pose[:, limb])
             redrawn = changed & self._chance(count, how.within_limits)
-            pose[:, :, limb] = torch.where(_spread(redrawn), limits[:, :, limb], pose[:, :, limb])
-        spread = how.noise_rad * self._uniform(count, 1, 1, 1) * _spread(changed)
-        noisy = self._uniform(count, 1, NUM_POSED - 1, 1) < 0.5
-        noise = torch.randn(count, 1, NUM_POSED - 1, 3, generator=self.generator)
-        pose[:, :, 1:] += spread * noisy * noise
+            pose[:, limb] = torch.where(_spread(redrawn), limits[:, limb], pose[:, limb])
+        spread = how.noise_rad * self._uniform(count, 1, 1) * _spread(changed)
+        noisy = self._uniform(count, NUM_POSED - 1, 1) < 0.5
+        noise = torch.randn(count, NUM_POSED - 1, 3, generator=self.generator)
+        pose[:, 1:] += spread * noisy * noise
         return rotmat_from_axis_angle(pose)
 
     def _drawn(self, count: int) -> Tensor:
@@ -130,16 +121,15 @@ class PoseSampler:
         at = torch.rand(count, generator=self.generator, dtype=torch.float64) * self._cumulative[-1]
         return torch.searchsorted(self._cumulative, at).clamp_max(len(self.mocap) - 1)
 
-    def _recorded(self, last: Tensor, frames: int, stride: int, joints: list[int] | None = None) -> Tensor:
-        """Return recorded windows (count, frames, joints, 3) up to the frames `last`, some of them mirrored."""
-        index = self.mocap.window(last, frames, stride)
-        mirrored = _spread(self._chance(len(last), self.augmentation.mirrored))
+    def _recorded(self, frames: Tensor, joints: list[int] | None = None) -> Tensor:
+        """Return recorded poses (count, joints, 3) of `frames` (count,), some of them mirrored."""
+        mirrored = _spread(self._chance(len(frames), self.augmentation.mirrored))
         if joints is None:
-            recorded = self.mocap.axis_angle[index]
+            recorded = self.mocap.axis_angle[frames]
             return torch.where(mirrored, mirror(recorded), recorded)
         twins = MIRROR_JOINTS[joints].tolist()
-        recorded = self.mocap.axis_angle[index[..., None], torch.tensor(joints)]
-        other = self.mocap.axis_angle[index[..., None], torch.tensor(twins)] * torch.tensor((1.0, -1.0, -1.0))
+        recorded = self.mocap.axis_angle[frames[:, None], torch.tensor(joints)]
+        other = self.mocap.axis_angle[frames[:, None], torch.tensor(twins)] * torch.tensor((1.0, -1.0, -1.0))
         return torch.where(mirrored, other, recorded)
 
     def _uniform(self, *shape: int) -> Tensor:
@@ -150,5 +140,5 @@ class PoseSampler:
 
 
 def _spread(per_sample: Tensor) -> Tensor:
-    """Reshape (B,) to (B, 1, 1, 1), to broadcast over (B, frames, joints, 3)."""
-    return per_sample[:, None, None, None]
+    """Reshape (B,) to (B, 1, 1), to broadcast over (B, joints, 3)."""
+    return per_sample[:, None, None]

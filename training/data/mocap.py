@@ -34,14 +34,10 @@ class EmptySplitError(EngineError):
 
 @dataclass(frozen=True)
 class Mocap:
-    """Usable frames of one split.
-
-    A run is a sequence of frames of one clip without a gap: windows never leave it.
-    """
+    """Usable frames of one split."""
 
     axis_angle: Tensor  # (N, 22, 3) float32, radians
     clip: Tensor  # (N,) int64, an index into clip_names
-    run_start: Tensor  # (N,) int64, the first frame of the frame's run
     clip_names: tuple[str, ...]
     fps: float
     fingerprint: str  # sha256 over the files, stored with the weights trained on them
@@ -74,11 +70,6 @@ class Mocap:
         total = torch.zeros(len(names), dtype=weights.dtype).index_add_(0, file, weights)
         return (torch.tensor([shares[name] for name in names], dtype=weights.dtype) / total)[file]
 
-    def window(self, last: Tensor, frames: int, stride: int = 1) -> Tensor:
-        """Return indices (B, frames) of windows that end at the frames `last` (B,); a run's first frame repeats."""
-        offsets = stride * torch.arange(1 - frames, 1)
-        return torch.maximum(last[:, None] + offsets, self.run_start[last][:, None])
-
 
 def load_mocap(paths: Sequence[Path | str], split: str, drop: Sequence[str] = RIG_OFFSET_CLIPS) -> Mocap:
     """Read one split of one or more files, without bad frames and the clips named in `drop`.
@@ -90,35 +81,28 @@ def load_mocap(paths: Sequence[Path | str], split: str, drop: Sequence[str] = RI
         raise EngineError(f"no split '{split}': choose one of {', '.join(SPLITS)}")
     if not paths:
         raise EngineError("no mocap file given: name one or more .npz files")
-    poses, clips, runs = [], [], []
+    poses, clips = [], []
     names: list[str] = []
     files: list[str] = []
     rates: set[float] = set()
     digest = hashlib.sha256()
-    run_offset = 0
     for path, data in read_all(_files(paths), lambda path: [(path, _read(path))], "mocap"):
         digest.update(path.read_bytes())
         rates.add(float(data["fps"]))
         clip = np.repeat(np.arange(len(data["clip_len"])), data["clip_len"])
         wanted = (data["split"] == split) & ~np.isin(data["clip_name"], drop)
         kept = np.flatnonzero(wanted[clip] & ~data["bad"])
-        new_run = np.ones(len(kept), dtype=bool)
-        new_run[1:] = (np.diff(kept) != 1) | (np.diff(clip[kept]) != 0)
-        starts = np.maximum.accumulate(np.where(new_run, np.arange(len(kept)), 0))
         poses.append(data["poses_aa"][kept].astype(np.float32))
         clips.append(clip[kept] + len(names))
-        runs.append(starts + run_offset)
         names += data["clip_name"].tolist()
         files += [path.stem] * len(data["clip_name"])
-        run_offset += len(kept)
     if len(rates) > 1:
         raise EngineError(f"the mocap files differ in frame rate ({', '.join(map(str, sorted(rates)))}): resample them")
-    if run_offset == 0:
+    if not sum(map(len, poses)):
         raise EmptySplitError(f"no frames of split '{split}' in {', '.join(map(str, paths))}")
     return Mocap(
         axis_angle=torch.from_numpy(np.concatenate(poses)),
         clip=torch.from_numpy(np.concatenate(clips)),
-        run_start=torch.from_numpy(np.concatenate(runs)),
         clip_names=tuple(names),
         fps=rates.pop(),
         fingerprint=digest.hexdigest(),

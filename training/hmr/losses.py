@@ -15,7 +15,7 @@ from engine.tokenhmr.network import TokenHmrOutput
 from engine.tokens.tokenizer import Tokenizer
 from training.data.mixture import Batch
 from training.hmr.tals import VARIANTS, keypoint_tals, keypoints_3d_kept, keypoints_over, pose_tals
-from training.hmr.thresholds import PAPER_THRESHOLDS
+from training.hmr.thresholds import PAPER_THRESHOLDS, Thresholds
 from training.readers.sample import KEYPOINT_PLACES, ON_BODY, PELVIS
 
 TalsVariant = Literal["paper", "released", "off"]
@@ -50,7 +50,13 @@ def body_keypoints(body: TorchBody, said: TokenHmrOutput) -> tuple[Tensor, Tenso
     return keypoints, CROP_FOCAL_PX / CROP_SIZE_PX * placed[..., :2] / placed[..., 2:]
 
 
-def sample_losses(said: TokenHmrOutput, truth: Batch, body: TorchBody, variant: TalsVariant) -> dict[str, Tensor]:
+def sample_losses(
+    said: TokenHmrOutput,
+    truth: Batch,
+    body: TorchBody,
+    variant: TalsVariant,
+    thresholds: Thresholds = PAPER_THRESHOLDS,
+) -> dict[str, Tensor]:
     """Compute unweighted losses by name, one for each sample (B,): equation 8 for trusted labels, else 9 with TALS."""
     keypoints_3d, keypoints_2d = body_keypoints(body, said)
     on_body = torch.from_numpy(ON_BODY).to(keypoints_2d.device)
@@ -66,8 +72,8 @@ def sample_losses(said: TokenHmrOutput, truth: Batch, body: TorchBody, variant: 
     space = confidence_3d * (keypoints_3d - target_3d).abs().sum(-1)
     if variant != "off":
         tals = VARIANTS[variant]
-        limits_2d = keypoints_2d.new_tensor(PAPER_THRESHOLDS.keypoints)
-        limits_rad = keypoints_2d.new_tensor(PAPER_THRESHOLDS.joints_rad)
+        limits_2d = keypoints_2d.new_tensor(thresholds.keypoints)
+        limits_rad = keypoints_2d.new_tensor(thresholds.joints_rad)
         pose = torch.where(trusted, pose, pose_tals(rotmats, truth.rotmats, limits_rad, tals))
         scaled = keypoint_tals(keypoints_2d, target_2d, confidence_2d, limits_2d, tals)
         over = keypoints_over(keypoints_2d, target_2d, confidence_2d, limits_2d, tals)

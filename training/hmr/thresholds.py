@@ -95,6 +95,20 @@ def load_thresholds(path: Path) -> Thresholds:
     return thresholds
 
 
+def completed(measured: Thresholds) -> Thresholds:
+    """Take what was not measured from Table S.1, so that every keypoint and joint has a threshold.
+
+    Raises EngineError for a keypoint that Table S.1 does not have.
+    """
+    own = dict(zip(measured.keypoint_names, measured.keypoints, strict=True))
+    if unknown := sorted(own.keys() - set(PAPER_THRESHOLDS.keypoint_names)):
+        raise EngineError(f"{measured.source}: no keypoint '{unknown[0]}' in Table S.1: name it as there")
+    keypoints = tuple(own.get(name, value) for name, value in _KEYPOINTS)
+    return Thresholds(
+        measured.source, PAPER_THRESHOLDS.keypoint_names, keypoints, measured.joints_rad or PAPER_THRESHOLDS.joints_rad
+    )
+
+
 def keypoint_thresholds(projected: Tensor, seen: Tensor, visible: Tensor | None = None) -> Tensor:
     """Compute the mean L1 distance (K,) of projected true bodies from the observed keypoints, both (B, K, 2).
 

@@ -36,6 +36,7 @@ from training.hmr.evaluation import evaluate, mean_joints
 from training.hmr.losses import LossWeights, TalsVariant, sample_losses, token_loss
 from training.hmr.network import build_network, load_backbone, released_state
 from training.hmr.patch_keypoints import PatchKeypoints
+from training.hmr.thresholds import PAPER_THRESHOLDS, Thresholds, completed, load_thresholds
 from training.readers.forms import Form, open_images
 from training.readers.sample import Array, ImageSet
 from training.run import checkpoint, loop
@@ -108,16 +109,19 @@ class HmrTask(Task[Batch]):
         accelerator: Accelerator,
         held_out: ImageSet | None = None,
         made_of: Mapping[str, Any] | None = None,
+        thresholds: Thresholds = PAPER_THRESHOLDS,
     ) -> None:
-        """held_out: the set to measure on. made_of: further entries of about.json."""
+        """held_out: the set to measure on. made_of: further entries of about.json. thresholds: of TALS."""
         torch.manual_seed(config.seed)
+        self.thresholds = thresholds
         self.mixture, self.held_out, self.made_of = mixture, held_out, made_of or {}
         self.body = body.to(accelerator.device)
         learner = Learner(config, tokenizer)
         self.network, self.patches = learner.network, learner.patches
         trained = [parameter for parameter in learner.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(trained, lr=config.learning_rate, weight_decay=config.weight_decay)
-        super().__init__(config, accelerator, mixture.fingerprint, learner, optimizer)
+        data = mixture.fingerprint if thresholds == PAPER_THRESHOLDS else f"{mixture.fingerprint} {thresholds}"
+        super().__init__(config, accelerator, data, learner, optimizer)
         self._mean = torch.from_numpy(MEAN).to(accelerator.device)
         self._std = torch.from_numpy(STD).to(accelerator.device)
 
@@ -129,7 +133,7 @@ class HmrTask(Task[Batch]):
         batch.require_finite()
         batch = batch.to(self.accelerator.device)
         said, patches = self.model(self._normalised(batch.images))
-        losses = sample_losses(said, batch, self.body, self.config.tals)
+        losses = sample_losses(said, batch, self.body, self.config.tals, self.thresholds)
         if self.config.loss.tokens:
             losses["tokens"] = token_loss(said, batch, self.network.tokenizer)
         if self.patches is not None:
@@ -178,7 +182,8 @@ class HmrTask(Task[Batch]):
         about = {
             "training": asdict(self.config),
             "step": step,
-            "data": self.data,
+            "data": self.mixture.fingerprint,
+            "thresholds": self.thresholds.source,
             **self.made_of,
             "skipped": self.mixture.skipped,
             "figures": figures.get("validation", {}),
@@ -205,6 +210,7 @@ class Paths:
     body: Path = ASSETS / "body_open.npz"
     backbone: Path | None = None
     init: Path | None = None  # checkpoint.pt of another run, whose weights are loaded
+    thresholds: Path | None = None  # of TALS, from training.camera_bias; None: the paper's
 
 
 def train(config: HmrTraining, paths: Paths, resume: bool = False) -> Figures:
@@ -215,7 +221,8 @@ def train(config: HmrTraining, paths: Paths, resume: bool = False) -> Figures:
     tokenizer, body = engine.load_tokenizer(paths.tokenizer), TorchBody(paths.body)
     files = {"tokenizer_sha256": paths.tokenizer, "body_sha256": paths.body}
     made_of = {key: sha256(path.read_bytes()).hexdigest() for key, path in files.items()}
-    task = HmrTask(config, mixture, tokenizer, body, accelerator, held_out, made_of)
+    thresholds = PAPER_THRESHOLDS if paths.thresholds is None else completed(load_thresholds(paths.thresholds))
+    task = HmrTask(config, mixture, tokenizer, body, accelerator, held_out, made_of, thresholds)
     if not resume and paths.backbone is not None:
         load_backbone(task.network, paths.backbone)
     if not resume and paths.init is not None:
@@ -234,12 +241,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where checkpoints and weights go")
     parser.add_argument("--tokenizer", type=Path, default=Paths.tokenizer, metavar="FILE", help="(the shipped one)")
     parser.add_argument("--body", type=Path, default=Paths.body, metavar="FILE", help="body .npz (the shipped one)")
+    parser.add_argument("--thresholds", type=Path, metavar="JSON", help="of TALS, measured (the paper's Table S.1)")
     start = parser.add_mutually_exclusive_group()
     start.add_argument("--backbone", type=Path, metavar="FILE", help="of ViTPose, HMR2 or TokenHMR, to start from")
     start.add_argument("--init", type=Path, metavar="FILE", help="checkpoint.pt of another run, to start from")
     start.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    paths = Paths(options.data, options.out, options.tokenizer, options.body, options.backbone, options.init)
+    paths = Paths(
+        options.data, options.out, options.tokenizer, options.body, options.backbone, options.init, options.thresholds
+    )
     train(load_run_config(HmrTraining, options.config), paths, options.resume)
     return 0

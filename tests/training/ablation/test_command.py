@@ -9,8 +9,9 @@ import pytest
 from engine.config import ConfigError
 from tests.training.toy_data import write_toy_body
 from training.ablation import command as ablation
-from training.ablation.command import TRAINERS, Inputs, load_rows
+from training.ablation.rows import load_rows
 from training.ablation.tables import BASE, SEED, Done, Paper, markdown
+from training.ablation.trainers import TRAINERS, Inputs
 from training.tokenizer.train import TokenizerTraining
 
 TINY = """

@@ -45,7 +45,7 @@ def mocap() -> Mocap:
     rng = np.random.default_rng(0)
     poses = torch.from_numpy(0.3 * rng.normal(size=(40, 22, 3))).float()
     poses[:, 0] = 0
-    return Mocap(poses, torch.zeros(40, dtype=torch.long), torch.zeros(40, dtype=torch.long), ("a",), 30.0, "none")
+    return Mocap(poses, torch.zeros(40, dtype=torch.long), ("a",), 30.0, "none")
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,6 @@ def mocap() -> Mocap:
     return Mocap(
         axis_angle=axis_angle,
         clip=torch.arange(40) // 20,
-        run_start=torch.arange(40) // 20 * 20,
         clip_names=("a", "b"),
         fps=30.0,
         fingerprint="",
@@ -112,13 +111,6 @@ def test_noise_touches_about_half_of_the_joints(mocap: Mocap) -> None:
     still = dataclasses.replace(mocap, axis_angle=torch.zeros(40, 22, 3))
     angle = sampler(still, noisy).sample(256)[:, 1:].diagonal(dim1=-2, dim2=-1).sum(-1) < 3 - 1e-7
     assert angle.float().mean().item() == pytest.approx(0.5, abs=0.1)
-
-
-def test_windows_are_consecutive_frames_of_one_clip(mocap: Mocap) -> None:
-    frames = source(sampler(mocap, AS_RECORDED).sample_windows(32, frames=4, stride=2)[:, :, 0])
-    steps = np.diff(frames, axis=1)
-    assert ((steps == 2) | ((frames[:, :-1] % 20 == 0) & (steps <= 2))).all()
-    assert (frames // 20 == frames[:, :1] // 20).all()
 
 
 def test_the_seed_decides_and_the_state_continues(mocap: Mocap) -> None:

@@ -40,19 +40,11 @@ def test_a_split_leaves_out_bad_frames_and_other_clips(tmp_path: Path) -> None:
     assert mocap.fps == 30
 
 
-def test_windows_never_reach_over_a_bad_frame_or_a_clips_start(tmp_path: Path) -> None:
-    mocap = load_mocap([write(tmp_path / "a.npz")], "train")
-    windows = mocap.window(torch.tensor([3, 4, 9]), frames=3)
-    assert [frames(mocap.axis_angle[window]) for window in windows] == [[3, 3, 4], [12, 12, 12], [15, 16, 17]]
-    assert frames(mocap.axis_angle[mocap.window(torch.tensor([9]), frames=3, stride=2)[0]]) == [13, 15, 17]
-
-
 def test_files_are_joined_without_mixing_their_clips(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a.npz"), write(tmp_path / "b.npz")
     mocap = load_mocap([first, second], "val")
     assert frames(mocap.axis_angle) == [5, 6, 7, 8] * 2
     assert mocap.clip.tolist() == [1] * 4 + [5] * 4
-    assert mocap.run_start.tolist() == [0] * 4 + [4] * 4
 
 
 def test_named_clips_are_dropped(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from training.hmr.tals import (
     keypoints_over,
     pose_tals,
 )
-from training.hmr.thresholds import PAPER_THRESHOLDS, Thresholds, load_thresholds, save_thresholds
+from training.hmr.thresholds import PAPER_THRESHOLDS, Thresholds, completed, load_thresholds, save_thresholds
 
 
 def turned(angle_rad: float, axis: tuple[float, float, float] = (0.6, 0.0, 0.8)) -> torch.Tensor:
@@ -142,6 +142,17 @@ def test_thresholds_come_back_from_their_file(tmp_path: Path) -> None:
     assert load_thresholds(path) == measured
     save_thresholds(path, PAPER_THRESHOLDS)
     assert load_thresholds(path) == PAPER_THRESHOLDS
+
+
+def test_what_was_not_measured_is_table_s_1_s() -> None:
+    names = PAPER_THRESHOLDS.keypoint_names
+    found = completed(Thresholds("here", (names[3], names[0]), (0.5, 0.25), ()))
+    assert found.keypoint_names == names
+    assert found.keypoints == (0.25, *PAPER_THRESHOLDS.keypoints[1:3], 0.5, *PAPER_THRESHOLDS.keypoints[4:])
+    assert found.joints_rad == PAPER_THRESHOLDS.joints_rad
+    assert completed(Thresholds("here", (), (), (0.1,) * 24)).joints_rad == (0.1,) * 24
+    with pytest.raises(EngineError, match="here: no keypoint 'nsoe'"):
+        completed(Thresholds("here", ("nsoe",), (0.1,), ()))
 
 
 @pytest.mark.parametrize(

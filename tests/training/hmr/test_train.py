@@ -33,6 +33,7 @@ from training.data.mixture import Batch, Mixture, Part, collate
 from training.hmr import train as hmr
 from training.hmr.losses import body_keypoints, sample_losses, token_loss
 from training.hmr.network import load_backbone, released_state
+from training.hmr.thresholds import Thresholds, completed
 from training.hmr.train import HmrTask, HmrTraining
 from training.readers.sample import ON_BODY, PELVIS, Sample
 from training.render.command import write_tars
@@ -134,6 +135,8 @@ def test_pseudo_ground_truth_is_scaled_below_its_thresholds(samples: list[Sample
     assert losses["betas"][1] == 0
     off = sample_losses(said, batch, body, "off")
     assert torch.allclose(off["pose"][1], off["pose"][0])
+    tight = completed(Thresholds("measured", ("OP Nose",), (0.01,), (0.04,) * 24))  # all joints turn by 0.05
+    assert torch.allclose(sample_losses(said, batch, body, "paper", tight)["pose"][1], losses["pose"][0])
 
 
 def test_the_training_camera_is_the_one_that_the_program_runs(samples: list[Sample], body: TorchBody) -> None:

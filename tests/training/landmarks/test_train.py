@@ -17,7 +17,7 @@ from engine.landmarks import network as landmark_net
 from engine.landmarks.network import ASSETS, LandmarkNetConfig
 from engine.tokens.tokenizer import PoseTokenizer, PoseTokenizerConfig
 from tests.training.runs import take_steps
-from training.ablation.command import load_rows
+from training.ablation.rows import load_rows
 from training.data.mocap import Mocap
 from training.landmarks.evaluation import evaluate
 from training.landmarks.train import LandmarkTask, LandmarkTrainingConfig, Paths, train
@@ -46,7 +46,7 @@ def mocap() -> Mocap:
     frames = 60
     poses = 0.3 * torch.randn(frames, 22, 3, generator=torch.Generator().manual_seed(0))
     start = torch.arange(frames) // 20 * 20
-    return Mocap(poses, start // 20, start, ("a", "b", "c"), 30.0, "made up")
+    return Mocap(poses, start // 20, ("a", "b", "c"), 30.0, "made up")
 
 
 @pytest.fixture(scope="module")
