@@ -11,7 +11,7 @@ body          `python -m training.body` makes the free body
 processes     `python -m training.processes` starts a trainer in several processes
 readers       forms of published data; `python -m training.readers.poses` turns motion capture into trainers' files
 data          what trainers draw from: mocap, augmentation, views, crops, mixtures of image sets
-run           what every run does: checkpoints, progress, schedule of the rate
+run           the loop that trains a Task, with its configuration, device, checkpoints, progress and rate
 """
 
 from engine.command import quiet_start

@@ -1,4 +1,7 @@
-"""Training loop of every trainer: the state of a run, one step, and a run to its last step."""
+"""Training loop of every trainer: the state of a run, one step, and a run to its last step.
+
+A trainer is a `Task`. It brings configuration, network, batches and losses; the loop does the rest.
+"""
 
 from __future__ import annotations
 
