@@ -77,6 +77,7 @@ def pose_path() -> str:
 
 
 def window() -> str:
+    """Report whether a viewer window can open."""
     from realtime.outputs.view.display import why_no_window
 
     reason = why_no_window()

@@ -22,8 +22,8 @@ logger = logging.getLogger(__name__)
 
 Array = NDArray[np.float32]
 
-# Pinned, which is OpenVINO's default, the one thread of a network stays on its core whoever else is busy there: 83 ms
-# in place of 2 were measured beside a program that kept the first core busy, while the other cores were idle.
+# Pinned (OpenVINO's default), a network's one thread stays on its core even if that core is busy: measured 83 ms in
+# place of 2 beside a program that kept the first core busy, while the other cores were idle.
 # Its other defaults are bf16 on processors that have it, and int8 arithmetic for int8 weights.
 CPU_SETTINGS: dict[str, Any] = {
     "PERFORMANCE_HINT": "LATENCY",

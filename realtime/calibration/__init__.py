@@ -1,1 +1,1 @@
-"""The camera from its pictures: field of view, tilt and roll, and how far each is to be trusted."""
+"""Estimates the camera from its images: field of view, tilt and roll, with the uncertainty of each."""

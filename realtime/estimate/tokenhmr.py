@@ -49,7 +49,7 @@ class TokenHmrEstimator(FrameByFrame):
         camera: Camera = LEVEL,
         token_smoothing: TokenSmoothing | None = None,
     ) -> None:
-        """Of the camera only the field of view is used. Without token_smoothing the steady pose is the raw one."""
+        """Store the engine. Of the camera only the field of view counts; unsmoothed tokens give raw poses."""
         self._engine = engine
         self.backend = engine.backend
         self.camera = camera

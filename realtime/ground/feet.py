@@ -32,7 +32,7 @@ class Feet:
         self._size_is_known = False
 
     def begin_anew(self) -> None:
-        """Drop past positions, because the world or the picture has changed."""
+        """Drop past positions, because the world or the image has changed."""
         self._contacts.lapse()
         self._supports.lapse()
         if self._lock is not None:

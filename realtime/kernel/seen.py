@@ -19,21 +19,21 @@ Array = NDArray[np.float32]
 
 
 class Ramp(NamedTuple):
-    """How far values count: not at all up to `none`, fully from `full`."""
+    """Linear weight of values: 0 up to `none`, 1 from `full`."""
 
     none: float
     full: float
 
     def __call__(self, values: Array) -> Array:
-        """Values of any shape to 0..1."""
+        """Map values of any shape to 0..1."""
         return ((values - self.none) / (self.full - self.none)).clip(0.0, 1.0)
 
 
-BY_HEAT = Ramp(0.35, 0.75)  # of a keypoint's heat map: how far the detector's visibility is believed
-PULLS = Ramp(0.3, 0.9)  # of visibility: how strongly a keypoint pulls the pose
-JOINT = Ramp(0.05, 0.3)  # of confidence: how far a joint is seen, in place of guessed
+BY_HEAT = Ramp(0.35, 0.75)  # of a keypoint's heat map: trust in the detector's visibility
+PULLS = Ramp(0.3, 0.9)  # of visibility: weight of a keypoint in the refinement
+JOINT = Ramp(0.05, 0.3)  # of confidence: visibility of a joint, as opposed to a guess
 VISIBLE = 0.3  # visibility of keypoints that make the box, stand on the floor, or move it
-SURE = 0.5  # visibility, and confidence, of legs that tell gravity, sizes and the calibration
+SURE = 0.5  # visibility, and confidence, of legs that determine gravity, sizes and the calibration
 
 _BEYOND = 0.02  # of the image's longer side: visibility falls from full at the edge to zero this far outside
 _HIPS, _SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")

@@ -50,10 +50,10 @@ class Solver:
         look_ahead: bool = False,
         heights_m: Sequence[float] = (),
     ) -> None:
-        """Without `watch` the camera stays that of the world.
+        """Store the parts. Without `watch` the camera stays that of the world.
 
-        look_ahead: hold frames back until their future is known, and smooth both ways in time. For files.
-        heights_m: of people, in the order in which they come.
+        look_ahead: hold frames until their future is known, and smooth both ways in time; for files.
+        heights_m: of people, in order of appearance.
         """
         self._estimator, self._world, self._watch = estimator, world, watch
         self._tracks = Tracks(lambda number: Track(number, world.body, self.smoothing.parameters, feet))

@@ -38,7 +38,7 @@ class Track(EstimatorMemory):
         self._filters = None if level is None else Lapsing(lambda: PoseFilters(level))
 
     def begin_anew(self, *, another_camera: bool) -> None:
-        """Drop what is invalid in pictures of another size; another_camera: their view is another one too."""
+        """Drop state that is invalid for images of another size, or with another_camera for another view."""
         self.feet.begin_anew()
         self.coasting = Coasting()
         if another_camera:

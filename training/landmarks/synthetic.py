@@ -73,8 +73,7 @@ class SyntheticBlazePose:
         """Simulate detections and targets of world poses (B, 22, 3, 3), Y up, before random cameras.
 
         `gate` as in `normalise`, because targets are relative to the centre that the network computes. `whole` (B,):
-        people
-        without occluding objects and cropping.
+        people without occluding objects and cropping.
         """
         draw, config = self.draw, self.config
         betas = draw.normal(len(rotmats), 10)
@@ -171,7 +170,7 @@ def confuse_sides(draw: Draw, config: ConfusionConfig, seen: Observation) -> Obs
 
 
 def _exchanged(seen: Observation, mirror: Tensor, which: Tensor) -> Observation:
-    """What is seen, with the landmarks in `which` (B, 33) taken for those of the other side."""
+    """Exchange the landmarks in `which` (B, 33) with those of the other side."""
     return Observation(
         torch.where(which[..., None], seen.image[:, mirror], seen.image),
         torch.where(which[..., None], seen.world_m[:, mirror], seen.world_m),

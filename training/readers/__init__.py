@@ -1,1 +1,1 @@
-"""Readers of published data: one module a form. Poses become `PoseClip`s, pictures of people become `Sample`s."""
+"""Readers of published data: one module a form. Poses become `PoseClip`s, images of people become `Sample`s."""

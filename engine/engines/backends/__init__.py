@@ -1,4 +1,4 @@
-"""Registry of the backends that run TokenHMR. A backend's packages are imported when it is asked for, never before."""
+"""Registry of the backends that run TokenHMR. A backend's packages are imported on request only."""
 
 from __future__ import annotations
 

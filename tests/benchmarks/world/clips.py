@@ -91,7 +91,7 @@ def print_camera(args: argparse.Namespace, solved: list[SolvedFrame], kept: list
     ratios = []
     for i in kept:
         frame = solved[i]
-        assert frame.T_world_cam is not None  # somebody has been seen
+        assert frame.T_world_cam is not None  # a person has been visible
         x, y, z = markers[frame.frame.seq - args.frame_offset].mean(axis=0)
         hips_cam = R_cam_lab @ np.array([z, x, y]) + np.array(told["translation"])  # Pose2Sim turns Z up into Y up
         ours = frame.people[0].pose.trans - frame.T_world_cam
