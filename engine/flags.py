@@ -16,7 +16,9 @@ from engine.errors import UserError, nearest
 
 T = TypeVar("T")
 
-_HABITS = Parameter(negative=(), allow_repeating=True, show_default=lambda value: value or None)
+_HABITS = Parameter(
+    negative=(), allow_repeating=True, show_default=lambda value: None if value is False or value in ((), "") else value
+)
 
 
 class UsageError(UserError):

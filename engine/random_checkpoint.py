@@ -7,15 +7,15 @@ Writes DIR/random.ckpt (2.7 GB) and DIR/tokenizer.pth. The outputs of such a net
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from cyclopts import Parameter
 from torch import Tensor
 
-from engine.command import command
+from engine.flags import command_line
 from engine.tokenhmr.network import TokenHMR, TokenHmrConfig
 from engine.tokenhmr.released_files import released_key, tokenhmr_names, tokenizer_names
 
@@ -78,13 +78,10 @@ def write(folder: Path, config: TokenHmrConfig | None = None, seed: int = 0) -> 
     return paths
 
 
-@command("engine.random_checkpoint")
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Write random weights in the released TokenHMR layout.")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    for path in write(options.out, seed=options.seed):
+@command_line("engine.random_checkpoint")
+def main(*, out: Annotated[Path, Parameter(metavar="DIR")], seed: int = 0) -> int:
+    """Write random weights in the released TokenHMR layout."""
+    for path in write(out, seed=seed):
         print(f"{path}: {path.stat().st_size / 1e6:.0f} MB")
     return 0
 

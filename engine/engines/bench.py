@@ -9,25 +9,25 @@ bytes at the device's peaks, which the same run measures. `of floor` is the netw
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
+from cyclopts import Parameter
 from numpy.typing import NDArray
 
-from engine.command import command
 from engine.config import from_dict
 from engine.engines.backends.base import Array
 from engine.engines.parity import Answer
 from engine.engines.runtime import PoseEngine, load_engine
 from engine.errors import EngineError
+from engine.flags import command_line
 from engine.tokenhmr.cost import network_cost
 from engine.tokenhmr.crop import tokenhmr_crops
 from engine.tokenhmr.graphs import DECODER, NETWORK
@@ -190,36 +190,33 @@ def _table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine.bench", description="Time TokenHMR engines here.")
-    parser.add_argument("--engine", type=Path, action="append", required=True, metavar="DIR", help="repeatable")
-    parser.add_argument("--batch", default="1", metavar="1,2,4", help="numbers of people (1)")
-    parser.add_argument("--runs", type=int, default=30, help="timed calls of each stage (30)")
-    parser.add_argument("--report", type=Path, metavar="FILE.json", help="write the figures too")
-    return parser
-
-
-@command("engine.bench")
-def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
-    if not all(part.isdigit() and int(part) for part in (*options.batch.split(","), str(options.runs))):
+@command_line("engine.bench")
+def main(
+    *,
+    engine: Annotated[tuple[Path, ...], Parameter(metavar="DIR", help="an engine's folder; repeatable")],
+    batch: Annotated[str, Parameter(metavar="1,2,4", help="numbers of people")] = "1",
+    runs: Annotated[int, Parameter(metavar="N", help="timed calls of each stage")] = 30,
+    report: Annotated[Path | None, Parameter(metavar="FILE.json", help="write the figures too")] = None,
+) -> int:
+    """Time TokenHMR engines here."""
+    if not all(part.isdigit() and int(part) for part in (*batch.split(","), str(runs))):
         raise EngineError("--batch takes numbers of people such as 1,2,4, and --runs a number above 0")
-    batches = [int(part) for part in options.batch.split(",")]
+    batches = [int(part) for part in batch.split(",")]
     rows: list[Row] = []
-    for folder in options.engine:
-        engine = load_engine(folder)
-        on_gpu = bool(engine.device.architecture)
-        precision = engine.manifest.precision
-        rows += bench_rows(engine.backend, engine, batches, options.runs, measure_peaks(precision, on_gpu))
-        engine.close()
-    eager = eager_engine(engine)
-    rows += bench_rows(eager.backend, eager, batches, options.runs, measure_peaks("fp32", on_gpu))
+    for folder in engine:
+        loaded = load_engine(folder)
+        on_gpu = bool(loaded.device.architecture)
+        precision = loaded.manifest.precision
+        rows += bench_rows(loaded.backend, loaded, batches, runs, measure_peaks(precision, on_gpu))
+        loaded.close()
+    eager = eager_engine(loaded)
+    rows += bench_rows(eager.backend, eager, batches, runs, measure_peaks("fp32", on_gpu))
     print(_table(rows))
     eager_ms = {row.batch: row.network.median_ms for row in rows if row.what == eager.backend}
     for row in rows[: -len(batches)]:
         print(
             f"{row.what}, {row.batch}: {eager_ms[row.batch] / row.network.median_ms:.2f} times as fast as torch eager"
         )
-    if options.report is not None:
-        options.report.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
+    if report is not None:
+        report.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n", encoding="utf-8")
     return 0

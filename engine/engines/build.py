@@ -8,7 +8,6 @@ inputs, parity.json the differences to torch on each tested device.
 
 from __future__ import annotations
 
-import argparse
 import logging
 import platform
 import shutil
@@ -16,8 +15,10 @@ import time
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
+from typing import Annotated
 
-from engine.command import command
+from cyclopts import Parameter
+
 from engine.engines import parity
 from engine.engines.backends import BACKENDS, backend
 from engine.engines.backends.base import BuildRequest
@@ -26,6 +27,7 @@ from engine.engines.manifest import FILE, MAX_BATCH, VERSION, Manifest, hashes, 
 from engine.engines.parity import Parity
 from engine.engines.runtime import load_engine
 from engine.errors import EngineError
+from engine.flags import command_line
 from engine.tokenhmr.cost import network_cost
 from engine.tokenhmr.precision import PRECISIONS
 
@@ -109,27 +111,23 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m engine.build", description="Build a TokenHMR engine.")
-    parser.add_argument("--checkpoint", type=Path, required=True, metavar="FILE", help="tokenhmr_model_latest.ckpt")
-    parser.add_argument("--tokenizer", type=Path, required=True, metavar="FILE", help="tokenizer.pth")
-    parser.add_argument("--backend", choices=BACKENDS, required=True)
-    parser.add_argument("--precision", choices=tuple(PRECISIONS), required=True)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the engine's folder")
-    parser.add_argument("--batch", type=int, default=4, metavar="N", help="people in one call, at most (4)")
-    parser.add_argument("--targets", default="", metavar="SM86,SM89", help="GPU architectures (tensorrt-rtx)")
-    return parser
-
-
-@command("engine.build")
-def main(arguments: list[str] | None = None) -> int:
-    options = parser().parse_args(arguments)
+@command_line("engine.build")
+def main(
+    *,
+    checkpoint: Annotated[Path, Parameter(metavar="FILE", help="tokenhmr_model_latest.ckpt")],
+    tokenizer: Annotated[Path, Parameter(metavar="FILE", help="tokenizer.pth")],
+    backend: Annotated[str, Parameter(choices=BACKENDS)],
+    precision: Annotated[str, Parameter(choices=PRECISIONS)],
+    out: Annotated[Path, Parameter(metavar="DIR", help="the engine's folder")],
+    batch: Annotated[int, Parameter(metavar="N", help="people in one call, at most")] = 4,
+    targets: Annotated[str, Parameter(metavar="SM86,SM89", help="GPU architectures (tensorrt-rtx)")] = "",
+) -> int:
+    """Build a TokenHMR engine."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    targets = tuple(target.strip().upper() for target in options.targets.split(",") if target.strip())
-    request = BuildRequest(options.precision, options.batch, targets)
-    found = build(options.checkpoint, options.tokenizer, options.backend, options.out, request)
+    architectures = tuple(target.strip().upper() for target in targets.split(",") if target.strip())
+    found = build(checkpoint, tokenizer, backend, out, BuildRequest(precision, batch, architectures))
     if found is None:
-        print(f"{options.out}: built, not checked: no GPU here; it is compared with torch the first time it meets one")
+        print(f"{out}: built, not checked: no GPU here; it is compared with torch the first time it meets one")
     else:
-        print(f"{options.out}: {found.in_words()}")
+        print(f"{out}: {found.in_words()}")
     return 0

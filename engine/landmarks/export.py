@@ -9,23 +9,26 @@ with a dynamic batch dimension.
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import torch
+from cyclopts import Parameter
 
 from engine.body.keypoints import BLAZEPOSE
-from engine.command import command
 from engine.files.onnx_file import OPSET, write_onnx
+from engine.flags import command_line
 from engine.landmarks import network as landmark_net
 from engine.landmarks.network import LandmarkGraph, LandmarkGraphOutput
 from engine.tokens import tokenizer
 
 logger = logging.getLogger(__name__)
+
+SHIPPED_GRAPH = landmark_net.SHIPPED.with_suffix(".onnx")
 
 INPUTS = {"image_px": (len(BLAZEPOSE), 2), "world_m": (len(BLAZEPOSE), 3), "visibility": (len(BLAZEPOSE),)}
 
@@ -49,19 +52,20 @@ def export(estimator: LandmarkGraph, path: Path, metadata: dict[str, str]) -> No
     write_onnx(program.model_proto, path, metadata, int8=True)
 
 
-@command("engine.landmarks.export")
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Export the landmark estimator to ONNX.")
-    parser.add_argument("--weights", type=Path, default=landmark_net.SHIPPED)
-    parser.add_argument("--tokenizer", type=Path, default=tokenizer.SHIPPED)
-    parser.add_argument("--out", type=Path, default=landmark_net.SHIPPED.with_suffix(".onnx"))
-    options = parser.parse_args()
+@command_line("engine.landmarks.export")
+def main(
+    *,
+    weights: Path = landmark_net.SHIPPED,
+    tokenizer_weights: Annotated[Path, Parameter("--tokenizer")] = tokenizer.SHIPPED,
+    out: Path = SHIPPED_GRAPH,
+) -> int:
+    """Export the landmark estimator to ONNX."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    net, about = landmark_net.load(options.weights)
-    estimator = LandmarkGraph(net, tokenizer.load(options.tokenizer))
+    net, about = landmark_net.load(weights)
+    estimator = LandmarkGraph(net, tokenizer.load(tokenizer_weights))
     about = {"config": asdict(net.config), **about}
-    export(estimator, options.out, {key: json.dumps(value) for key, value in about.items()})
-    logger.info("%s: %.1f MB", options.out, options.out.stat().st_size / 1e6)
+    export(estimator, out, {key: json.dumps(value) for key, value in about.items()})
+    logger.info("%s: %.1f MB", out, out.stat().st_size / 1e6)
     return 0
 
 

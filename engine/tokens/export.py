@@ -8,7 +8,6 @@ dynamic batch dimension. Weights are stored in fp16 and cast in the graph; arith
 
 from __future__ import annotations
 
-import argparse
 import json
 import logging
 import sys
@@ -19,9 +18,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from engine.command import command
 from engine.files.onnx_file import OPSET, write_onnx
 from engine.files.weights import ASSETS, load_weights
+from engine.flags import command_line
 from engine.tokens import tokenizer
 from engine.tokens.tokenizer import Tokenizer
 
@@ -58,16 +57,13 @@ def export(tokenizer: Tokenizer, path: Path, about: Mapping[str, Any]) -> None:
     write_onnx(program.model_proto, path, {key: json.dumps(value) for key, value in about.items()})
 
 
-@command("engine.tokens.export")
-def main() -> int:
-    parser = argparse.ArgumentParser(description="Export the pose tokenizer's decoder to ONNX.")
-    parser.add_argument("--weights", type=Path, default=tokenizer.SHIPPED)
-    parser.add_argument("--out", type=Path, default=SHIPPED_DECODER)
-    options = parser.parse_args()
+@command_line("engine.tokens.export")
+def main(*, weights: Path = tokenizer.SHIPPED, out: Path = SHIPPED_DECODER) -> int:
+    """Export the pose tokenizer's decoder to ONNX."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    weights = load_weights(options.weights, tokenizer.KIND)
-    export(tokenizer.load(options.weights), options.out, {"config": weights.config, **weights.about})
-    logger.info("%s: %.2f MB", options.out, options.out.stat().st_size / 1e6)
+    loaded = load_weights(weights, tokenizer.KIND)
+    export(tokenizer.load(weights), out, {"config": loaded.config, **loaded.about})
+    logger.info("%s: %.2f MB", out, out.stat().st_size / 1e6)
     return 0
 
 

@@ -8,19 +8,21 @@ ANNY_CACHE_DIR or the user's cache folder. Nothing is downloaded. The same comma
 
 from __future__ import annotations
 
-import argparse
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from cyclopts import Parameter
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.mesh import strongest_weights
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
-from engine.command import command
+from engine.errors import UserError
+from engine.flags import command_line
 from training.body.anny_landmarks import place_landmarks
 from training.body.anny_rig import ShapeSample, sample_shapes
 from training.body.anny_tpose import skin, t_pose
@@ -164,23 +166,24 @@ def _t_posed(sample: ShapeSample) -> tuple[Array, Array]:
     return points, joints
 
 
-@command("training.body")
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.body", description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--out", type=Path, default=Path("assets/body_open.npz"))
-    parser.add_argument("--samples", type=int, default=300, help="bodies that the shape space is learnt from")
-    parser.add_argument("--faces", type=int, default=13_700)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(argv)
+@command_line("training.body")
+def main(
+    *,
+    out: Path = Path("assets/body_open.npz"),
+    samples: Annotated[int, Parameter(metavar="N", help="bodies that the shape space is learnt from")] = 300,
+    faces: int = 13_700,
+    seed: int = 0,
+) -> int:
+    """Make the free body again."""
     if importlib.util.find_spec("anny") is None:
-        parser.error("anny is not installed; run this in an environment made by: pip install -r requirements-body.txt")
+        raise UserError("anny is not installed; in an environment of its own: pip install -r requirements-body.txt")
 
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    body = build_body(options.samples, options.faces, options.seed)
-    np.savez_compressed(options.out, allow_pickle=False, **body)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    body = build_body(samples, faces, seed)
+    np.savez_compressed(out, allow_pickle=False, **body)
     height_m = np.ptp(body["v_template"][:, 1])
     print(
-        f"{options.out}: {len(body['v_template'])} vertices, {len(body['f'])} faces, {height_m:.3f} m tall, "
-        f"{options.out.stat().st_size / 1e6:.2f} MB"
+        f"{out}: {len(body['v_template'])} vertices, {len(body['f'])} faces, {height_m:.3f} m tall, "
+        f"{out.stat().st_size / 1e6:.2f} MB"
     )
     return 0

@@ -5,18 +5,19 @@ python -m training.readers.poses --form amass --folder DIR --out mocap.npz [--sp
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from cyclopts import Parameter
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.command import command
 from engine.errors import EngineError
+from engine.flags import UsageError, command_line
 from training.readers import amass, bvh, moyo, session
 from training.readers.clip import SPLITS, PoseClip
 
@@ -74,25 +75,28 @@ def _beside_jumps(clip: PoseClip) -> NDArray[np.bool_]:
     return bad
 
 
-@command("training.readers.poses")
-def main(argv: Sequence[str] | None = None) -> int:
-    forms: dict[str, Callable[[Path], list[PoseClip]]] = {
-        "amass": amass.read, "moyo": moyo.read, "bvh": bvh.read, "npz": session.read,
-    }  # fmt: skip
-    parser = argparse.ArgumentParser(prog="python -m training.readers.poses", description="Make a mocap file.")
-    parser.add_argument("--form", choices=tuple(forms), required=True)
-    parser.add_argument("--folder", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--split", choices=SPLITS, default="train")
-    parser.add_argument("--fps", type=float, default=30.0, help="frames a second that are kept (30)")
-    parser.add_argument("--middle", type=float, default=1.0, help="part of each clip that is kept (1)")
-    options = parser.parse_args(argv)
-    if not (options.fps > 0 and 0 < options.middle <= 1):
-        parser.error("--fps must be above 0, --middle above 0 and at most 1")
+FORMS: dict[str, Callable[[Path], list[PoseClip]]] = {
+    "amass": amass.read, "moyo": moyo.read, "bvh": bvh.read, "npz": session.read,
+}  # fmt: skip
+
+
+@command_line("training.readers.poses")
+def main(
+    *,
+    form: Annotated[str, Parameter(choices=FORMS)],
+    folder: Annotated[Path, Parameter(metavar="DIR")],
+    out: Annotated[Path, Parameter(metavar="FILE")],
+    split: Annotated[str, Parameter(choices=SPLITS)] = "train",
+    fps: Annotated[float, Parameter(metavar="HZ", help="frames a second that are kept")] = 30.0,
+    middle: Annotated[float, Parameter(metavar="PART", help="part of each clip that is kept")] = 1.0,
+) -> int:
+    """Make a mocap file."""
+    if not (fps > 0 and 0 < middle <= 1):
+        raise UsageError("--fps must be above 0, --middle above 0 and at most 1")
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    clips = [thinned(clip, options.fps, options.middle) for clip in forms[options.form](options.folder)]
-    frames = write_mocap(clips, options.out, options.split, options.fps)
-    print(f"{options.out}: {frames} frames of {len(clips)} clips")
+    clips = [thinned(clip, fps, middle) for clip in FORMS[form](folder)]
+    frames = write_mocap(clips, out, split, fps)
+    print(f"{out}: {frames} frames of {len(clips)} clips")
     return 0
 
 
