@@ -14,8 +14,8 @@ from engine.errors import one_line
 from realtime.capture.camera import CameraSource, lasting_name
 from realtime.capture.demo import DemoSource
 from realtime.capture.images import ImagesSource
+from realtime.capture.presentation import turned_left
 from realtime.capture.source import EndOfStream, Source, SourceConfig, SourceError
-from realtime.capture.turned import turned_left
 from realtime.capture.url import UrlSource
 from realtime.capture.video import VideoSource
 from realtime.kernel.messages import Frame

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from realtime.capture.container import Matrix
 
+_TURNS = {1: cv2.ROTATE_90_COUNTERCLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_CLOCKWISE}
 _MOST_ASPECT = 4.0  # a larger pixel aspect is an error in the file
 
 
@@ -58,6 +59,12 @@ def present(capture: cv2.VideoCapture, matrix: Matrix | None) -> Presentation:
 def is_mirror(matrix: Matrix | None) -> bool:
     """Return whether the matrix exchanges left and right."""
     return matrix is not None and matrix[0] * matrix[3] - matrix[1] * matrix[2] < 0
+
+
+def turned_left(image_bgr: NDArray[np.uint8], quarter_turns: int) -> NDArray[np.uint8]:
+    """Rotate the (H, W, 3) image counter-clockwise by quarter turns; 0 returns the image itself."""
+    turn = _TURNS.get(quarter_turns % 4)
+    return image_bgr if turn is None else np.asarray(cv2.rotate(image_bgr, turn), np.uint8)
 
 
 def _pixel_aspect(capture: cv2.VideoCapture) -> float:

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.capture.presentation import turned_left
 from realtime.capture.source import EndOfStream, LazySource, Source, SourceError, SourceLostError
-from realtime.capture.turned import turned_left
 from realtime.kernel.messages import Frame
 
 logger = logging.getLogger(__name__)

@@ -17,13 +17,13 @@ from engine.body.projection import PinholeCamera
 from engine.camera import SMPL_PELVIS_M, full_frame_translation
 from engine.engines.runtime import PoseEngine, load_engine
 from engine.errors import EngineError, UserError
+from engine.tokenhmr.crop import crop_square, tokenhmr_crops
 from realtime.estimate.estimator import EstimatorConfig, FrameByFrame
 from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
 from realtime.kernel.seen import joint_confidence
 from realtime.kernel.tracks import Tracks
-from realtime.perception.crop import crop_square, tokenhmr_crops
 
 logger = logging.getLogger(__name__)
 

@@ -179,4 +179,3 @@ class SolvedFrame:
     t_solved: float
     T_world_cam: Array | None = None  # (3,) camera position at that time; None: nobody was visible yet
     camera: Camera = LEVEL  # estimate at that time
-    stage_ms: dict[str, float] = field(default_factory=dict)  # time spent on this frame, by stage

@@ -1,7 +1,7 @@
-"""The crop that TokenHMR takes. The code is the network's own, `engine.tokenhmr.crop`: its input is made there."""
+"""The crop that TokenHMR takes, under a name that programs know; it is made in `engine.tokenhmr.crop`."""
 
 from __future__ import annotations
 
-from engine.tokenhmr.crop import crop_square, tokenhmr_crop, tokenhmr_crops
+from engine.tokenhmr.crop import tokenhmr_crop
 
-__all__ = ["crop_square", "tokenhmr_crop", "tokenhmr_crops"]
+__all__ = ["tokenhmr_crop"]

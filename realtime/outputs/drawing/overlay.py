@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from engine.body.keypoints import KeypointLayout
+from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Camera, Guidance
 
 Array = NDArray[np.float32]
@@ -70,29 +71,32 @@ def in_brief(camera: Camera) -> str:
     return f"{', '.join(parts)}, {camera.source}{within}"
 
 
-def _side_colour(joint: str) -> Colour:
-    return {"left": _LEFT, "right": _RIGHT}.get(joint.partition("_")[0], _MIDDLE)
+# SMPL's stick figure, drawn as keypoints are.
+SKELETON = KeypointLayout(
+    "smpl", JOINT_NAMES, edges=tuple((JOINT_NAMES[PARENTS[j]], JOINT_NAMES[j]) for j in range(1, len(JOINT_NAMES)))
+)
 
 
-_BONE_COLOURS = tuple(_side_colour(name) for name in JOINT_NAMES)  # of the bone that ends at each joint
+def draw_figure(picture: Picture, layout: KeypointLayout, points_px: Array, scale: float = 1.0) -> None:
+    """Draw the bones of a layout into `picture`: points (K, 2) in its pixels.
 
-
-def draw_skeleton(picture: Picture, joints_px: Array, scale: float = 1.0) -> None:
-    """Draw SMPL's stick figure into `picture`: joints (24, 2) in its pixels.
-
-    A bone is skipped if either end is not finite or far outside of the image.
+    A bone is skipped if either end is not finite or far outside of the image. It has the colour of its second end.
     """
     reach = 4 * max(picture.shape[:2])
-    drawable = (np.abs(joints_px) <= reach).all(axis=1)  # False for NaN
-    fixed = np.round(np.where(drawable[:, None], joints_px, 0.0) * 16).astype(int).tolist()  # 4 fractional bits
+    drawable = (np.abs(points_px) <= reach).all(axis=1)  # False for NaN
+    fixed = np.round(np.where(drawable[:, None], points_px, 0.0) * 16).astype(int).tolist()  # 4 fractional bits
     thick = max(1, round(2.2 * scale))
-    bones = [j for j in range(1, NUM_JOINTS) if drawable[j] and drawable[PARENTS[j]]]
-    for j in bones:  # a dark edge keeps it legible on any clothes
-        cv2.line(picture, fixed[PARENTS[j]], fixed[j], (20, 22, 26), thick + 2, cv2.LINE_AA, 4)
-    for j in bones:
-        cv2.line(picture, fixed[PARENTS[j]], fixed[j], _BONE_COLOURS[j], thick, cv2.LINE_AA, 4)
-    for j in np.flatnonzero(drawable).tolist():
-        cv2.circle(picture, fixed[j], round(1.9 * scale * 16), (255, 255, 255), -1, cv2.LINE_AA, 4)
+    bones = layout.bones[drawable[layout.bones].all(axis=1)].tolist()
+    for start, end in bones:  # a dark edge keeps it legible on any clothes
+        cv2.line(picture, fixed[start], fixed[end], (20, 22, 26), thick + 2, cv2.LINE_AA, 4)
+    for start, end in bones:
+        cv2.line(picture, fixed[start], fixed[end], _side_colour(layout.names[end]), thick, cv2.LINE_AA, 4)
+    for k in np.flatnonzero(drawable).tolist():
+        cv2.circle(picture, fixed[k], round(1.9 * scale * 16), (255, 255, 255), -1, cv2.LINE_AA, 4)
+
+
+def _side_colour(name: str) -> Colour:
+    return {"left": _LEFT, "right": _RIGHT}.get(name.partition("_")[0], _MIDDLE)
 
 
 class Writer:

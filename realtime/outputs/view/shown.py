@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import KeypointLayout, Keypoints
 from engine.body.projection import PinholeCamera
 from engine.body.rotations import rotmat_from_quaternion
 from realtime.kernel.messages import SolvedFrame
-from realtime.outputs.drawing.overlay import LiveStatus, Picture
+from realtime.kernel.seen import VISIBLE
+from realtime.outputs.drawing.overlay import SKELETON, LiveStatus, Picture
 
 Array = NDArray[np.float32]
+Figure = tuple[KeypointLayout, Array]  # (K, 2) points of a layout
 
 _PICTURE_SIDE_PX = 800  # the camera's image is halved until it is no longer than this
 
@@ -27,7 +30,7 @@ class ShownPerson:
     rotations: Array  # (24, 4) local, xyzw; [0] into the world
     trans: Array  # (3,) pelvis in the world
     betas: Array  # (10,)
-    joints_px: Array  # (24, 2) the joints as the camera sees them, in the image's pixels
+    figures: tuple[Figure, ...]  # the body's joints, then the keypoints of other parts, in the image's pixels
     scale: float = 1.0  # the person's size relative to the body's
 
     @property
@@ -65,10 +68,17 @@ def people_shown(solved: SolvedFrame, scale: float, *, over_picture: bool = Fals
         if solved.T_world_cam is None or not np.isfinite(pose.joints).all():
             continue
         joints_cam = ((in_picture.joints - solved.T_world_cam) @ R_world_cam).astype(np.float32, copy=False)
-        joints_px = camera.project(joints_cam) * np.float32(scale)
-        body = person.betas, joints_px, person.scale
+        joints = SKELETON, camera.project(joints_cam) * np.float32(scale)
+        parts = (_figure(seen, scale) for part, seen in person.keypoints.items() if part != "body")
+        body = person.betas, (joints, *parts), person.scale
         people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, *body))
     return tuple(people)
+
+
+def _figure(seen: Keypoints, scale: float) -> Figure:
+    """Keypoints in the shown image; NaN where they are not visible."""
+    visible = (seen.visibility >= VISIBLE)[:, None]
+    return seen.layout, np.where(visible, seen.image_px * np.float32(scale), np.float32(np.nan))
 
 
 def _halved(picture: Picture) -> tuple[Picture, float]:

@@ -23,7 +23,7 @@ from engine.body.model import BodyModel
 from engine.body.rotations import quaternion_from_rotmat
 from engine.body.skeleton import NUM_JOINTS
 from realtime.kernel.messages import Guidance
-from realtime.outputs.drawing.overlay import LiveStatus, draw_skeleton, fitted, in_brief
+from realtime.outputs.drawing.overlay import LiveStatus, draw_figure, fitted, in_brief
 from realtime.outputs.view.scene import person_colour
 from realtime.outputs.view.shown import Shown, ShownPerson
 from realtime.smoothing.pose_smoother import LEVELS
@@ -173,7 +173,8 @@ class Page:
         picture = np.ascontiguousarray(strip[..., ::-1])
         for person in shown.people:
             if person.valid:
-                draw_skeleton(picture, person.joints_px * scale + offset, 1.2)
+                for layout, points_px in person.figures:
+                    draw_figure(picture, layout, points_px * scale + offset, 1.2)
         self._camera.image = picture
         if time.monotonic() - self._figures_at < _FIGURES_S:
             return

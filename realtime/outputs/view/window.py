@@ -20,7 +20,7 @@ from realtime.outputs.drawing.overlay import (
     LiveStatus,
     Picture,
     Writer,
-    draw_skeleton,
+    draw_figure,
     fitted,
     guidance_card,
     keys_card,
@@ -340,10 +340,10 @@ class Window:
         for person in self._shown.people:
             if not person.valid:
                 continue
-            joints_px = (
-                person.joints_px * np.array([-1, 1]) + [source.shape[1], 0] if self._mirror else person.joints_px
-            )
-            draw_skeleton(strip, joints_px * scale + offset, view.scale)
+            for layout, points_px in person.figures:
+                if self._mirror:
+                    points_px = points_px * np.array([-1, 1]) + [source.shape[1], 0]
+                draw_figure(strip, layout, points_px * scale + offset, view.scale)
         return strip
 
     def _place(self, mesh: Any, card: Picture, corner: tuple[int, int], view: View) -> None:

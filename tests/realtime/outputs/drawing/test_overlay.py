@@ -7,13 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from engine.body.keypoints import KeypointLayout
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.kernel.messages import Camera, Guidance
 from realtime.outputs.drawing.overlay import (
     CARD,
+    SKELETON,
     LiveStatus,
     Writer,
-    draw_skeleton,
+    draw_figure,
     fitted,
     guidance_card,
     in_brief,
@@ -38,8 +40,8 @@ def joints_at(**places: tuple[float, float]) -> np.ndarray:
 
 def test_a_bone_lies_between_its_joints_in_the_colour_of_its_side():
     left, right = black(), black()
-    draw_skeleton(left, joints_at(left_knee=(40, 20), left_ankle=(40, 100)))
-    draw_skeleton(right, joints_at(right_knee=(40, 20), right_ankle=(40, 100)))
+    draw_figure(left, SKELETON, joints_at(left_knee=(40, 20), left_ankle=(40, 100)))
+    draw_figure(right, SKELETON, joints_at(right_knee=(40, 20), right_ankle=(40, 100)))
     rows, columns = np.nonzero(left.any(axis=2))
     assert rows.min() >= 15
     assert rows.max() <= 105
@@ -50,15 +52,24 @@ def test_a_bone_lies_between_its_joints_in_the_colour_of_its_side():
 
 def test_joints_without_a_bone_between_them_are_not_joined():
     picture = black()
-    draw_skeleton(picture, joints_at(left_ankle=(20, 60), right_ankle=(140, 60)))
+    draw_figure(picture, SKELETON, joints_at(left_ankle=(20, 60), right_ankle=(140, 60)))
     assert not picture[:, 40:120].any()
     assert picture[60, 20].any()
 
 
 def test_what_is_not_finite_or_far_away_leaves_the_picture_alone():
     picture = black()
-    draw_skeleton(picture, joints_at(left_knee=(1e9, 20), left_ankle=(-np.inf, np.nan)))
+    draw_figure(picture, SKELETON, joints_at(left_knee=(1e9, 20), left_ankle=(-np.inf, np.nan)))
     assert not picture.any()
+
+
+def test_the_bones_of_any_layout_are_drawn():
+    hand = KeypointLayout("hand", ("wrist", "tip", "other"), edges=(("wrist", "tip"),))
+    picture = black()
+    draw_figure(picture, hand, np.array([[40, 20], [40, 100], [120, 60]], np.float32))
+    assert picture[30:90, 40].any(axis=1).all()
+    assert not picture[:, 60:100].any()
+    assert picture[60, 120].any()
 
 
 @pytest.mark.parametrize(("height", "width"), [(360, 640), (640, 360), (50, 40)])
