@@ -57,7 +57,7 @@ class ViewerConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class WindowView:
     """Pose of the window's own camera: p_cam = R p + t, in pixels of a framebuffer of width x height."""
 
     R: NDArray[np.float64]
@@ -81,7 +81,7 @@ class View:
         p = points @ self.R.T + self.t
         return p[:, :2] / p[:, 2:] * self.focal_px + np.array([self.width, self.height]) / 2
 
-    def same_as(self, other: View | None) -> bool:
+    def same_as(self, other: WindowView | None) -> bool:
         """Compare all values with another view."""
         return (
             other is not None
@@ -121,7 +121,7 @@ class Window:
         self._floor = Floor()
         self._follow = Follow()
         self._shown: Shown | None = None
-        self._view: View | None = None
+        self._view: WindowView | None = None
         self._stale = True
         self._guides = False  # a calibration message is visible
         self._mirror, self._held, self._show_keys = config.mirror, False, config.show_keys
@@ -174,7 +174,7 @@ class Window:
         """Close the window and release its resources."""
         self._vis.destroy_window()
 
-    def view(self) -> View:
+    def view(self) -> WindowView:
         """Return the present pose of the window's camera."""
         parameters = self._vis.get_view_control().convert_to_pinhole_camera_parameters()
         size = parameters.intrinsic
@@ -182,7 +182,7 @@ class Window:
         eye = -np.linalg.solve(pose[:3, :3], pose[:3, 3])
         right, forward = pose[0, :3], pose[2, :3]
         R = np.stack([right, np.cross(forward, right), forward])  # Open3D's 'up' is not always orthogonal to them
-        return View(R, -R @ eye, float(size.intrinsic_matrix[1, 1]), size.width, size.height)
+        return WindowView(R, -R @ eye, float(size.intrinsic_matrix[1, 1]), size.width, size.height)
 
     @property
     def followed(self) -> Array:
@@ -270,7 +270,7 @@ class Window:
     def _set_texture(self, mesh: Any, picture: Picture) -> None:
         mesh.textures = [self._o3d.geometry.Image(np.ascontiguousarray(picture))]
 
-    def _draw_people(self, people: tuple[ShownPerson, ...], view: View) -> None:
+    def _draw_people(self, people: tuple[ShownPerson, ...], view: WindowView) -> None:
         vectors = self._o3d.utility
         self._bodies: list[Array] = []
         colours = []
@@ -307,7 +307,7 @@ class Window:
 
     # -- cards -------------------------------------------------------------------------------------------------------
 
-    def _draw_cards(self, view: View) -> None:
+    def _draw_cards(self, view: WindowView) -> None:
         margin = round(18 * view.scale)
         width = int(np.clip(0.27 * view.width, 200 * view.scale, 380 * view.scale)) // 4 * 4
         notes = [word for word, on in (("held", self._held), ("mirrored", self._mirror)) if on]
@@ -319,7 +319,7 @@ class Window:
         self._place(self._keys_mesh, keys, corner, view)
         self._draw_guidance(status, 2 * margin + width, margin, view)
 
-    def _draw_guidance(self, status: LiveStatus | None, left: int, margin: int, view: View) -> None:
+    def _draw_guidance(self, status: LiveStatus | None, left: int, margin: int, view: WindowView) -> None:
         """Put the calibration message at the top, centred in the space right of `left`."""
         guidance = status.guidance if status is not None else None
         if guidance is not None:
@@ -330,7 +330,7 @@ class Window:
             self._vis.update_geometry(self._guidance_mesh)
         self._guides = guidance is not None
 
-    def _inset(self, width: int, view: View) -> Picture | None:
+    def _inset(self, width: int, view: WindowView) -> Picture | None:
         """Draw the camera's image with the skeletons, as wide as the card."""
         if self._shown is None:
             return None
@@ -346,7 +346,7 @@ class Window:
                 draw_figure(strip, layout, points_px * scale + offset, view.scale)
         return strip
 
-    def _place(self, mesh: Any, card: Picture, corner: tuple[int, int], view: View) -> None:
+    def _place(self, mesh: Any, card: Picture, corner: tuple[int, int], view: WindowView) -> None:
         """Place a card with round corners directly before the eye, its texels on the window's pixels."""
         height, width = card.shape[:2]
         outline = _rounded_outline(width, height, 9 * view.scale)
