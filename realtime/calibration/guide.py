@@ -11,7 +11,6 @@ import numpy as np
 
 from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.upright import body_up, legs_are_straight
-from realtime.calibration.watch import differs_deg
 from realtime.kernel.messages import Array, Camera, Guidance, Person, SolvedFrame
 from realtime.kernel.seen import leg_keypoints, legs_are_sure
 
@@ -126,7 +125,7 @@ class Guide:
         """Tell whether person and camera are the same as in the standing part; there the tilt may still change."""
         first = self.standing[0]
         now = stance.camera if not self._part else replace(first.camera, fov_deg=stance.camera.fov_deg)
-        same_camera = differs_deg(now, first.camera) <= _ANOTHER_CAMERA_DEG
+        same_camera = now.differs_deg(first.camera) <= _ANOTHER_CAMERA_DEG
         return same_camera and stance.person.id == first.person.id and stance.t >= first.t
 
     def _stand(self, stance: Stance, size: tuple[int, int]) -> str:

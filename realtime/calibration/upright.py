@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.skeleton import JOINT_NAMES, LEG_JOINTS
+from realtime.ground.leg import straight_legs
 
 Array = NDArray[np.floating]
 
-STRAIGHT_KNEE_DEG = 35.0
 FEWEST, MOST = 30, 600  # standing bodies to average
 DOUBT_DEG = 9.0  # measured on eight views of three places: 5 to 15
 LEAST_ACROSS = 0.5  # of their mean direction within the image plane, to define a way up
@@ -66,15 +66,6 @@ class Upright:
 def legs_are_straight(joints: Array) -> bool:
     """Return whether both knees of a body (24, 3) are straight; sitting bodies give no gravity."""
     return bool(straight_legs(joints).all())
-
-
-def straight_legs(joints: Array) -> NDArray[np.bool_]:
-    """Return (2,) whether the left and right knees of a body (24, 3) are straight; metres, any origin, any axes."""
-    hips, knees, ankles = np.moveaxis(joints[LEG_JOINTS[:, :3]], 1, 0)
-    thighs, shins = hips - knees, knees - ankles
-    bend = (thighs * shins).sum(-1) / (np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1))
-    straight: NDArray[np.bool_] = bend > math.cos(math.radians(STRAIGHT_KNEE_DEG))
-    return straight
 
 
 def body_up(joints: Array) -> Array:

@@ -176,7 +176,7 @@ class CameraWatch:
         if camera == self.camera:
             return
         before, self.camera = self.camera, camera
-        if camera.source != before.source or differs_deg(camera, before) > OTHERWISE_DEG:
+        if camera.source != before.source or camera.differs_deg(before) > OTHERWISE_DEG:
             logger.info("camera: %s", camera)
             self.on_change(camera)
 
@@ -229,11 +229,6 @@ def across_width_deg(longer_fov_deg: float, size: tuple[int, int]) -> float:
 def along_longer_deg(fov_deg: float, size: tuple[int, int]) -> float:
     """Convert the horizontal field of view to that across the longer side, for an image (width, height)."""
     return _scaled_deg(fov_deg, max(size) / size[0])
-
-
-def differs_deg(a: Camera, b: Camera) -> float:
-    """Return the largest difference of two cameras' angles."""
-    return max(abs(a.fov_deg - b.fov_deg), abs(a.pitch_deg - b.pitch_deg), abs(a.roll_deg - b.roll_deg))
 
 
 def _scaled_deg(fov_deg: float, by: float) -> float:

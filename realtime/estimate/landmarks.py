@@ -24,10 +24,10 @@ from realtime.estimate.gravity import ToldGravity
 from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.refine import Refiner
 from realtime.estimate.tokens import TokenSmoothing
+from realtime.estimate.translation import root_translation
 from realtime.kernel.messages import LEVEL, Camera, CameraPose, Estimate, Sighting, TrackedPerson
 from realtime.kernel.seen import joint_confidence
 from realtime.kernel.tracks import Tracks
-from realtime.world.translation import root_translation
 
 logger = logging.getLogger(__name__)
 

@@ -1,13 +1,27 @@
-"""Solves two-bone inverse kinematics: bends legs so that their ankles reach given positions."""
+"""Geometry of legs: two-bone inverse kinematics that makes ankles reach given positions, and straight knees."""
 
 from __future__ import annotations
 
-import numpy as np
+import math
 
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.skeleton import LEG_JOINTS
 from engine.body.vectors import Floats, cross, length, unit
 
 _LONGEST = 0.995  # of thigh and shin together, unless it is straighter already: beyond it a knee jumps
 _TINY = 1e-9
+STRAIGHT_KNEE_DEG = 35.0
+
+
+def straight_legs(joints: Floats) -> NDArray[np.bool_]:
+    """Return (2,) whether the left and right knees of a body (24, 3) are straight; metres, any origin, any axes."""
+    hips, knees, ankles = np.moveaxis(joints[LEG_JOINTS[:, :3]], 1, 0)
+    thighs, shins = hips - knees, knees - ankles
+    bend = (thighs * shins).sum(-1) / (np.linalg.norm(thighs, axis=-1) * np.linalg.norm(shins, axis=-1))
+    straight: NDArray[np.bool_] = bend > math.cos(math.radians(STRAIGHT_KNEE_DEG))
+    return straight
 
 
 def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: Floats) -> tuple[Floats, Floats, Floats]:

@@ -17,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.skeleton import LEG_JOINTS
-from realtime.calibration.upright import straight_legs
-from realtime.calibration.watch import differs_deg
+from realtime.ground.leg import straight_legs
 from realtime.kernel.messages import Array, Camera
 from realtime.kernel.seen import SURE
 from realtime.world.turned import Turned
@@ -138,7 +137,7 @@ class Statures:
         """Tell whether gravity is known. A new camera estimate drops all measurements; sizes stay."""
         before, camera = self._camera, self._world.camera
         known = camera.source != "assumed"
-        if before is None or not known or differs_deg(before, camera) > OTHER_CAMERA_DEG:
+        if before is None or not known or camera.differs_deg(before) > OTHER_CAMERA_DEG:
             self._camera = camera
             self._view += 1
             self._floor.clear()

@@ -1,1 +1,1 @@
-"""Threads, channels, child processes, timings, and the records that flow between stages."""
+"""Threads, channels, child processes, timings, records that flow between stages, and the state kept for a person."""

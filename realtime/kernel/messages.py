@@ -45,6 +45,11 @@ class Camera:
         stands = f"looks {abs(self.pitch_deg):.1f} {where}, rolls {self.roll_deg:+.1f}"
         return f"{self.fov_deg:.1f} degrees wide, {stands} ({self.source}, within {self.doubt_deg:.1f})"
 
+    def differs_deg(self, other: Camera) -> float:
+        """Return the largest difference of two cameras' angles."""
+        differences = self.fov_deg - other.fov_deg, self.pitch_deg - other.pitch_deg, self.roll_deg - other.roll_deg
+        return max(map(abs, differences))
+
     @property
     def up_cam(self) -> Array:
         """Unit vector (3,) against gravity in the camera's axes."""

@@ -1,1 +1,5 @@
-"""Smoothing in time: live and both-ways filters, and rest for hidden limbs."""
+"""Smoothing of one person's poses in time: live filters, rest for hidden limbs, short losses.
+
+`both_ways` smooths a trajectory whose future is known; `look_ahead` holds the frames of a file until it is. Imports
+estimate and kernel.
+"""

@@ -27,7 +27,7 @@ _SOONER_S = 1e-3  # spread of times below which a slope is undefined
 
 
 @dataclass(frozen=True, slots=True)
-class Track:
+class Trajectory:
     """M raw poses of one person in temporal order, all finite."""
 
     t: Floats  # (M,) s
@@ -107,7 +107,7 @@ class _Window:
         """Return (C, J, D) the value at each centre of the parabola through values (C, W, J, D).
 
         speed (C, J) and pace (C, J) determine the cutoff, trust (C, W, J) multiplies the weights. The more one-sided a
-        window is, the more the parabola becomes a line, which does not jump at the end of a track.
+        window is, the more the parabola becomes a line, which does not jump at the end of a trajectory.
         """
         cutoff_hz = _CUTOFF_SHARE * pace * (parameters.min_cutoff_hz + parameters.beta * speed)
         weight = np.exp(-2 * np.pi * cutoff_hz[:, None] * np.abs(self.dt)[..., None])

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
 from realtime.kernel.messages import CameraPose, Estimate, Frame
-from realtime.smoothing.both_ways import LOOK_S, MOST_FRAMES, Floats, Track
+from realtime.smoothing.both_ways import LOOK_S, MOST_FRAMES, Floats, Trajectory
 from realtime.smoothing.pose_smoother import Smoothed, SmoothingLevel, pace
 
 
@@ -60,9 +60,9 @@ class LookAheadSmoother:
         if not len(centre):
             return estimate.raw  # not finite
         columns = zip(*((row.t, row.rotations, row.place_m, row.pace) for row in rows), strict=True)
-        track = Track(*map(np.array, columns))
-        rotmats = rotmat_from_quaternion(track.smooth_rotations(centre, self._level)[0]).astype(np.float32)
-        place_m = track.smooth_places(centre, self._level)[0].astype(np.float32)
+        trajectory = Trajectory(*map(np.array, columns))
+        rotmats = rotmat_from_quaternion(trajectory.smooth_rotations(centre, self._level)[0]).astype(np.float32)
+        place_m = trajectory.smooth_places(centre, self._level)[0].astype(np.float32)
         return CameraPose(rotmats, place_m, estimate.raw.betas)
 
     def _forget(self, before_s: float) -> None:

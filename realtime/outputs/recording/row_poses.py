@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.smoothing.both_ways import MOST_FRAMES, Floats, Track
+from realtime.smoothing.both_ways import MOST_FRAMES, Floats, Trajectory
 from realtime.smoothing.pose_smoother import LEVELS, SLOWEST, SmoothingLevel, pace
 
 _CENTRES = 256  # rows per smoothing step: 50 MB
@@ -45,11 +45,11 @@ class RowPoses:
 
     def rotations(self, at: NDArray[np.intp]) -> Floats:
         """Return rotations (K, 24, 4) at these of the M rows, in any order; all of them good."""
-        return self._poses(at, "rotations", Track.smooth_rotations)
+        return self._poses(at, "rotations", Trajectory.smooth_rotations)
 
     def pelvis(self, at: NDArray[np.intp]) -> Floats:
         """Return pelvis positions (K, 3) in the world, for the same rows."""
-        places_m = self._poses(at, "trans", Track.smooth_places)
+        places_m = self._poses(at, "trans", Trajectory.smooth_places)
         if self._level is not None:
             return places_m + self._column("T_world_cam", at)
         grown = self._grown(at)
@@ -63,7 +63,7 @@ class RowPoses:
         return None if self.smoothing is None else LEVELS[self.smoothing]
 
     def _poses(
-        self, at: NDArray[np.intp], name: str, smooth: Callable[[Track, NDArray[np.intp], SmoothingLevel], Floats]
+        self, at: NDArray[np.intp], name: str, smooth: Callable[[Trajectory, NDArray[np.intp], SmoothingLevel], Floats]
     ) -> Floats:
         level = self._level
         if level is None:
@@ -73,15 +73,15 @@ class RowPoses:
         for start in range(0, len(centres), _CENTRES):
             part = centres[start : start + _CENTRES]
             first = max(0, part[0] - MOST_FRAMES)
-            parts.append(smooth(self._track(self.good[first : part[-1] + MOST_FRAMES + 1]), part - first, level))
+            parts.append(smooth(self._trajectory(self.good[first : part[-1] + MOST_FRAMES + 1]), part - first, level))
         return np.concatenate(parts)[back]
 
-    def _track(self, at: NDArray[np.intp]) -> Track:
+    def _trajectory(self, at: NDArray[np.intp]) -> Trajectory:
         pace_here = pace(self.rows["joint_confidence"][self.numbers[at]]).astype(np.float64)
         raw, shown = self._column("raw_rotations", at), self._column("rotations", at)
         rotations = _mixed(raw, shown, (1 - pace_here) / (1 - SLOWEST))
         place_m = self._grown(at) * (self._column("raw_trans", at) - self._column("T_world_cam", at))
-        return Track(self._column("t", at), rotations, place_m, pace_here)
+        return Trajectory(self._column("t", at), rotations, place_m, pace_here)
 
     def _grown(self, at: NDArray[np.intp]) -> Floats | float:
         """Return (K, 1) the ratio of the person's final size to that in these rows, by which distances scale."""

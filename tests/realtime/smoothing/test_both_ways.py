@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.kernel.messages import CameraPose
-from realtime.smoothing.both_ways import LOOK_S, Track
+from realtime.smoothing.both_ways import LOOK_S, Trajectory
 from realtime.smoothing.pose_smoother import LEVELS, PoseFilters, SmoothingLevel, pace
 
 FPS = 30
@@ -16,11 +16,11 @@ ELBOW = JOINT_NAMES.index("left_elbow")
 ON = {name: level for name, level in LEVELS.items() if level}
 
 
-def track(t: np.ndarray, angles_rad: np.ndarray, places_m: np.ndarray, paces: np.ndarray | None = None) -> Track:
+def track(t: np.ndarray, angles_rad: np.ndarray, places_m: np.ndarray, paces: np.ndarray | None = None) -> Trajectory:
     """All joints turn alike about one axis."""
     turns = Rotation.from_rotvec(angles_rad[:, None] * np.array([2, -1, 2]) / 3).as_quat()
     rotations = np.repeat(turns[:, None], NUM_JOINTS, axis=1)
-    return Track(t, rotations, places_m, np.ones((len(t), NUM_JOINTS)) if paces is None else paces)
+    return Trajectory(t, rotations, places_m, np.ones((len(t), NUM_JOINTS)) if paces is None else paces)
 
 
 def angles(rotations: np.ndarray) -> np.ndarray:
@@ -29,7 +29,7 @@ def angles(rotations: np.ndarray) -> np.ndarray:
     return turns @ np.array([2, -1, 2]) / 3
 
 
-def smoothed(track: Track, level: SmoothingLevel) -> tuple[np.ndarray, np.ndarray]:
+def smoothed(track: Trajectory, level: SmoothingLevel) -> tuple[np.ndarray, np.ndarray]:
     everywhere = np.arange(len(track.t))
     return angles(track.smooth_rotations(everywhere, level)), track.smooth_places(everywhere, level)
 
@@ -46,7 +46,7 @@ def test_a_steady_motion_stays_where_it_is_also_at_the_ends_and_where_frames_are
     np.testing.assert_allclose(places_m, walk, atol=4e-3)  # a line of sight turns faster where it is short
 
 
-def live(track: Track, name: str) -> tuple[np.ndarray, np.ndarray]:
+def live(track: Trajectory, name: str) -> tuple[np.ndarray, np.ndarray]:
     """What the causal filter makes of the same track."""
     filters, betas = PoseFilters(ON[name]), np.zeros(10, np.float32)
     rotmats = Rotation.from_quat(track.rotations.reshape(-1, 4)).as_matrix().reshape(-1, NUM_JOINTS, 3, 3)
@@ -127,7 +127,7 @@ def test_turning_every_pose_alike_turns_what_comes_out_alike() -> None:
     frames = track(T, rng.normal(0, 0.3, 60), rng.normal((0, 0, 3), 0.1, (60, 3)))
     turn = Rotation.from_rotvec([0.4, -1.0, 2.0])
     rotations = (turn * Rotation.from_quat(frames.rotations.reshape(-1, 4))).as_quat().reshape(60, NUM_JOINTS, 4)
-    turned = Track(T, rotations, turn.apply(frames.place_m), frames.pace)
+    turned = Trajectory(T, rotations, turn.apply(frames.place_m), frames.pace)
     at = np.arange(60)
     plain = frames.smooth_rotations(at, ON["light"]).reshape(-1, 4)
     found = turned.smooth_rotations(at, ON["light"]).reshape(-1, 4)

@@ -6,7 +6,7 @@ from scipy.spatial.transform import Rotation
 from engine.body.rotations import quaternion_from_rotmat
 from engine.body.skeleton import NUM_JOINTS
 from realtime.kernel.messages import CameraPose, Estimate, Frame
-from realtime.smoothing.both_ways import LOOK_S, MOST_FRAMES, Track
+from realtime.smoothing.both_ways import LOOK_S, MOST_FRAMES, Trajectory
 from realtime.smoothing.look_ahead import LookAheadSmoother
 from realtime.smoothing.pose_smoother import LEVELS, Smoothed, pace
 from tests.realtime.seen_people import somebody
@@ -47,11 +47,13 @@ def test_each_frame_comes_out_in_order_as_if_the_whole_track_were_known() -> Non
         mine = given[part]
         rotations = np.stack([quaternion_from_rotmat(e.raw.rotmats.astype(float)) for e in mine])
         places_m = np.stack([e.raw.T_cam_root for e in mine]).astype(float)
-        track = Track(t[part], rotations, places_m, pace(np.stack([e.joint_confidence for e in mine])).astype(float))
+        trajectory = Trajectory(
+            t[part], rotations, places_m, pace(np.stack([e.joint_confidence for e in mine])).astype(float)
+        )
         at = np.arange(len(mine))
         found = [o.poses[[e.person.id for e in o.estimates].index(mine[0].person.id)] for o in out[part]]
-        np.testing.assert_allclose([p.T_cam_root for p in found], track.smooth_places(at, LIGHT), atol=1e-5)
-        expected = track.smooth_rotations(at, LIGHT)
+        np.testing.assert_allclose([p.T_cam_root for p in found], trajectory.smooth_places(at, LIGHT), atol=1e-5)
+        expected = trajectory.smooth_rotations(at, LIGHT)
         np.testing.assert_allclose(
             np.abs((quaternion_from_rotmat(np.stack([p.rotmats for p in found])) * expected).sum(-1)), 1, atol=1e-6
         )

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
-from realtime.world.translation import root_translation
+from realtime.estimate.translation import root_translation
 
 CAMERA = PinholeCamera(1280, 720, fov_deg=60)
 NO_SHAPE = np.zeros((1, 10), dtype=np.float32)
