@@ -14,7 +14,6 @@ from realtime.estimate.memory import EstimatorMemory
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Camera, Estimate, EstimatedFrame, Sighting
 from realtime.kernel.tracks import Tracks
-from realtime.smoothing.pose_smoother import SmoothingConfig
 
 
 class EstimatorError(UserError):
@@ -80,8 +79,8 @@ class EstimatorConfig:
     engine: Path | None = None
 
 
-def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: SmoothingConfig) -> Estimator:
-    """Create the configured estimator; `body` already has the person's height.
+def create_estimator(config: EstimatorConfig, body: BodyModel) -> Estimator:
+    """Create the configured estimator, without token smoothing; `body` already has the person's height.
 
     Raises EstimatorError for an unknown name, NetworkFileError for a missing or wrong network file, EngineFileError for
     an engine that does not run here.
@@ -90,6 +89,4 @@ def create_estimator(config: EstimatorConfig, body: BodyModel, smoothing: Smooth
     if config.name not in names:
         raise EstimatorError(f"there is no estimator '{config.name}': --estimator takes {' or '.join(names)}")
     estimator: Estimator = import_module(f"realtime.estimate.{config.name}").create(config, body)
-    level = smoothing.parameters
-    estimator.set_token_smoothing(None if level is None else level.tokens)
     return estimator

@@ -134,7 +134,7 @@ class App:
         world = World(body, watch.camera)
         perception = cleanup.enter_context(closing(create_perception(config.perception)))
         settings = EstimatorConfig(config.estimator, engine=config.engine)
-        estimator = cleanup.enter_context(closing(create_estimator(settings, body, config.smoothing)))
+        estimator = cleanup.enter_context(closing(create_estimator(settings, body)))
         solver = Solver(
             *(estimator, config.smoothing, world, watch),
             feet=config.feet,

@@ -131,7 +131,7 @@ class Solver:
         self.smoothing, level = smoothing, smoothing.parameters
         self._ahead = LookAheadSmoother(level) if level is not None and self._looks_ahead else None
         # Tokens are smoothed by what came before alone.
-        self._estimator.set_token_smoothing(None if level is None or self._looks_ahead else level.tokens)
+        self._estimator.set_token_smoothing(None if self._looks_ahead else smoothing.tokens)
         for track in self._tracks:
             track.smooth_by(level)
 

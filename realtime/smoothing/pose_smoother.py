@@ -74,6 +74,11 @@ class SmoothingConfig:
         """Parameters of the level; None if smoothing is off."""
         return LEVELS[self.level]
 
+    @property
+    def tokens(self) -> TokenSmoothing | None:
+        """Token smoothing of the level."""
+        return None if self.parameters is None else self.parameters.tokens
+
 
 @dataclass(frozen=True, slots=True)
 class Smoothed:

@@ -60,7 +60,7 @@ def shown(seen: list[Sighting], limbs: type[CalmLimbs]) -> Iterator[tuple[float,
     """Yield the time and the first person of each frame that has one."""
     body, smoothing = load_body("open"), SmoothingConfig()
     world = World(body)
-    solver = Solver(create_estimator(EstimatorConfig(), body, smoothing), smoothing, world)
+    solver = Solver(create_estimator(EstimatorConfig(), body), smoothing, world)
     with patch("realtime.run.track.CalmLimbs", limbs):
         for sighting in seen:
             for solved in solver.solve(sighting):

@@ -78,7 +78,7 @@ def sightings(clip: Path) -> list[Sighting]:
 
 def solved(body: BodyModel, level: str, seen: list[Sighting], *, look_ahead: bool) -> Iterator[SolvedFrame]:
     smoothing = SmoothingConfig(level)
-    estimator = create_estimator(EstimatorConfig(), body, smoothing)
+    estimator = create_estimator(EstimatorConfig(), body)
     solver = Solver(estimator, smoothing, World(body, Camera(FOV_DEG)), look_ahead=look_ahead)
     for sighting in seen:
         yield from solver.solve(sighting)

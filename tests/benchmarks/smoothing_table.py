@@ -83,7 +83,8 @@ def sightings(
 def solve(body: BodyModel, level: str, given: Iterable[Sighting]) -> tuple[np.ndarray, np.ndarray]:
     """Return joints (N, 24, 3) relative to the pelvis, and the pelvis (N, 3), in the camera frame."""
     smoothing = SmoothingConfig(level)
-    estimator, track = create_estimator(EstimatorConfig(), body, smoothing), Track(0, body, LEVELS[level], "off")
+    estimator, track = create_estimator(EstimatorConfig(), body), Track(0, body, smoothing.parameters, "off")
+    estimator.set_token_smoothing(smoothing.tokens)
     poses: list[CameraPose] = []
     for sighting in given:
         ((estimate,),) = (frame.people for frame in estimator.estimate(sighting))

@@ -151,7 +151,7 @@ def detector(seen: Seen) -> Array:
 def live(seen: Seen, level: str = "off") -> Array:
     """Run the shipped estimator as live with that level of smoothing; return the detector's points on our body."""
     body, smoothing = load_body("open"), SmoothingConfig(level)
-    tokens = None if smoothing.parameters is None else smoothing.parameters.tokens
+    tokens = smoothing.tokens
     estimator = LandmarkEstimator(body, token_smoothing=tokens)
     track, world = Track(0, body, smoothing.parameters, "off"), World(body)
     picture = np.broadcast_to(np.uint8(0), (*seen.size[::-1], 3))

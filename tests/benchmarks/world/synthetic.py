@@ -78,8 +78,9 @@ def solver(
 
 
 def estimates(body: BodyModel, seen: list[Sighting], known: Camera) -> tuple[Estimator, list[tuple[Estimate, ...]]]:
-    estimator = create_estimator(EstimatorConfig(), body, SmoothingConfig())
+    estimator = create_estimator(EstimatorConfig(), body)
     estimator.camera = known
+    estimator.set_token_smoothing(SmoothingConfig().tokens)
     return estimator, [frame.people for sighting in seen for frame in estimator.estimate(sighting)]
 
 
@@ -141,9 +142,7 @@ def cpu_ratio(feet: tuple[FeetMode, ...], errors: float, seed: int) -> dict[str,
     body = load_body("open")
     true, place_m = camera(10.0)
     seen = list(sightings(SCENES["walks across"].people(body, 30), true, place_m, errors=errors, seed=seed))
-    runs = {
-        kind: solver(body, create_estimator(EstimatorConfig(), body, SmoothingConfig()), true, kind) for kind in feet
-    }
+    runs = {kind: solver(body, create_estimator(EstimatorConfig(), body), true, kind) for kind in feet}
     spent: dict[str, list[float]] = {kind: [] for kind in feet}
     for sighting in seen:
         for kind, run in runs.items():

@@ -164,7 +164,7 @@ def test_smoothed_tokens_go_through_the_decoder(stick_body: BodyModel, network: 
 def test_smoothing_can_be_changed_while_running(stick_body: BodyModel, network: Path, decoder: Path) -> None:
     def solver(level: str) -> Solver:
         smoothing = SmoothingConfig(level)
-        tokens = None if smoothing.parameters is None else smoothing.parameters.tokens
+        tokens = smoothing.tokens
         estimator = LandmarkEstimator(
             stick_body, network=network, decoder=decoder, token_smoothing=tokens, refine=False
         )

@@ -31,7 +31,7 @@ def body() -> BodyModel:
 
 @pytest.fixture(scope="module")
 def raw_estimator(body: BodyModel) -> Iterator[Estimator]:
-    estimator = create_estimator(EstimatorConfig(), body, SmoothingConfig("off"))
+    estimator = create_estimator(EstimatorConfig(), body)
     yield estimator
     estimator.close()
 
@@ -72,7 +72,7 @@ def test_a_known_pose_is_found(body: BodyModel, raw_estimator: Estimator) -> Non
 
 
 def test_frames_that_the_detector_turned_round_are_undone(body: BodyModel) -> None:
-    estimator = create_estimator(EstimatorConfig(), body, SmoothingConfig("off"))
+    estimator = create_estimator(EstimatorConfig(), body)
     turned_round = np.random.default_rng(0).random(60) < 0.25
     turned_round[0] = True  # the worst start
     errors_mm = [
@@ -83,7 +83,8 @@ def test_frames_that_the_detector_turned_round_are_undone(body: BodyModel) -> No
 
 
 def test_token_smoothing_stays_near_the_raw_pose(body: BodyModel) -> None:
-    estimator = create_estimator(EstimatorConfig(), body, SmoothingConfig("light"))
+    estimator = create_estimator(EstimatorConfig(), body)
+    estimator.set_token_smoothing(SmoothingConfig("light").tokens)
     for k in range(FPS):
         (estimate,) = estimator.people(sighting(body, k))
         assert estimate.steady is not estimate.raw or k == 0
@@ -99,4 +100,4 @@ def test_two_people_do_not_mix(body: BodyModel, raw_estimator: Estimator) -> Non
 
 def test_an_unknown_estimator_is_refused(body: BodyModel) -> None:
     with pytest.raises(EstimatorError, match="there is no estimator 'magic'"):
-        create_estimator(EstimatorConfig(name="magic"), body, SmoothingConfig())
+        create_estimator(EstimatorConfig(name="magic"), body)

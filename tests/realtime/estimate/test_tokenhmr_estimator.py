@@ -29,7 +29,6 @@ from realtime.estimate.tokenhmr import TokenHmrEstimator
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Camera, Frame, Sighting
 from realtime.perception.crop import tokenhmr_crop
-from realtime.smoothing.pose_smoother import SmoothingConfig
 from tests.realtime.seen_people import seen_body, somebody
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -142,9 +141,9 @@ def test_numbers_that_are_not_finite_are_dropped_counted_and_said_once(engine, s
 
 def test_what_is_wrong_with_an_engine_is_a_users_error(tmp_path, stick_body):
     with pytest.raises(UserError, match="needs --engine DIR"):
-        create_estimator(EstimatorConfig("tokenhmr"), stick_body, SmoothingConfig())
+        create_estimator(EstimatorConfig("tokenhmr"), stick_body)
     with pytest.raises(UserError, match="is no engine"):
-        create_estimator(EstimatorConfig("tokenhmr", engine=tmp_path), stick_body, SmoothingConfig())
+        create_estimator(EstimatorConfig("tokenhmr", engine=tmp_path), stick_body)
 
 
 def test_run_live_end_to_end(engine_folder, tmp_path):

@@ -36,7 +36,7 @@ def solved(pitch_deg: float, seconds: float, *heights_m: float) -> list[SolvedFr
     )
     people = scene.people(body, FPS)
     body = body.scaled_to_height(heights_m[0])
-    estimator = create_estimator(EstimatorConfig(), body, SmoothingConfig())
+    estimator = create_estimator(EstimatorConfig(), body)
     solver = Solver(estimator, SmoothingConfig(), World(body, true), heights_m=heights_m)
     return [frame for seen in sightings(people, true, place_m) for frame in solver.solve(seen)]
 
