@@ -7,7 +7,6 @@ Writes tar files of the 4D-Humans form (training.readers.tars). The same argumen
 
 from __future__ import annotations
 
-import argparse
 import io
 import itertools
 import pickle
@@ -15,15 +14,17 @@ import tarfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import cv2
 import numpy as np
 import torch
+from cyclopts import Parameter
 
 from engine.body.files import OPEN_BODY, load_body
-from engine.command import command
 from engine.config import load_config
 from engine.errors import EngineError
+from engine.flags import command_line
 from engine.tokenhmr.crop import ASPECT
 from training.data.augment import PoseSampler
 from training.data.mocap import load_mocap
@@ -81,24 +82,25 @@ def _add(tar: tarfile.TarFile, sample: Sample) -> None:
         tar.addfile(member, io.BytesIO(content))
 
 
-@command("training.render")
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m training.render", description="Draw pictures of the free body.")
-    parser.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files")
-    parser.add_argument("--config", type=Path, metavar="YAML", help="ranges (those in RenderConfig)")
-    parser.add_argument("--split", default="train", help="of the mocap (train)")
-    parser.add_argument("--body", type=Path, default=OPEN_BODY, metavar="FILE")
-    parser.add_argument("--count", type=int, required=True, metavar="N")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    options = parser.parse_args(argv)
-    if options.out.exists() and any(options.out.iterdir()):
-        raise EngineError(f"{options.out} is not empty: name another --out")
-    renderer = Renderer(load_body(options.body), load_config(RenderConfig, options.config))
+@command_line("training.render")
+def main(
+    *,
+    mocap: Annotated[tuple[Path, ...], Parameter(consume_multiple=True, metavar="FILE", help="mocap .npz files")],
+    config: Annotated[Path | None, Parameter(metavar="YAML", help="ranges (those in RenderConfig)")] = None,
+    split: Annotated[str, Parameter(help="of the mocap")] = "train",
+    body: Annotated[Path, Parameter(metavar="FILE")] = OPEN_BODY,
+    count: Annotated[int, Parameter(metavar="N")],
+    seed: int = 0,
+    out: Annotated[Path, Parameter(metavar="DIR")],
+) -> int:
+    """Draw pictures of the free body."""
+    if out.exists() and any(out.iterdir()):
+        raise EngineError(f"{out} is not empty: name another --out")
+    renderer = Renderer(load_body(body), load_config(RenderConfig, config))
     started = time.monotonic()
-    samples = renders(renderer, options.mocap, options.split, options.count, options.seed)
-    for done in write_tars(samples, options.out):
-        if done % 500 == 0 or done == options.count:
+    samples = renders(renderer, mocap, split, count, seed)
+    for done in write_tars(samples, out):
+        if done % 500 == 0 or done == count:
             rate = done / (time.monotonic() - started)
-            print(f"{done}/{options.count}, {rate:.1f} a second, {(options.count - done) / rate / 60:.1f} min left")
+            print(f"{done}/{count}, {rate:.1f} a second, {(count - done) / rate / 60:.1f} min left")
     return 0
