@@ -37,12 +37,24 @@ class VersionError(ProtocolError):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Joints:
+    """The joints of a stream: how many it has, and which of them are SMPL's."""
+
+    count: int
+    places: NDArray[np.intp]  # (24,)
+
+
+SMPL = Joints(NUM_JOINTS, np.arange(NUM_JOINTS))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Skeleton:
     """Joints at rest and their shape directions, sent every second; metres, Y up, facing +Z."""
 
     joints: Array  # (24, 3) for the average shape
     joint_shapes: Array  # (24, 3, 10)
     body_name: str
+    of_stream: Joints  # to parse its pose messages by
 
     def rest_joints(self, betas: Array, scale: float = 1.0) -> Array:
         """Return joints (24, 3) for a shape (10,) and a person's size relative to the body's."""
@@ -77,8 +89,8 @@ class Status:
     message: str
 
 
-def parse(message: bytes) -> Skeleton | Pose | Status | None:
-    """Parse one message; None for an unknown topic. Raises ProtocolError."""
+def parse(message: bytes, joints: Joints = SMPL) -> Skeleton | Pose | Status | None:
+    """Parse one message; None for an unknown topic. joints: of the newest skeleton message. Raises ProtocolError."""
     topic, _, body = message.partition(b" ")
     read = _READERS.get(topic)
     if read is None:
@@ -94,27 +106,37 @@ def parse(message: bytes) -> Skeleton | Pose | Status | None:
             f"the stream speaks version {repr(fields.get('v'))[:20]} of the wire format, this extension version "
             f"{VERSION}: install the one that came with the program"
         )
-    return read(fields)
+    return read(fields, joints)
 
 
-def _skeleton(fields: dict[str, Any]) -> Skeleton:
-    if fields.get("names") != list(JOINT_NAMES) or fields.get("parents") != PARENTS.tolist():
-        raise ProtocolError("the stream's skeleton does not have SMPL's 24 joints")
+def _skeleton(fields: dict[str, Any], _: Joints) -> Skeleton:
+    stream = _joints(fields.get("names"), fields.get("parents"))
     if fields.get("up_axis") != "Y":
         raise ProtocolError(f"the stream's up axis is {repr(fields.get('up_axis'))[:20]}, not 'Y'")
-    joints = _numbers(fields, "offsets", (NUM_JOINTS, 3))
+    joints = _numbers(fields, "offsets", (stream.count, 3))[stream.places]
     joint_shapes = np.zeros((NUM_JOINTS, 3, NUM_BETAS))
     if "shape_offsets" in fields:
-        joint_shapes = _numbers(fields, "shape_offsets", (NUM_JOINTS, 3, NUM_BETAS))
+        joint_shapes = _numbers(fields, "shape_offsets", (stream.count, 3, NUM_BETAS))[stream.places]
         joints -= joint_shapes @ _numbers(fields, "betas", (NUM_BETAS,))
     for joint in range(1, NUM_JOINTS):  # offsets are relative to the parent, which comes first
         joints[joint] += joints[PARENTS[joint]]
         joint_shapes[joint] += joint_shapes[PARENTS[joint]]
     body = fields.get("body")
-    return Skeleton(joints, joint_shapes, str(body.get("name", ""))[:80] if isinstance(body, dict) else "")
+    return Skeleton(joints, joint_shapes, str(body.get("name", ""))[:80] if isinstance(body, dict) else "", stream)
 
 
-def _pose(fields: dict[str, Any]) -> Pose:
+def _joints(names: Any, parents: Any) -> Joints:
+    """Find SMPL's joints by name; others may hang on them, but not lie between."""
+    lists = isinstance(names, list) and isinstance(parents, list) and len(names) == len(parents)
+    if not lists or not all(isinstance(name, str) for name in names) or not set(JOINT_NAMES) <= set(names):
+        raise ProtocolError("the stream's skeleton does not have SMPL's 24 joints")
+    places = np.array([names.index(name) for name in JOINT_NAMES])
+    if [parents[place] for place in places] != [-1, *places[PARENTS[1:]].tolist()]:
+        raise ProtocolError("the joints of the stream's skeleton do not hang together as SMPL's do")
+    return Joints(len(names), places)
+
+
+def _pose(fields: dict[str, Any], joints: Joints) -> Pose:
     people = fields.get("people")
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise ProtocolError("a pose message has no list of people")
@@ -123,15 +145,16 @@ def _pose(fields: dict[str, Any]) -> Pose:
         t_capture=_number(fields, "t_capture"),
         t_publish=_number(fields, "t_publish"),
         fps=_number(fields, "fps"),
-        people=tuple(_person(person) for person in people),
+        people=tuple(_person(person, joints) for person in people),
     )
 
 
-def _person(fields: dict[str, Any]) -> Person:
-    rotations = _numbers(fields, "rotations", (NUM_JOINTS, 4))
+def _person(fields: dict[str, Any], joints: Joints) -> Person:
+    rotations = _numbers(fields, "rotations", (joints.count, 4))[joints.places]
     norms = np.linalg.norm(rotations, axis=-1, keepdims=True)
     if np.abs(norms - 1).max() > 0.01:
         raise ProtocolError("a pose message has rotations that are not unit quaternions")
+    confidence = _numbers(fields, "joint_confidence", (joints.count,)) if "joint_confidence" in fields else None
     scale = _number(fields, "scale") if "scale" in fields else 1.0
     if scale <= 0:
         raise ProtocolError("'scale' is not above 0")
@@ -142,12 +165,12 @@ def _person(fields: dict[str, Any]) -> Person:
         trans=_numbers(fields, "trans", (3,)),
         rotations=rotations / norms,
         betas=_numbers(fields, "betas", (NUM_BETAS,)),
-        joint_confidence=_numbers(fields, "joint_confidence", (NUM_JOINTS,)) if "joint_confidence" in fields else None,
+        joint_confidence=None if confidence is None else confidence[joints.places],
         scale=scale,
     )
 
 
-def _status(fields: dict[str, Any]) -> Status:
+def _status(fields: dict[str, Any], _: Joints) -> Status:
     return Status(*(str(fields.get(key, ""))[:200] for key in ("state", "source", "message")))
 
 
@@ -172,7 +195,7 @@ def _numbers(fields: dict[str, Any], key: str, shape: tuple[int, ...]) -> Array:
     return array.astype(np.float64)
 
 
-_READERS: dict[bytes, Callable[[dict[str, Any]], Skeleton | Pose | Status]] = {
+_READERS: dict[bytes, Callable[[dict[str, Any], Joints], Skeleton | Pose | Status]] = {
     b"skeleton": _skeleton,
     b"pose": _pose,
     b"status": _status,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..protocol import Pose, ProtocolError, Skeleton, Status, VersionError, parse
+from ..protocol import SMPL, Pose, ProtocolError, Skeleton, Status, VersionError, parse
 from .jitter_buffer import JitterBuffer
 
 _POLL_MS = 100
@@ -202,7 +202,7 @@ class Receiver:
     def _take_in(self, message: bytes) -> None:
         t_received = time.monotonic()
         try:
-            parsed = parse(message)
+            parsed = parse(message, SMPL if self._skeleton is None else self._skeleton.of_stream)
         except ProtocolError as error:
             with self._lock:
                 self._refused += 1

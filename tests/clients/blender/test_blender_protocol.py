@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -149,6 +150,47 @@ def test_another_skeleton_is_refused() -> None:
         parse(changed(message, up_axis="Z"))
     with pytest.raises(ProtocolError, match="24 joints"):
         parse(changed(message, names=["hips"]))
+
+
+def with_fingers(fields: dict[str, Any], key: str, extra: Any) -> list[Any]:
+    """The list of a message with the joints in another order, and one more that hangs on the left hand."""
+    return [extra, *reversed(fields[key])]
+
+
+def test_a_skeleton_that_has_smpls_joints_and_others_is_read_by_name() -> None:
+    plain = Wire(BODY).skeleton()
+    fields = json.loads(plain.removeprefix(b"skeleton "))
+    others = {key: with_fingers(fields, key, fields[key][0]) for key in ("offsets", "shape_offsets")}
+    others["names"] = with_fingers(fields, "names", "left_index1")
+    names = others["names"]
+    pairs = zip(fields["names"], fields["parents"], strict=True)
+    above = {name: fields["names"][parent] for name, parent in pairs if parent >= 0}
+    others["parents"] = [names.index((above | {"left_index1": "left_hand"}).get(name, name)) for name in names]
+    others["parents"][names.index("pelvis")] = -1
+    read, as_ever = parse(changed(plain, **others)), parse(plain)
+    assert isinstance(read, Skeleton)
+    assert isinstance(as_ever, Skeleton)
+    np.testing.assert_allclose(read.rest_joints(BETAS), as_ever.rest_joints(BETAS))
+
+    pose = json.loads(pose_message(1).removeprefix(b"pose "))
+    (person,) = pose["people"]
+    more = {key: with_fingers(person, key, person[key][0]) for key in ("rotations", "joint_confidence")}
+    message = changed(pose_message(1), people=[person | more])
+    with pytest.raises(ProtocolError, match="24x4"):
+        parse(message)  # before anything is known of the skeleton
+    moved, still = parse(message, read.of_stream), parse(pose_message(1))
+    assert isinstance(moved, Pose)
+    assert isinstance(still, Pose)
+    np.testing.assert_allclose(moved.people[0].rotations, still.people[0].rotations)
+    np.testing.assert_allclose(moved.people[0].joint_confidence, still.people[0].joint_confidence)
+
+
+def test_a_skeleton_whose_joints_hang_together_otherwise_is_refused() -> None:
+    message = Wire(BODY).skeleton()
+    parents = json.loads(message.removeprefix(b"skeleton "))["parents"]
+    for other in ([0], 3, [*parents[:-1], 0], [[], *parents[1:]]):
+        with pytest.raises(ProtocolError, match=r"24 joints|hang together"):
+            parse(changed(message, parents=other))
 
 
 SCALARS = st.none() | st.booleans() | st.floats() | st.text("aZ0\n", max_size=3) | st.integers()
