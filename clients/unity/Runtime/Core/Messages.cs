@@ -9,6 +9,8 @@ namespace TokenMocap
     public sealed class SkeletonMessage : WireMessage
     {
         public Skeleton Skeleton;
+        /// <summary>To parse the stream's pose messages by.</summary>
+        public StreamJoints Joints;
         public string BodyName;
     }
 

@@ -31,6 +31,7 @@ namespace TokenMocap
         private readonly Func<CancellationToken, IConnection> _open;
         private readonly string _address;
         private readonly ConcurrentQueue<Arrival> _queue = new ConcurrentQueue<Arrival>();
+        private StreamJoints _joints; // of the newest skeleton; the reading thread alone uses it
         private readonly CancellationTokenSource _stop = new CancellationTokenSource();
         private readonly Thread _thread;
         private volatile bool _isConnected;
@@ -111,7 +112,7 @@ namespace TokenMocap
             WireMessage message;
             try
             {
-                message = WireFormat.Parse(text);
+                message = WireFormat.Parse(text, _joints);
             }
             catch (WireException error)
             {
@@ -121,6 +122,7 @@ namespace TokenMocap
             _problem = null;
             _wait = FirstWait;
             if (message == null) return;
+            if (message is SkeletonMessage skeleton) _joints = skeleton.Joints;
             if (_queue.Count >= LongestQueue) _queue.TryDequeue(out _);
             _queue.Enqueue(new Arrival { Message = message, ReceivedAt = receivedAt });
         }

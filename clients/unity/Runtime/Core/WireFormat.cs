@@ -15,11 +15,13 @@ namespace TokenMocap
     {
         public const int Version = 1;
         private const int MostPeople = 256;
+        private const int MostJoints = 1024;
         private const int MostShapeComponents = 1024;
         private const double LargestInteger = 9007199254740992; // 2^53: JSON's numbers are doubles
 
         /// <summary>The message, or null for a topic that is not known. Throws WireException, and nothing else.</summary>
-        public static WireMessage Parse(string text)
+        /// <param name="joints">Those of the newest skeleton message; null before there is one.</param>
+        public static WireMessage Parse(string text, StreamJoints joints = null)
         {
             int space = text.IndexOf(' ');
             if (space <= 0) throw new WireException("a message without a topic: is the sender tokenmocap?");
@@ -28,7 +30,7 @@ namespace TokenMocap
             {
                 switch (topic)
                 {
-                    case "pose": return ReadPose(Body(text, space + 1));
+                    case "pose": return ReadPose(Body(text, space + 1), joints ?? StreamJoints.Smpl);
                     case "skeleton": return ReadSkeleton(Body(text, space + 1));
                     case "status": return ReadStatus(Body(text, space + 1));
                     default: return null;
@@ -63,7 +65,7 @@ namespace TokenMocap
             throw new WireException("a message without a version");
         }
 
-        private static PoseMessage ReadPose(JsonReader reader)
+        private static PoseMessage ReadPose(JsonReader reader, StreamJoints joints)
         {
             var message = new PoseMessage();
             bool hasTime = false;
@@ -75,7 +77,7 @@ namespace TokenMocap
                     case "t_capture": message.CaptureTime = Finite(reader, key); hasTime = true; break;
                     case "t_publish": message.PublishTime = Finite(reader, key); break;
                     case "fps": message.Fps = Finite(reader, key); break;
-                    case "people": message.People = ReadPeople(reader); break;
+                    case "people": message.People = ReadPeople(reader, joints); break;
                     default: reader.Skip(); break;
                 }
             }
@@ -84,19 +86,19 @@ namespace TokenMocap
             return message;
         }
 
-        private static PersonPose[] ReadPeople(JsonReader reader)
+        private static PersonPose[] ReadPeople(JsonReader reader, StreamJoints joints)
         {
             var people = new List<PersonPose>();
             reader.BeginArray();
             while (reader.NextItem())
             {
                 if (people.Count == MostPeople) throw new WireException("more than " + MostPeople + " people");
-                people.Add(ReadPerson(reader));
+                people.Add(ReadPerson(reader, joints));
             }
             return people.ToArray();
         }
 
-        private static PersonPose ReadPerson(JsonReader reader)
+        private static PersonPose ReadPerson(JsonReader reader, StreamJoints joints)
         {
             var person = new PersonPose();
             bool hasId = false, hasTrans = false, hasRotations = false;
@@ -114,9 +116,9 @@ namespace TokenMocap
                     case "confidence": person.Confidence = Single(reader, key); break;
                     case "valid": person.Valid = reader.Boolean(); break;
                     case "trans": person.Trans = ReadVector(reader, key); hasTrans = true; break;
-                    case "rotations": ReadRotations(reader, person.Rotations); hasRotations = true; break;
+                    case "rotations": ReadRotations(reader, person.Rotations, joints); hasRotations = true; break;
                     case "joint_confidence":
-                        person.JointConfidence = ReadJoints(reader, key, Single);
+                        person.JointConfidence = joints.Select(ReadItems(reader, key, Single), key);
                         break;
                     case "betas": person.Betas = ReadSingles(reader, key); break;
                     case "scale":
@@ -130,7 +132,7 @@ namespace TokenMocap
             return person;
         }
 
-        private static void ReadRotations(JsonReader reader, Quaternion[] rotations)
+        private static void ReadRotations(JsonReader reader, Quaternion[] rotations, StreamJoints joints)
         {
             int count = 0;
             reader.BeginArray();
@@ -142,29 +144,29 @@ namespace TokenMocap
                 EndItems(reader, "rotations");
                 float length = q.Length();
                 if (!(length > 0.5f && length < 2f)) throw new WireException("rotations has a quaternion that is not of length 1");
-                if (count == rotations.Length) throw WrongLength("rotations", rotations.Length);
-                rotations[count++] = Quaternion.Normalize(q);
+                int joint = joints.JointAt(count++);
+                if (joint >= 0) rotations[joint] = Quaternion.Normalize(q);
             }
-            if (count != rotations.Length) throw WrongLength("rotations", rotations.Length);
+            if (count != joints.Count) throw new WireException("rotations has not " + joints.Count + " items");
         }
 
         private static SkeletonMessage ReadSkeleton(JsonReader reader)
         {
             var message = new SkeletonMessage { BodyName = "" };
-            string[] names = null;
-            int[] parents = null;
-            Vector3[] offsets = null;
+            List<string> names = null;
+            List<long> parents = null;
+            List<Vector3> offsets = null;
             float[] betas = null;
-            Vector3[][] shapeOffsets = null;
+            List<Vector3[]> shapeOffsets = null;
             while (reader.NextKey(out string key))
             {
                 switch (key)
                 {
-                    case "names": names = ReadNames(reader); break;
-                    case "parents": parents = ReadParents(reader); break;
-                    case "offsets": offsets = ReadJoints(reader, key, ReadVector); break;
+                    case "names": names = ReadItems(reader, key, (r, _) => r.String()); break;
+                    case "parents": parents = ReadItems(reader, key, Integer); break;
+                    case "offsets": offsets = ReadItems(reader, key, ReadVector); break;
                     case "betas": betas = ReadSingles(reader, key); break;
-                    case "shape_offsets": shapeOffsets = ReadJoints(reader, key, ReadVectors); break;
+                    case "shape_offsets": shapeOffsets = ReadItems(reader, key, ReadVectors); break;
                     case "up_axis":
                         if (reader.String() != "Y") throw new WireException("up_axis is not Y");
                         break;
@@ -175,26 +177,25 @@ namespace TokenMocap
             reader.End();
             if (names == null || parents == null || offsets == null)
                 throw new WireException("a skeleton message without names, parents or offsets");
-            message.Skeleton = new Skeleton(parents, offsets, betas, shapeOffsets);
+            StreamJoints joints = message.Joints = new StreamJoints(names);
+            message.Skeleton = new Skeleton(Parents(joints.Select(parents, "parents"), joints),
+                joints.Select(offsets, "offsets"), betas,
+                shapeOffsets == null ? null : joints.Select(shapeOffsets, "shape_offsets"));
             return message;
         }
 
-        private static string[] ReadNames(JsonReader reader)
+        /// <summary>Of SMPL's joints, whose parents in the stream are these; other joints may not lie between.</summary>
+        private static int[] Parents(long[] places, StreamJoints joints)
         {
-            string[] names = ReadJoints(reader, "names", (r, key) => r.String());
-            for (int i = 0; i < names.Length; i++)
-                if (names[i] != SmplJoints.Names[i])
-                    throw new WireException("joint " + i + " is " + names[i] + " and not SMPL's " + SmplJoints.Names[i]);
-            return names;
-        }
-
-        private static int[] ReadParents(JsonReader reader)
-        {
-            long[] parents = ReadJoints(reader, "parents", Integer);
-            for (int i = 0; i < parents.Length; i++)
-                if (i == 0 ? parents[i] != -1 : parents[i] < 0 || parents[i] >= i)
+            var parents = new int[places.Length];
+            for (int i = 0; i < places.Length; i++)
+            {
+                int parent = places[i] <= int.MaxValue ? joints.JointAt((int)Math.Max(-1, places[i])) : -1;
+                if (i == 0 ? places[i] != -1 : parent < 0 || parent >= i)
                     throw new WireException("parents is no tree with every parent before its children");
-            return Array.ConvertAll(parents, parent => (int)parent);
+                parents[i] = parent;
+            }
+            return parents;
         }
 
         private static string ReadBodyName(JsonReader reader)
@@ -231,17 +232,15 @@ namespace TokenMocap
 
         private delegate T Read<T>(JsonReader reader, string key);
 
-        private static T[] ReadJoints<T>(JsonReader reader, string key, Read<T> read)
+        private static List<T> ReadItems<T>(JsonReader reader, string key, Read<T> read)
         {
-            var items = new T[SmplJoints.Count];
-            int count = 0;
+            var items = new List<T>(SmplJoints.Count);
             reader.BeginArray();
             while (reader.NextItem())
             {
-                if (count == items.Length) throw WrongLength(key, items.Length);
-                items[count++] = read(reader, key);
+                if (items.Count == MostJoints) throw new WireException(key + " is too long");
+                items.Add(read(reader, key));
             }
-            if (count != items.Length) throw WrongLength(key, items.Length);
             return items;
         }
 
@@ -294,9 +293,6 @@ namespace TokenMocap
         {
             if (reader.NextItem()) throw new WireException(key + " is too long");
         }
-
-        private static WireException WrongLength(string key, int length) =>
-            new WireException(key + " has not " + length + " items");
 
         private static long Integer(JsonReader reader, string key)
         {

@@ -120,6 +120,40 @@ namespace TokenMocap.Tests
         }
 
         [Test]
+        public void ASkeletonWithMoreJointsIsReadByName()
+        {
+            // A finger on the left hand comes first, so that every other joint is one place further on.
+            string names = "[\"left_index1\",\"" + string.Join("\",\"", SmplJoints.Names) + "\"]";
+            string text = Make.SkeletonText("[23,-1,1,1,1,2,3,4,5,6,7,8,9,10,10,10,13,14,15,17,18,19,20,21,22]", names)
+                .Replace("\"offsets\":[", "\"offsets\":[[9,9,9],")
+                .Replace("\"shape_offsets\":[[", "\"shape_offsets\":[[[8,8],[8,8],[8,8]],[");
+            var plain = (SkeletonMessage)WireFormat.Parse(Make.SkeletonText());
+            var more = (SkeletonMessage)WireFormat.Parse(text);
+            var person = Make.Person(1, Vector3.Zero);
+            var expected = new Vector3[24];
+            var found = new Vector3[24];
+            plain.Skeleton.OffsetsOf(person, expected);
+            more.Skeleton.OffsetsOf(person, found);
+            Assert.AreEqual(25, more.Joints.Count);
+            for (int i = 0; i < 24; i++)
+            {
+                Assert.AreEqual(expected[i], found[i]);
+                Assert.AreEqual(plain.Skeleton.Parents[i], more.Skeleton.Parents[i]);
+            }
+
+            string pose = Make.PoseText().Replace("\"rotations\":[", "\"rotations\":[[0,0,0,1],")
+                .Replace("\"joint_confidence\":[", "\"joint_confidence\":[0.75,");
+            Assert.Throws<WireException>(() => WireFormat.Parse(pose));
+            PersonPose read = ((PoseMessage)WireFormat.Parse(pose, more.Joints)).People[0];
+            PersonPose asEver = ((PoseMessage)WireFormat.Parse(Make.PoseText())).People[0];
+            for (int i = 0; i < 24; i++)
+            {
+                Assert.AreEqual(asEver.Rotations[i], read.Rotations[i]);
+                Assert.AreEqual(0.25, read.JointConfidence[i], 0);
+            }
+        }
+
+        [Test]
         public void GarbageNeverThrowsAnythingElse()
         {
             var random = new Random(2);
