@@ -44,9 +44,9 @@ class BodyFileError(UserError):
 def load_body(spec: str | Path) -> BodyModel:
     """Load the body named by `spec`: 'open', the free one that ships, or the path of a user's file.
 
-    A user's file is an SMPL pickle (v1.0.0, v1.1.0, with or without chumpy's objects), read without running it, or an
-    .npz with the same keys (Loper et al. 2015; docs/body.md). Shape components after the tenth are dropped. A file
-    without landmarks gets them from the shipped body. Raises BodyFileError.
+    A user's file is an SMPL pickle (v1.0.0, v1.1.0, with or without chumpy's objects), read without running it. It may
+    also be an .npz with the same keys (Loper et al. 2015; docs/body.md). Shape components after the tenth are dropped.
+    A file without landmarks gets them from the shipped body. Raises BodyFileError.
     """
     path = OPEN_BODY if str(spec) == "open" else Path(spec)
     try:

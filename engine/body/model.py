@@ -70,8 +70,8 @@ class BodyModel:
     def scaled_to_height(self, height_m: float) -> BodyModel:
         """Return the body at a fixed stature for all betas: shape then changes the build, never the height.
 
-        Everything is scaled uniformly, then each shape component loses the uniform growth that would undo it:
-        S_k - (dh_k / h) v_template, where dh_k is the component's change of the template's height h.
+        Everything is scaled uniformly, then each shape component loses the uniform growth that would undo it. It
+        becomes S_k - (dh_k / h) v_template, where dh_k is its change of the template's height h.
         """
         scale, growth = np.float32(height_m / self.stature_m), self._growth()
 

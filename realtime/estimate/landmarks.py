@@ -1,7 +1,7 @@
 """The default estimator: BlazePose's 33 landmarks to pose tokens, on the CPU.
 
 For each person: network on two readings of the landmarks -> left/right check -> token smoothing -> decoder -> one
-Gauss-Newton step on the 2D landmarks -> root translation under the camera's field of view.
+Gauss-Newton step on the 2D landmarks. Then the root translation under the camera's field of view.
 """
 
 from __future__ import annotations

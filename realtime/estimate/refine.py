@@ -5,8 +5,8 @@ does. Depth stays near the network's, because a single camera does not measure i
 One step suffices; three are no better. If the view is known to be far from level, the depth of the whole body is
 uncertain, and the image's perspective determines its tilt.
 
-Unknowns, 69 a body: for each of joints 0..21 a rotation vector in ray axes that rotates the joint's whole subtree about
-the joint (22 x 3), and the camera's scale and shift (k, tx, ty). The camera's perspective q is fixed, because it is
+Unknowns, 69 a body: the camera's scale and shift (k, tx, ty), and for each of joints 0..21 a rotation vector in ray
+axes (22 x 3). It rotates the joint's whole subtree about the joint. The camera's perspective q is fixed, because it is
 hardly observable. Points and camera are in the network's ray axes and units; see `engine.landmarks.network.project`.
 """
 
@@ -123,8 +123,7 @@ class Refiner:
         """Return depth jacobian and prior for bodies whose tilt error is a share of the view's pitch.
 
         A common rotation error of all depths about the image's horizontal axis weakens the network's evidence on that
-        rotation:
-        its variance adds to that from the depths.
+        rotation. Its variance adds to that from the depths.
         """
         error_rad = TILT_SHARE * np.arcsin(np.abs(up[:, 2]).clip(0, 1))
         by_depth = (depth_jacobian[..., 0] ** 2).sum(-1) / DEPTH_SIGMA_M**2  # (B,) inverse variance

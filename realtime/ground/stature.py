@@ -2,7 +2,7 @@
 
 A body of the wrong size fits the image as well, nearer or farther away. But then its soles are at another height: at
 scale 1 they lie h below the camera, at scale s they lie s h below it. Everybody stands on one floor, so s h is the same
-for all: s = H / h, where H is the camera's height above the soles of people of fixed size.
+for all. So s = H / h, where H is the camera's height above the soles of people of fixed size.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Records that flow from stage to stage during a run: small and frozen, in the order of the stages.
 
-Frames: image pixels have x right and y down from the top left corner; the camera frame has x right, y down and
-z forward; the world is right-handed with Y up, on the floor. `T_cam_x` is the position of x in the camera frame.
-Lengths are metres, angles radians, times seconds on the monotonic clock (`time.monotonic`), unless a name states
-otherwise. Rotations are local, parent to child, in SMPL's 24-joint order. Arrays of a record are read-only.
+Frames: image pixels have x right and y down from the top left corner; the camera frame has x right, y down and z
+forward. The world is right-handed with Y up, on the floor. `T_cam_x` is the position of x in the camera frame. Lengths
+are metres, angles radians, times seconds on the monotonic clock (`time.monotonic`), unless a name states otherwise.
+Rotations are local, parent to child, in SMPL's 24-joint order. Arrays of a record are read-only.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Smooths forwards and backwards in time: as steady as the live filters, without delay.
 
 For a file, and at the end of a recording, the future is known. Each pose is replaced by the value of a parabola through
-its neighbours, fitted with weights exp(-2 pi cutoff |dt|): local regression (Cleveland 1979), with the One-Euro
+its neighbours, fitted with weights exp(-2 pi cutoff |dt|). This is local regression (Cleveland 1979), with the One-Euro
 filter's rule for the cutoff (`realtime.smoothing.one_euro`). A mean would flatten every swing.
 """
 

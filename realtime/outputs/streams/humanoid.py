@@ -1,7 +1,7 @@
 """Maps SMPL's joints to the bones of Unity's Humanoid, in Unity's frame.
 
-Unity is left-handed with Y up, and an avatar faces +Z. Our frame is right-handed with the same Y and Z, so they differ
-by a mirror in x: p = (-x, y, z), q = (x, -y, -z, w).
+Unity is left-handed with Y up, and an avatar faces +Z. Our frame is right-handed with the same Y and Z. They differ by
+a mirror in x: p = (-x, y, z), q = (x, -y, -z, w).
 """
 
 from __future__ import annotations
@@ -56,12 +56,10 @@ _Q_UNITY = np.array([1, -1, -1, 1], np.float32)
 class Humanoid:
     """Selection of bones: their names, and a function that places them.
 
-    place(person, body) -> (B, 7) in the order of `names`: position in metres and quaternion x, y, z, w of each bone in
-    its
-    parent's frame, Unity's axes. The avatar's root stays at the world's origin, so the hips carry the body's position
-    and
-    heading; the other positions are the body's own offsets at rest. Both rest poses are T-poses that face +Z with every
-    bone's axes along the world's, so SMPL's rotations are the avatar's.
+    place(person, body) -> (B, 7) in the order of `names`. Each row is position in metres and quaternion x, y, z, w in
+    the parent's frame, Unity's axes. The avatar's root stays at the world's origin, so the hips carry the body's
+    position and heading. The other positions are the body's own offsets at rest. Both rest poses are T-poses that face
+    +Z with every bone's axes along the world's, so SMPL's rotations are the avatar's.
     """
 
     names: tuple[str, ...]

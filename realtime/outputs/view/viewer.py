@@ -1,9 +1,9 @@
 """Runs the viewer, a window or a web page, in a subprocess, so that drawing never delays the pose.
 
-Open3D holds Python's GIL while it draws and waits for the screen (tens of ms without a graphics card), and viser takes
-it for every message to every page. In a subprocess, a screen costs the pose path one small message a drawn frame. A
-crash of a graphics driver loses no recording, and the main process imports neither library. The screen requests each
-image after it has drawn the previous one, so it always gets the newest and no queue grows.
+Open3D holds Python's GIL while it draws and waits for the screen (tens of ms without a graphics card). viser takes it
+for every message to every page. In a subprocess, a screen costs the pose path one small message a drawn frame. A crash
+of a graphics driver loses no recording, and the main process imports neither library. The screen requests each image
+after it has drawn the previous one, so it always gets the newest and no queue grows.
 """
 
 from __future__ import annotations
