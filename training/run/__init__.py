@@ -1,1 +1,1 @@
-"""Parts of every training run: loop, configuration, device, checkpoints, progress, schedule of the learning rate."""
+"""Parts of every training run: loop, configuration, device, checkpoints, progress."""

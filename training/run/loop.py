@@ -5,6 +5,7 @@ A trainer is a `Task`. It brings configuration, network, batches and losses; the
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
@@ -18,7 +19,6 @@ from torch import Tensor, nn
 from training.run import checkpoint
 from training.run.config import RunConfig
 from training.run.progress import Progress
-from training.run.schedule import warmup_cosine
 
 B = TypeVar("B")
 Figures = dict[str, dict[str, float]]  # of an evaluation, by split and measure
@@ -86,15 +86,15 @@ class Run(Generic[B]):
         self.step = 0
 
     def rate(self) -> float:
-        """Compute the learning rate of the next step."""
+        """Compute the learning rate of the next step: a cosine down to its final share, times a linear warm-up.
+
+        After the last step it stays at the final rate.
+        """
         config = self.task.config
-        return warmup_cosine(
-            self.step,
-            steps=config.steps,
-            peak=config.learning_rate,
-            final=config.learning_rate * config.final_rate,
-            warmup_steps=config.warmup_steps,
-        )
+        cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, self.step / config.steps)))
+        final = config.learning_rate * config.final_rate
+        rise = min(1.0, (self.step + 1) / max(1, config.warmup_steps))
+        return (final + (config.learning_rate - final) * cosine) * rise
 
     def train_step(self, batch: B) -> dict[str, Tensor]:
         """Move the weights once. Returns the losses of this process's share by name.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,17 +91,27 @@ def test_a_resumed_run_is_the_same_run_bit_for_bit(tmp_path: Path) -> None:
     assert lines(tmp_path / "broken")[-1] == lines(tmp_path / "whole")[-1]
 
 
-def test_the_rate_warms_up_and_falls_along_a_cosine_to_its_share() -> None:
-    task = Line(replace(CONFIG, steps=40, warmup_steps=5))
-    run, rates = Run(task), []
-    for batch in task.batches(0, 40):
+def test_the_rate_rises_linearly_and_falls_as_a_cosine() -> None:
+    run = Run(Line(replace(CONFIG, steps=1000, learning_rate=2e-4, final_rate=0.005, warmup_steps=10)))
+
+    def rate(step: int) -> float:
+        run.step = step
+        return run.rate()
+
+    assert rate(0) == pytest.approx(2e-5, rel=1e-3)
+    assert rate(4) == pytest.approx(1e-4, rel=1e-3)
+    assert rate(500) == pytest.approx((2e-4 + 1e-6) / 2)
+    assert rate(250) == pytest.approx(1e-6 + 1.99e-4 * (1 + math.sqrt(0.5)) / 2)
+    assert rate(1000) == rate(5000) == pytest.approx(1e-6)
+
+
+def test_the_optimizer_gets_each_step_s_rate() -> None:
+    task = Line()
+    run = Run(task)
+    for batch in task.batches(0, 6):
+        expected = run.rate()
         run.train_step(batch)
-        rates.append(task.optimizer.param_groups[0]["lr"])
-    peak = rates.index(max(rates))
-    assert 3 <= peak <= 5
-    assert rates[0] == pytest.approx(0.1 / 5)
-    assert rates[peak:] == sorted(rates[peak:], reverse=True)
-    assert run.rate() == pytest.approx(0.1 * task.config.final_rate)
+        assert task.optimizer.param_groups[0]["lr"] == expected
 
 
 def test_gradients_are_clipped_where_it_is_asked_for() -> None:

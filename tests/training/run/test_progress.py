@@ -1,14 +1,12 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from training.run.progress import Progress
-from training.run.schedule import warmup_cosine
 
 
 def steps(out: Path) -> list[int]:
@@ -52,15 +50,3 @@ def test_what_a_killed_run_noted_after_its_checkpoint_is_dropped(tmp_path: Path)
     with Progress(tmp_path, steps=40):
         pass
     assert steps(tmp_path) == []
-
-
-def test_the_rate_rises_linearly_and_falls_as_a_cosine() -> None:
-    def rate(step: int) -> float:
-        return warmup_cosine(step, steps=1000, peak=2e-4, final=1e-6, warmup_steps=10)
-
-    assert rate(0) == pytest.approx(2e-5, rel=1e-3)
-    assert rate(4) == pytest.approx(1e-4, rel=1e-3)
-    assert rate(500) == pytest.approx((2e-4 + 1e-6) / 2)
-    assert rate(250) == pytest.approx(1e-6 + 1.99e-4 * (1 + math.sqrt(0.5)) / 2)
-    assert rate(1000) == rate(5000) == pytest.approx(1e-6)
-    assert warmup_cosine(0, steps=10, peak=1.0, final=1.0) == 1.0
