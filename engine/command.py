@@ -18,20 +18,20 @@ P = ParamSpec("P")
 EXIT_FAILED, EXIT_BAD_INPUT, EXIT_INTERRUPTED = 1, 2, 130
 
 
-def command(name: str) -> Callable[[Callable[P, int]], Callable[P, int]]:
+def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, int]]:
     """Wrap the `main` of the command with the user's name `name`.
 
     A UserError, and a path that the system refuses (too long, not readable), becomes one line on standard error and
     exit code 2. A number that is not finite gives exit code 1. Ctrl-C gives exit code 130, after `main` has released
-    its resources.
+    its resources. A `main` that returns nothing has ended well, with exit code 0.
     """
 
-    def wrap(main: Callable[P, int]) -> Callable[P, int]:
+    def wrap(main: Callable[P, int | None]) -> Callable[P, int]:
         @functools.wraps(main)
         def run(*args: P.args, **options: P.kwargs) -> int:
             try:
                 with _ctrl_c_raises():
-                    return main(*args, **options)
+                    return main(*args, **options) or 0
             except UserError as error:
                 return _say(name, error, EXIT_BAD_INPUT)
             except OSError as error:

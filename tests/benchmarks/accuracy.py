@@ -10,6 +10,7 @@ as recorded in `raw_joints`; "points" are the detector's landmarks on our body.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from scipy.spatial.transform import Rotation
 from engine.body.files import load_body
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES
+from engine.command import command
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
@@ -53,6 +55,7 @@ def world_rotmats(local: NDArray[np.float32]) -> NDArray[np.float32]:
     return Rotation.from_quat(local).as_matrix().astype(np.float32)
 
 
+@command("tests.benchmarks.accuracy")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", type=Path)
@@ -109,4 +112,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

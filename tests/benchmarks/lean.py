@@ -11,6 +11,7 @@ shoulders).
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES
+from engine.command import command
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
@@ -34,6 +36,7 @@ SHOULDERS, HIPS, ANKLES = (
 LOOKED_AT = [BLAZEPOSE.index(f"{s}_{n}") for s in ("left", "right") for n in ("shoulder", "hip")]
 
 
+@command("tests.benchmarks.lean")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", type=Path)
@@ -70,4 +73,4 @@ def leans_deg(along: Array, from_camera: Array) -> tuple[Array, Array]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -7,10 +7,12 @@ gives ranges of frames without people: a body there is a ghost.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
+from engine.command import command
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import Person, SolvedFrame
 from realtime.perception.config import PerceptionConfig
@@ -18,6 +20,7 @@ from realtime.run.app import App
 from realtime.run.config import LiveConfig
 
 
+@command("tests.benchmarks.people")
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("video", type=Path)
@@ -56,4 +59,4 @@ def _ranges(text: str) -> tuple[tuple[int, int], ...]:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

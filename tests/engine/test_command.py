@@ -48,6 +48,14 @@ def test_what_ends_a_command_is_one_line(
     assert capsys.readouterr().err == said
 
 
+def test_a_command_that_returns_nothing_has_ended_well() -> None:
+    @command("tool")
+    def main() -> None:
+        return None
+
+    assert main() == 0
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError(), OSError(5, "Input/output error"), OSError(5, "", 3)])
 def test_a_fault_of_ours_keeps_its_traceback(error: Exception) -> None:
     @command("tool")

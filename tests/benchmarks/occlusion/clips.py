@@ -29,6 +29,8 @@ from numpy.typing import NDArray
 
 from engine.body.files import load_body
 from engine.body.keypoints import BLAZEPOSE, Keypoints
+from engine.command import command
+from engine.errors import UserError
 from engine.files.weights import ASSETS
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
@@ -255,6 +257,7 @@ def draw_skeletons(image_bgr: NDArray[np.uint8], seen: Seen, frame: int) -> NDAr
     return image
 
 
+@command("tests.benchmarks.occlusion.clips")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("videos", type=Path, nargs="+", help="views of what the reference measured")
@@ -300,11 +303,11 @@ def file_name(variant: str) -> str:
 
 
 def save_picture(path: Path, video: Path, frame: int, seen: dict[str, list[Seen]]) -> None:
-    """Save the variants side by side in one frame, cropped around the person. Raises SystemExit if that fails."""
+    """Save the variants side by side in one frame, cropped around the person. Raises UserError if that fails."""
     capture = cv2.VideoCapture(str(video))
     image = next((picture for i in range(frame + 1) for ok, picture in [capture.read()] if ok and i == frame), None)
     if image is None:
-        raise SystemExit(f"{video} has no frame {frame}: give another --picture-frame")
+        raise UserError(f"{video} has no frame {frame}: give another --picture-frame")
     joints_px = seen[VARIANTS[0]][0].joints_px
     (x0, y0), (x1, y1) = joints_px[frame].min(0).astype(int), joints_px[frame].max(0).astype(int)
     pad = (y1 - y0) // 4
@@ -317,4 +320,4 @@ def save_picture(path: Path, video: Path, frame: int, seen: dict[str, list[Seen]
         view = drawn[max(y0 - pad, 0) : y1 + pad, max(x0 - pad, 0) : x1 + pad]
         views.append(cv2.resize(view, None, fx=360 / len(view), fy=360 / len(view), interpolation=cv2.INTER_AREA))
     if not cv2.imwrite(str(path), np.hstack(views)):
-        raise SystemExit(f"{path} cannot be written: check the folder, and end the name in .jpg or .png")
+        raise UserError(f"{path} cannot be written: check the folder, and end the name in .jpg or .png")

@@ -12,6 +12,7 @@ value of a pose prior on a clip.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
+from engine.command import command
 from engine.files.weights import ASSETS
 from engine.landmarks.network import SHIPPED
 from tests.benchmarks.occlusion.clips import (
@@ -97,6 +99,7 @@ def mocap_poses(files: list[Path], every: int = 5) -> Array:
     return np.concatenate((poses_m, poses_m[:, MIRROR] * [-1, 1, 1]))
 
 
+@command("tests.benchmarks.occlusion.limit")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seen", type=Path, required=True)
@@ -121,4 +124,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

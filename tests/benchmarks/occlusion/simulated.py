@@ -11,6 +11,7 @@ networks, and a real clip to compare with the detector.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ import torch
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
+from engine.command import command
 from engine.files.weights import ASSETS
 from engine.landmarks import network as landmark_net
 from engine.tokens import tokenizer
@@ -40,6 +42,7 @@ def unseen(body: TorchBody, config: SyntheticConfig, rotmats: torch.Tensor) -> t
     return hide(draw, config.hiding, view, observe(view).image).amount == 1.0
 
 
+@command("tests.benchmarks.occlusion.simulated")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mocap", type=Path, nargs="+", required=True)
@@ -77,4 +80,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

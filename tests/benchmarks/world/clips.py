@@ -22,6 +22,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES
+from engine.command import command
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.kernel.messages import SolvedFrame
@@ -39,6 +40,7 @@ STANDS_M_S = 0.15
 SPAN = 4  # frames over which a speed is taken, either side
 
 
+@command("tests.benchmarks.world.clips")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("video", type=Path)

@@ -9,6 +9,7 @@ One body a video, at the same frame of each, offline with the default smoothing.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import cv2
@@ -19,6 +20,7 @@ from scipy.spatial.transform import Rotation
 from engine.body.files import load_body
 from engine.body.model import BodyModel
 from engine.body.rasteriser import rasterise
+from engine.command import command
 from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.ground.feet import FeetMode
@@ -41,6 +43,7 @@ ROWS: tuple[tuple[str, CameraConfig, FeetMode], ...] = (
 )
 
 
+@command("tests.benchmarks.world.picture")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("videos", type=Path, nargs="+", metavar="VIDEO")
@@ -90,4 +93,4 @@ def drawn(body: BodyModel, bodies: list[Array], title: str) -> Picture:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

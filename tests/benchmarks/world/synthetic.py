@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -36,6 +37,7 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
+from engine.command import command
 from realtime.estimate.estimator import Estimator, EstimatorConfig, FrameByFrame, create_estimator
 from realtime.ground.feet import FeetMode
 from realtime.kernel.messages import Camera, Estimate, Sighting, SolvedFrame
@@ -182,6 +184,7 @@ def row(told: dict[str, dict[str, float]]) -> str:
     return " | ".join(cells)
 
 
+@command("tests.benchmarks.world.synthetic")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--feet", nargs="+", default=FEET, choices=FEET)
@@ -215,4 +218,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
