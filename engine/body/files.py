@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.landmark_points import transferred_landmarks
 from engine.body.model import BodyModel
-from engine.body.skeleton import NUM_JOINTS, PARENTS
+from engine.body.skeleton import SMPL
 from engine.errors import UserError
 from engine.files.npz_file import NpzError, NpzFile
 from engine.files.smpl_pickle import dense, load_pickle
@@ -22,7 +22,7 @@ from engine.shipped import ASSETS, ShippedFileError, checked
 
 OPEN_BODY = ASSETS / "body_open.npz"  # the free body that ships with the project
 NUM_BETAS = 10
-NUM_POSE_FEATURES = 207  # nine numbers for each of the 23 joints below the root
+NUM_POSE_FEATURES = 9 * (len(SMPL) - 1)  # nine numbers for each of the joints below the root
 
 _REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 _LANDMARK_KEYS = ("landmark_rest", "landmark_shapedirs", "landmark_weights")
@@ -64,6 +64,7 @@ def load_body(spec: str | Path) -> BodyModel:
         "sha256": hashlib.sha256(data).hexdigest(),
         "v_template": arrays["v_template"],
         "shapedirs": arrays["shapedirs"],
+        "joint_regressor": regressor,
         "joints_template": regressor @ arrays["v_template"],
         "joint_shapedirs": np.einsum("jv,vck->jck", regressor, arrays["shapedirs"]),
         "weights": arrays["weights"],
@@ -127,9 +128,11 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
         )
     weights = arrays["weights"]
     joint_count = weights.shape[-1]
-    if joint_count != NUM_JOINTS:
+    if joint_count != len(SMPL):
         seems = _RELATIVES.get(joint_count, "some other model")
-        raise BodyFileError(f"{path} has {joint_count} joints: it seems to be {seems}, not SMPL with 24; {_WANTED}")
+        raise BodyFileError(
+            f"{path} has {joint_count} joints: it seems to be {seems}, not SMPL with {len(SMPL)}; {_WANTED}"
+        )
     vertex_count = len(weights)
     if arrays.get("posedirs", np.empty(0)).shape[-1:] == (_STAR_POSE_FEATURES,):
         raise BodyFileError(f"{path} seems to be STAR, whose pose blend shapes are of another kind; {_WANTED}")
@@ -138,14 +141,14 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
     shapes = {
         "v_template": (vertex_count, 3),
         "shapedirs": (vertex_count, 3, NUM_BETAS),
-        "J_regressor": (NUM_JOINTS, vertex_count),
-        "weights": (vertex_count, NUM_JOINTS),
-        "kintree_table": (2, NUM_JOINTS),
+        "J_regressor": (len(SMPL), vertex_count),
+        "weights": (vertex_count, len(SMPL)),
+        "kintree_table": (2, len(SMPL)),
         "f": (len(arrays["f"]), 3),
         "posedirs": (vertex_count, 3, NUM_POSE_FEATURES),
         "landmark_rest": (len(BLAZEPOSE), 3),
         "landmark_shapedirs": (len(BLAZEPOSE), 3, NUM_BETAS),
-        "landmark_weights": (len(BLAZEPOSE), NUM_JOINTS),
+        "landmark_weights": (len(BLAZEPOSE), len(SMPL)),
     }
     for key, array in arrays.items():
         if key != "name" and array.shape != shapes[key]:
@@ -162,7 +165,7 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
     lacking = [key for key in _LANDMARK_KEYS if key not in arrays]
     if 0 < len(lacking) < len(_LANDMARK_KEYS):
         raise BodyFileError(f"{path} lacks the key {lacking[0]}; give all of {', '.join(_LANDMARK_KEYS)} or none")
-    if not np.array_equal(arrays["kintree_table"][0, 1:], PARENTS[1:]):
+    if not np.array_equal(arrays["kintree_table"][0, 1:], SMPL.parents[1:]):
         raise BodyFileError(f"{path}: kintree_table joins the joints in another order than SMPL's; {_WANTED}")
     if not (arrays["f"] < vertex_count).all():
         raise BodyFileError(f"{path}: f names a vertex past the last one, {vertex_count - 1}; copy the file again")

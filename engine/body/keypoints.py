@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.skeleton import Indices, other_side
+
 Array = NDArray[np.float32]
-Indices = NDArray[np.intp]
 
 _MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
 
@@ -49,7 +50,7 @@ class KeypointLayout:
     @cached_property
     def mirror(self) -> Indices:
         """(K,) the left or right counterpart of each keypoint; itself where it has none."""
-        return self.indices(map(_other_side, self.names))
+        return self.indices(map(other_side, self.names))
 
     @cached_property
     def on_joints(self) -> Indices:
@@ -95,10 +96,6 @@ class Keypoints:
         mirror = self.layout.mirror
         world_m = self.world_m[mirror] * _MIRROR_DEPTH
         return Keypoints(self.layout, self.image_px[mirror], world_m, self.visibility[mirror], self.presence)
-
-
-def _other_side(name: str) -> str:
-    return name.replace("left", "right") if "left" in name else name.replace("right", "left")
 
 
 def _both_sides(*names: str) -> tuple[str, ...]:

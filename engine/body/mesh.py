@@ -12,6 +12,8 @@ from engine.body.vectors import Floats, unit
 
 Faces = NDArray[np.integer]
 
+INFLUENCES = 4  # joints that move a vertex at most: what game engines, browsers and file formats take
+
 
 def face_normals(vertices: Floats, faces: Faces) -> Floats:
     """Compute outward normals (F, 3) of vertices (V, 3), of twice the face's area in length."""
@@ -44,7 +46,7 @@ class VertexNormals:
         return normals
 
 
-def strongest_weights(weights: Floats, count: int) -> tuple[NDArray[np.intp], Floats]:
+def strongest_weights(weights: Floats, count: int = INFLUENCES) -> tuple[NDArray[np.intp], Floats]:
     """The `count` largest of each row of skinning weights (V, J), largest first, scaled to sum to 1.
 
     Returns joints (V, count) and weights (V, count).
@@ -52,3 +54,11 @@ def strongest_weights(weights: Floats, count: int) -> tuple[NDArray[np.intp], Fl
     joints = np.argsort(-weights, axis=1, kind="stable")[:, :count]
     kept = np.take_along_axis(weights, joints, axis=1)
     return joints, kept / kept.sum(axis=1, keepdims=True)
+
+
+def limited_weights(weights: Floats, count: int = INFLUENCES) -> Floats:
+    """Skinning weights (V, J) with each row's `count` largest kept and made to sum to 1."""
+    joints, kept = strongest_weights(weights, count)
+    limited = np.zeros_like(weights)
+    np.put_along_axis(limited, joints, kept, axis=1)
+    return limited

@@ -8,55 +8,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.kinematics import blend, forward_kinematics, skinning_transforms
+from engine.body.skeleton import SMPL, Skeleton
 
 Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class BodyModel:
-    """A skinned body: 24 joints, a T-pose template that faces +Z with Y up, 10 shape components. Float32, metres.
+    """A skinned body of J joints: a T-pose template that faces +Z with Y up, 10 shape components. Float32, metres.
 
-    The joint regressor is folded into `joints_template` and `joint_shapedirs`, as it is linear in the vertices.
+    `joints_template` and `joint_shapedirs` are what the regressor makes of the vertices, in which it is linear.
+    Functions take local rotations (B, J, 3, 3) and shapes (B, 10).
     """
 
     name: str
     sha256: str  # of its file
     v_template: Array  # (V, 3)
     shapedirs: Array  # (V, 3, 10)
-    joints_template: Array  # (24, 3)
-    joint_shapedirs: Array  # (24, 3, 10)
-    weights: Array  # (V, 24) skinning weights, rows sum to 1
+    joint_regressor: Array  # (J, V) of the joints at rest
+    joints_template: Array  # (J, 3)
+    joint_shapedirs: Array  # (J, 3, 10)
+    weights: Array  # (V, J) skinning weights, rows sum to 1
     faces: NDArray[np.uint32]  # (F, 3) counter-clockwise from outside
-    posedirs: Array | None  # (V, 3, 207) pose blend shapes over the rotations 1..23 less identity; None: it has none
+    posedirs: Array | None  # (V, 3, 9 (J - 1)) pose blend shapes over the rotations less identity; None: it has none
     landmark_rest: Array  # (33, 3) BlazePose's points, skinned as vertices are
     landmark_shapedirs: Array  # (33, 3, 10)
-    landmark_weights: Array  # (33, 24)
+    landmark_weights: Array  # (33, J)
+    skeleton: Skeleton = SMPL
 
     def rest_joints(self, betas: Array) -> Array:
-        """Joints (B, 24, 3) of the T-pose for shapes (B, 10), in the template's frame."""
+        """Joints (B, J, 3) of the T-pose for shapes (B, 10), in the template's frame."""
         return self.joints_template + _shaped(self.joint_shapedirs, betas)
 
     def landmarks(self, rotmats: Array, betas: Array) -> tuple[Array, Array]:
-        """Joints (B, 24, 3) and BlazePose's points (B, 33, 3) for rotmats (B, 24, 3, 3), betas (B, 10).
+        """Joints (B, J, 3) and BlazePose's points (B, 33, 3).
 
         Metres, in the frame that rotmats[:, 0] turns into, with the pelvis joint at the origin.
         """
-        rest = self.rest_joints(betas)
-        world, joints = forward_kinematics(rotmats, rest)
+        joints, transforms = self._pose(rotmats, betas)
         points = self.landmark_rest + _shaped(self.landmark_shapedirs, betas)
-        return joints, blend(points, self.landmark_weights, skinning_transforms(world, joints, rest))
+        return joints, blend(points, self.landmark_weights, transforms)
 
-    def vertices(self, rotmats: Array, betas: Array, trans: Array) -> Array:
-        """Vertices (V, 3) for one pose (24, 3, 3), shape (10,) and position of the pelvis joint (3,).
+    def vertices(self, rotmats: Array, betas: Array, every: int = 1) -> Array:
+        """Vertices 0, every, 2 * every and so on, (B, ceil(V / every), 3), in the frame of `landmarks`.
 
         The plain way; `engine.body.skinning.Skinner` does the same faster.
         """
-        rest = self.rest_joints(betas[None])
-        world, joints = forward_kinematics(rotmats[None], rest)
-        points = self.v_template + self.shapedirs @ betas
+        _, transforms = self._pose(rotmats, betas)
+        points = self.v_template[::every] + _shaped(self.shapedirs[::every], betas)
         if self.posedirs is not None:
-            points = points + self.posedirs @ (rotmats[1:] - np.eye(3, dtype=np.float32)).reshape(-1)
-        return blend(points[None], self.weights, skinning_transforms(world, joints + trans, rest))[0]
+            features = (rotmats[:, 1:] - np.eye(3, dtype=rotmats.dtype)).reshape(len(rotmats), -1)
+            points = points + _shaped(self.posedirs[::every], features)
+        return blend(points, self.weights[::every], transforms)
+
+    def _pose(self, rotmats: Array, betas: Array) -> tuple[Array, Array]:
+        """Posed joints (B, J, 3) and rest-to-posed transforms (B, J, 3, 4)."""
+        rest = self.rest_joints(betas)
+        world, joints = forward_kinematics(rotmats, rest, self.skeleton)
+        return joints, skinning_transforms(world, joints, rest)
 
     @property
     def stature_m(self) -> float:
@@ -97,6 +106,6 @@ class BodyModel:
 
 
 def _shaped(shapedirs: Array, betas: Array) -> Array:
-    """Offsets (B, N, 3) of shape components (N, 3, 10) for betas (B, 10)."""
+    """Offsets (B, N, 3) of components (N, 3, K) for (B, K)."""
     count = len(shapedirs)
     return (betas @ shapedirs.reshape(count * 3, -1).T).reshape(-1, count, 3)

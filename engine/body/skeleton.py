@@ -1,4 +1,4 @@
-"""The skeleton that every package speaks: SMPL's 24 joints.
+"""Skeletons as values, and the one that every package speaks: SMPL's 24 joints.
 
 Joint order and parents are SMPL's (Loper et al. 2015). Keypoints are in `engine.body.keypoints`.
 Only names and indices live here; geometry belongs to a body file.
@@ -6,34 +6,90 @@ Only names and indices live here; geometry belongs to a body file.
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
-JOINT_NAMES: tuple[str, ...] = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
-    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
-    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-    "left_hand", "right_hand",
+import numpy as np
+from numpy.typing import NDArray
+
+Indices = NDArray[np.intp]
+
+
+@dataclass(frozen=True, eq=False)
+class Skeleton:
+    """A tree of J joints. The first joint is the root; every other joint comes after its parent."""
+
+    names: tuple[str, ...]
+    parents: Indices  # (J,), -1 for the root
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """The joint of that name. Raises ValueError where there is none."""
+        return self.names.index(name)
+
+    def indices(self, names: Iterable[str]) -> Indices:
+        """The joints of those names, in their order. Raises ValueError where one is missing."""
+        return np.array([self.index(name) for name in names], np.intp)
+
+    @cached_property
+    def mirror(self) -> Indices:
+        """(J,) the left or right counterpart of each joint; itself where it has none."""
+        return self.indices(map(other_side, self.names))
+
+    @cached_property
+    def levels(self) -> tuple[tuple[slice, Indices], ...]:
+        """The joints below the root in runs that can be posed at once: each run, and the parents of its joints."""
+        starts = [1]
+        for joint in range(2, len(self)):
+            if self.parents[joint] >= starts[-1]:
+                starts.append(joint)
+        runs = (slice(a, b) for a, b in zip(starts, [*starts[1:], len(self)], strict=True))
+        return tuple((run, self.parents[run]) for run in runs)
+
+    def children(self, joint: int) -> list[int]:
+        """The joints whose parent is `joint`, in the skeleton's order."""
+        return [int(child) for child in np.flatnonzero(self.parents == joint)]
+
+    @cached_property
+    def subtrees(self) -> NDArray[np.bool_]:
+        """(J, J) true where turning the joint of the row carries the joint of the column along."""
+        carries = np.eye(len(self), dtype=bool)
+        for joint in range(1, len(self)):
+            carries[:, joint] |= carries[:, self.parents[joint]]
+        return carries
+
+    def offsets(self, joints: NDArray[Any]) -> NDArray[Any]:
+        """Positions (J, ...) less those of each joint's parent; the root's are kept."""
+        offsets = joints - joints[self.parents]
+        offsets[0] = joints[0]
+        return offsets
+
+
+def other_side(name: str) -> str:
+    """The name of the left or right counterpart; the name itself where it has none."""
+    return name.replace("left", "right") if "left" in name else name.replace("right", "left")
+
+
+SMPL = Skeleton(
+    names=(
+        "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
+        "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
+        "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
+        "left_hand", "right_hand",
+    ),
+    parents=np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]),
 )  # fmt: skip
-PARENTS = np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
-NUM_JOINTS = 24
+JOINT_NAMES, PARENTS, MIRROR_JOINTS, NUM_JOINTS = SMPL.names, SMPL.parents, SMPL.mirror, len(SMPL)
 NUM_BODY_JOINTS = 21  # joints 1..21: what a pose token sequence describes; 0 is the root, 22 and 23 are the hands
 
-
-def _mirrored(names: tuple[str, ...]) -> np.ndarray:
-    """Index of each name's left/right counterpart (itself where it has none)."""
-
-    def other(name: str) -> str:
-        if "left" in name:
-            return name.replace("left", "right")
-        return name.replace("right", "left")
-
-    return np.array([names.index(other(name)) for name in names])
-
-
-MIRROR_JOINTS = _mirrored(JOINT_NAMES)
-
 # Hip, knee, ankle and ball of the foot, left and right: (2, 4).
-LEG_JOINTS = np.array([[1, 4, 7, 10], [2, 5, 8, 11]])
+LEG_JOINTS = np.array(
+    [SMPL.indices(f"{side}_{part}" for part in ("hip", "knee", "ankle", "foot")) for side in ("left", "right")]
+)
 
 # Parts that may stand on the floor, in the order of contacts.
 CONTACT_NAMES = ("left_heel", "left_toe", "right_heel", "right_toe")

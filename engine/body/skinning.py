@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from engine.body.kinematics import forward_kinematics, skinning_transforms
 from engine.body.model import BodyModel
-from engine.body.skeleton import NUM_JOINTS
 
 Array = NDArray[np.float32]
 
@@ -15,8 +14,8 @@ Array = NDArray[np.float32]
 class Skinner:
     """`BodyModel.vertices` with its working arrays kept, coordinates apart from each other (Loper et al. 2015).
 
-    The blend of the 24 transforms is one matrix product, and each coordinate is then contiguous. One skinner serves
-    one thread; what it returns is the caller's.
+    The blend of the joints' transforms is one matrix product, and each coordinate is then contiguous. One skinner
+    serves one thread; what it returns is the caller's.
     """
 
     def __init__(self, body: BodyModel) -> None:
@@ -33,12 +32,12 @@ class Skinner:
         self._term = np.empty((3, count), dtype=np.float32)
 
     def vertices(self, rotmats: Array, betas: Array, trans: Array, scale: float = 1.0) -> Array:
-        """Vertices (V, 3) for a pose (24, 3, 3), a shape (10,) and the pelvis joint's position (3,), float32.
+        """Vertices (V, 3) for a pose (J, 3, 3), a shape (10,) and the pelvis joint's position (3,), float32.
 
         scale: the person's size to the body's.
         """
         rest_joints = self._body.rest_joints(betas[None])
-        world, joints = forward_kinematics(rotmats[None], rest_joints)
+        world, joints = forward_kinematics(rotmats[None], rest_joints, self._body.skeleton)
         transforms = skinning_transforms(world, joints + trans / scale, rest_joints)[0].astype(np.float32, copy=False)
         transforms *= np.float32(scale)
 
@@ -49,7 +48,7 @@ class Skinner:
             np.matmul(features, self._pose_basis, out=self._offset)
             self._rest += self._offset
 
-        np.matmul(transforms.reshape(NUM_JOINTS, 12).T, self._weights, out=self._blended)
+        np.matmul(transforms.reshape(-1, 12).T, self._weights, out=self._blended)
         blended = self._blended.reshape(3, 4, -1)
         rest = self._rest.reshape(3, -1)
         np.multiply(blended[:, 0], rest[0], out=self._placed)

@@ -20,10 +20,12 @@ from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.rotations import angle_between
 from engine.body.skeleton import NUM_BODY_JOINTS
+from engine.camera import CROP_SIZE_PX
 from engine.config import from_dict
 from engine.errors import EngineError, one_line
 from engine.files.npz_file import NpzError, NpzFile
 from engine.files.whole_file import whole_file
+from engine.tokenhmr.crop import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from engine.tokenhmr.network import TokenHMR
@@ -35,8 +37,6 @@ Array = NDArray[np.float32]
 FILE = "reference.npz"
 REPORTS = "parity.json"  # not in the manifest: every device adds its own check
 NUM_IMAGES = 4
-_SIDE = 256
-_MEAN, _STD = np.array([0.485, 0.456, 0.406], np.float32), np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class Answer(NamedTuple):
@@ -128,11 +128,11 @@ def add_report(folder: Path, key: str, parity: Parity) -> None:
 def fixed_images(count: int = NUM_IMAGES) -> Array:
     """Generate fixed, distinct images: (count, 3, 256, 256), normalised as crops are."""
     rng = np.random.default_rng(20240617)
-    pixels = np.zeros((count, _SIDE, _SIDE, 3), np.float32)
+    pixels = np.zeros((count, CROP_SIZE_PX, CROP_SIZE_PX, 3), np.float32)
     for cells, share in ((4, 0.5), (16, 0.3), (64, 0.2)):  # coarse to fine, as in photographs
         blocks = rng.random((count, cells, cells, 3), dtype=np.float32)
-        pixels += share * blocks.repeat(_SIDE // cells, 1).repeat(_SIDE // cells, 2)
-    return np.ascontiguousarray(((pixels - _MEAN) / _STD).transpose(0, 3, 1, 2))
+        pixels += share * blocks.repeat(CROP_SIZE_PX // cells, 1).repeat(CROP_SIZE_PX // cells, 2)
+    return np.ascontiguousarray(((pixels - IMAGENET_MEAN) / IMAGENET_STD).transpose(0, 3, 1, 2))
 
 
 def write_reference(network: TokenHMR, path: Path) -> None:

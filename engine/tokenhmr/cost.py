@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.body.skeleton import NUM_BODY_JOINTS
+from engine.body.skeleton import NUM_BODY_JOINTS, NUM_JOINTS
+from engine.camera import CROP_SIZE_PX
 
 if TYPE_CHECKING:
     from engine.tokenhmr.network import TokenHmrConfig
 
-_CROP_NUMBERS = 3 * 256 * 256
+_CROP_NUMBERS = 3 * CROP_SIZE_PX**2
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def network_cost(config: TokenHmrConfig) -> Cost:
     heads = decoder.dim * (6 + 12 + 10 + 3)
     macs = embed + vit.depth * block + keys_values + decoder.depth * layer + self_maps + classifier + heads
     widest = patches * max(2 * vit.dim + vit.mlp_dim, 5 * vit.dim + vit.heads * patches)
-    answers = head.tokens * head.codes + 9 * 24 + 13
+    answers = head.tokens * head.codes + 9 * NUM_JOINTS + 13
     return Cost(2 * (macs + _decoder_macs(config)), widest + _CROP_NUMBERS + 2 * answers)
 
 

@@ -13,10 +13,12 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-SIDE = 256
+from engine.camera import CROP_SIZE_PX
+
 ASPECT = 192 / 256  # width to height
-MEAN = 255.0 * np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]  # of ImageNet, RGB
-STD = 255.0 * np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # RGB in 0..1
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+MEAN, STD = (255 * statistic[:, None, None] for statistic in (IMAGENET_MEAN, IMAGENET_STD))  # (3, 1, 1) of 0..255
 
 
 def crop_square(box_xyxy: ArrayLike) -> tuple[NDArray[np.float32], float]:
@@ -38,15 +40,16 @@ def tokenhmr_crop(image_bgr: NDArray[np.uint8], box_xyxy: ArrayLike) -> NDArray[
     """
     center, side = crop_square(box_xyxy)
     M = _to_crop(center, side)
-    downsampling = side / SIDE / 2  # the demo halves it, so it smooths less than needed against aliasing
+    downsampling = side / CROP_SIZE_PX / 2  # the demo halves it, so it smooths less than needed against aliasing
     patch: NDArray = image_bgr
     if downsampling > 1.1:
         patch, origin = _smoothed(image_bgr, center, side, sigma=(downsampling - 1) / 2)
         M[:, 2] += M[:, :2] @ origin
     if patch.size == 0:
-        crop: NDArray = np.zeros((SIDE, SIDE, 3), np.uint8)
+        crop: NDArray = np.zeros((CROP_SIZE_PX, CROP_SIZE_PX, 3), np.uint8)
     else:
-        crop = cv2.warpAffine(patch, M, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+        size = CROP_SIZE_PX, CROP_SIZE_PX
+        crop = cv2.warpAffine(patch, M, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     rgb = np.ascontiguousarray(crop[..., ::-1].transpose(2, 0, 1), np.float32)
     rgb -= MEAN
     rgb /= STD
@@ -55,7 +58,7 @@ def tokenhmr_crop(image_bgr: NDArray[np.uint8], box_xyxy: ArrayLike) -> NDArray[
 
 def tokenhmr_crops(image_bgr: NDArray[np.uint8], boxes_xyxy: Sequence[ArrayLike]) -> NDArray[np.float32]:
     """Crop each of N boxes with `tokenhmr_crop`: (N, 3, 256, 256)."""
-    crops = np.empty((len(boxes_xyxy), 3, SIDE, SIDE), np.float32)
+    crops = np.empty((len(boxes_xyxy), 3, CROP_SIZE_PX, CROP_SIZE_PX), np.float32)
     for crop, box in zip(crops, boxes_xyxy, strict=True):
         crop[:] = tokenhmr_crop(image_bgr, box)
     return crops
@@ -65,7 +68,7 @@ def _to_crop(center: NDArray[np.float32], side: float) -> NDArray[np.float64]:
     """Compute the (2, 3) map from image to crop pixels from three float32 points, with the demo's rounding."""
     half = np.float32(side / 2)
     source = np.stack([center, center + np.array([0, half]), center + np.array([half, 0])]).astype(np.float32)
-    target = np.array([[SIDE / 2, SIDE / 2], [SIDE / 2, SIDE], [SIDE, SIDE / 2]], np.float32)
+    target = CROP_SIZE_PX * np.array([[0.5, 0.5], [0.5, 1], [1, 0.5]], np.float32)
     return np.asarray(cv2.getAffineTransform(source, target), np.float64)
 
 

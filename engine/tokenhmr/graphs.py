@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine.body.skeleton import NUM_BODY_JOINTS
+from engine.camera import CROP_SIZE_PX
 
-CROP_SIZE = 256  # pixels, of the square crops; the backbone uses their middle
 NETWORK, DECODER = "network", "decoder"
 GRAPHS = (NETWORK, DECODER)
 
@@ -25,6 +25,6 @@ def graph_shapes(tokens: int, codes: int) -> dict[str, GraphShapes]:
     probabilities = {"token_probabilities": (tokens, codes)}
     pose = {"global_orient": (1, 3, 3), "body_pose": (23, 3, 3), "betas": (10,), "cam": (3,)}
     return {
-        NETWORK: GraphShapes({"images": (3, CROP_SIZE, CROP_SIZE)}, {**probabilities, **pose}),
+        NETWORK: GraphShapes({"images": (3, CROP_SIZE_PX, CROP_SIZE_PX)}, {**probabilities, **pose}),
         DECODER: GraphShapes(probabilities, {"body_rotmats": (NUM_BODY_JOINTS, 3, 3)}),
     }

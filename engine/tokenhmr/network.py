@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from engine.body.skeleton import NUM_BODY_JOINTS, NUM_JOINTS
 from engine.body.torch.rotations import rotmat_from_6d
-from engine.tokenhmr.graphs import CROP_SIZE
+from engine.camera import CROP_SIZE_PX
 from engine.tokenhmr.pose_decoder import FoldedPoseDecoder, PoseDecoder, PoseDecoderConfig
 from engine.tokenhmr.precision import Linear, set_matrix_precision
 from engine.tokenhmr.token_head import TokenHead, TokenHeadConfig
@@ -112,8 +112,8 @@ class TokenHMR(nn.Module):
 
 def middle(images: Tensor) -> Tensor:
     """Crop square images to the columns that the backbone uses: (B, 3, 256, 256) -> (B, 3, 256, 192)."""
-    border = (CROP_SIZE - IMAGE_SIZE[1]) // 2
-    return images[..., border : CROP_SIZE - border]
+    border = (CROP_SIZE_PX - IMAGE_SIZE[1]) // 2
+    return images[..., border : CROP_SIZE_PX - border]
 
 
 class TokenHmrEngineOutput(NamedTuple):

@@ -21,7 +21,7 @@ from engine.body.keypoints import BLAZEPOSE
 from engine.body.kinematics import forward_kinematics, skinning_transforms
 from engine.body.model import BodyModel
 from engine.body.rotations import rotmat_from_axis_angle
-from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.seen import PULLS
 
 Array = NDArray[np.float32]
@@ -68,8 +68,8 @@ class Refiner:
         self._rest = body.landmark_rest[self.landmarks]
         self._shapedirs = body.landmark_shapedirs[self.landmarks].reshape(-1, body.landmark_shapedirs.shape[-1])
         # The share of each landmark in each joint's subtree, by bone: (L * 22, 24), and in sum: (L, 22, 1).
-        carried = body.landmark_weights[self.landmarks][:, None, :] * _subtrees()
-        self._carried = carried.reshape(-1, NUM_JOINTS)
+        carried = body.landmark_weights[self.landmarks][:, None, :] * body.skeleton.subtrees[:NUM_TURNS]
+        self._carried = carried.reshape(-1, carried.shape[-1])
         self._share = carried.sum(-1)[..., None]
         sigma = np.array([_turn_sigma(name) for name in JOINT_NAMES[:NUM_TURNS]], np.float32)
         prior = np.concatenate((sigma.repeat(3), np.full(3, CAMERA_SIGMA, np.float32))) ** -2
@@ -146,7 +146,7 @@ class Refiner:
     def _linearise(self, world: Array, joints: Array, rest: Array, betas: Array, camera: Array) -> Linearised:
         batch, count = len(world), len(self.landmarks)
         points = self._rest + (betas @ self._shapedirs.T).reshape(batch, count, 3)
-        transforms = skinning_transforms(world, joints, rest).reshape(batch, NUM_JOINTS, 12)
+        transforms = skinning_transforms(world, joints, rest).reshape(batch, -1, 12)
 
         # Rotating joint i by w moves a landmark's share c in its subtree, relative to the joint: w x c.
         blended = (self._carried @ transforms).reshape(batch, count, NUM_TURNS, 3, 4)
@@ -175,14 +175,6 @@ class Refiner:
 def _pull(visibility: Array) -> Array:
     """Return a landmark's weight by its visibility: zero for hidden ones, which are hallucinated."""
     return PULLS(visibility) ** 2
-
-
-def _subtrees() -> Array:
-    """Return (22, 24): 1 if rotating the row's joint moves the column's joint."""
-    carries = np.eye(NUM_JOINTS, dtype=np.float32)
-    for joint in range(1, NUM_JOINTS):
-        carries[:, joint] += carries[:, PARENTS[joint]]
-    return carries[:NUM_TURNS]
 
 
 def _turn_sigma(joint: str) -> float:

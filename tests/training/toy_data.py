@@ -7,20 +7,28 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.body.keypoints import BLAZEPOSE
+from engine.body.skeleton import NUM_JOINTS, PARENTS
+
+VERTICES_A_JOINT = 5
+
 
 def write_toy_body(path: Path) -> Path:
-    """Twenty-four joints, each a vertex of its own, on a random tree-shaped rest pose."""
-    rest = np.random.default_rng(0).normal(size=(24, 3)).astype(np.float32)
+    """Twenty-four joints, each a handful of vertices at one place, on a random tree-shaped rest pose."""
+    rest = np.random.default_rng(0).uniform(-0.8, 0.8, (NUM_JOINTS, 3)).astype(np.float32)
+    of_joint = np.repeat(np.eye(NUM_JOINTS, dtype=np.float32), VERTICES_A_JOINT, axis=0)
+    of_landmark = np.arange(len(BLAZEPOSE)) % NUM_JOINTS
     np.savez(
         path,
-        v_template=rest,
-        shapedirs=np.zeros((24, 3, 10), np.float32),
-        J_regressor=np.eye(24, dtype=np.float32),
-        weights=np.eye(24, dtype=np.float32),
+        v_template=of_joint @ rest,
+        shapedirs=np.zeros((len(of_joint), 3, 10), np.float32),
+        J_regressor=of_joint.T / VERTICES_A_JOINT,
+        weights=of_joint,
         f=np.array([[0, 1, 2]], np.uint32),
-        landmark_rest=rest[np.arange(33) % 24],
-        landmark_shapedirs=np.zeros((33, 3, 10), np.float32),
-        landmark_weights=np.eye(24, dtype=np.float32)[np.arange(33) % 24],
+        kintree_table=np.stack([PARENTS, np.arange(NUM_JOINTS)]),
+        landmark_rest=rest[of_landmark],
+        landmark_shapedirs=np.zeros((len(BLAZEPOSE), 3, 10), np.float32),
+        landmark_weights=np.eye(NUM_JOINTS, dtype=np.float32)[of_landmark],
     )
     return path
 

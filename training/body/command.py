@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from engine.body.keypoints import BLAZEPOSE
-from engine.body.mesh import strongest_weights
+from engine.body.mesh import limited_weights
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from engine.errors import UserError
 from engine.flags import command_line
@@ -30,7 +30,6 @@ from training.body.anny_tpose import skin, t_pose
 Array = NDArray[np.float64]
 
 NUM_BETAS = 10
-INFLUENCES = 4  # joints that move a vertex at most
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,7 @@ def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArr
     base = points[0, : sample.vertex_count]
     corners, shares, faces = decimate(base, sample.faces, face_count)
     vertices = np.einsum("nvkc,vk->nvc", points[:, corners], shares)
-    joints_of, strongest = strongest_weights(np.einsum("vkj,vk->vj", sample.weights[corners], shares), INFLUENCES)
-    weights = np.zeros((len(strongest), NUM_JOINTS))
-    np.put_along_axis(weights, joints_of, strongest, axis=1)
+    weights = limited_weights(np.einsum("vkj,vk->vj", sample.weights[corners], shares))
 
     space = shape_space(vertices[1:])
     regressor = joint_regressor(vertices[1:], joints[1:])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES
-from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX
+from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX, crop_fractions
 
 FOCAL = CROP_FOCAL_PX / CROP_SIZE_PX  # in widths of the crop
 NEAREST_M = 5.0  # people stand at 20 m or more before this camera
@@ -86,8 +86,8 @@ def best_translation(points_m: Tensor, seen: Tensor) -> Tensor:
 
 def project(points_m: Tensor, T_cam_root: Tensor) -> Tensor:
     """Project points (B, K, 3) about the root at (B, 3) to fractions of the crop (B, K, 2)."""
-    placed = points_m + T_cam_root[:, None]
-    return FOCAL * placed[..., :2] / placed[..., 2:]
+    projected: Tensor = crop_fractions(points_m + T_cam_root[:, None])
+    return projected
 
 
 def best_projection(points_m: Tensor, seen: Tensor) -> Tensor:

@@ -32,7 +32,7 @@ class Bodies(NamedTuple):
 
 
 def pose(body: TorchBody, rotmats: Tensor, betas: Tensor) -> Bodies:
-    joints_m, landmarks_m = body.points(rotmats, betas)
+    joints_m, landmarks_m = body.landmarks(rotmats, betas)
     return Bodies(rotmats, betas, joints_m, keypoints(joints_m, landmarks_m))
 
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine.body.skeleton import MIRROR_JOINTS
-from engine.tokenhmr.crop import ASPECT, SIDE
+from engine.camera import CROP_SIZE_PX
+from engine.tokenhmr.crop import ASPECT
 from training.readers.sample import KEYPOINT_NAMES, MIRROR_KEYPOINTS, Array, Sample
 
 
@@ -56,12 +57,13 @@ def crop(sample: Sample, how: CropAugmentation | None, rng: np.random.Generator)
         flip = rng.random() < how.flipped
         gains = rng.uniform(1 - how.colour, 1 + how.colour, 3)
     M = _to_square(center, side, turn_rad, flip)
-    image = cv2.warpAffine(sample.image_bgr, M, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+    size = CROP_SIZE_PX, CROP_SIZE_PX
+    image = cv2.warpAffine(sample.image_bgr, M, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
     if gains is not None:
         levels = np.clip(np.arange(256)[:, None] * gains, 0, 255).astype(np.uint8)
         image = cv2.LUT(image, levels[None])
     keypoints_2d, keypoints_3d = sample.keypoints_2d.copy(), sample.keypoints_3d.copy()
-    keypoints_2d[:, :2] = (sample.keypoints_2d[:, :2] @ M[:, :2].T + M[:, 2]) / SIDE - 0.5
+    keypoints_2d[:, :2] = (sample.keypoints_2d[:, :2] @ M[:, :2].T + M[:, 2]) / CROP_SIZE_PX - 0.5
     turn = Rotation.from_rotvec((0, 0, turn_rad))
     keypoints_3d[:, :3] = keypoints_3d[:, :3] @ turn.as_matrix().T
     pose = sample.pose.astype(np.float64)
@@ -82,10 +84,10 @@ def crop(sample: Sample, how: CropAugmentation | None, rng: np.random.Generator)
 def _to_square(center: NDArray, side: float, turn_rad: float, flip: bool) -> NDArray[np.float64]:
     """Return the (2, 3) map from image pixels to the square, with the centre at its middle, rotated and mirrored."""
     cosine, sine = np.cos(turn_rad), np.sin(turn_rad)
-    linear = SIDE / side * np.array([[cosine, -sine], [sine, cosine]])
+    linear = CROP_SIZE_PX / side * np.array([[cosine, -sine], [sine, cosine]])
     if flip:
         linear[0] *= -1
-    return np.concatenate((linear, (SIDE / 2 - linear @ center)[:, None]), axis=1)
+    return np.concatenate((linear, (CROP_SIZE_PX / 2 - linear @ center)[:, None]), axis=1)
 
 
 # Body parts that extreme cropping may keep, by words in the keypoints' names.

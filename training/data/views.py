@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
-from engine.body.torch.rotations import rotmat_from_axis_angle
+from engine.body.torch.rotations import rotation_between, rotmat_from_axis_angle
 
 SHOULDERS, HIPS = (BLAZEPOSE.matching(part).tolist() for part in ("shoulder", "hip"))
 
@@ -79,7 +79,7 @@ def place(draw: Draw, config: ViewConfig, body: TorchBody, rotmats: Tensor, beta
     facing = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # Y up, +Z forward: a body at identity faces the camera
     R_ray_world = about("z", roll_deg) @ about("x", pitch_deg) @ facing @ about("y", draw.uniform((0, 360), batch))
     R_ray_root = R_ray_world @ rotmats[:, 0]
-    joints_m, landmarks_m = body.points(torch.cat((R_ray_root[:, None], rotmats[:, 1:]), 1), betas)
+    joints_m, landmarks_m = body.landmarks(torch.cat((R_ray_root[:, None], rotmats[:, 1:]), 1), betas)
 
     near, far = config.distance_m
     distance_m = near * (far / near) ** draw.uniform((0, 1), batch)
@@ -110,12 +110,9 @@ def observe(view: View) -> Observation:
 def ray_axes(image: Tensor) -> Tensor:
     """Return the smallest rotation (B, 3, 3) from the optical axis to the ray through image points (B, 2).
 
-    Columns are the axes of the ray's frame in camera axes. With n the unit ray and z the axis, Rodrigues' formula gives
-    I + [v] + [v]^2 / (1 + n_z) for v = z x n.
+    Columns are the axes of the ray's frame in camera axes.
     """
-    x, y, z = F.normalize(F.pad(image, (0, 1), value=1.0), dim=-1).unbind(-1)
-    xy, rest = -x * y / (1 + z), (1 - x * x / (1 + z), 1 - y * y / (1 + z))
-    return torch.stack((rest[0], xy, x, xy, rest[1], y, -x, -y, z), -1).unflatten(-1, (3, 3))
+    return rotation_between(image.new_tensor((0.0, 0.0, 1.0)), F.pad(image, (0, 1), value=1.0))
 
 
 def hip_axes(view: View) -> Tensor:

@@ -10,11 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.body.files import OPEN_BODY
+from engine.body.torch.model import TorchBody
 from engine.errors import EngineError
 from engine.files.torch_file import read_torch_file
-from engine.files.weights import ASSETS
 from training.evaluate.protocols import Array
-from training.evaluate.smpl import NUM_EXTRA, SMPL_VERTICES, SmplBody, read_regressor
+from training.evaluate.smpl import NUM_EXTRA, SMPL_VERTICES, read_regressor
 from training.readers.forms import Form
 from training.readers.sample import Gender
 
@@ -26,11 +27,11 @@ GENDERS: tuple[Gender, ...] = ("neutral", "male", "female")
 class Bodies:
     """Bodies by gender, neutral first. extra (19, 6890), if present, makes keypoints 25 to 43."""
 
-    by_gender: tuple[SmplBody, ...]
+    by_gender: tuple[TorchBody, ...]
     extra: Tensor | None = None
 
     @property
-    def neutral(self) -> SmplBody:
+    def neutral(self) -> TorchBody:
         """The neutral body, in which networks predict."""
         return self.by_gender[0]
 
@@ -41,13 +42,13 @@ def load_bodies(form: Form, path: Path | None, extra: Array | None) -> Bodies:
     path None is the free body. Raises EngineError with the names of the missing files.
     """
     if form not in OF_GENDERED_BODIES:
-        path = path or ASSETS / "body_open.npz"
-        bodies: tuple[SmplBody, ...] = (SmplBody(_find(path, "neutral") if path.is_dir() else path),)
+        path = path or OPEN_BODY
+        bodies: tuple[TorchBody, ...] = (TorchBody(_find(path, "neutral") if path.is_dir() else path),)
     elif path is None or not path.is_dir():
         raise EngineError(f"the truth of {form} is of SMPL's bodies: give --body DIR, a folder with {_NEEDED}")
     else:
-        bodies = tuple(SmplBody(_find(path, gender)) for gender in GENDERS)
-        others = {body.num_vertices for body in bodies} - {SMPL_VERTICES}
+        bodies = tuple(TorchBody(_find(path, gender)) for gender in GENDERS)
+        others = {len(body.v_template) for body in bodies} - {SMPL_VERTICES}
         if others:
             raise EngineError(f"a body in {path} has {others.pop()} vertices, SMPL's have {SMPL_VERTICES}: give SMPL's")
     if form == "threedpw" and extra is None:

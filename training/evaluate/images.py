@@ -18,18 +18,20 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
+from engine.body.skeleton import NUM_JOINTS
+from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
-from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX, SMPL_PELVIS_M
+from engine.camera import SMPL_PELVIS_M, crop_fractions, crop_translation
 from engine.errors import EngineError
 from engine.tokenhmr.crop import MEAN, STD
 from engine.tokenhmr.network import TokenHmrOutput
 from training.data.crops import crop
 from training.evaluate.bodies import GENDERS, Bodies
 from training.evaluate.protocols import PROTOCOLS, Array, People, Protocol
-from training.evaluate.smpl import SMPL_VERTICES, Posed, SmplBody, keypoints
+from training.evaluate.smpl import SMPL_VERTICES, Posed, keypoints, posed
 from training.readers.files import BrokenFileError
 from training.readers.forms import Form
-from training.readers.sample import ImageSet, Sample
+from training.readers.sample import NUM_KEYPOINTS, ImageSet, Sample
 
 logger = logging.getLogger(__name__)
 
@@ -129,7 +131,7 @@ def run_network(
 class PosedMeshes:
     """Vertices of posed bodies, skinned on demand, because those of a whole set would not fit into memory."""
 
-    bodies: tuple[SmplBody, ...]
+    bodies: tuple[TorchBody, ...]
     which: NDArray[np.intp]  # (N,) index of each row's body
     rotmats: Tensor  # (N, 24, 3, 3)
     betas: Tensor  # (N, 10)
@@ -137,12 +139,12 @@ class PosedMeshes:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape (N, V, 3) of all vertices."""
-        return len(self.which), self.bodies[0].num_vertices, 3
+        return len(self.which), len(self.bodies[0].v_template), 3
 
     def __getitem__(self, rows: NDArray[np.intp]) -> Array:
         vertices = np.empty((len(rows), *self.shape[1:]), np.float32)
-        for places, posed in self.posed(rows):
-            vertices[places] = posed.vertices.numpy()
+        for places, people in self.posed(rows):
+            vertices[places] = people.vertices.numpy()
         return vertices
 
     @torch.no_grad()
@@ -152,7 +154,7 @@ class PosedMeshes:
             mine = np.flatnonzero(self.which[rows] == number)
             for start in range(0, len(mine), _CHUNK):
                 places = mine[start : start + _CHUNK]
-                yield places, body(self.rotmats[rows[places]], self.betas[rows[places]])
+                yield places, posed(body, self.rotmats[rows[places]], self.betas[rows[places]])
 
 
 def predictions(run: Run, form: Form, bodies: Bodies) -> People:
@@ -160,19 +162,16 @@ def predictions(run: Run, form: Form, bodies: Bodies) -> People:
     finite = np.isfinite(torch.cat((run.rotmats.flatten(1), run.betas, run.cam), 1).numpy()).all(1)
     meshes = PosedMeshes(bodies.by_gender[:1], np.zeros(len(finite), int), run.rotmats, run.betas)
     joints, placed = _points(meshes, form, bodies)
-    scale, tx, ty = run.cam.numpy().T
-    camera = np.stack((tx, ty, 2 * CROP_FOCAL_PX / (CROP_SIZE_PX * scale + 1e-9)), axis=-1)
     # The camera positions SMPL's origin; the pelvis of another body has the same offset to it.
-    own = bodies.neutral.num_vertices == SMPL_VERTICES
-    origin = 0.0 if own else SMPL_PELVIS_M - bodies.neutral.rest_joints[0].numpy()
-    in_camera = placed + (camera + origin)[:, None]
-    crop_px = CROP_FOCAL_PX / CROP_SIZE_PX * in_camera[..., :2] / in_camera[..., 2:]  # of the side, 0 in the middle
+    own = len(bodies.neutral.v_template) == SMPL_VERTICES
+    origin = 0.0 if own else SMPL_PELVIS_M - bodies.neutral.joints_template[0].numpy()
+    in_crop = crop_fractions(placed + (crop_translation(run.cam.numpy()) + origin)[:, None])
     center, side = _squares(run)
     return People(
         joints=joints,
         vertices=meshes,
         rotmats=run.rotmats.numpy(),
-        keypoints_2d=(center[:, None] + crop_px * (side * (1 - run.cut))[:, None, None]).astype(np.float32),
+        keypoints_2d=(center[:, None] + in_crop * (side * (1 - run.cut))[:, None, None]).astype(np.float32),
         found=finite,
         ids=np.array([sample.name for sample in run.samples]),
     )
@@ -214,16 +213,16 @@ def _squares(run: Run) -> tuple[Array, Array]:
 
 def _points(meshes: PosedMeshes, form: Form, bodies: Bodies) -> tuple[Array, Array]:
     """Return the joints (N, J, 3) of the form's protocol and the 44 keypoints (N, 44, 3); metres, SMPL's origin."""
-    count = {"threedpw": 44, "emdb": 24}.get(form, _POSED)
+    count = {"threedpw": NUM_KEYPOINTS, "emdb": NUM_JOINTS}.get(form, _POSED)
     joints = np.empty((len(meshes.which), count, 3), np.float32)
-    placed = np.empty((len(meshes.which), 44, 3), np.float32)
-    for places, posed in meshes.posed(np.arange(len(meshes.which))):
-        points, _ = keypoints(posed, bodies.extra)
+    placed = np.empty((len(meshes.which), NUM_KEYPOINTS, 3), np.float32)
+    for places, people in meshes.posed(np.arange(len(meshes.which))):
+        points, _ = keypoints(people, bodies.extra)
         placed[places] = points.numpy()
         if form == "threedpw":
             joints[places] = points.numpy()
         elif form == "emdb":
-            joints[places] = (bodies.neutral.regressor @ posed.vertices).numpy()
+            joints[places] = (bodies.neutral.joint_regressor @ people.vertices).numpy()
         else:
-            joints[places] = posed.joints[:, :_POSED].numpy()
+            joints[places] = people.joints[:, :_POSED].numpy()
     return joints, placed

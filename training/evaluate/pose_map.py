@@ -21,7 +21,7 @@ def pose_pairs(tokenizer: Tokenizer, body: TorchBody, axis_angle: Tensor) -> tup
     """Return joints (N, 22, 3) of body poses (N, 21, 3) in radians and of their reconstructions, upright, in metres."""
     truth = rotmat_from_axis_angle(axis_angle)
     found = tokenizer.decode(tokenizer.encode(truth))
-    truth_m, found_m = (body.points(*upright(rotmats))[0][:, :22].numpy() for rotmats in (truth, found))
+    truth_m, found_m = (body.landmarks(*upright(rotmats))[0][:, :22].numpy() for rotmats in (truth, found))
     return truth_m, found_m
 
 

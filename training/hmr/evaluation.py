@@ -27,7 +27,7 @@ def evaluate(
 
     predict takes crops (B, 3, 256, 256) uint8 RGB, on the body's device. mean: joints (22, 3), see `mean_joints`.
     """
-    device = body.rest_joints.device
+    device = body.v_template.device
     unused = np.random.default_rng(0)  # crops without augmentation use no random numbers
     found, right = [], []
     for start in range(0, len(images), batch):
@@ -36,8 +36,8 @@ def evaluate(
         rows = rows.to(device)
         said = predict(rows.images)
         rotmats = torch.cat((said.global_orient, said.body_pose), 1).float()
-        found.append(body.points(rotmats, said.betas.float())[0][:, :POSED].cpu().numpy())
-        right.append(body.points(rows.rotmats, rows.betas)[0][:, :POSED].cpu().numpy())
+        found.append(body.landmarks(rotmats, said.betas.float())[0][:, :POSED].cpu().numpy())
+        right.append(body.landmarks(rows.rotmats, rows.betas)[0][:, :POSED].cpu().numpy())
     pred, truth = np.concatenate(found), np.concatenate(right)
     unseeing = np.broadcast_to(mean, truth.shape)
     return {
@@ -62,6 +62,6 @@ def mean_joints(mixture: Mixture, body: TorchBody, most: int = 1024) -> Array:
     signs = torch.ones_like(U[..., 0])
     signs[..., 2] = torch.det(U @ Vh)
     betas = torch.from_numpy(np.mean([sample.betas for sample in drawn], axis=0))
-    device = body.rest_joints.device
-    joints = body.points((U * signs[..., None, :] @ Vh)[None].to(device), betas[None].to(device))[0]
+    device = body.v_template.device
+    joints = body.landmarks((U * signs[..., None, :] @ Vh)[None].to(device), betas[None].to(device))[0]
     return joints[0, :POSED].cpu().numpy()

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.body.torch.model import TorchBody
-from engine.camera import CROP_FOCAL_PX, CROP_SIZE_PX, SMPL_PELVIS_M
+from engine.camera import SMPL_PELVIS_M, crop_fractions, crop_translation
 from engine.tokenhmr.network import TokenHmrOutput
 from engine.tokens.tokenizer import Tokenizer
 from training.data.mixture import Batch
@@ -39,15 +39,13 @@ def body_keypoints(body: TorchBody, said: TokenHmrOutput) -> tuple[Tensor, Tenso
     Keypoints that the body lacks lie at the pelvis.
     """
     rotmats = torch.cat((said.global_orient, said.body_pose), dim=1)
-    points = torch.cat(body.points(rotmats, said.betas), dim=1)
+    points = torch.cat(body.landmarks(rotmats, said.betas), dim=1)
     keypoints = torch.zeros_like(points[:, :1]).repeat(1, len(ON_BODY), 1)
     keypoints[:, torch.from_numpy(ON_BODY)] = points[:, torch.from_numpy(KEYPOINT_PLACES[ON_BODY])]
-    scale, tx, ty = said.cam.unbind(-1)
-    camera = torch.stack((tx, ty, 2 * CROP_FOCAL_PX / (CROP_SIZE_PX * scale + 1e-9)), dim=-1)
+    camera = crop_translation(said.cam)
     # The camera places SMPL's origin. Any body's pelvis has the offset of SMPL's template, as in live use.
     pelvis = camera.new_tensor(SMPL_PELVIS_M) + torch.einsum("ck,bk->bc", body.joint_shapedirs[0], said.betas)
-    placed = keypoints + (camera + pelvis)[:, None]
-    return keypoints, CROP_FOCAL_PX / CROP_SIZE_PX * placed[..., :2] / placed[..., 2:]
+    return keypoints, crop_fractions(keypoints + (camera + pelvis)[:, None])
 
 
 def sample_losses(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engine.tokenhmr.graphs import CROP_SIZE
+from engine.camera import CROP_SIZE_PX
 from engine.tokenhmr.vit import BORDER, IMAGE_SIZE, VitConfig
 from training.data.mixture import Batch
 from training.readers.sample import NUM_KEYPOINTS, ON_BODY, PELVIS
@@ -26,12 +26,12 @@ class PatchKeypoints(nn.Module):
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
-        self._side = config.patch / CROP_SIZE
+        self._side = config.patch / CROP_SIZE_PX
         rows, columns = config.grid
         # Pixels of the square crop, of which the backbone uses the middle columns.
         y = config.patch * torch.arange(rows) + config.patch / 2 - BORDER
-        x = config.patch * torch.arange(columns) + config.patch / 2 - BORDER + (CROP_SIZE - IMAGE_SIZE[1]) / 2
-        centers = torch.stack((x.repeat(rows), y.repeat_interleave(columns)), dim=-1) / CROP_SIZE - 0.5
+        x = config.patch * torch.arange(columns) + config.patch / 2 - BORDER + (CROP_SIZE_PX - IMAGE_SIZE[1]) / 2
+        centers = torch.stack((x.repeat(rows), y.repeat_interleave(columns)), dim=-1) / CROP_SIZE_PX - 0.5
         self.register_buffer("_centers", centers, persistent=False)
         self.register_buffer("_on_body", torch.from_numpy(ON_BODY), persistent=False)
         self.read = nn.Linear(config.dim, NUM_KEYPOINTS * 4)

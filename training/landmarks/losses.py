@@ -56,7 +56,7 @@ def posed(said: Prediction, body: TorchBody, tokenizer: Tokenizer | None) -> Pos
         assert said.token_logits is not None
         body_6d = tokenizer.sixd_from_features(said.token_logits.softmax(-1) @ tokenizer.codebook)
     rotmats = torch.cat((said.root_rotmat[:, None], rotmat_from_6d(body_6d.float())), 1)
-    return Pose(rotmats, *body.points(rotmats, said.betas))
+    return Pose(rotmats, *body.landmarks(rotmats, said.betas))
 
 
 def losses(said: Prediction, pose: Pose, truth: Targets, codes: Tensor | None, config: LossConfig) -> Losses:

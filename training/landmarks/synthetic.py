@@ -84,7 +84,7 @@ class SyntheticBlazePose:
         world_m = distort_world(draw, config.world, hidden, world_m)
         image = disturb_image(draw, config.image, hidden, view, exact.image)
         other = torch.cat((view.R_cam_root[:, None], rotmats.roll(1, 0)[:, 1:]), 1)
-        _, other_m = self.body.points(other, betas)
+        _, other_m = self.body.landmarks(other, betas)
         seen = invent_limbs(draw, config.hiding, hidden, view, other_m, Observation(image, world_m, hidden.visibility))
         seen = confuse_sides(draw, config.confusion, seen)
         return seen, targets(view, exact, seen, rotmats, betas, gate)
@@ -126,7 +126,7 @@ def flatten_depth(
     pulled = rotmat_from_6d(torch.lerp(sixd_from_rotmat(rotmats), sixd_from_rotmat(rotmats.roll(1, 0)), share))
     wrong = pulled @ rotmat_from_axis_angle(wrong_rad)
     wrong[:, 0] = view.R_cam_root
-    _, landmarks_m = body.points(wrong, betas)
+    _, landmarks_m = body.landmarks(wrong, betas)
     depth_m = from_hips(landmarks_m @ hip_axes(view))[..., 2].clone()
 
     turned_round = draw.chance(config.flip, batch, len(LIMBS))

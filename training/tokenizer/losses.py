@@ -35,7 +35,7 @@ def pose_losses(decoded: Tensor, truth: Tensor, body: TorchBody, surface_every: 
     """
     rotmats = rotmat_from_6d(decoded)
     poses = upright(rotmats), upright(truth)
-    (joints, landmarks), (true_joints, true_landmarks) = (body.points(*pose) for pose in poses)
+    (joints, landmarks), (true_joints, true_landmarks) = (body.landmarks(*pose) for pose in poses)
     losses = {
         "sixd": F.l1_loss(decoded, sixd_from_rotmat(truth)),
         "rotation": F.l1_loss(rotmats, truth),

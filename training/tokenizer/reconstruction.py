@@ -45,7 +45,7 @@ def evaluate(tokenizer: Tokenizer, body: TorchBody, mocap: Mocap, every: int = 1
         codes = tokenizer.encode(rotmats)
         used[codes.flatten()] = True
         truth, found = upright(rotmats), upright(tokenizer.decode(codes))
-        (found_m, _), (truth_m, _) = body.points(*found), body.points(*truth)
+        (found_m, _), (truth_m, _) = body.landmarks(*found), body.landmarks(*truth)
         joint_errors.append(mpjpe(found_m[:, :22].cpu(), truth_m[:, :22].cpu()))
         vertex_errors.append(mve(body.vertices(*found).cpu(), body.vertices(*truth).cpu()))
     frames = sum(map(len, joint_errors))

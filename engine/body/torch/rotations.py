@@ -1,4 +1,4 @@
-"""Rotation representations in torch: matrices, the 6D form and axis-angle, batched over any leading dimensions.
+"""Rotations in torch, over any leading dimensions: `engine.body.rotations` on tensors, and the 6D form.
 
 6D is the first two ROWS of the rotation matrix, (r00, r01, r02, r10, r11, r12), as TokenHMR's tokenizer has it
 (Zhou et al. 2019, "On the Continuity of Rotation Representations"; rows as in pytorch3d, columns in HMR2).
@@ -38,6 +38,19 @@ def rotmat_from_axis_angle(axis_angle: Tensor) -> Tensor:
     zero = torch.zeros_like(x)
     cross = torch.stack((zero, -z, y, z, zero, -x, -y, x, zero), dim=-1).unflatten(-1, (3, 3))
     return torch.eye(3, dtype=cross.dtype, device=cross.device) + first * cross + second * (cross @ cross)
+
+
+def rotation_between(source: Tensor, target: Tensor) -> Tensor:
+    """The smallest rotations (..., 3, 3) that take the directions of `source` (..., 3) onto those of `target` (..., 3).
+
+    As `engine.body.rotations.rotation_between`.
+    """
+    a, b = torch.broadcast_tensors(F.normalize(source, dim=-1), F.normalize(target, dim=-1))
+    opposite = (a + b).norm(dim=-1, keepdim=True) < torch.finfo(b.dtype).eps ** 0.5
+    across = torch.linalg.cross(a, F.one_hot(a.abs().argmin(-1), 3).to(a.dtype), dim=-1)
+    between = F.normalize(torch.where(opposite, across, a + b), dim=-1)
+    eye = torch.eye(3, dtype=b.dtype, device=b.device)
+    return eye + 2 * (b[..., :, None] * a[..., None, :] - between[..., :, None] * between[..., None, :])
 
 
 def angle_between(a: Tensor, b: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from engine.body.skeleton import SMPL
 from realtime.outputs.recording.continuity import continuous_zxy
 from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
@@ -20,7 +20,7 @@ _STUB = 0.5  # an end site extends its parent bone by this share of the bone's l
 
 def bvh_parts(session: SessionHead) -> Iterator[str]:
     """The session as BVH, piece by piece. The root's offset is zero: its positions are the pelvis in the world."""
-    offsets = session.rest_joints - session.rest_joints[PARENTS]
+    offsets = SMPL.offsets(session.rest_joints)
     offsets[0] = 0.0
     hierarchy = "\n".join(_joint_lines(0, offsets, 0))
     frame_time = repr(1.0 / session.mocap_framerate)
@@ -38,8 +38,8 @@ def depth_first() -> list[int]:
 
     def below(joint: int) -> Iterator[int]:
         yield joint
-        for child in np.flatnonzero(joint == PARENTS):
-            yield from below(int(child))
+        for child in SMPL.children(joint):
+            yield from below(child)
 
     return list(below(0))
 
@@ -47,14 +47,14 @@ def depth_first() -> list[int]:
 def _joint_lines(joint: int, offsets: NDArray[np.float64], depth: int) -> Iterator[str]:
     indent, inner = "\t" * depth, "\t" * (depth + 1)
     channels = f"6 {_POSITION} {_ROTATION}" if joint == 0 else f"3 {_ROTATION}"
-    yield f"{indent}{'ROOT' if joint == 0 else 'JOINT'} {JOINT_NAMES[joint]}"
+    yield f"{indent}{'ROOT' if joint == 0 else 'JOINT'} {SMPL.names[joint]}"
     yield f"{indent}{{"
     yield f"{inner}OFFSET {_numbers(offsets[joint])}"
     yield f"{inner}CHANNELS {channels}"
-    children = np.flatnonzero(joint == PARENTS)
+    children = SMPL.children(joint)
     for child in children:
-        yield from _joint_lines(int(child), offsets, depth + 1)
-    if len(children) == 0:
+        yield from _joint_lines(child, offsets, depth + 1)
+    if not children:
         yield f"{inner}End Site"
         yield f"{inner}{{"
         yield f"{inner}\tOFFSET {_numbers(_STUB * offsets[joint])}"
@@ -68,7 +68,7 @@ def _numbers(values: NDArray[np.float64]) -> str:
 
 def _euler(poses: NDArray[np.float64]) -> NDArray[np.float64]:
     """Axis-angle (N, 156) -> z, x, y in radians (N, 24, 3), in BVH's order of joints."""
-    axis_angle = np.zeros((len(poses), NUM_JOINTS, 3))
+    axis_angle = np.zeros((len(poses), len(SMPL), 3))
     axis_angle[:, :SMPLH_BODY_JOINTS] = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Gimbal lock")  # any of the valid solutions will do

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.model import Array
-from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from engine.body.skeleton import SMPL
 from realtime.outputs.export import ExportError
 from realtime.outputs.export.motion import motion
 from realtime.outputs.export.shape import StandingBody
@@ -26,7 +26,7 @@ _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 _HEADER_BYTES, _CHUNK = 12, struct.Struct("<II")  # of the file; of a chunk: length and kind
 _LONGEST_BYTES = (1 << 32) - 1
 _FLOATS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
-_MESH_NODE = NUM_JOINTS  # after the joints, which are nodes 0..23
+_MESH_NODE = len(SMPL)  # after the joints
 
 
 class _Buffer:
@@ -92,10 +92,10 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
         "WEIGHTS_0": buffer.add(body.weights, "VEC4", target=_VERTEX_BUFFER),
     }
     indices = buffer.add(body.faces.reshape(-1).astype(np.uint32), "SCALAR", target=_INDEX_BUFFER)
-    inverse_bind = np.tile(np.eye(4, dtype=np.float32), (NUM_JOINTS, 1, 1))
+    inverse_bind = np.tile(np.eye(4, dtype=np.float32), (len(SMPL), 1, 1))
     inverse_bind[:, 3, :3] = -body.joints  # column-major: the last row here is the last column there
     skin = {
-        "joints": list(range(NUM_JOINTS)),
+        "joints": list(range(len(SMPL))),
         "skeleton": 0,
         "inverseBindMatrices": buffer.add(inverse_bind, "MAT4"),
     }
@@ -135,9 +135,9 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
 
 def _joint_nodes(offsets: Array) -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = []
-    for joint, name in enumerate(JOINT_NAMES):
+    for joint, name in enumerate(SMPL.names):
         node: dict[str, Any] = {"name": name, "translation": offsets[joint].tolist()}
-        children = np.flatnonzero(joint == PARENTS).tolist()
+        children = SMPL.children(joint)
         if children:
             node["children"] = children
         nodes.append(node)

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from engine.body.files import load_body
 from engine.body.mesh import VertexNormals, strongest_weights
 from engine.body.model import Array, BodyModel
-from engine.body.skeleton import PARENTS
+from engine.body.skeleton import SMPL
 from realtime.outputs.export import ExportError
 from realtime.outputs.recording.session import SessionHead
 
-INFLUENCES = 4  # joints a vertex: the limit of game engines and file formats
 _SAME_M = 1e-4
 
 
@@ -37,9 +36,7 @@ class StandingBody:
     @property
     def offsets(self) -> Array:
         """(24, 3) from parent to joint; the pelvis from the origin on the floor."""
-        offsets = self.joints - self.joints[PARENTS]
-        offsets[0] = self.joints[0]
-        return offsets
+        return SMPL.offsets(self.joints)
 
 
 def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
@@ -48,7 +45,7 @@ def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
     vertices = session.scale * (body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32))
     lift = np.array([0.0, -vertices[:, 1].min(), 0.0], np.float32)
     vertices += lift
-    influences, weights = strongest_weights(body.weights, INFLUENCES)
+    influences, weights = strongest_weights(body.weights)
     normals = VertexNormals(body.faces, len(vertices))(vertices)
     normals[~normals.any(axis=1)] = (0.0, 1.0, 0.0)  # of vertices of no face: glTF wants unit normals
     return StandingBody(

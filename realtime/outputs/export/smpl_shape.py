@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
+from engine.camera import SMPL_PELVIS_M
 from realtime.outputs.export import ExportError
 from realtime.outputs.recording.session import SessionHead
 
-# The pelvis joint of SMPL's neutral template, relative to the template's origin near its chest: the usual offset
-# between `trans` and the root in public code (to 0.1 mm).
-PELVIS_M = np.array([-0.0018, -0.2233, 0.0282])
 _JOINT_SIGMA_M = 0.005  # difference in joint definitions of two bodies: keeps the betas plausible
 
 
@@ -47,7 +45,7 @@ def smpl_shape(session: SessionHead, smpl_file: Path | None) -> SmplShape:
         pelvis = smpl.rest_joints(betas[None].astype(np.float32))[0, 0].astype(np.float64)
         return SmplShape(betas, pelvis, f"SMPL ({smpl.name}), betas fitted to the session's joints at rest")
     if session.body["sha256"] == free.sha256:
-        return SmplShape(np.zeros(10), PELVIS_M, "SMPL neutral, mean shape (betas 0)")
+        return SmplShape(np.zeros(10), SMPL_PELVIS_M.astype(np.float64), "SMPL neutral, mean shape (betas 0)")
     pelvis = session.rest_joints[0] / session.scale  # of the body with these betas
     return SmplShape(session.betas[:10], pelvis, f"{session.body['name']}, as recorded")
 

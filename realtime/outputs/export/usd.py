@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.body.mesh import INFLUENCES
 from engine.body.model import Array
-from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
+from engine.body.skeleton import SMPL
 from engine.files.whole_file import whole_file
 from realtime.outputs.export import ExportError
 from realtime.outputs.export.motion import motion
-from realtime.outputs.export.shape import INFLUENCES, StandingBody
+from realtime.outputs.export.shape import StandingBody
 from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _SKIN_RGB = (0.75, 0.55, 0.42)
@@ -78,8 +79,8 @@ def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None
 
 def _joint_paths() -> list[str]:
     paths: list[str] = []
-    for joint, name in enumerate(JOINT_NAMES):
-        paths.append(name if joint == 0 else f"{paths[PARENTS[joint]]}/{name}")
+    for joint, name in enumerate(SMPL.names):
+        paths.append(name if joint == 0 else f"{paths[SMPL.parents[joint]]}/{name}")
     return paths
 
 
@@ -95,10 +96,10 @@ def _animate(animation: Any, session: SessionHead, offsets: Array) -> Iterator[i
     from pxr import Gf, Vt
 
     animation.CreateJointsAttr(_joint_paths())
-    animation.CreateScalesAttr(Vt.Vec3hArray(NUM_JOINTS, Gf.Vec3h(1.0)))
+    animation.CreateScalesAttr(Vt.Vec3hArray(len(SMPL), Gf.Vec3h(1.0)))
     translations, rotations = animation.CreateTranslationsAttr(), animation.CreateRotationsAttr()
     places = offsets.copy()
-    turns = np.zeros((NUM_JOINTS, 4), np.float32)
+    turns = np.zeros((len(SMPL), 4), np.float32)
     turns[:, 3] = 1.0
     frames = (frame for block in motion(session) for frame in zip(*block, strict=True))
     for frame, (pelvis, quaternions) in enumerate(frames):

@@ -206,7 +206,7 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
     yield whole("body", _body(header))
     yield whole("rest_joints", rest)
     yield whole("scale", sampler.row_poses.scale)
-    yield resampled("joints", "f4", (24, 3), sampler.joints)
+    yield resampled("joints", "f4", rest.shape, sampler.joints)
     yield whole("timestamps", grid.times_s)
     yield whole("start_s", float(grid.times_s[0]))
     if sampler.row_poses.lag_s is not None:
@@ -214,7 +214,7 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
     yield whole("valid", grid.valid)
     yield resampled("confidence", "f4", (), sampler.confidence)
     if "joint_confidence" in (rows.dtype.names or ()):  # older journals have none
-        yield resampled("joint_confidence", "f4", (24,), sampler.joint_confidence)
+        yield resampled("joint_confidence", "f4", rest.shape[:1], sampler.joint_confidence)
     if "contacts" in (rows.dtype.names or ()):
         yield resampled("contacts", "f4", (4,), sampler.contacts)
     yield whole("person", np.int64(person))

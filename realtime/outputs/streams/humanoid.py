@@ -68,7 +68,7 @@ class Humanoid:
 
 def _place_all(person: Person, body: BodyModel) -> Array:
     rest = person.scale * body.rest_joints(person.betas[None])[0]
-    offsets = rest - rest[PARENTS]
+    offsets = body.skeleton.offsets(rest)
     offsets[0] = person.pose.trans
     return _in_unity(offsets, person.pose.rotations)[_ALL_JOINTS]
 

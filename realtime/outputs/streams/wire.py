@@ -12,7 +12,6 @@ from typing import Any, Literal, NotRequired, TypedDict, Unpack
 import numpy as np
 
 from engine.body.model import BodyModel
-from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Camera, Person, SolvedFrame
 from realtime.outputs.streams.publishable import Publishable
 
@@ -43,7 +42,7 @@ class Wire:
         self._body = body
         self._unix_less_monotonic_s = time.time() - time.monotonic()
         self._capture_zero_s = time.time() if offline else self._unix_less_monotonic_s
-        self._shape_offsets = _numbers(_from_parent(body.joint_shapedirs), 6)
+        self._shape_offsets = _numbers(body.skeleton.offsets(body.joint_shapedirs), 6)
         self._publishable = Publishable()
         self._betas = np.zeros(body.joint_shapedirs.shape[-1], np.float32)
 
@@ -57,9 +56,9 @@ class Wire:
         return _message(
             "skeleton",
             v=VERSION,
-            names=JOINT_NAMES,
-            parents=PARENTS.tolist(),
-            offsets=_numbers(_from_parent(rest), 6),
+            names=self._body.skeleton.names,
+            parents=self._body.skeleton.parents.tolist(),
+            offsets=_numbers(self._body.skeleton.offsets(rest), 6),
             up_axis="Y",
             body={"name": self._body.name, "sha256": self._body.sha256},
             betas=_numbers(self._betas),
@@ -113,13 +112,6 @@ def _person(person: Person, *, with_tokens: bool) -> dict[str, Any]:
     if with_tokens:
         fields["tokens"] = person.tokens.tolist()
     return fields
-
-
-def _from_parent(joints: np.ndarray) -> np.ndarray:
-    """(24, ...) per joint -> the same, less the parent's; the root's is kept."""
-    offsets = joints - joints[PARENTS]
-    offsets[0] = joints[0]
-    return offsets
 
 
 def _numbers(array: np.ndarray, digits: int = 5) -> list[Any]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.kinematics import forward_kinematics
+from engine.body.mesh import limited_weights
 from engine.body.model import BodyModel
 from engine.body.rotations import quaternion_from_rotmat
 from engine.body.skeleton import NUM_JOINTS
@@ -196,7 +197,7 @@ class _PageBody:
         self._body = body
         self._name = name
         self.person_id: int | None = person.id
-        self._weights = _four_weights(body.weights)
+        self._weights = limited_weights(body.weights)
         self._build(person)
 
     def move(self, person: ShownPerson) -> None:
@@ -263,12 +264,6 @@ def _guidance(guidance: Guidance | None) -> str:
         f'<div style="margin:0.5em 0;background:#343a45"><div style="height:7px;background:{colour};'
         f'width:{100 * guidance.progress:.0f}%"></div></div>'
     )
-
-
-def _four_weights(weights: Array) -> Array:
-    """(V, 24) skinning weights with each vertex's largest four kept and made to sum to 1: what a browser skins with."""
-    kept = np.where(weights >= np.sort(weights, axis=1)[:, -4, None], weights, 0.0)
-    return (kept / kept.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _rgb(person: ShownPerson) -> tuple[int, ...]:

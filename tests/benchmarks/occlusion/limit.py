@@ -23,7 +23,6 @@ from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.command import command
-from engine.files.weights import ASSETS
 from engine.landmarks.network import SHIPPED
 from tests.benchmarks.occlusion.clips import (
     FEWEST_VISIBLE,
@@ -92,7 +91,7 @@ def mocap_poses(files: list[Path], every: int = 5) -> Array:
     """Load each `every`-th training pose and its mirror image as limb landmarks (P, 12, 3) of the mean body."""
     axis_angle = load_mocap(files, "train").axis_angle[::every]
     with torch.no_grad():
-        _, landmarks_m = TorchBody(ASSETS / "body_open.npz").points(
+        _, landmarks_m = TorchBody("open").landmarks(
             rotmat_from_axis_angle(axis_angle), torch.zeros(len(axis_angle), 10)
         )
     poses_m = landmarks_m[:, BLAZEPOSE.on_joints].double().numpy()

@@ -65,7 +65,7 @@ def vertices_m(body: BodyModel, video: Path, number: int, camera: CameraConfig, 
     App(config, on_solved=solved.append).run()
     person = next(frame for frame in solved if frame.frame.seq == number).people[0]
     rotmats = Rotation.from_quat(person.pose.rotations).as_matrix().astype(np.float32)
-    at_origin = body.vertices(rotmats, person.betas, np.zeros(3, np.float32))
+    at_origin = body.vertices(rotmats[None], person.betas[None])[0]
     return np.float32(person.scale) * at_origin + person.pose.trans
 
 

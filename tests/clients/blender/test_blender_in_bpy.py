@@ -93,7 +93,7 @@ def test_mesh_is_skinned_as_ours(session: Session) -> None:
     for k, skin in enumerate(session.seen["skins"]):
         trans = np.array([np.interp(times[k], session.t, session.trans[:, axis]) for axis in range(3)], np.float32)
         rotmats = np.stack([joint[k] for joint in rotations]).astype(np.float32)
-        about_pelvis = session.body.vertices(rotmats, session.betas, np.zeros(3, np.float32))
+        about_pelvis = session.body.vertices(rotmats[None], session.betas[None])[0]
         ours = (session.scale * about_pelvis + trans) @ Z_UP.T
         assert np.linalg.norm(skin - ours, axis=-1).max() < 0.002
     assert len(session.seen["skins"]) > 0

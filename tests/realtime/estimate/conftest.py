@@ -52,6 +52,7 @@ def stick_body() -> BodyModel:
         sha256="",
         v_template=rest,
         shapedirs=np.zeros((NUM_JOINTS, 3, 10), np.float32),
+        joint_regressor=np.eye(NUM_JOINTS, dtype=np.float32),
         joints_template=rest,
         joint_shapedirs=rng.normal(0, 0.004, (NUM_JOINTS, 3, 10)).astype(np.float32),
         weights=np.eye(NUM_JOINTS, dtype=np.float32),

@@ -27,7 +27,7 @@ def test_augmented_labels_still_describe_the_same_body(samples: list[Sample], bo
     """The 3D keypoints of a turned and mirrored sample are those of the body posed by its turned, mirrored labels."""
     for i, sample in enumerate(samples):
         made = crop(sample, CropAugmentation(rotated=1.0, flipped=i % 2), np.random.default_rng(i))
-        joints, _ = body.points(torch.from_numpy(made.rotmats[None]), torch.from_numpy(made.betas[None]))
+        joints, _ = body.landmarks(torch.from_numpy(made.rotmats[None]), torch.from_numpy(made.betas[None]))
         elbow = KEYPOINT_NAMES.index("left_elbow")
         # Mirrored points of a body that is not quite symmetric lie off by millimetres.
         found = made.keypoints_3d[elbow, :3] - made.keypoints_3d[PELVIS, :3]

@@ -242,7 +242,7 @@ def test_tokenizers_of_both_layouts_stand_in_table_3(tmp_path: Path, capsys: pyt
     rotmats = torch.from_numpy(Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()).float().view(12, 21, 3, 3)
     still = torch.eye(3).expand(12, 1, 3, 3)
     truth, found = (
-        body.points(torch.cat((still, body_rotmats), 1), torch.zeros(12, 10))[0][:, :22]
+        body.landmarks(torch.cat((still, body_rotmats), 1), torch.zeros(12, 10))[0][:, :22]
         for body_rotmats in (rotmats, tokenizer.decode(tokenizer.encode(rotmats)))
     )
     assert known["mpjpe_mm"] == pytest.approx(1e3 * float((truth - found).norm(dim=-1).mean()), rel=1e-3)

@@ -25,6 +25,7 @@ from training.evaluate.bodies import Bodies, load_bodies
 from training.evaluate.command import main
 from training.evaluate.images import Run, predictions, run_network, truth
 from training.evaluate.protocols import PROTOCOLS, score
+from training.evaluate.smpl import posed
 from training.hmr.losses import body_keypoints
 from training.readers.forms import Form, open_images
 from training.readers.sample import ON_BODY, ImageSet
@@ -134,7 +135,7 @@ def test_keypoints_are_where_the_whole_picture_s_camera_sees_them(tmp_path: Path
     side = np.array([sample.side_px for sample in run.samples])
     focal = 5000 / 256 * size.max()
     t = full_frame_translation(run.cam.numpy(), center, side, size)
-    joints = bodies.neutral(run.rotmats, run.betas).joints.numpy() + t[:, None]
+    joints = posed(bodies.neutral, run.rotmats, run.betas).joints.numpy() + t[:, None]
     pixels = focal * joints[..., :2] / joints[..., 2:] + size / 2
     assert pred.keypoints_2d is not None
     # The two differ by the perspective of a camera off the axis, far away: a thousandth of the side.

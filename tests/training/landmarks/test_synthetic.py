@@ -81,7 +81,7 @@ def _placing(body: TorchBody, rotmats: torch.Tensor) -> tuple:
 def test_targets_in_ray_axes_project_to_the_picture(body: TorchBody) -> None:
     rotmats = poses(8)
     seen, truth = camera(body, FLAWLESS)(rotmats)
-    joints_m, landmarks_m = body.points(truth.rotmats, truth.betas)
+    joints_m, landmarks_m = body.landmarks(truth.rotmats, truth.betas)
     torch.testing.assert_close(joints_m, truth.joints_m, atol=1e-5, rtol=0)
     # Turned back by the ray through the centre and put where the camera saw them, they are what was seen.
     R_cam_ray = ray_axes(normalise(*seen).center_px)
@@ -172,7 +172,9 @@ def test_the_far_arm_of_a_person_seen_from_the_side_is_behind_the_body(body: Tor
     turn = torch.diag(torch.tensor([1.0, -1.0, -1.0]))  # facing the camera
     sideways = turn @ rotmat_from_axis_angle(torch.tensor([0.0, np.pi / 2, 0.0]))
     for R_cam_root, expected in ((turn, []), (sideways, [13, 15])):
-        joints_m, landmarks_m = body.points(torch.cat((R_cam_root[None, None], facing[:, 1:]), 1), torch.zeros(1, 10))
+        joints_m, landmarks_m = body.landmarks(
+            torch.cat((R_cam_root[None, None], facing[:, 1:]), 1), torch.zeros(1, 10)
+        )
         view = View(R_cam_root[None], joints_m, landmarks_m, torch.tensor([[0.0, 0.0, 5.0]]), torch.tensor([5.0]))
         behind = hiding.behind_body(view, views.observe(view).image)[0].nonzero()[:, 0].tolist()
         assert [i for i in behind if 13 <= i <= 16] == expected

@@ -148,7 +148,7 @@ def body() -> TorchBody:
 @pytest.mark.parametrize("names", [list(JOINT_NAMES), [mixamo(name) for name in JOINT_NAMES]])
 def test_bvh_in_smpl_s_rest_pose_keeps_its_rotations(tmp_path: Path, body: TorchBody, names: list[str]) -> None:
     axis_angle = 0.4 * np.random.default_rng(0).normal(size=(3, 24, 3))
-    bvh_file(tmp_path / "walk.bvh", names, body.rest_joints.numpy(), axis_angle)
+    bvh_file(tmp_path / "walk.bvh", names, body.joints_template.numpy(), axis_angle)
     (clip,) = bvh.read(tmp_path)
     assert clip.fps == pytest.approx(30.0, abs=0.01)
     found, right = (Rotation.from_rotvec(pose.reshape(-1, 3)) for pose in (clip.axis_angle, axis_angle[:, :22]))
@@ -157,17 +157,19 @@ def test_bvh_in_smpl_s_rest_pose_keeps_its_rotations(tmp_path: Path, body: Torch
 
 def test_bvh_of_another_rest_pose_keeps_the_directions_of_bones(tmp_path: Path, body: TorchBody) -> None:
     """A skeleton whose arms hang at rest: the body posed by what was read has its bones where the file has them."""
-    rest = body.rest_joints.numpy().astype(np.float64).copy()
+    rest = body.joints_template.numpy().astype(np.float64).copy()
     down = np.array([0.0, -1.0, 0.0])
     for chain in ((16, 18, 20, 22), (17, 19, 21, 23)):
         for parent, child in pairwise(chain):
-            rest[child] = rest[parent] + down * np.linalg.norm(body.rest_joints[child] - body.rest_joints[parent])
+            rest[child] = rest[parent] + down * np.linalg.norm(
+                body.joints_template[child] - body.joints_template[parent]
+            )
     axis_angle = np.zeros((2, 24, 3))
     axis_angle[1, 18] = (-1.2, 0, 0)  # the left forearm swings forward
     bvh_file(tmp_path / "hang.bvh", [mixamo(name) for name in JOINT_NAMES], rest, axis_angle)
     (clip,) = bvh.read(tmp_path)
     rotmats = rotmat_from_axis_angle(torch.from_numpy(clip.axis_angle))
-    joints = body.points(rotmats, torch.zeros(2, 10))[0].numpy()
+    joints = body.landmarks(rotmats, torch.zeros(2, 10))[0].numpy()
 
     def direction(frame: int, a: int, b: int) -> np.ndarray:
         bone = joints[frame, b] - joints[frame, a]
@@ -181,7 +183,7 @@ def test_bvh_of_another_rest_pose_keeps_the_directions_of_bones(tmp_path: Path, 
 
 def test_bvh_that_is_cut_short_or_of_no_body(tmp_path: Path, body: TorchBody) -> None:
     path = tmp_path / "a.bvh"
-    bvh_file(path, list(JOINT_NAMES), body.rest_joints.numpy(), np.zeros((2, 24, 3)))
+    bvh_file(path, list(JOINT_NAMES), body.joints_template.numpy(), np.zeros((2, 24, 3)))
     whole = path.read_text()
     path.write_text(whole[: whole.rindex(" ")])
     with pytest.raises(EngineError, match="frames of 75 channels"):

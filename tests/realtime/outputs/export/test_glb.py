@@ -71,7 +71,7 @@ def test_glb_skin_is_our_mesh(glb: GlbReader, session: Session) -> None:
     k = 17
     rotations = Rotation.from_rotvec(session.poses[k, :66].reshape(22, 3)).as_matrix()
     rotmats = np.concatenate([rotations, np.tile(np.eye(3), (2, 1, 1))]).astype(np.float32)
-    expected = body.vertices(rotmats, session.betas[:10].astype(np.float32), session.joints[k, 0])
+    expected = body.vertices(rotmats[None], session.betas[None, :10].astype(np.float32))[0] + session.joints[k, 0]
     assert np.abs(glb.vertices(k / RATE_HZ) - expected).max() < MM
 
 

@@ -92,7 +92,9 @@ def test_openusd_skins_our_mesh(usd: UsdReader, session: Session) -> None:
     skinned = usd.cache.GetSkinningQuery(mesh).ComputeSkinnedPoints(usd.query.ComputeSkinningTransforms(k), points, k)
     rotations = Rotation.from_rotvec(session.poses[k, :66].reshape(22, 3)).as_matrix()
     rotmats = np.concatenate([rotations, np.tile(np.eye(3), (2, 1, 1))]).astype(np.float32)
-    expected = load_body("open").vertices(rotmats, session.betas[:10].astype(np.float32), session.joints[k, 0])
+    expected = (
+        load_body("open").vertices(rotmats[None], session.betas[None, :10].astype(np.float32))[0] + session.joints[k, 0]
+    )
     assert skinned
     assert np.abs(np.array(points) - expected).max() < MM  # OpenUSD skins in place
 

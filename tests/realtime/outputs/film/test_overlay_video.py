@@ -77,7 +77,7 @@ def test_the_body_is_drawn_where_the_camera_sees_it(body, world):
     drawn = (Painter(body).draw(shot) != GREY).any(axis=2)
 
     pose, camera = standing(world, 0.3), PinholeCamera(*SIZE, 60.0)
-    pixels = camera.project(body.vertices(pose.rotmats, pose.betas, pose.T_cam_root))
+    pixels = camera.project(body.vertices(pose.rotmats[None], pose.betas[None])[0] + pose.T_cam_root)
     expected = np.zeros(SIZE[::-1], np.uint8)
     for triangle in np.round(pixels * 16 - 8).astype(np.int32)[body.faces]:  # OpenCV's whole numbers are centres
         cv2.fillConvexPoly(expected, triangle, 1, shift=4)

@@ -31,6 +31,7 @@ def make_body() -> BodyModel:
         sha256="ab" * 32,
         v_template=some(48, 3, scale=0.5),
         shapedirs=some(48, 3, 10, scale=0.02),
+        joint_regressor=np.zeros((24, 48), np.float32),
         joints_template=some(24, 3, scale=0.3),
         joint_shapedirs=some(24, 3, 10, scale=0.02),
         weights=np.repeat(np.eye(24, dtype=np.float32), 2, axis=0),

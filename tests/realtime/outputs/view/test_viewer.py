@@ -129,10 +129,8 @@ def silhouette_seen(picture: np.ndarray) -> np.ndarray:
 
 def silhouette_expected(body: BodyModel, rotations: np.ndarray, mirrored: bool = False) -> np.ndarray:
     """(H, W) the body as a pinhole camera at the default view sees it when the pelvis stands over the origin."""
-    vertices = body.vertices(
-        Rotation.from_quat(rotations).as_matrix().astype(np.float32), np.zeros(10, np.float32), np.zeros(3, np.float32)
-    )
-    vertices += np.array([0, 0.93, 0], np.float32)
+    rotmats = Rotation.from_quat(rotations).as_matrix().astype(np.float32)
+    vertices = body.vertices(rotmats[None], np.zeros((1, 10), np.float32))[0] + np.array([0, 0.93, 0], np.float32)
     if mirrored:
         vertices = vertices * [-1, 1, 1]
     forward = (LOOK_AT - EYE) / np.linalg.norm(LOOK_AT - EYE)

@@ -181,7 +181,7 @@ def silhouette_expected(body: BodyModel, frame: SolvedFrame) -> np.ndarray:
     """(H, W) the body as a pinhole camera at the page's first view sees it."""
     person = frame.people[0]
     rotmats = Rotation.from_quat(person.pose.rotations).as_matrix().astype(np.float32)
-    vertices = body.vertices(rotmats, person.betas, person.pose.trans)
+    vertices = body.vertices(rotmats[None], person.betas[None])[0] + person.pose.trans
     eye, forward = np.array(EYE_M), np.array(LOOK_AT_M) - EYE_M
     forward /= np.linalg.norm(forward)
     right = np.cross(forward, [0, 1, 0]) / np.linalg.norm(np.cross(forward, [0, 1, 0]))
