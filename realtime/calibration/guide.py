@@ -122,7 +122,7 @@ class Guide:
                 side.clear()
 
     def _is_the_same(self, stance: Stance) -> bool:
-        """Tell whether person and camera are the same as in the standing part; there the tilt may still change."""
+        """Return whether person and camera are the same as in the standing part; there the tilt may still change."""
         first = self.standing[0]
         now = stance.camera if not self._part else replace(first.camera, fov_deg=stance.camera.fov_deg)
         same_camera = now.differs_deg(first.camera) <= _ANOTHER_CAMERA_DEG

@@ -110,7 +110,7 @@ class Statures:
         return person.scale
 
     def is_known(self, person: Stature, t: float) -> bool:
-        """Tell whether a size is known: until then the person neither affects the floor nor locks feet.
+        """Return whether a size is known: until then the person neither affects the floor nor locks feet.
 
         It is unknown only beside a person who defines the floor: people who come one after the other each stand on the
         floor.
@@ -134,7 +134,7 @@ class Statures:
                 self._learn(person, look, body.pose.betas)
 
     def _knows_camera(self) -> bool:
-        """Tell whether gravity is known. A new camera estimate drops all measurements; sizes stay."""
+        """Return whether gravity is known. A new camera estimate drops all measurements; sizes stay."""
         before, camera = self._camera, self._world.camera
         known = camera.source != "assumed"
         if before is None or not known or camera.differs_deg(before) > OTHER_CAMERA_DEG:

@@ -47,14 +47,14 @@ from training.run.loop import Figures, Stateful, Task
 
 @dataclass(frozen=True)
 class SetConfig:
-    """An image set: its form (training.readers.forms), its folder below --data, its split where the form has some."""
+    """Image set: its form (training.readers.forms), folder below --data, and split if the form has several."""
 
     form: Form
     folder: str
     weight: float = 1.0
     split: str = "train"
-    trusted: bool = False  # ground truth, so that equation 8 holds; otherwise equation 9
-    in_memory: bool = False  # keep pictures once they are decoded
+    trusted: bool = False  # ground truth, for equation 8; otherwise equation 9
+    in_memory: bool = False  # keep decoded images
 
     def open(self, data: Path) -> ImageSet:
         images = open_images(self.form, data / self.folder, self.split)
