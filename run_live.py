@@ -51,8 +51,7 @@ def main(arguments: list[str] | None = None) -> int:
     print("\n".join(report.lines()))
     if config.report is not None:
         report.write(config.report)
-    # recorder or video have said what happened and how to save what is there
-    return EXIT_FAILED if report.recording_failed or report.filming_failed else 0
+    return EXIT_FAILED if report.failed else 0
 
 
 _asked: list[int] = []  # signals before the run began

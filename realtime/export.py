@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from engine.flags import command_line
-from realtime.outputs.export import FORMATS, ExportError, export
+from realtime.outputs.export import FORMATS, ExportError, ExportOptions, export
 from realtime.outputs.recording.session import open_session
 
 
@@ -36,7 +36,7 @@ def main(
     if smpl is not None and out.suffix.lower() != ".npz":
         raise ExportError(f"--smpl is for AMASS files: end {out} in .npz, or leave it out")
     recorded = open_session(session)
-    written = export(recorded, out, body_spec=body, smpl_file=smpl, blender_program=blender)
+    written = export(recorded, out, ExportOptions(body, smpl, blender))
     print(f"wrote {out}: {recorded.frames} frames at {recorded.mocap_framerate:.0f} Hz; body: {written}")
     return 0
 

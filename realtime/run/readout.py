@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 
 from realtime.kernel.messages import SolvedFrame
 from realtime.kernel.stats import Histogram
@@ -20,8 +21,18 @@ class Readout:
         self.fps = 0.0  # solved frames a second: one over the mean of the latest intervals
         self.latency_ms = 0.0  # now
         self.frames = 0  # that came
+        self._drops: tuple[Callable[[], int], ...] = ()
         self._first_frame_at: float | None = None  # on the monotonic clock
         self._solved_at: deque[float] = deque(maxlen=_FRAMES + 1)
+
+    def count_drops(self, *counters: Callable[[], int]) -> None:
+        """Add parts of the run that leave frames out; each tells how many so far."""
+        self._drops += counters
+
+    @property
+    def dropped(self) -> int:
+        """Frames so far that were left out because newer ones had come."""
+        return sum(counter() for counter in self._drops)
 
     def frame_came(self) -> None:
         """Count a captured frame."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from engine.errors import UserError
 from realtime.kernel.messages import Camera
+from realtime.outputs.output import Outcome
 from realtime.run.attendance import Attended
 
 _LISTED = 10  # people listed in the terminal; the file has all
@@ -41,19 +42,35 @@ class Report:
     fps: float | None  # processed frames (solved or empty) a second
     latency_ms: Summary | None
     stages_ms: dict[str, Summary]
-    recorded: tuple[str, ...]
-    recording_failed: str  # why, where the disk gave up on a recording; empty where all is well
-    filmed: str  # the video; empty where there is none
-    filming_failed: str  # why it ended early; empty where all is well
-    film_frames_left_out: int  # drawing was too slow for them (live only), or they came after a failure
+    outcomes: tuple[Outcome, ...]  # of the outputs
     machine: str
+
+    @property
+    def failed(self) -> bool:
+        """An output ended early; it has said how to save what is there."""
+        return any(outcome.failed for outcome in self.outcomes)
 
     def write(self, path: Path) -> None:
         """Write the report as JSON. Raises UserError, one line, on a disk error."""
         try:
-            path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+            path.write_text(json.dumps(self._keys(), indent=2, default=str) + "\n", encoding="utf-8")
         except OSError as error:
             raise UserError(f"cannot write the report {path}: {error.strerror}; name another file") from error
+
+    def _keys(self) -> dict[str, Any]:
+        """The file's keys: those of the outcomes, and those under which the first versions told of two outputs."""
+        recording, film = (self._outcome(kind) for kind in ("recording", "film"))
+        return {
+            **asdict(self),
+            "recorded": recording.files,
+            "recording_failed": recording.failed,
+            "filmed": film.files[0] if film.files else "",
+            "filming_failed": film.failed,
+            "film_frames_left_out": film.left_out,
+        }
+
+    def _outcome(self, kind: str) -> Outcome:
+        return next((outcome for outcome in self.outcomes if outcome.kind == kind), Outcome(kind))
 
     def lines(self) -> list[str]:
         """Format the report for a terminal."""
@@ -77,14 +94,7 @@ class Report:
         ]
         if (more := len(self.people) - _LISTED) > 0:
             lines.append(f"and {more} more people")
-        lines += [f"recorded {path}" for path in self.recorded]
-        if self.filming_failed:
-            film = f"the film {self.filmed} is cut short" if self.filmed else "no film was made"
-            lines.append(f"{film}: {self.filming_failed}")
-        elif self.filmed:
-            lines.append(
-                f"filmed {self.filmed}" + (f", {n} frames left out" if (n := self.film_frames_left_out) else "")
-            )
+        lines += [line for outcome in self.outcomes for line in outcome.lines]
         return lines
 
 

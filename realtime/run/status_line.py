@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from realtime.outputs.drawing.overlay import LiveStatus
+from realtime.outputs.live_status import LiveStatus
 
 _EVERY_S = 1.0
 _SILENT_S = 2.0  # from here on the rate of frames is not worth telling
@@ -50,11 +50,7 @@ def in_words(status: LiveStatus) -> str:
         parts.insert(0, f"{status.guidance.text} ({100 * status.guidance.progress:.0f} %)")
     if not is_silent:
         parts.append("1 person" if status.people == 1 else f"{status.people or 'no'} people")
-    if status.recording:
-        parts.append(f"recording ({status.recorded_frames} frames)")
-    if status.streams:
-        parts.append(f"streaming to {', '.join(status.streams)}")
-    return " | ".join([*parts, "Ctrl-C ends"])
+    return " | ".join([*parts, *status.outputs, "Ctrl-C ends"])
 
 
 def _silence(status: LiveStatus) -> str:

@@ -6,7 +6,6 @@ Images are uint8 (H, W, 3) in RGB. Sizes are pixels of the framebuffer; `scale` 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 from engine.body.keypoints import KeypointLayout
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Camera, Guidance
+from realtime.outputs.live_status import LiveStatus
 
 Array = NDArray[np.float32]
 Picture = NDArray[np.uint8]
@@ -41,25 +41,6 @@ KEYS: tuple[tuple[str, str], ...] = (
     ("Q", "quit"),
 )
 MOUSE_HINT = "Drag to orbit, wheel to zoom"
-
-
-@dataclass(frozen=True, slots=True)
-class LiveStatus:
-    """How a run goes: what the viewer writes beside the picture, and the terminal's status line."""
-
-    fps: float  # solved frames a second
-    latency_ms: float  # capture to solved (A to C)
-    source: str  # what the camera's picture comes from, in a few words
-    smoothing: str  # the level in use
-    recording: bool = False
-    people: int = 0  # in the latest frame
-    frames: int = 0  # looked at so far
-    silent_s: float = 0.0  # since the latest of them
-    recorded_frames: int = 0  # on disk
-    streams: tuple[str, ...] = ()  # their addresses
-    offline: bool = False
-    camera: Camera | None = None  # as it is held to be; None: not told
-    guidance: Guidance | None = None  # for somebody who calibrates
 
 
 def in_brief(camera: Camera) -> str:

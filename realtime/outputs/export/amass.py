@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from realtime.outputs.export.smpl_shape import SmplShape
+from realtime.outputs.export import ExportOptions
+from realtime.outputs.export.smpl_shape import SmplShape, smpl_shape
 from realtime.outputs.recording.continuity import continuous_rotvecs
 from realtime.outputs.recording.session import (
     AMASS_BETAS,
@@ -28,6 +29,13 @@ from realtime.outputs.recording.session import (
 R_zup_yup = Rotation.from_euler("x", 90, degrees=True)
 _HANDS_AT = 3 * SMPLH_BODY_JOINTS
 _SOFT_TISSUE = 8  # DMPL coefficients a frame, for soft tissue; not measured here, so zero
+
+
+def write(session: SessionHead, out: Path, options: ExportOptions) -> str:
+    """Write an AMASS .npz for the user's SMPL body, or SMPL's mean one. Raises ExportError, BodyFileError, OSError."""
+    shape = smpl_shape(session, options.smpl)
+    write_amass(session, shape, out)
+    return shape.body
 
 
 def write_amass(session: SessionHead, shape: SmplShape, out: Path) -> None:

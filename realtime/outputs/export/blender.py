@@ -12,9 +12,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from realtime.outputs.export import ExportError
+from realtime.outputs.export import ExportError, ExportOptions
 from realtime.outputs.export.glb import write_glb
-from realtime.outputs.export.shape import StandingBody
+from realtime.outputs.export.shape import standing_body
 from realtime.outputs.recording.session import SessionHead
 
 _SCRIPT = Path(__file__).with_name("blender_script.py")
@@ -34,9 +34,10 @@ def blender_command(program: str | None = None) -> list[str] | None:
     return [program, "--background", "--factory-startup", "--python-exit-code", "1", "--python"]
 
 
-def through_blender(session: SessionHead, body: StandingBody, out: Path, program: str | None = None) -> None:
-    """Write `out`, an .fbx. Raises ExportError where there is no Blender, or it failed."""
-    command = blender_command(program)
+def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
+    """Write an .fbx. Raises ExportError where there is no Blender, or it failed; BodyFileError, OSError."""
+    body = standing_body(session, options.body)
+    command = blender_command(options.blender)
     if command is None:
         raise ExportError(
             "writing .fbx needs Blender: install it, or name it or a Python that has bpy with --blender; "

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from engine.body.skeleton import SMPL
+from realtime.outputs.export import ExportOptions, write_text
 from realtime.outputs.recording.continuity import continuous_zxy
 from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _ROTATION = "Zrotation Xrotation Yrotation"  # R = Rz Rx Ry, the order that most readers expect
 _POSITION = "Xposition Yposition Zposition"
 _STUB = 0.5  # an end site extends its parent bone by this share of the bone's length
+
+
+def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
+    """Write a .bvh. Raises OSError."""
+    write_text(bvh_parts(session), out)
 
 
 def bvh_parts(session: SessionHead) -> Iterator[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
+from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from engine.body.model import Array
 from engine.body.skeleton import SMPL
-from realtime.outputs.export import ExportError
+from engine.files.whole_file import whole_file
+from realtime.outputs.export import ExportError, ExportOptions
 from realtime.outputs.export.motion import motion
-from realtime.outputs.export.shape import StandingBody
+from realtime.outputs.export.shape import StandingBody, standing_body
 from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
@@ -77,6 +79,12 @@ class _Buffer:
         self.accessors.append(accessor)
         self.length += nbytes
         return len(self.accessors) - 1
+
+
+def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
+    """Write a .glb. Raises ExportError, BodyFileError, OSError."""
+    with whole_file(out) as file:
+        write_glb(session, standing_body(session, options.body), file)
 
 
 def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None:

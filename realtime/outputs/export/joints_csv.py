@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from engine.body.skeleton import CONTACT_NAMES, JOINT_NAMES
+from realtime.outputs.export import ExportOptions, write_text
 from realtime.outputs.recording.session import SessionHead
+
+
+def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
+    """Write a .csv. Raises OSError."""
+    write_text(csv_parts(session), out)
 
 
 def csv_parts(session: SessionHead) -> Iterator[str]:

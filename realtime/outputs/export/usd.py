@@ -17,21 +17,25 @@ from engine.body.mesh import INFLUENCES
 from engine.body.model import Array
 from engine.body.skeleton import SMPL
 from engine.files.whole_file import whole_file
-from realtime.outputs.export import ExportError
+from realtime.outputs.export import ExportError, ExportOptions
 from realtime.outputs.export.motion import motion
-from realtime.outputs.export.shape import StandingBody
+from realtime.outputs.export.shape import StandingBody, standing_body
 from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
 
 _SKIN_RGB = (0.75, 0.55, 0.42)
 _SAVED_FRAMES = 50_000  # frames after which the binary file is saved, which frees memory
 
 
-def write_usd(session: SessionHead, body: StandingBody, out: Path) -> None:
-    """Write `out` (.usd and .usdc binary, .usda text), one time code a frame. Raises ExportError, OSError."""
+def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
+    """Write `out` (.usd and .usdc binary, .usda text), one time code a frame.
+
+    Raises ExportError, BodyFileError, OSError.
+    """
     try:
         from pxr import Usd, UsdGeom
     except ImportError as error:
         raise ExportError(f"writing {out.suffix} needs OpenUSD: pip install usd-core; or export .glb") from error
+    body = standing_body(session, options.body)
     rate = round(session.mocap_framerate)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"session{out.suffix.lower()}"

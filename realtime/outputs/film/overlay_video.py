@@ -23,7 +23,6 @@ from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.rasteriser import rasterise
 from engine.body.skinning import Skinner
-from engine.errors import UserError
 from engine.files.whole_file import check_writable
 from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.child import END, Child, ChildGone
@@ -31,6 +30,7 @@ from realtime.kernel.messages import Camera, SolvedFrame
 from realtime.outputs.drawing.overlay import Picture
 from realtime.outputs.film import ffmpeg
 from realtime.outputs.film.video_file import VideoFile
+from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.recording.assemble import numbered_path
 from realtime.outputs.view.scene import BodyShader, person_colour
 from realtime.outputs.view.shown import ShownPerson, people_shown
@@ -47,17 +47,6 @@ _END_TIMEOUT_S = 60.0  # for drawing the queued frames
 
 
 @dataclass(frozen=True, slots=True)
-class VideoStatus:
-    """What became of a video."""
-
-    path: Path
-    frames: int  # in the file, as far as is known
-    dropped: int  # solved frames that are not in it
-    message: str  # why it ended early; empty where all is well
-    made: str = ""  # codec and sound, in a few words
-
-
-@dataclass(frozen=True, slots=True)
 class Shot:
     """Frame to draw."""
 
@@ -68,7 +57,12 @@ class Shot:
     camera: Camera
 
 
-class OverlayVideo:
+def open_output(path: Path, run: Run) -> Output:
+    """A film to `path`. Raises UserError."""
+    return OverlayVideo(path, run.body, blocking=run.offline, clip=run.clip)
+
+
+class OverlayVideo(Output):
     """Films solved frames from its making on until it is closed."""
 
     def __init__(
@@ -86,12 +80,10 @@ class OverlayVideo:
 
         Raises UserError, one line, if no video can be written to `path`.
         """
-        if path.suffix != ".mp4":
-            raise UserError(f"cannot film to {path}: name a file that ends in .mp4")
         check_writable(path)
-        self._path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
-        if self._path != path:
-            logger.warning("%s exists already: filming to %s", path, self._path)
+        self.path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
+        if self.path != path:
+            logger.warning("%s exists already: filming to %s", path, self.path)
         if ffmpeg.find() is None:
             lost = "in OpenCV's best codec" + ("" if clip is None else f" and without the sound of {clip.name}")
             logger.warning("there is no ffmpeg: filming %s; install ffmpeg, or pip install imageio-ffmpeg", lost)
@@ -99,10 +91,10 @@ class OverlayVideo:
         self._t_due = -math.inf
         self._shots = Channel[Shot | Painter](_QUEUE_FRAMES, newest_wins=not blocking)
         self._came_late = 0  # after it had failed
-        self._status: VideoStatus | None = None
+        self._outcome: Outcome | None = None
         self._ending = threading.Lock()
         self._shots.put(Painter(body))  # not with the arguments: they must be small
-        self._child = Child(_film, self._path, not blocking, clip, name="film", outbox=self._shots, pack=_packed)
+        self._child = Child(_film, self.path, not blocking, clip, name="film", outbox=self._shots, pack=_packed)
 
     @property
     def pid(self) -> int | None:
@@ -124,34 +116,42 @@ class OverlayVideo:
             self._came_late += 1
         self._look()
 
-    def close(self) -> VideoStatus:
-        """Draw what waits, finish the file and tell how it went. Idempotent."""
+    def close(self) -> Outcome:
+        """Draw what waits, finish the file and tell how it went."""
         self._shots.close()
         _hurry(self._child.pid)
         self._look(_END_TIMEOUT_S)
-        if self._status is None:
+        if self._outcome is None:
             self._end(0, f"its process did not end within {_END_TIMEOUT_S:.0f} s", "")
         self._child.close()
-        assert self._status is not None
-        return replace(self._status, dropped=self._shots.dropped + self._came_late)
+        assert self._outcome is not None
+        left_out = self._shots.dropped + self._came_late
+        files = (self.path,) if self.path.exists() else ()
+        failed = self._outcome.failed
+        if failed:
+            line = f"the film {self.path} is cut short: {failed}" if files else f"no film was made: {failed}"
+        else:
+            line = f"filmed {self.path}" + (f", {left_out} frames left out" if left_out else "")
+        lines = (line,) if files or failed else ()
+        return replace(self._outcome, files=files, left_out=left_out, lines=lines)
 
     def _look(self, timeout_s: float = 0.0) -> None:
         """Receive the process's final message, once."""
         with self._ending:
-            if self._status is not None or not self._child.poll(timeout_s):
+            if self._outcome is not None or not self._child.poll(timeout_s):
                 return
             try:
                 self._end(*self._child.receive())
             except ChildGone as error:
                 self._end(0, str(error), "")
 
-    def _end(self, frames: int, message: str, made: str) -> None:
-        self._status = VideoStatus(self._path, frames, 0, message, made)
-        if message:
+    def _end(self, frames: int, failed: str, made: str) -> None:
+        self._outcome = Outcome("film", frames=frames, failed=failed)
+        if failed:
             self._shots.abandon()
-            logger.error("filming %s stopped: %s; the run goes on", self._path, message)
+            logger.error("filming %s stopped: %s; the run goes on", self.path, failed)
         elif frames:
-            logger.info("filmed %d frames to %s, %d left out; %s", frames, self._path, self._shots.dropped, made)
+            logger.info("filmed %d frames to %s, %d left out; %s", frames, self.path, self._shots.dropped, made)
 
 
 class Painter:

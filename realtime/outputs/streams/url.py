@@ -1,22 +1,18 @@
-"""Parses `--stream URL`: the address, its errors in one line, and the contract of what serves it."""
+"""Parses `--stream URL`: the address, and its errors in one line."""
 
 from __future__ import annotations
 
 import difflib
 import errno
 import socket
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from engine.errors import UserError
-from realtime.kernel.messages import SolvedFrame
 
 LOOPBACK = "127.0.0.1"
-_DEFAULT_PORTS = {"zmq": 5555, "ws": 5556, "vmc": 39539}
-_OPTIONS: dict[str, tuple[str, ...]] = {"zmq": ("curve", "tokens"), "ws": ("tokens",), "vmc": ("bones",)}
-_CHOICES: dict[str, tuple[str, ...]] = {"tokens": ("0", "1"), "bones": ("all", "required")}  # the first is the default
 _KNOWN_AS = {  # what other programs call a stream: what we call it, in words
     "tcp": ("zmq", "a ZeroMQ stream"),
     "http": ("ws", "a WebSocket"),
@@ -31,36 +27,14 @@ class StreamError(UserError):
     """Stream that cannot be opened; one line with the remedy."""
 
 
-class MessageStream(Protocol):
-    """Carries the text messages of the wire format to anybody who listens. `send` never blocks."""
-
-    address: StreamUrl  # with the port that was really taken
-
-    def send(self, message: bytes) -> None: ...
-
-    def close(self) -> None: ...
-
-
-class FrameStream(Protocol):
-    """Speaks a language of its own about every solved frame. `send` never blocks."""
-
-    address: StreamUrl
-
-    def send(self, solved: SolvedFrame) -> None: ...
-
-    def close(self) -> None: ...
-
-
 @dataclass(frozen=True)
 class StreamUrl:
-    """An address as `parse_stream_url` reads it."""
+    """An address as `parse` reads it."""
 
-    scheme: str  # zmq, ws or vmc
+    scheme: str
     host: str  # a name or a numeric address, without brackets
     port: int  # 0: a free one
-    curve: Path | None = None  # the server's key file
-    tokens: bool = False  # whether pose messages carry the pose tokens
-    bones: str = "all"  # which bones of an avatar are sent (realtime.outputs.streams.humanoid)
+    options: dict[str, str] = field(default_factory=dict)  # with the default of each that has choices
     text: str = field(default="", compare=False)  # as the user wrote it
 
     def __str__(self) -> str:
@@ -98,60 +72,45 @@ class StreamUrl:
         return StreamError(f"{self.text}: {why}")
 
 
-def parse_stream_url(text: str) -> StreamUrl:
-    """Read `zmq://HOST:PORT?curve=KEYFILE`, `ws://HOST:PORT` or `vmc://HOST:PORT?bones=required`.
-
-    Without a host it is loopback, without a port the usual one (5555, 5556, 39539); `tokens=1` adds the pose tokens
-    to zmq and ws. Raises StreamError.
-    """
-    if "://" not in text:
-        raise StreamError(f"'{text}' is no stream: begin with {_schemes()}, {_EXAMPLE}")
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
-    except ValueError as error:
-        raise StreamError(f"'{text}' is no address: {error}; write scheme://host:port, {_EXAMPLE}") from error
-    scheme = parts.scheme
+def scheme_of(text: str, schemes: Collection[str]) -> str:
+    """The scheme of a URL. Raises StreamError where it is none of `schemes`."""
+    scheme, separator, rest = text.partition("://")
+    scheme, known = scheme.lower(), ", ".join(f"{each}://" for each in schemes)
+    if not separator:
+        raise StreamError(f"'{text}' is no stream: begin with {known}, {_EXAMPLE}")
     if scheme in _KNOWN_AS:
         ours, what = _KNOWN_AS[scheme]
-        raise StreamError(f"'{text}': {what} is {ours}:// here; write {ours}://{text.partition('://')[2]}")
-    if scheme not in _DEFAULT_PORTS:
-        near = difflib.get_close_matches(scheme, _DEFAULT_PORTS, n=1, cutoff=0.0)[0]
-        raise StreamError(f"'{text}': unknown stream '{scheme}'; the nearest known one is {near} ({_schemes()})")
+        raise StreamError(f"'{text}': {what} is {ours}:// here; write {ours}://{rest}")
+    if scheme not in schemes:
+        near = difflib.get_close_matches(scheme, schemes, n=1, cutoff=0.0)[0]
+        raise StreamError(f"'{text}': unknown stream '{scheme}'; the nearest known one is {near} ({known})")
+    return scheme
+
+
+def parse(text: str, port: int, options: Mapping[str, tuple[str, ...]]) -> StreamUrl:
+    """Read `SCHEME://HOST:PORT?OPTION=VALUE`. Without a host it is loopback, without a port `port`.
+
+    options: the values that each option may have, the first being its default; empty: any text, and no default.
+    Raises StreamError.
+    """
+    try:
+        parts = urlsplit(text)
+        given = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        given_port = parts.port
+    except ValueError as error:
+        raise StreamError(f"'{text}' is no address: {error}; write scheme://host:port, {_EXAMPLE}") from error
     if parts.path not in ("", "/") or parts.fragment or "@" in parts.netloc:
-        raise StreamError(f"'{text}': after host and port comes nothing but ?options; write {scheme}://host:port")
-    for key in options:
-        if key not in _OPTIONS[scheme]:
-            known = " and ".join(_OPTIONS[scheme]) or "none"
-            raise StreamError(f"'{text}': {scheme} has no option '{key}'; it knows {known}")
-    chosen = {option: _chosen(text, option, options) for option in _CHOICES}
-    if options.get("curve") == "":
-        raise StreamError(f"'{text}': curve needs a key file; python -m realtime.keys makes one")
-    host = "0.0.0.0" if parts.hostname == "*" else parts.hostname or LOOPBACK
-    url = StreamUrl(
-        scheme=scheme,
-        host=host,
-        port=_DEFAULT_PORTS[scheme] if port is None else port,
-        curve=Path(options["curve"]) if "curve" in options else None,
-        tokens=chosen["tokens"] == "1",
-        bones=chosen["bones"],
+        raise StreamError(f"'{text}': after host and port comes nothing but ?options; write {parts.scheme}://host:port")
+    for key, value in given.items():
+        if key not in options:
+            known = " and ".join(options) or "none"
+            raise StreamError(f"'{text}': {parts.scheme} has no option '{key}'; it knows {known}")
+        if options[key] and value not in options[key]:
+            raise StreamError(f"'{text}': {key} is {' or '.join(options[key])}, not '{value}'")
+    return StreamUrl(
+        scheme=parts.scheme,
+        host="0.0.0.0" if parts.hostname == "*" else parts.hostname or LOOPBACK,
+        port=port if given_port is None else given_port,
+        options={key: choices[0] for key, choices in options.items() if choices} | given,
         text=text,
     )
-    if scheme == "vmc" and (url.port == 0 or host in ("0.0.0.0", "::")):
-        raise StreamError(
-            f"'{text}': vmc sends to a receiver; name its host and port, for example vmc://{LOOPBACK}:39539"
-        )
-    return url
-
-
-def _schemes() -> str:
-    return ", ".join(f"{scheme}://" for scheme in _DEFAULT_PORTS)
-
-
-def _chosen(text: str, option: str, options: dict[str, str]) -> str:
-    choices = _CHOICES[option]
-    value = options.get(option, choices[0])
-    if value not in choices:
-        raise StreamError(f"'{text}': {option} is {' or '.join(choices)}, not '{value}'")
-    return value

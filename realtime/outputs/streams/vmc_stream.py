@@ -15,26 +15,40 @@ from pythonosc.osc_message_builder import OscMessageBuilder
 
 from engine.body.model import BodyModel
 from realtime.kernel.messages import Person, SolvedFrame
+from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.streams.humanoid import HUMANOIDS
 from realtime.outputs.streams.publishable import Publishable
-from realtime.outputs.streams.url import StreamUrl
+from realtime.outputs.streams.url import LOOPBACK, StreamError, StreamUrl
 
 logger = logging.getLogger(__name__)
 
+PORT = 39539
+OPTIONS = {"bones": tuple(HUMANOIDS)}  # `realtime.outputs.streams.humanoid`
 _LOADED = 1
 _POSE_BYTES = 7 * 4  # the last seven floats of a message: position, quaternion
 
 
-class VmcStream:
+def open_output(url: StreamUrl, run: Run) -> Output:
+    """Bones to a VMC receiver. Raises StreamError."""
+    if url.port == 0 or url.host in ("0.0.0.0", "::"):
+        raise StreamError(
+            f"'{url.text}': vmc sends to a receiver; name its host and port, for example vmc://{LOOPBACK}:{PORT}"
+        )
+    return VmcStream(url, run.body)
+
+
+class VmcStream(Output):
     """Sends to one receiver, who need not be there. Raises StreamError for an address that no route leads to.
 
     The first person alone: the one who was sent last as long as they are seen, then whoever comes first.
     """
 
+    newest_wins = True
+
     def __init__(self, url: StreamUrl, body: BodyModel) -> None:
         self.address = url
         self._body = body
-        self._humanoid = HUMANOIDS[url.bones]
+        self._humanoid = HUMANOIDS[url.options["bones"]]
         self._bundle = _Bundle(self._humanoid.names)
         self._publishable = Publishable()
         self._person_id: int | None = None
@@ -49,9 +63,17 @@ class VmcStream:
         except OSError as error:
             self._socket.close()
             raise url.refused(error) from error
+        logger.info("streaming to %s", url)
 
-    def send(self, solved: SolvedFrame) -> None:
-        """One datagram: that we are alive, and the person's bones if somebody is there."""
+    @property
+    def words(self) -> str:
+        """The address."""
+        return f"streaming to {self.address}"
+
+    def put(self, solved: SolvedFrame) -> None:
+        """Send one datagram: that we are alive, and the person's bones if somebody is there."""
+        if self._socket.fileno() < 0:
+            return  # closed
         person = self._first(self._publishable.update(solved.people))
         bones = None if person is None else self._humanoid.place(person, self._body)
         try:
@@ -65,8 +87,10 @@ class VmcStream:
             return
         self._failing = False
 
-    def close(self) -> None:
+    def close(self) -> Outcome:
+        """Free the socket."""
         self._socket.close()
+        return Outcome("stream")
 
     def _first(self, people: tuple[Person, ...]) -> Person | None:
         person = next((p for p in people if p.id == self._person_id), people[0] if people else None)

@@ -16,12 +16,16 @@ from http import HTTPStatus
 from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 from websockets.http11 import Request, Response
 
+from realtime.outputs.output import Output, Run
 from realtime.outputs.streams.url import StreamUrl
+from realtime.outputs.streams.wire_stream import WireStream
 
 logger = logging.getLogger(__name__)
 _garbage_logger = logger.getChild("connections")
 _garbage_logger.setLevel(logging.CRITICAL)  # anybody can send garbage to a port, so it is not logged
 
+PORT = 5556
+OPTIONS = {"tokens": ("0", "1")}  # the pose tokens in every pose message
 MAX_CLIENTS = 32
 _BEHIND_BYTES = 65536  # a client with more unsent bytes misses messages
 _KERNEL_BUFFER = 65536
@@ -30,6 +34,11 @@ _HANDSHAKE_S, _PING_EVERY_S, _PING_TIMEOUT_S, _CLOSE_S = 5.0, 5.0, 10.0, 1.0
 _JOIN_S = 5.0
 # Other pages could read the stream through their visitor's browser. Programs send no Origin.
 _LOCAL_PAGE = re.compile(r"https?://(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?")
+
+
+def open_output(url: StreamUrl, run: Run) -> Output:
+    """The wire format over WebSocket. Raises StreamError."""
+    return WireStream(WebSocketStream(url), run)
 
 
 class WebSocketStream:

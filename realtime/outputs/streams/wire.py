@@ -7,32 +7,20 @@ from __future__ import annotations
 
 import json
 import time
-from typing import Any, Literal, NotRequired, TypedDict, Unpack
+from typing import Any
 
 import numpy as np
 
 from engine.body.model import BodyModel
 from realtime.kernel.messages import Camera, Person, SolvedFrame
+from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.streams.publishable import Publishable
 
 VERSION = 1
 
-State = Literal["running", "lost", "reconnecting", "ended"]
-
-
-class About(TypedDict):
-    """What a status tells of a run beside its state."""
-
-    source: str
-    estimator: str
-    backend: str
-    dropped: int  # frames so far that came in while the last one was still worked on
-    message: NotRequired[str]
-    camera: NotRequired[Camera]
-
 
 class Wire:
-    """Makes the messages of one session; called from one thread at a time.
+    """Makes the messages of one session. One thread calls `pose`; the others may be called from any.
 
     The monotonic clock becomes Unix time by one offset, taken here. For a file read offline, whose frame times count
     from its first frame (`offline`), frame time zero is now.
@@ -44,6 +32,8 @@ class Wire:
         self._capture_zero_s = time.time() if offline else self._unix_less_monotonic_s
         self._shape_offsets = _numbers(body.skeleton.offsets(body.joint_shapedirs), 6)
         self._publishable = Publishable()
+        self._solved: SolvedFrame | None = None  # the latest frame, and its messages with and without tokens
+        self._poses: dict[bool, bytes] = {}
         self._betas = np.zeros(body.joint_shapedirs.shape[-1], np.float32)
 
     def skeleton(self) -> bytes:
@@ -66,7 +56,32 @@ class Wire:
         )
 
     def pose(self, solved: SolvedFrame, *, fps: float, with_tokens: bool = False) -> bytes:
-        """Everybody of a frame, less those with a number that is not finite; quaternions keep their sign over time."""
+        """The frame as a message, made once however many streams ask for it.
+
+        It holds the people without those who have a number that is not finite; quaternions keep their sign over time.
+        """
+        if solved is not self._solved:
+            self._solved, self._poses = solved, {}
+        if with_tokens not in self._poses:
+            self._poses[with_tokens] = self._pose(solved, fps, with_tokens)
+        return self._poses[with_tokens]
+
+    def status(self, status: LiveStatus) -> bytes:
+        """A change of state."""
+        held = {} if status.camera is None else {"camera": _camera(status.camera)}
+        return _message(
+            "status",
+            v=VERSION,
+            state=status.state,
+            message=status.message,
+            source=status.source,
+            estimator=status.estimator,
+            backend=status.backend,
+            dropped=status.dropped,
+            **held,
+        )
+
+    def _pose(self, solved: SolvedFrame, fps: float, with_tokens: bool) -> bytes:
         people = self._publishable.update(solved.people)
         if people:
             self._betas = people[0].betas
@@ -79,12 +94,6 @@ class Wire:
             fps=round(fps, 2),
             people=[_person(person, with_tokens=with_tokens) for person in people],
         )
-
-    def status(self, state: State, **about: Unpack[About]) -> bytes:
-        """What changed."""
-        camera = about.pop("camera", None)
-        held = {} if camera is None else {"camera": _camera(camera)}
-        return _message("status", **{"v": VERSION, "state": state, "message": "", **about, **held})
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

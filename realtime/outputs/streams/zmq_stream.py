@@ -7,14 +7,20 @@ import errno
 import logging
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import zmq
 
+from realtime.outputs.output import Output, Run
 from realtime.outputs.streams.curve import ServerKeys, is_private, load_server_keys
-from realtime.outputs.streams.url import StreamUrl
+from realtime.outputs.streams.url import StreamError, StreamUrl
+from realtime.outputs.streams.wire_stream import WireStream
 
 logger = logging.getLogger(__name__)
 
+PORT = 5555
+# A server's key file for CURVE, and the pose tokens in every pose message.
+OPTIONS: dict[str, tuple[str, ...]] = {"curve": (), "tokens": ("0", "1")}
 _QUEUED_MESSAGES = 8  # for each subscriber, then its messages are dropped: a late pose is worth less than none
 _KERNEL_BUFFER = 65536  # bytes that may wait in the socket as well
 _LONGEST_INCOMING = 4096  # bytes; subscribers send only subscriptions and handshakes
@@ -26,6 +32,11 @@ _ERRNO: dict[int | None, int] = {  # libzmq uses the C library's numbers; Window
 }
 
 
+def open_output(url: StreamUrl, run: Run) -> Output:
+    """The wire format over ZeroMQ. Raises StreamError or KeyFileError."""
+    return WireStream(ZmqStream(url), run)
+
+
 class ZmqStream:
     """Bound PUB socket; with `?curve=KEYFILE` only for the clients of that file. Used by one thread at a time.
 
@@ -33,9 +44,7 @@ class ZmqStream:
     """
 
     def __init__(self, url: StreamUrl) -> None:
-        keys = None if url.curve is None else load_server_keys(url.curve)
-        if url.curve is not None and not is_private(url.curve):
-            logger.warning("%s can be read by others on this machine: chmod 600 it", url.curve)
+        keys = _keys(url)
         family, address = url.resolved(socket.SOCK_STREAM)
         with contextlib.ExitStack() as opened:
             context = zmq.Context()
@@ -78,6 +87,18 @@ class ZmqStream:
             self._socket.curve_secretkey = keys.secret_key.encode()
             self._socket.curve_publickey = keys.public_key.encode()
             self._socket.curve_server = True
+
+
+def _keys(url: StreamUrl) -> ServerKeys | None:
+    if "curve" not in url.options:
+        return None
+    if not url.options["curve"]:
+        raise StreamError(f"'{url.text}': curve needs a key file; python -m realtime.keys makes one")
+    path = Path(url.options["curve"])
+    keys = load_server_keys(path)
+    if not is_private(path):
+        logger.warning("%s can be read by others on this machine: chmod 600 it", path)
+    return keys
 
 
 class _Allowed:

@@ -13,7 +13,8 @@ from engine.body.projection import PinholeCamera
 from engine.body.rotations import rotmat_from_quaternion
 from realtime.kernel.messages import SolvedFrame
 from realtime.kernel.seen import VISIBLE
-from realtime.outputs.drawing.overlay import SKELETON, LiveStatus, Picture
+from realtime.outputs.drawing.overlay import SKELETON, Picture
+from realtime.outputs.live_status import LiveStatus
 
 Array = NDArray[np.float32]
 Figure = tuple[KeypointLayout, Array]  # (K, 2) points of a layout

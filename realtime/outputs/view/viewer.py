@@ -14,36 +14,24 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
-from engine.body.model import BodyModel
 from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.child import END, Child, ChildGone
 from realtime.kernel.messages import SolvedFrame
-from realtime.outputs.drawing.overlay import LiveStatus, Picture
+from realtime.outputs.drawing.overlay import Picture
+from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.view.display import NoDisplayError, why_no_window
 from realtime.outputs.view.shown import Shown, shown
 from realtime.outputs.view.web import Page, WebConfig
 from realtime.outputs.view.window import ViewerConfig, Window
-from realtime.smoothing.pose_smoother import SmoothingConfig
 
 logger = logging.getLogger(__name__)
 
-__all__ = ["Commands", "LiveStatus", "Pace", "Viewer", "ViewerConfig", "WebConfig"]
-
 _OPEN_TIMEOUT_S = 60.0  # open3d alone can take many seconds to load from a cold disk
 _DRAWING_SHARE = 0.5  # of the time: a window drawn in software leaves the processor to the pose
-
-
-@dataclass(frozen=True)
-class Commands:
-    """What the screen's keys and buttons reach in the program; called from `Viewer.tick`, in its thread."""
-
-    recenter: Callable[[], None]
-    toggle_recording: Callable[[], None]
-    set_smoothing: Callable[[str], None]  # to a level
 
 
 class Screen(Protocol):
@@ -88,26 +76,35 @@ class Pace:
         self._due = self._started + max(self._period_s, took_s / self._share)
 
 
-class Viewer:
-    """A handle on the screen's process. `update` may be called from any thread, all else from one."""
+def open_viewer(run: Run, config: ViewerConfig | WebConfig, *, where_there_is_one: bool = False) -> Viewer | None:
+    """The screen of this configuration, open; None where no display is found and `where_there_is_one`.
 
-    def __init__(
-        self,
-        body: BodyModel,
-        *,
-        commands: Commands,
-        config: ViewerConfig | WebConfig | None = None,
-        smoothing: str = SmoothingConfig().level,
-    ) -> None:
-        """The type of `config` says which screen: a window (the default) or a web page.
+    Raises NoDisplayError where it cannot open otherwise.
+    """
+    viewer = Viewer(run, config)
+    try:
+        viewer.open()
+    except NoDisplayError as error:
+        if not where_there_is_one:
+            raise
+        logger.info("no window: %s", error)
+        return None
+    except BaseException:  # Ctrl-C too: no process is left
+        viewer.close()
+        raise
+    if viewer.where:
+        logger.info("open %s in your browser", viewer.where)
+    return viewer
 
-        smoothing: the level in use, until the first frame tells.
-        """
+
+class Viewer(Output):
+    """A handle on the screen's process. `put` may be called from any thread, all else from one."""
+
+    def __init__(self, run: Run, config: ViewerConfig | WebConfig | None = None) -> None:
+        """The type of `config` says which screen: a window (the default) or a web page."""
         self.where = ""  # the page's address, once it is open
-        self._body = body
-        self._commands = commands
+        self._run = run
         self._config = config or ViewerConfig()
-        self._smoothing = smoothing
         self._lock = threading.Lock()
         self._newest: tuple[SolvedFrame, LiveStatus] | None = None
         self._closed = False
@@ -123,8 +120,8 @@ class Viewer:
         reason = why_no_window() if isinstance(self._config, ViewerConfig) else None
         if reason is not None:
             raise NoDisplayError(reason)
-        self._child = Child(_run_screen, self._config, self._smoothing, name="viewer", outbox=self._outbox)
-        self._send("body", self._body)  # not with the arguments: they must be small
+        self._child = Child(_run_screen, self._config, self._run.status().smoothing, name="viewer", outbox=self._outbox)
+        self._send("body", self._run.body)  # not with the arguments: they must be small
         try:
             kind, what = self._wait_for("opened", "failed", timeout_s=_OPEN_TIMEOUT_S)
         except (ChildGone, TimeoutError) as error:
@@ -135,8 +132,12 @@ class Viewer:
             raise NoDisplayError(what)
         self.where = what
 
-    def update(self, solved: SolvedFrame, status: LiveStatus) -> None:
+    def put(self, solved: SolvedFrame) -> None:
         """Take what is to be shown next; what was not yet shown is forgotten."""
+        self.update(solved, self._run.status())
+
+    def update(self, solved: SolvedFrame, status: LiveStatus) -> None:
+        """The same with a status of the caller's."""
         with self._lock:
             self._newest = (solved, status)
 
@@ -175,11 +176,12 @@ class Viewer:
         self._send("picture", None)
         return self._wait_for("picture", timeout_s=10.0)[1]
 
-    def close(self) -> None:
-        """Close the screen and end its process. Harmless where it is closed already."""
+    def close(self) -> Outcome:
+        """Close the screen and end its process."""
         if self._child is not None:
             self._child.close()
             self._child = None
+        return Outcome("view")
 
     def _send(self, kind: str, what: Any) -> None:
         with contextlib.suppress(ChannelClosed):  # the screen's process died: the next receive reports the reason
@@ -192,12 +194,7 @@ class Viewer:
             self._closed = True
         elif kind == "command":
             name, *arguments = what
-            commands: dict[str, Callable[..., None]] = {
-                "record": self._commands.toggle_recording,
-                "recentre": self._commands.recenter,
-                "smoothing": self._commands.set_smoothing,
-            }
-            commands[name](*arguments)
+            self._run.commands[name](*arguments)
 
     def _wait_for(self, *kinds: str, timeout_s: float) -> tuple[str, Any]:
         """Return the next message of one of these kinds; others are processed. Raises ChildGone or TimeoutError."""

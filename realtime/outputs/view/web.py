@@ -24,7 +24,8 @@ from engine.body.model import BodyModel
 from engine.body.rotations import quaternion_from_rotmat
 from engine.body.skeleton import NUM_JOINTS
 from realtime.kernel.messages import Guidance
-from realtime.outputs.drawing.overlay import LiveStatus, draw_figure, fitted, in_brief
+from realtime.outputs.drawing.overlay import draw_figure, fitted, in_brief
+from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.view.scene import person_colour
 from realtime.outputs.view.shown import Shown, ShownPerson
 from realtime.smoothing.pose_smoother import LEVELS

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from engine.body.model import BodyModel
 from engine.body.skinning import Skinner
 from realtime.outputs.drawing.overlay import (
-    LiveStatus,
     Picture,
     Writer,
     draw_figure,
@@ -26,6 +25,7 @@ from realtime.outputs.drawing.overlay import (
     keys_card,
     status_card,
 )
+from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.view.scene import BACKGROUND, BodyShader, Floor, Follow, person_colour
 from realtime.outputs.view.shown import Shown, ShownPerson
 

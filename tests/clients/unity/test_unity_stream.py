@@ -22,13 +22,13 @@ from websockets.sync.server import ServerConnection, serve
 from engine.body.kinematics import forward_kinematics
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Person
-from realtime.outputs.streams import open_message_stream
-from realtime.outputs.streams.url import MessageStream, parse_stream_url
-from realtime.outputs.streams.wire import State, Wire
+from realtime.outputs import parse_stream_url
+from realtime.outputs.live_status import LiveStatus, State
+from realtime.outputs.streams.websocket_stream import WebSocketStream
+from realtime.outputs.streams.wire import Wire
 from tests.realtime.outputs.streams.synthetic_stream import BETAS, BODY, person_at, rotmats_of, solved_at
 
 MOTION_S, RATE_HZ = 10.0, 30.0
-STATUS = {"source": "test", "estimator": "landmarks", "backend": "none", "dropped": 0}
 MIRROR = np.array([-1.0, 1.0, 1.0])  # what turns our world into Unity's
 
 BONES = {
@@ -61,7 +61,7 @@ class Sender:
     """Our end of the stream, and the words of the program that listens."""
 
     def __init__(self, port: int = 0) -> None:
-        self.stream: MessageStream = open_message_stream(parse_stream_url(f"ws://127.0.0.1:{port}"))
+        self.stream = WebSocketStream(parse_stream_url(f"ws://127.0.0.1:{port}"))
         self.wire = Wire(BODY)
 
     @property
@@ -82,7 +82,7 @@ class Sender:
         raise AssertionError(f"the listener never said '{word}': {said}")
 
     def tell(self, state: State) -> None:
-        self.stream.send(self.wire.status(state, **STATUS))
+        self.stream.send(self.wire.status(LiveStatus(state=state, source="test")))
 
     def end(self, listener: subprocess.Popen[str]) -> None:
         """Say so until the listener, who may be behind and miss it, has gone in peace."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from realtime.capture.source import SourceConfig
-from realtime.outputs.drawing.overlay import LiveStatus
+from realtime.outputs.live_status import LiveStatus
 from realtime.run import fanout
 from realtime.run.app import App
 from realtime.run.config import LiveConfig
@@ -17,7 +17,7 @@ def test_ctrl_c_while_outputs_open_leaves_no_empty_journal(tmp_path: Path, monke
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(fanout, "OverlayVideo", interrupted)  # the recorder has begun by then
+    monkeypatch.setattr(fanout, "open_film", interrupted)  # the recorder has begun by then
     config = LiveConfig(
         source=SourceConfig(demo=True), view="none", record=tmp_path / "s.npz", record_video=tmp_path / "film.mp4"
     )

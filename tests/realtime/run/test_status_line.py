@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from realtime.kernel.messages import Guidance
-from realtime.outputs.drawing.overlay import LiveStatus
+from realtime.outputs.live_status import LiveStatus
 from realtime.run.status_line import in_words
 from tests.terminal import CTRL_C, ROOT, Terminal
 

@@ -23,8 +23,10 @@ from engine.errors import UserError
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.estimate.landmarks import NETWORK
 from realtime.kernel.messages import Camera, CameraPose, Frame, Person, SolvedFrame
+from realtime.outputs import open_film
 from realtime.outputs.film.overlay_video import OverlayVideo, Painter, Shot
 from realtime.outputs.film.video_file import VideoFile
+from realtime.outputs.output import Run
 from realtime.outputs.view.shown import people_shown
 from realtime.run.command import parse
 from realtime.world.world import World
@@ -103,9 +105,9 @@ def test_read_offline_every_frame_is_in_the_film(body, world, tmp_path):
     video = OverlayVideo(path, body, blocking=True)
     for k in range(40):
         video.put(solved(world, t=k / 25, x_m=-0.4 + 0.02 * k))
-    status = video.close()
-    assert (status.frames, status.dropped, status.message) == (40, 0, "")
-    assert video.close() == status
+    outcome = video.close()
+    assert (outcome.frames, outcome.left_out, outcome.failed) == (40, 0, "")
+    assert video.close() == outcome
     frames, fps = frames_of(path)
     assert (len(frames), fps) == (40, 25)
     middles = [float(np.nonzero(np.abs(f.astype(int) - GREY).max(axis=2) > 40)[1].mean()) for f in frames]
@@ -117,8 +119,8 @@ def test_a_name_that_is_taken_is_never_written_over(body, world, tmp_path):
     taken = tmp_path / "film.mp4"
     taken.write_bytes(b"somebody's film")
     video = OverlayVideo(taken, body, blocking=True)
-    status = video.close()
-    assert status.path == tmp_path / "film-2.mp4"
+    video.close()
+    assert video.path == tmp_path / "film-2.mp4"
     assert taken.read_bytes() == b"somebody's film"
 
 
@@ -127,7 +129,7 @@ def test_large_and_odd_pictures_are_made_to_fit(body, world, tmp_path):
     video = OverlayVideo(path, body, blocking=True)
     for k in range(3):
         video.put(solved(world, t=k / 25, size=(1919, 1081)))
-    assert video.close().message == ""
+    assert video.close().failed == ""
     frames, _ = frames_of(path)
     assert frames[0].shape == (720, 1280, 3)
 
@@ -178,11 +180,11 @@ def test_a_slow_drawing_costs_frames_and_never_waits(body, world, tmp_path):
     for k in range(200):  # more than pipe and queue hold
         video.put(solved(world, t=(begun + k) / 30))
     film.resume()
-    status = video.close()
-    assert status.message == ""
-    assert status.dropped > 150
+    outcome = video.close()
+    assert outcome.failed == ""
+    assert outcome.left_out > 150
     frames, fps = frames_of(tmp_path / "out.mp4")
-    assert len(frames) == status.frames
+    assert len(frames) == outcome.frames
     assert len(frames) / fps > 5  # what is left out does not shorten the film: 17 pictures or so make 200 frames
 
 
@@ -193,7 +195,7 @@ def test_a_slow_drawing_costs_frames_and_never_waits(body, world, tmp_path):
 def test_a_film_that_cannot_be_written_is_one_line(body, world, tmp_path, name, message):
     (tmp_path / "folder.mp4").mkdir()
     with pytest.raises(UserError, match=message) as caught:
-        OverlayVideo(tmp_path / name, body, blocking=True)
+        open_film(tmp_path / name, Run(body, offline=True))
     assert "\n" not in str(caught.value)
 
 
@@ -222,12 +224,12 @@ def test_a_full_disk_ends_the_film_with_one_line_and_leaves_it_playable(body, wo
             k += 1
         for late in range(20):
             video.put(solved(world, t=(k + late) / 30))
-        status = video.close()
-    assert status.message == "no space left on the disk"
+        outcome = video.close()
+    assert outcome.failed == "no space left on the disk"
     assert [record.getMessage().count("\n") for record in caplog.records] == [0]
     assert "the run goes on" in caplog.text
     frames, _ = frames_of(tiny_disk / "out.mp4")
-    assert 0 < len(frames) == status.frames
+    assert 0 < len(frames) == outcome.frames
 
 
 def test_a_killed_process_is_told_and_harms_nothing(body, world, tmp_path, caplog):
@@ -236,7 +238,7 @@ def test_a_killed_process_is_told_and_harms_nothing(body, world, tmp_path, caplo
     psutil.Process(video.pid).kill()
     for k in range(1, 60):
         video.put(solved(world, t=k / 30))  # would wait for ever if it were not noticed
-    assert video.close().message == "its process died (exit code -9)"
+    assert video.close().failed == "its process died (exit code -9)"
     assert len(caplog.records) == 1
 
 

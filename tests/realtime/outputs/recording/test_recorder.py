@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from engine.errors import UserError
-from realtime.outputs.recording.recorder import Recorder, Status
+from realtime.outputs import open_recording
+from realtime.outputs.output import Outcome, Run
+from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import load_session
 from realtime.recover import recover
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, pose_at, solved_at, stream
@@ -20,7 +22,7 @@ def make(path: Path, *, blocking: bool = True) -> Recorder:
 
 def test_names_a_file_that_ends_in_npz(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"ends in \.npz"):
-        make(tmp_path / "s.txt")
+        open_recording(tmp_path / "s.mp4", Run(BODY))
 
 
 def test_an_unwritable_place_is_told_at_the_start(tmp_path: Path) -> None:
@@ -42,7 +44,7 @@ def test_a_folder_without_permission(tmp_path: Path) -> None:
 def test_does_nothing_until_started(tmp_path: Path) -> None:
     recorder = make(tmp_path / "s.npz")
     recorder.put(solved_at(0.0, 0))
-    assert recorder.close() == Status()
+    assert recorder.close() == Outcome("recording")
     assert not list(tmp_path.iterdir())
 
 
@@ -169,8 +171,8 @@ def test_where_nobody_was_seen_there_is_no_file(
     recorder.start()
     for k in range(5):
         recorder.put(solved_at(k / 30, k, people=people))
-    status = recorder.close()
-    assert (status.state, status.files) == ("done", ())
+    outcome = recorder.close()
+    assert (outcome.failed, outcome.files) == ("", ())
     assert "nobody was seen" in caplog.text
     assert not list(tmp_path.iterdir())
 

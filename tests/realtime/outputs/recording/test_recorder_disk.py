@@ -18,8 +18,7 @@ import pytest
 
 from engine.errors import UserError
 from realtime.kernel.messages import SolvedFrame
-from realtime.outputs.recording import assemble, journal
-from realtime.outputs.recording import recorder as recorder_module
+from realtime.outputs.recording import assemble, journal, one_recording
 from realtime.outputs.recording.journal import JournalWriter
 from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import load_session
@@ -52,7 +51,7 @@ def half_way(path: Path) -> tuple[Recorder, list[SolvedFrame]]:
 def test_a_journal_that_is_taken_away_is_noticed_and_nothing_is_lost(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, how: str
 ) -> None:
-    monkeypatch.setattr(recorder_module, "SYNC_S", 0.0)
+    monkeypatch.setattr(one_recording, "SYNC_S", 0.0)
     recorder, frames = half_way(tmp_path / "s.npz")
     written = tmp_path / "s.npz.journal"
     if how == "moved":
@@ -65,9 +64,9 @@ def test_a_journal_that_is_taken_away_is_noticed_and_nothing_is_lost(
     wait_for(lambda: "was deleted or moved: recording goes on in" in caplog.text)
     for frame in frames[31:]:
         recorder.put(frame)
-    status = recorder.close()
+    outcome = recorder.close()
     expected = tmp_path / ("s-2.npz" if how == "replaced" else "s.npz")
-    assert (status.state, status.files) == ("done", (expected,))
+    assert (outcome.failed, outcome.files) == ("", (expected,))
     assert load_session(expected).raw_seq.tolist() == list(range(60))
     if how == "replaced":
         assert written.read_bytes() == b"precious"
@@ -77,7 +76,7 @@ def test_a_journal_that_is_taken_away_is_noticed_and_nothing_is_lost(
 def test_a_journal_that_is_cut_off_is_noticed_and_recording_goes_on_in_a_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, left: int
 ) -> None:
-    monkeypatch.setattr(recorder_module, "SYNC_S", 0.0)
+    monkeypatch.setattr(one_recording, "SYNC_S", 0.0)
     recorder, frames = half_way(tmp_path / "s.npz")
     os.truncate(tmp_path / "s.npz.journal", left)
     recorder.put(frames[30])
@@ -92,7 +91,7 @@ def test_a_journal_that_is_cut_off_is_noticed_and_recording_goes_on_in_a_new_one
 def test_a_folder_that_is_taken_away_ends_the_recording_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder_module, "SYNC_S", 0.0)
+    monkeypatch.setattr(one_recording, "SYNC_S", 0.0)
     folder = tmp_path / "takes"
     folder.mkdir()
     recorder = make(folder / "s.npz")
@@ -100,10 +99,9 @@ def test_a_folder_that_is_taken_away_ends_the_recording_in_one_line(
     recorder.put(solved_at(0.0, 0))
     wait_for(lambda: recorder.status.frames == 1)
     shutil.rmtree(folder)
-    status = recorder.close()
-    assert status.state == "failed"
-    assert "make that folder" in status.message
-    assert "\n" not in status.message
+    outcome = recorder.close()
+    assert "make that folder" in outcome.failed
+    assert "\n" not in outcome.failed
 
 
 class SlowDisk(JournalWriter):
@@ -119,8 +117,8 @@ class SlowDisk(JournalWriter):
 @pytest.fixture
 def slow_disk(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     SlowDisk.released.clear()
-    monkeypatch.setattr(recorder_module, "JournalWriter", SlowDisk)
-    monkeypatch.setattr(recorder_module, "_QUEUE_FRAMES", 20)
+    monkeypatch.setattr(one_recording, "JournalWriter", SlowDisk)
+    monkeypatch.setattr(one_recording, "_QUEUE_FRAMES", 20)
     yield SlowDisk.released
     SlowDisk.released.set()
 
@@ -136,10 +134,10 @@ def test_a_stalled_disk_never_holds_up_the_live_path(tmp_path: Path, slow_disk: 
     wait_for(lambda: recorder.status.frames + dropped == 90)
     for k in range(90, 120):
         recorder.put(solved_at(k / 30, k))
-    status = recorder.close()
+    outcome = recorder.close()
     session = load_session(tmp_path / "s.npz")
-    assert status.frames + status.dropped == 120 == len(session.valid)
-    assert len(session.raw_seq) == status.frames
+    assert outcome.frames + outcome.left_out == 120 == len(session.valid)
+    assert len(session.raw_seq) == outcome.frames
     np.testing.assert_array_equal(np.flatnonzero(session.valid), session.raw_seq)  # the gap is marked, all of it
 
 
@@ -149,8 +147,8 @@ def test_offline_nothing_is_dropped(tmp_path: Path, slow_disk: threading.Event) 
     threading.Timer(0.3, slow_disk.set).start()
     for frame in stream(90, 30):
         recorder.put(frame)
-    status = recorder.close()
-    assert (status.frames, status.dropped) == (90, 0)
+    outcome = recorder.close()
+    assert (outcome.frames, outcome.left_out) == (90, 0)
     assert load_session(tmp_path / "s.npz").raw_seq.tolist() == list(range(90))
 
 
@@ -171,16 +169,15 @@ class Refusing(JournalWriter):
 def test_a_disk_that_breaks_midway_costs_only_the_rest(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, blocking: bool
 ) -> None:
-    monkeypatch.setattr(recorder_module, "JournalWriter", Refusing)
-    monkeypatch.setattr(recorder_module, "_QUEUE_FRAMES", 10)
+    monkeypatch.setattr(one_recording, "JournalWriter", Refusing)
+    monkeypatch.setattr(one_recording, "_QUEUE_FRAMES", 10)
     recorder = make(tmp_path / "s.npz", blocking=blocking)
     recorder.start()
     for k in range(200):
         recorder.put(solved_at(k / 30, k))
         wait_for(lambda k=k: recorder.status.state == "failed" or recorder.status.frames > k - 5)
-    status = recorder.close()
-    assert status.state == "failed"
-    assert os.strerror(errno.EIO) in status.message
+    outcome = recorder.close()
+    assert os.strerror(errno.EIO) in outcome.failed
     assert [r.levelno for r in caplog.records] == [logging.ERROR]
     assert "python -m realtime.recover" in caplog.text
     finished = recover(tmp_path / "s.npz")
@@ -189,7 +186,7 @@ def test_a_disk_that_breaks_midway_costs_only_the_rest(
 
 
 def test_a_fault_of_ours_reaches_the_caller(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recorder_module, "JournalWriter", Refusing)
+    monkeypatch.setattr(one_recording, "JournalWriter", Refusing)
     monkeypatch.setattr(Refusing, "error", ZeroDivisionError("a bug"))
     recorder = make(tmp_path / "s.npz")
     recorder.start()
@@ -220,10 +217,9 @@ def test_a_full_disk(tiny_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureF
     recorder.start()
     for k in range(600):
         recorder.put(solved_at(k / 30, k))
-    status = recorder.close()
-    assert status.state == "failed"
-    assert "No space left" in status.message
-    assert 300 < status.frames < 600
+    outcome = recorder.close()
+    assert "No space left" in outcome.failed
+    assert 300 < outcome.frames < 600
     assert len(caplog.records) == 1
     with pytest.raises(UserError, match="make room"):
         recover(tiny_disk / "s.npz")
@@ -234,12 +230,12 @@ def test_a_full_disk(tiny_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureF
     moved.write_bytes((tiny_disk / "s.npz.journal").read_bytes())
     finished = recover(moved)
     assert finished is not None
-    assert finished.frames >= status.frames
+    assert finished.frames >= outcome.frames
 
 
 def test_memory_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice the length takes no more memory, to record and to finish (buffers scaled down as the recording is)."""
-    monkeypatch.setattr(recorder_module, "_QUEUE_FRAMES", 30)
+    monkeypatch.setattr(one_recording, "_QUEUE_FRAMES", 30)
     monkeypatch.setattr(assemble, "_BLOCK", 128)
     monkeypatch.setattr(journal, "_BLOCK", 128)
 

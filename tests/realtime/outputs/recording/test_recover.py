@@ -147,7 +147,7 @@ def test_refuses_while_the_recording_goes_on(tmp_path: Path) -> None:
     recorder.put(stream(1, 30)[0])
     with pytest.raises(UserError, match="still being recorded"):
         recover(tmp_path / "s.npz")
-    assert recorder.close().state == "done"
+    assert recorder.close().failed == ""
 
 
 def test_command(whole: tuple[Path, bytes, bytes], capsys: pytest.CaptureFixture[str]) -> None:

@@ -36,9 +36,9 @@ def record(path: Path, frames: list[SolvedFrame]) -> None:
     recorder.start()
     for frame in frames:
         recorder.put(frame)
-    status = recorder.close()
-    assert status.state == "done"
-    assert status.dropped == 0
+    outcome = recorder.close()
+    assert outcome.failed == ""
+    assert outcome.left_out == 0
 
 
 @pytest.fixture(scope="module")

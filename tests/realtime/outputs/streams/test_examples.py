@@ -17,7 +17,9 @@ import numpy as np
 import pytest
 
 from engine.body.skeleton import PARENTS
-from realtime.outputs.streams.broadcast import Broadcast
+from realtime.outputs import open_stream
+from realtime.outputs.output import Run
+from realtime.outputs.streams.wire_stream import WireStream
 from tests.realtime.outputs.streams.synthetic_stream import BODY, solved_at
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
@@ -28,21 +30,23 @@ HEAD = SOLVED.people[0].pose.joints[15]
 @contextlib.contextmanager
 def publishing(url: str) -> Iterator[int]:
     """The same frame again and again; gives the port."""
-    broadcast = Broadcast([url], BODY)
+    output = open_stream(url, Run(BODY))
+    assert isinstance(output, WireStream)
     ended = threading.Event()
 
     def publish() -> None:
         while not ended.wait(0.02):
-            broadcast.send(SOLVED, fps=50)
+            output.put(SOLVED)
+            output.tick()
 
     thread = threading.Thread(target=publish)
     thread.start()
     try:
-        yield broadcast._message_streams[0].address.port
+        yield output.address.port
     finally:
         ended.set()
         thread.join()
-        broadcast.close()
+        output.close()
 
 
 def test_the_python_example_draws_a_figure(tmp_path: Path) -> None:

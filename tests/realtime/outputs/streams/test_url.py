@@ -1,29 +1,30 @@
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from realtime.outputs.streams.url import StreamError, StreamUrl, parse_stream_url
+from realtime.outputs import open_stream, parse_stream_url
+from realtime.outputs.output import Run
+from realtime.outputs.streams.url import StreamError, StreamUrl
+from tests.realtime.outputs.streams.synthetic_stream import BODY
 
 
 @pytest.mark.parametrize(
     ("text", "url"),
     [
-        ("zmq://127.0.0.1:5555", StreamUrl("zmq", "127.0.0.1", 5555)),
-        ("zmq://", StreamUrl("zmq", "127.0.0.1", 5555)),
-        ("zmq://:0", StreamUrl("zmq", "127.0.0.1", 0)),
-        ("ZMQ://*:7", StreamUrl("zmq", "0.0.0.0", 7)),
-        ("zmq://[::1]:7", StreamUrl("zmq", "::1", 7)),
-        ("zmq://0.0.0.0:7?curve=a/b.json", StreamUrl("zmq", "0.0.0.0", 7, curve=Path("a/b.json"))),
-        ("zmq://:7?curve=C%3A%5Ckeys%5Ca.json", StreamUrl("zmq", "127.0.0.1", 7, curve=Path("C:\\keys\\a.json"))),
-        ("zmq://:7?tokens=1", StreamUrl("zmq", "127.0.0.1", 7, tokens=True)),
-        ("ws://localhost", StreamUrl("ws", "localhost", 5556)),
-        ("ws://127.0.0.1:5556/", StreamUrl("ws", "127.0.0.1", 5556)),
-        ("vmc://", StreamUrl("vmc", "127.0.0.1", 39539)),
-        ("vmc://192.168.0.7:39540", StreamUrl("vmc", "192.168.0.7", 39540)),
-        ("vmc://?bones=required", StreamUrl("vmc", "127.0.0.1", 39539, bones="required")),
-        ("vmc://127.0.0.1:39540?bones=all", StreamUrl("vmc", "127.0.0.1", 39540)),
+        ("zmq://127.0.0.1:5555", StreamUrl("zmq", "127.0.0.1", 5555, {"tokens": "0"})),
+        ("zmq://", StreamUrl("zmq", "127.0.0.1", 5555, {"tokens": "0"})),
+        ("zmq://:0", StreamUrl("zmq", "127.0.0.1", 0, {"tokens": "0"})),
+        ("ZMQ://*:7", StreamUrl("zmq", "0.0.0.0", 7, {"tokens": "0"})),
+        ("zmq://[::1]:7", StreamUrl("zmq", "::1", 7, {"tokens": "0"})),
+        ("zmq://0.0.0.0:7?curve=a/b.json", StreamUrl("zmq", "0.0.0.0", 7, {"tokens": "0", "curve": "a/b.json"})),
+        ("zmq://?curve=C%3A%5Ca.json", StreamUrl("zmq", "127.0.0.1", 5555, {"tokens": "0", "curve": "C:\\a.json"})),
+        ("zmq://:7?tokens=1", StreamUrl("zmq", "127.0.0.1", 7, {"tokens": "1"})),
+        ("ws://localhost", StreamUrl("ws", "localhost", 5556, {"tokens": "0"})),
+        ("ws://127.0.0.1:5556/", StreamUrl("ws", "127.0.0.1", 5556, {"tokens": "0"})),
+        ("vmc://", StreamUrl("vmc", "127.0.0.1", 39539, {"bones": "all"})),
+        ("vmc://192.168.0.7:39540", StreamUrl("vmc", "192.168.0.7", 39540, {"bones": "all"})),
+        ("vmc://?bones=required", StreamUrl("vmc", "127.0.0.1", 39539, {"bones": "required"})),
+        ("vmc://127.0.0.1:39540?bones=all", StreamUrl("vmc", "127.0.0.1", 39540, {"bones": "all"})),
     ],
 )  # fmt: skip
 def test_an_address_is_read(text: str, url: StreamUrl) -> None:
@@ -63,7 +64,7 @@ def test_an_address_is_read(text: str, url: StreamUrl) -> None:
 )
 def test_anything_else_is_one_line_that_names_the_mend(text: str, message: str) -> None:
     with pytest.raises(StreamError) as caught:
-        parse_stream_url(text)
+        open_stream(text, Run(BODY))
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 

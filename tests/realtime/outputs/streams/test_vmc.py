@@ -18,8 +18,9 @@ from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Person, WorldPose
+from realtime.outputs import parse_stream_url
 from realtime.outputs.streams.humanoid import BONES, HUMANOIDS
-from realtime.outputs.streams.url import StreamError, parse_stream_url
+from realtime.outputs.streams.url import StreamError
 from realtime.outputs.streams.vmc_stream import VmcStream
 from tests.realtime.outputs.streams.sockets import nothing_left_behind
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at
@@ -151,7 +152,7 @@ def posed(quaternions: np.ndarray) -> Person:
 
 def test_a_frame_is_one_bundle_of_the_protocols_messages() -> None:
     with sending() as (stream, receiver):
-        stream.send(solved_at(0, 0))
+        stream.put(solved_at(0, 0))
         messages = received(receiver)
     ok, t, root, *bones = messages
     assert (ok.address, ok.params) == ("/VMC/Ext/OK", [1])
@@ -200,7 +201,7 @@ def test_the_bones_land_on_our_joints() -> None:
     with sending() as (stream, receiver):
         for k in range(60):
             solved = solved_at(k / 10, k)
-            stream.send(solved)
+            stream.put(solved)
             places, turns = stood_up(bones_of(received(receiver)))
             ours = solved.people[0].pose.joints
             for joint, bone in BONES.items():
@@ -263,7 +264,7 @@ def errors_m(which: str, lacking: set[str]) -> np.ndarray:
 
 def test_required_bones_alone_are_sent_when_asked() -> None:
     with sending("?bones=required") as (stream, receiver):
-        stream.send(solved_at(0, 0))
+        stream.put(solved_at(0, 0))
         bones = bones_of(received(receiver))
     assert bones.keys() == REQUIRED
 
@@ -307,7 +308,7 @@ def test_one_person_is_sent_and_stays_the_one() -> None:
     with sending() as (stream, receiver):
 
         def hips(*people: Person) -> np.ndarray:
-            stream.send(solved_at(0, 0, people=people))
+            stream.put(solved_at(0, 0, people=people))
             return bones_of(received(receiver))["Hips"][:3] * [-1, 1, 1]
 
         np.testing.assert_allclose(hips(one, two), one.pose.trans, atol=1e-6)
@@ -321,17 +322,17 @@ def test_without_a_person_it_only_says_that_it_is_alive() -> None:
     sick = replace(sick, pose=replace(sick.pose, trans=np.array([0, np.nan, 0], np.float32)))
     with sending() as (stream, receiver):
         for people in ((), (sick,)):
-            stream.send(solved_at(0, 0, people=people))
+            stream.put(solved_at(0, 0, people=people))
             assert [m.address for m in received(receiver)] == ["/VMC/Ext/OK", "/VMC/Ext/T", "/VMC/Ext/Root/Pos"]
 
 
 def test_quaternions_keep_their_sign() -> None:
     with sending() as (stream, receiver):
         person = person_at(0.3)
-        stream.send(solved_at(0, 0, people=(person,)))
+        stream.put(solved_at(0, 0, people=(person,)))
         before = bones_of(received(receiver))
         flipped = replace(person, pose=replace(person.pose, rotations=-person.pose.rotations))
-        stream.send(solved_at(0, 1, people=(flipped,)))
+        stream.put(solved_at(0, 1, people=(flipped,)))
         after = bones_of(received(receiver))
     for name in before:
         np.testing.assert_array_equal(before[name], after[name])
@@ -344,12 +345,12 @@ def test_nobody_needs_to_listen_and_whoever_comes_later_hears() -> None:
     with nothing_left_behind():
         stream = VmcStream(parse_stream_url(f"vmc://127.0.0.1:{port}"), BODY)
         for k in range(20):
-            stream.send(solved_at(k, k))
+            stream.put(solved_at(k, k))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
             receiver.bind(("127.0.0.1", port))
             receiver.settimeout(5)
-            stream.send(solved_at(20, 20))  # this one may carry the last refusal
-            stream.send(solved_at(21, 21))
+            stream.put(solved_at(20, 20))  # this one may carry the last refusal
+            stream.put(solved_at(21, 21))
             assert len(received(receiver)) == 25
         stream.close()
         stream.close()

@@ -12,6 +12,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from realtime.kernel.messages import Camera, CameraSource, Person
+from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.streams.wire import Wire
 from tests.realtime.outputs.streams.synthetic_stream import (
     BETAS,
@@ -64,7 +65,7 @@ def test_every_message_is_what_its_schema_says() -> None:
     check(wire.skeleton())
     check(wire.pose(solved_at(0.5, 3), fps=29.97))
     check(wire.pose(solved_at(0.5, 4, people=()), fps=0.0))
-    status = wire.status("lost", source="cam", estimator="landmarks", backend="cpu", dropped=2, message='a "quoted" ü')
+    status = wire.status(LiveStatus(state="lost", source="cam", dropped=2, message='a "quoted" ü'))
     assert check(status)["message"] == 'a "quoted" ü'
     assert "camera" not in check(status)
 
@@ -72,7 +73,7 @@ def test_every_message_is_what_its_schema_says() -> None:
 @pytest.mark.parametrize("source", get_args(CameraSource))
 def test_a_status_tells_the_camera(source: CameraSource) -> None:
     camera = Camera(36.2, 23.0, -13.3, source, 0.4)
-    status = Wire(BODY).status("running", source="cam", estimator="x", backend="y", dropped=0, camera=camera)
+    status = Wire(BODY).status(LiveStatus(state="running", camera=camera))
     expected = {"fov_deg": 36.2, "pitch_deg": 23.0, "roll_deg": -13.3, "source": source, "doubt_deg": 0.4}
     assert check(status)["camera"] == expected
 

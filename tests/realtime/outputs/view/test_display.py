@@ -17,9 +17,10 @@ import sys
 from engine.body.files import load_body
 from realtime.world.world import World
 from realtime.outputs.view.display import NoDisplayError
-from realtime.outputs.view.viewer import Commands, Viewer
+from realtime.outputs.output import Run
+from realtime.outputs.view.viewer import Viewer
 body = load_body("open")
-viewer = Viewer(body, commands=Commands(print, print, print))
+viewer = Viewer(Run(body))
 try:
     viewer.open()
 except NoDisplayError as error:

@@ -22,7 +22,9 @@ from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
 from engine.body.files import load_body
-from realtime.outputs.view.viewer import Commands, Viewer
+from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.output import Run
+from realtime.outputs.view.viewer import Viewer
 from realtime.outputs.view.web import WebConfig
 
 CAMERA = {
@@ -47,12 +49,14 @@ def asked() -> list[tuple[str, ...]]:
 
 @pytest.fixture(scope="module")
 def viewer(asked: list[tuple[str, ...]]) -> Iterator[Viewer]:
-    commands = Commands(
-        recenter=lambda: asked.append(("recenter",)),
-        toggle_recording=lambda: asked.append(("record",)),
-        set_smoothing=lambda level: asked.append(("smoothing", level)),
+    commands = {
+        "recentre": lambda: asked.append(("recentre",)),
+        "record": lambda: asked.append(("record",)),
+        "smoothing": lambda level: asked.append(("smoothing", level)),
+    }
+    viewer = Viewer(
+        Run(load_body("open"), status=lambda: LiveStatus(smoothing="medium"), commands=commands), WebConfig()
     )
-    viewer = Viewer(load_body("open"), commands=commands, config=WebConfig(), smoothing="medium")
     viewer.open()
     yield viewer
     viewer.close()

@@ -22,10 +22,12 @@ from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.kernel.messages import Frame, Guidance, Person, SolvedFrame, WorldPose
+from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.output import Run
 from realtime.outputs.view import viewer as viewer_module
 from realtime.outputs.view.display import NoDisplayError
-from realtime.outputs.view.viewer import Commands, LiveStatus, Pace, Viewer, ViewerConfig
-from realtime.outputs.view.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT
+from realtime.outputs.view.viewer import Pace, Viewer
+from realtime.outputs.view.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT, ViewerConfig
 
 WIDTH, HEIGHT = 800, 450
 T_WORLD_CAM = np.array([0, 0.93, 3], np.float32)  # 3 m before the origin, as high as a hip
@@ -66,12 +68,8 @@ def pressed() -> list[str]:
 
 @pytest.fixture(scope="module")
 def viewer(display: str, body: BodyModel, pressed: list[str]) -> Iterator[Viewer]:
-    commands = Commands(
-        recenter=lambda: pressed.append("recenter"),
-        toggle_recording=lambda: pressed.append("toggle_recording"),
-        set_smoothing=pressed.append,
-    )
-    viewer = Viewer(body, commands=commands, config=ViewerConfig(width=WIDTH, height=HEIGHT))
+    commands = {"recentre": lambda: pressed.append("recentre"), "record": lambda: pressed.append("record")}
+    viewer = Viewer(Run(body, commands=commands), ViewerConfig(width=WIDTH, height=HEIGHT))
     viewer.open()
     yield viewer
     viewer.close()
@@ -238,9 +236,9 @@ def test_a_held_picture_stays_until_it_is_let_go(viewer, body):
 def test_record_and_recentre_reach_the_program(viewer, pressed):
     pressed.clear()
     press("r")
-    assert eventually(viewer, lambda: pressed == ["toggle_recording"])
+    assert eventually(viewer, lambda: pressed == ["record"])
     press("c")
-    assert eventually(viewer, lambda: pressed == ["toggle_recording", "recenter"])
+    assert eventually(viewer, lambda: pressed == ["record", "recentre"])
 
 
 @needs_a_display
@@ -269,11 +267,7 @@ def test_a_turned_view_can_be_reset(viewer):
 @needs_a_display
 @needs_keys
 def test_closing_the_window_ends_ticks_and_the_process(display, body):
-    viewer = Viewer(
-        body,
-        commands=Commands(print, print, print),
-        config=ViewerConfig(width=400, height=300),
-    )
+    viewer = small_viewer(body)
     viewer.open()
     search = ["xdotool", "search", "--name", "tokenmocap"]
     newest = subprocess.run(search, capture_output=True, text=True, check=True).stdout.split()[-1]
@@ -288,8 +282,7 @@ def test_closing_the_window_ends_ticks_and_the_process(display, body):
 
 
 def small_viewer(body: BodyModel) -> Viewer:
-    commands = Commands(print, print, print)
-    return Viewer(body, commands=commands, config=ViewerConfig(width=400, height=300))
+    return Viewer(Run(body), ViewerConfig(width=400, height=300))
 
 
 @needs_a_display

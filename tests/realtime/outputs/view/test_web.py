@@ -29,8 +29,10 @@ from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from realtime.kernel.messages import Camera, Frame, Guidance, Person, SolvedFrame, WorldPose
+from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.output import Run
 from realtime.outputs.view.display import NoDisplayError
-from realtime.outputs.view.viewer import Commands, LiveStatus, Viewer
+from realtime.outputs.view.viewer import Viewer
 from realtime.outputs.view.web import EYE_M, FIELD_OF_VIEW_DEG, LOOK_AT_M, WebConfig
 
 WIDTH, HEIGHT = 1280, 720
@@ -111,12 +113,12 @@ def asked() -> list[tuple[str, ...]]:
 
 @pytest.fixture(scope="module")
 def viewer(body: BodyModel, asked: list[tuple[str, ...]]) -> Iterator[Viewer]:
-    commands = Commands(
-        recenter=lambda: asked.append(("recenter",)),
-        toggle_recording=lambda: asked.append(("record",)),
-        set_smoothing=lambda level: asked.append(("smoothing", level)),
-    )
-    viewer = Viewer(body, commands=commands, config=WebConfig())
+    commands = {
+        "recentre": lambda: asked.append(("recentre",)),
+        "record": lambda: asked.append(("record",)),
+        "smoothing": lambda level: asked.append(("smoothing", level)),
+    }
+    viewer = Viewer(Run(body, commands=commands), WebConfig())
     viewer.open()
     yield viewer
     viewer.close()
@@ -281,7 +283,7 @@ def test_the_controls_reach_the_program_and_show_what_it_does(viewer, browser, a
     press("Stop recording")
     assert eventually(viewer, frame, status(), lambda: asked == [("record",), ("record",)])
     press("Recentre")
-    assert eventually(viewer, frame, status(), lambda: asked[2:] == [("recenter",)])
+    assert eventually(viewer, frame, status(), lambda: asked[2:] == [("recentre",)])
 
     asked.clear()
     browser.run("[...document.querySelectorAll('input')].find(i => i.value == 'light').click()")
@@ -302,7 +304,7 @@ def test_the_controls_reach_the_program_and_show_what_it_does(viewer, browser, a
 
 @pytest.fixture
 def unwatched(body: BodyModel) -> Iterator[Viewer]:
-    viewer = Viewer(body, commands=Commands(print, print, print), config=WebConfig())
+    viewer = Viewer(Run(body), WebConfig())
     viewer.open()
     yield viewer
     viewer.close()
@@ -350,7 +352,7 @@ def eventually_quickly(viewer: Viewer, frame: SolvedFrame, condition: Callable[[
 
 
 def test_the_page_is_served_to_this_machine_only_and_frees_its_port(body):
-    viewer = Viewer(body, commands=Commands(print, print, print), config=WebConfig())
+    viewer = Viewer(Run(body), WebConfig())
     viewer.open()
     port, pid = urlsplit(viewer.where).port, viewer.pid
     assert pid is not None
@@ -368,7 +370,7 @@ def test_a_taken_port_is_one_line_with_the_mend(body):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         config = WebConfig(port=taken.getsockname()[1])
-        viewer = Viewer(body, commands=Commands(print, print, print), config=config)
+        viewer = Viewer(Run(body), config)
         with pytest.raises(NoDisplayError, match=f"port {config.port} .* set web.port") as caught:
             viewer.open()
         assert "\n" not in str(caught.value)

@@ -5,6 +5,7 @@ import logging
 import socket
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import jsonschema
@@ -13,13 +14,17 @@ import zmq
 from pythonosc.osc_bundle import OscBundle
 from websockets.sync.client import connect
 
-from realtime.outputs.streams.broadcast import Broadcast
+from realtime.kernel.messages import SolvedFrame
+from realtime.outputs.live_status import LiveStatus, State
+from realtime.outputs.output import Run
 from realtime.outputs.streams.url import StreamError
+from realtime.run.config import LiveConfig
+from realtime.run.fanout import close_outputs, open_outputs
 from tests.realtime.outputs.streams.sockets import can_listen, nothing_left_behind, send_garbage, wait_until
 from tests.realtime.outputs.streams.synthetic_stream import BODY, solved_at, stream
 
 SCHEMAS = Path(__file__).resolve().parents[4] / "docs" / "schemas"
-STATUS = {"source": "demo clip", "estimator": "landmarks", "backend": "cpu", "dropped": 3}
+STATUS = LiveStatus(source="demo clip", estimator="landmarks", backend="cpu", dropped=3)
 
 
 def valid(message: bytes) -> str:
@@ -30,8 +35,30 @@ def valid(message: bytes) -> str:
     return topic.decode()
 
 
-def port_of(broadcast: Broadcast, which: int = 0) -> int:
-    return broadcast._message_streams[which].address.port
+class Streams:
+    """The streams of one run, as the program holds them."""
+
+    def __init__(self, *urls: str, fps: float = 30.0) -> None:
+        self.run = Run(BODY, status=lambda: LiveStatus(fps=fps))
+        self.outputs = open_outputs(LiveConfig(stream=urls), self.run)
+
+    def port(self, which: int = 0) -> int:
+        return self.outputs[which].address.port
+
+    def put(self, solved: SolvedFrame) -> None:
+        for output in self.outputs:
+            output.put(solved)
+
+    def tick(self) -> None:
+        for output in self.outputs:
+            output.tick()
+
+    def tell(self, state: State, message: str = "") -> None:
+        for output in self.outputs:
+            output.tell(replace(STATUS, state=state, message=message))
+
+    def close(self) -> None:
+        close_outputs(self.outputs)
 
 
 class Listener:
@@ -62,25 +89,25 @@ class Listener:
 
 
 @pytest.fixture
-def broadcast():
+def streams():
     with nothing_left_behind():
-        opened = Broadcast(["zmq://127.0.0.1:0"], BODY)
+        opened = Streams("zmq://127.0.0.1:0")
         yield opened
         opened.close()
 
 
 @pytest.fixture
-def listener(broadcast: Broadcast):
-    listener = Listener(port_of(broadcast))
+def listener(streams: Streams):
+    listener = Listener(streams.port())
 
     def heard() -> bool:
-        broadcast.tell("running", **STATUS)
-        broadcast.tick()
+        streams.tell("running")
+        streams.tick()
         return bool(listener.messages)
 
     wait_until(heard)
-    broadcast.tell("running", **STATUS, message="from here on")
-    broadcast.tick()
+    streams.tell("running", "from here on")
+    streams.tick()
     wait_until(lambda: b"from here on" in listener.messages[-1])
     listener.messages.clear()
     yield listener
@@ -93,12 +120,12 @@ def test_every_frame_reaches_every_stream() -> None:
         vmc.settimeout(5)
         urls = ["zmq://:0", "ws://:0", "zmq://:0?tokens=1", f"vmc://127.0.0.1:{vmc.getsockname()[1]}"]
         with nothing_left_behind():
-            broadcast = Broadcast(urls, BODY)
-            plain, tokens = Listener(port_of(broadcast, 0)), Listener(port_of(broadcast, 2))
-            with connect(f"ws://127.0.0.1:{port_of(broadcast, 1)}", proxy=None) as page:
-                wait_until(lambda: (broadcast.tell("running", **STATUS), broadcast.tick(), plain.messages)[-1])
-                wait_until(lambda: (broadcast.tell("running", **STATUS), broadcast.tick(), tokens.messages)[-1])
-                broadcast.send(solved_at(0.25, 41), fps=30.0)
+            streams = Streams(*urls)
+            plain, tokens = Listener(streams.port(0)), Listener(streams.port(2))
+            with connect(f"ws://127.0.0.1:{streams.port(1)}", proxy=None) as page:
+                wait_until(lambda: (streams.tell("running"), streams.tick(), plain.messages)[-1])
+                wait_until(lambda: (streams.tell("running"), streams.tick(), tokens.messages)[-1])
+                streams.put(solved_at(0.25, 41))
                 wait_until(lambda: "pose" in plain.topics())
                 wait_until(lambda: "pose" in tokens.topics())
                 text = ""
@@ -109,7 +136,7 @@ def test_every_frame_reaches_every_stream() -> None:
             poses = [next(m for m in heard.messages if m.startswith(b"pose ")) for heard in (plain, tokens)]
             plain.close()
             tokens.close()
-            broadcast.close()
+            streams.close()
     people = [json.loads(pose.partition(b" ")[2])["people"][0] for pose in poses]
     assert "tokens" not in people[0]
     assert people[1].pop("tokens") == list(range(40))
@@ -117,42 +144,45 @@ def test_every_frame_reaches_every_stream() -> None:
 
 
 def test_the_skeleton_comes_every_second_with_frames_or_without(
-    broadcast: Broadcast, listener: Listener, monkeypatch: pytest.MonkeyPatch
+    streams: Streams, listener: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     start = time.monotonic()
     for step in range(1, 101):  # ten seconds on the faked clock
         monkeypatch.setattr(time, "monotonic", lambda now=start + 0.1 * step: now)
         if step % 3:
-            broadcast.tick()
+            streams.tick()
         else:
-            broadcast.send(solved_at(0.1 * step, step), fps=30.0)
+            streams.put(solved_at(0.1 * step, step))
         time.sleep(0.002)
     monkeypatch.undo()
-    broadcast.tell("lost", **STATUS)
-    broadcast.tick()
+    streams.tell("lost")
+    streams.tick()
     wait_until(lambda: b'"lost"' in listener.messages[-1])
     assert listener.topics().count("skeleton") in (9, 10)  # the first may have come with the listener
 
 
-def test_news_are_told_once_and_in_order(broadcast: Broadcast, listener: Listener) -> None:
+def test_news_are_told_once_and_in_order(streams: Streams, listener: Listener) -> None:
     for state in ("lost", "reconnecting", "running"):
-        broadcast.tell(state, **STATUS, message="x")
-    broadcast.tick()
-    broadcast.tick()
-    broadcast.tell("lost", **STATUS)
-    broadcast.send(solved_at(0, 0), fps=30)  # a frame takes them along
+        streams.tell(state, "x")
+    streams.tick()
+    streams.tick()
+    streams.tell("lost")
+    streams.put(solved_at(0, 0))  # a frame takes them along
     wait_until(lambda: "pose" in listener.topics())
     told = [json.loads(m.partition(b" ")[2]) for m in listener.messages if m.startswith(b"status ")]
     assert [news["state"] for news in told] == ["lost", "reconnecting", "running", "lost"]
-    assert told[0] == {"v": 1, "state": "lost", **STATUS, "message": "x"}
+    assert told[0] == {
+        **{"v": 1, "state": "lost", "message": "x"},
+        **{"source": "demo clip", "estimator": "landmarks", "backend": "cpu", "dropped": 3},
+    }
 
 
-def test_the_last_word_arrives_before_the_port_closes(broadcast: Broadcast, listener: Listener) -> None:
-    broadcast.tell("ended", **STATUS, message="stage 'solve' failed")
-    broadcast.close()
-    broadcast.close()
-    broadcast.tick()
-    broadcast.send(solved_at(0, 0), fps=30)  # after the end: nothing happens
+def test_the_last_word_arrives_before_the_port_closes(streams: Streams, listener: Listener) -> None:
+    streams.tell("ended", "stage 'solve' failed")
+    streams.close()
+    streams.close()
+    streams.tick()
+    streams.put(solved_at(0, 0))  # after the end: nothing happens
     wait_until(lambda: [b'"ended"' in message for message in listener.messages] == [True])
 
 
@@ -168,15 +198,15 @@ def test_what_cannot_be_opened_leaves_nothing_open() -> None:
             ("udp://x", "write vmc://x"),
         ):
             with pytest.raises(StreamError, match=message):
-                Broadcast([f"zmq://127.0.0.1:{free}", "ws://127.0.0.1:0", bad], BODY)
+                Streams(f"zmq://127.0.0.1:{free}", "ws://127.0.0.1:0", bad)
             assert can_listen(free)
 
 
 def test_where_it_streams_is_logged_and_an_open_door_is_pointed_out(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "realtime"):
-        broadcast = Broadcast(["zmq://127.0.0.1:0", "ws://0.0.0.0:0"], BODY)
-        ports = [port_of(broadcast, k) for k in (0, 1)]
-        broadcast.close()
+        streams = Streams("zmq://127.0.0.1:0", "ws://0.0.0.0:0")
+        ports = [streams.port(k) for k in (0, 1)]
+        streams.close()
     lines = [record.message for record in caplog.records]
     assert lines[:2] == [f"streaming to zmq://127.0.0.1:{ports[0]}", f"streaming to ws://0.0.0.0:{ports[1]}"]
     assert lines[2].endswith("everybody on that network can watch")
@@ -184,27 +214,26 @@ def test_where_it_streams_is_logged_and_an_open_door_is_pointed_out(caplog: pyte
 
 def test_frames_keep_coming_while_garbage_is_sent() -> None:
     with nothing_left_behind():
-        broadcast = Broadcast(["zmq://:0", "ws://:0"], BODY)
-        listener = Listener(port_of(broadcast))
+        streams = Streams("zmq://:0", "ws://:0")
+        listener = Listener(streams.port())
         vandals = [
-            threading.Thread(target=send_garbage, args=(port_of(broadcast, which), heads, seed))
+            threading.Thread(target=send_garbage, args=(streams.port(which), heads, seed))
             for seed, (which, heads) in enumerate(
                 [(0, (b"", b"\xff" + bytes(8) + b"\x7f\x03\0NULL" + bytes(48))), (1, (b"", b"GET / HTTP/1.1\r\n"))]
             )
         ]
-        wait_until(lambda: (broadcast.tell("running", **STATUS), broadcast.tick(), listener.messages)[-1])
+        wait_until(lambda: (streams.tell("running"), streams.tick(), listener.messages)[-1])
         for vandal in vandals:
             vandal.start()
         frames = stream(200, 100.0)
         for solved in frames:
-            broadcast.send(solved, fps=100.0)
+            streams.put(solved)
             time.sleep(0.002)
         for vandal in vandals:
             vandal.join()
         wait_until(lambda: listener.topics()[-1] == "pose")
         seen = [json.loads(m.partition(b" ")[2])["seq"] for m in listener.messages if m.startswith(b"pose ")]
         listener.close()
-        broadcast.close()
+        streams.close()
     assert seen == sorted(seen)
     assert len(seen) > len(frames) / 2
-    assert broadcast.latency.count == len(frames)

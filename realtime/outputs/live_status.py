@@ -1,0 +1,33 @@
+"""The status of a run: figures for the screen and the terminal, changes of state for streams."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from realtime.kernel.messages import Camera, Guidance
+
+State = Literal["running", "lost", "reconnecting", "ended"]
+
+
+@dataclass(frozen=True, slots=True)
+class LiveStatus:
+    """The status of a run at one moment."""
+
+    fps: float = 0.0  # solved frames a second
+    latency_ms: float = 0.0  # capture to solved (A to C)
+    source: str = ""  # a few words for the source of the images
+    smoothing: str = "light"  # the level in use
+    recording: bool = False
+    people: int = 0  # in the latest frame
+    frames: int = 0  # processed so far
+    silent_s: float = 0.0  # since the latest of them
+    outputs: tuple[str, ...] = ()  # the words of each
+    offline: bool = False
+    camera: Camera | None = None  # the current camera; None: not told
+    guidance: Guidance | None = None  # for a person who calibrates
+    state: State = "running"  # of the source
+    message: str = ""  # about the state
+    estimator: str = ""
+    backend: str = ""
+    dropped: int = 0  # frames so far that arrived while an earlier one was processed

@@ -1,0 +1,240 @@
+"""One recording: a queue, a thread that appends to a journal, and session files made of the journal at the end."""
+
+from __future__ import annotations
+
+import glob
+import logging
+import math
+import queue
+import threading
+import time
+import uuid
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.errors import UserError
+from realtime.kernel.messages import SolvedFrame
+from realtime.outputs.recording.assemble import Finished, finish, journal_path, numbered_path
+from realtime.outputs.recording.journal import Header, JournalWriter, RecordedBody, row_dtype
+from realtime.outputs.recording.solved_rows import camera_row, solved_rows
+
+logger = logging.getLogger(__name__)
+
+SYNC_S = 1.0
+_QUEUE_FRAMES = 600  # ten seconds at 60 Hz: longer than a healthy disk ever stalls
+_IDLE_S = 0.1
+
+
+@dataclass(frozen=True)
+class Status:
+    """Where the recorder stands; a snapshot."""
+
+    state: Literal["idle", "recording", "finishing", "done", "failed"] = "idle"
+    path: Path | None = None  # the session file of the current or latest recording
+    frames: int = 0  # source frames on disk
+    dropped: int = 0  # source frames that the disk was too slow for (live only), or that came after a failure
+    files: tuple[Path, ...] = ()  # what was written, once done
+    message: str = ""  # why it failed
+
+
+class Recording:
+    """One recording, begun when it is made. `put` is called from one thread; the others from any."""
+
+    def __init__(self, wanted: Path, body: RecordedBody, session_info: dict[str, Any], *, blocking: bool) -> None:
+        """Make the journal. Raises UserError, one line, when the folder cannot be written or the disk is full."""
+        self.path, self._journal = _create(wanted)
+        self._status = Status(state="recording", path=self.path)
+        self._wanted = self.path
+        self._begun: Header | None = None  # what the journal begins with, once there is somebody
+        self._body, self._session_info = body, session_info
+        self._blocking = blocking
+        self._status_lock = threading.Lock()
+        self._queue: queue.Queue[Header | NDArray[Any]] = queue.Queue(_QUEUE_FRAMES)
+        self._dtype: np.dtype[Any] | None = None  # known with the first person: it depends on the number of tokens
+        self._t_first: float | None = None
+        self._gap = False
+        self._ending = threading.Event()
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+        self._thread.start()
+
+    @property
+    def status(self) -> Status:
+        """A snapshot."""
+        with self._status_lock:
+            return self._status
+
+    def put(self, solved: SolvedFrame) -> None:
+        """Take a frame, if the recording has not ended. Raises what the thread raised beside OSError."""
+        if self._error is not None:
+            raise self._error
+        if self._ending.is_set():
+            return
+        if self._t_first is None:
+            self._t_first = solved.frame.t_capture
+        if self._dtype is None:
+            if not solved.people:
+                return  # a recording begins with its first person; only the clock runs before
+            header = self._header(solved)
+            self._dtype = row_dtype(header.num_tokens)
+            self._queue.put(header)
+        rows = solved_rows(solved, self._t_first, self._dtype)
+        rows["gap"] = self._gap
+        self._gap = not self._hand_over(rows)
+        if self._gap:
+            self._update(dropped=self.status.dropped + 1)
+
+    def end(self) -> None:
+        """Take no further frame; returns at once."""
+        self._ending.set()
+
+    def join(self) -> None:
+        """Wait until every file is whole. Raises what the thread raised beside OSError."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _hand_over(self, rows: NDArray[Any]) -> bool:
+        while self.status.state == "recording":
+            try:
+                self._queue.put(rows, block=self._blocking, timeout=_IDLE_S)
+            except queue.Full:
+                if self._blocking:
+                    continue
+                return False
+            return True
+        return False
+
+    def _header(self, solved: SolvedFrame) -> Header:
+        camera = camera_row(solved)
+        return Header(
+            recording=uuid.uuid4().hex,
+            num_tokens=len(solved.people[0].tokens),
+            fov_rad=camera[0],
+            size_px=solved.frame.size,
+            pitch_rad=camera[1],
+            camera_height_m=0.0 if math.isnan(camera[3]) else camera[3],
+            body=self._body,
+            session=self._session_info,
+        )
+
+    def _run(self) -> None:
+        try:
+            self._write_until_end()
+            self._update(state="finishing")
+            self._finish()
+        except OSError as error:
+            reason = error.strerror or str(error)
+            self._update(state="failed", message=reason)
+            logger.error(
+                "recording %s stopped: %s; %d frames are safe: make room, then python -m realtime.recover %s",
+                self.path, reason, self.status.frames, self.path,
+            )  # fmt: skip
+        except Exception as error:  # noqa: BLE001  it must reach the thread that puts, and through it the exit code
+            self._error = error
+            self._update(state="failed", message=str(error))
+        finally:
+            self._journal.close()
+
+    def _write_until_end(self) -> None:
+        synced = time.monotonic()
+        dirty = False
+        while True:
+            ending = self._ending.is_set()
+            frames = self._take()
+            if frames:
+                self._journal.append(np.concatenate(frames))
+                self._update(frames=self.status.frames + len(frames))
+                dirty = True
+            if dirty and time.monotonic() - synced >= SYNC_S:
+                self._keep_in_place()
+                self._journal.sync()
+                synced, dirty = time.monotonic(), False
+            if ending and not frames:
+                self._keep_in_place()
+                self._journal.sync()
+                return
+
+    def _keep_in_place(self) -> None:
+        """Go on in a new journal where somebody deleted, moved or cut off the one that is written.
+
+        What was deleted or moved is still held, and is copied over. Raises OSError where there is no place for one.
+        """
+        lost = self._journal
+        if lost.is_in_place:
+            return
+        try:
+            self.path, self._journal = _create(self._wanted)
+        except UserError as error:
+            raise OSError(str(error)) from error
+        if lost.is_whole:
+            lost.copy_to(self._journal)
+            logger.error("%s was deleted or moved: recording goes on in %s, nothing is lost", lost.path, self.path)
+        else:
+            if self._begun is not None:
+                self._journal.begin(self._begun)
+            self._update(frames=0)
+            logger.error("%s was cut off: recording goes on in %s; what is left of it stays", lost.path, self.path)
+        lost.close()
+        self._update(path=self.path)
+
+    def _take(self) -> list[NDArray[Any]]:
+        """The rows of every frame that waits; the header, which comes first, is written on the way."""
+        frames: list[NDArray[Any]] = []
+        try:
+            item = self._queue.get(timeout=_IDLE_S)
+            while True:
+                if isinstance(item, Header):
+                    self._begun = item
+                    self._journal.begin(item)
+                else:
+                    frames.append(item)
+                item = self._queue.get_nowait()
+        except queue.Empty:
+            return frames
+
+    def _finish(self) -> None:
+        finished = finish(self.path) if self._dtype is not None else Finished((), 0, 0)
+        self._journal.close()
+        if finished.lost == 0:
+            self._journal.path.unlink(missing_ok=True)
+        self._update(state="done", files=finished.files)
+        if not finished.files:
+            logger.warning("nobody was seen: there is nothing to write to %s", self.path)
+        for take in finished.takes:
+            logger.info("recorded %s", take)
+        if finished.brief is not None:
+            logger.warning("%s", finished.brief)
+
+    def _update(self, **changes: Any) -> None:
+        with self._status_lock:
+            self._status = replace(self._status, **changes)
+
+
+def _create(wanted: Path) -> tuple[Path, JournalWriter]:
+    """The first free name for `wanted` and its journal, made in one step so that two recorders cannot share one."""
+    number = 1
+    while True:
+        path = numbered_path(wanted, number)
+        number += 1
+        if path.exists() or any(path.parent.glob(f"{glob.escape(path.stem)}.p[0-9]*.npz")):
+            continue
+        try:
+            journal = JournalWriter(journal_path(path))
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(f"cannot record to {path}: {error.strerror or error}; {_mend(path)}") from error
+        if path != wanted:
+            logger.warning("%s exists already: recording to %s", wanted, path)
+        return path, journal
+
+
+def _mend(path: Path) -> str:
+    if not path.parent.is_dir():
+        return "make that folder, or name another"
+    return "free some space or name another folder"

@@ -1,0 +1,99 @@
+"""Opens the parts of a run: camera, networks, world, outputs, source."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+
+from engine.body.files import load_body
+from engine.body.model import BodyModel
+from engine.files.whole_file import check_writable
+from realtime.calibration.calibrate import Calibration
+from realtime.calibration.kept import KeptCamera
+from realtime.calibration.profile import profiles_of
+from realtime.calibration.watch import CameraWatch
+from realtime.capture.factory import camera_name, first_frames, open_source
+from realtime.capture.reader import FrameReader
+from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
+from realtime.outputs.view.display import NoDisplayError, why_no_window
+from realtime.perception import Perception, create_perception
+from realtime.run.config import LiveConfig
+from realtime.run.fanout import FanOut
+from realtime.run.readout import Readout
+from realtime.run.solver import Solver
+from realtime.world.world import World
+
+logger = logging.getLogger(__name__)
+
+SURVEYED, SURVEY_STEP_S = 5, 0.4  # pictures from which the camera is found before an offline run, a step apart
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The parts of a run, ready to be joined (`realtime.run.stages`)."""
+
+    body: BodyModel
+    kept: KeptCamera
+    watch: CameraWatch
+    world: World
+    perception: Perception
+    estimator: Estimator
+    solver: Solver
+    fan_out: FanOut
+    reader: FrameReader
+    calibration: Calibration | None
+
+
+def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Parts:
+    """Open everything, the source last but for the screen. Raises UserError for what a user can mend.
+
+    cleanup: is given what has to be closed in the end.
+    """
+    if config.report is not None:
+        check_writable(config.report)
+    if config.view == "window" and (reason := why_no_window()) is not None:
+        raise NoDisplayError(reason)
+    quarter_turns = config.camera.quarter_turns
+    name = camera_name(config.source) + (f" turned by {90 * quarter_turns}" if quarter_turns else "")
+    kept = KeptCamera([] if config.calibrate else profiles_of(name))
+    body, heights_m = load_body(config.body.file), _heights_m(config, kept)
+    body = body.scaled_to_height(heights_m[0]) if heights_m else body
+    watch = CameraWatch(config.camera.of_turned_pictures())
+    if config.offline:
+        watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, quarter_turns))
+    world = World(body, watch.camera)
+    perception = cleanup.enter_context(closing(create_perception(config.perception)))
+    settings = EstimatorConfig(config.estimator, engine=config.engine)
+    estimator = cleanup.enter_context(closing(create_estimator(settings, body)))
+    solver = Solver(
+        *(estimator, config.smoothing, world, watch),
+        feet=config.feet,
+        look_ahead=config.offline,
+        heights_m=heights_m,
+    )
+    calibration = _calibration(config, name, body, watch) if config.calibrate else None
+    fan_out = cleanup.enter_context(closing(FanOut(config, world, estimator, solver, readout, calibration)))
+    watch.on_change = fan_out.tell_camera
+    watch.on_misfit = lambda: None if solver.frames_solved else world.recalibrate()
+    source = cleanup.enter_context(closing(open_source(config.source)))
+    reader = FrameReader(source, on_state=fan_out.tell_source, quarter_turns=quarter_turns)
+    logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
+    fan_out.begin(source.description)
+    return Parts(body, kept, watch, world, perception, estimator, solver, fan_out, reader, calibration)
+
+
+def _calibration(config: LiveConfig, name: str, body: BodyModel, watch: CameraWatch) -> Calibration:
+    return Calibration(
+        *(name, body, watch),
+        stature_given=config.body.height_m is not None,
+        roll_given=config.camera.of_turned_pictures().roll_deg != "auto",
+    )
+
+
+def _heights_m(config: LiveConfig, kept: KeptCamera) -> tuple[float, ...]:
+    """Statures of the first people to come, as many as are known."""
+    if config.body.heights_m or kept.stature_m is None:
+        return config.body.heights_m
+    logger.info("%.2f m tall, as --height said when this camera was calibrated", kept.stature_m)
+    return (kept.stature_m,)
