@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import cv2
 
 from realtime.capture.live import LiveCapture, LiveSource
-from realtime.capture.source import SourceError, SourceLostError
+from realtime.capture.source import Source, SourceConfig, SourceError, SourceLostError
 
 logger = logging.getLogger(__name__)
 
 # One backend a system: the one whose indices `cv2_enumerate_cameras` lists and that accepts a format.
 BACKEND = {"win32": cv2.CAP_DSHOW, "darwin": cv2.CAP_AVFOUNDATION}.get(sys.platform, cv2.CAP_V4L2)
+_FPS = 30.0  # requested unless told
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,12 @@ def open_capture(index: int, width: int, height: int, fps: float) -> tuple[cv2.V
         fourcc=letters.decode("ascii") if letters.isalnum() else "",
     )
     return capture, given
+
+
+def create(config: SourceConfig) -> Source:
+    """The webcam of `--cam`."""
+    assert config.cam is not None
+    return CameraSource(config.cam, config.width, config.height, config.fps or _FPS)
 
 
 class CameraSource(LiveSource):

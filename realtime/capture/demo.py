@@ -7,10 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime import assets
-from realtime.capture.source import EndOfStream
+from realtime.capture.source import EndOfStream, Source, SourceConfig
 from realtime.capture.video import VideoSource
 
 _MAX_SIDE_PX = 960  # enough for a person who fills the height; 100 frames stay under 160 MB
+
+
+def create(config: SourceConfig) -> Source:
+    """The clip of `--demo`."""
+    return DemoSource()
 
 
 class DemoSource:

@@ -7,21 +7,16 @@ import math
 import os
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from importlib import import_module
 
 import cv2
 
 from engine.errors import one_line
-from realtime.capture.camera import CameraSource, lasting_name
-from realtime.capture.demo import DemoSource
-from realtime.capture.images import ImagesSource
+from realtime.capture.camera import lasting_name
 from realtime.capture.presentation import turned_left
-from realtime.capture.source import EndOfStream, Source, SourceConfig, SourceError
-from realtime.capture.url import UrlSource
-from realtime.capture.video import VideoSource
+from realtime.capture.source import EndOfStream, Source, SourceConfig
 from realtime.kernel.messages import Frame
 
-_IMAGES_FPS = 30.0  # default rate of a folder of images
-_CAMERA_FPS = 30.0
 _LONGEST_NAME = 200
 
 
@@ -63,18 +58,8 @@ def first_frames(config: SourceConfig, count: int, step_s: float, quarter_turns:
 
 
 def _make(config: SourceConfig) -> Source:
-    given = [config.cam is not None, config.video is not None, config.url is not None, config.images is not None]
-    if sum(given) + config.demo != 1:
-        raise SourceError("give exactly one source: --cam N|NAME, --video FILE, --url URL, --images DIR or --demo")
-    if config.cam is not None:
-        return CameraSource(config.cam, config.width, config.height, config.fps or _CAMERA_FPS)
-    if config.video is not None:
-        return VideoSource(config.video)
-    if config.url is not None:
-        return UrlSource(config.url)
-    if config.images is not None:
-        return ImagesSource(config.images, config.fps or _IMAGES_FPS)
-    return DemoSource()
+    source: Source = import_module(config.given.metadata["module"]).create(config)
+    return source
 
 
 def quiet_libraries() -> None:

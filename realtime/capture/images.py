@@ -10,12 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.capture.encoded import Depth, PictureError, decode
-from realtime.capture.source import EndOfStream, SourceError
+from realtime.capture.source import EndOfStream, Source, SourceConfig, SourceError
 
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 MAX_BYTES = 256_000_000
+_FPS = 30.0  # unless told
+
+
+def create(config: SourceConfig) -> Source:
+    """The folder of `--images`."""
+    assert config.images is not None
+    return ImagesSource(config.images, config.fps or _FPS)
 
 
 class ImagesSource:

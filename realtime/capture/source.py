@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
-from typing import Annotated, Protocol, runtime_checkable
+from typing import Annotated, Any, Protocol, get_type_hints, runtime_checkable
 
 import numpy as np
 from cyclopts import Parameter
@@ -65,19 +65,48 @@ class LazySource(Source, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SourceConfig:
-    """Choice of a source: exactly one of the first five."""
+    """Choice of a source: exactly one of the keys that name a module, whose `create(config) -> Source` makes it.
 
-    cam: Annotated[
-        str | None, Parameter("--cam", metavar="N|NAME", help="a webcam by index or by (part of) its name")
-    ] = None
-    video: Annotated[Path | None, Parameter("--video", metavar="FILE", help="a video file, played at its own rate")] = (
-        None
+    The module is imported when its source is asked for. `is_file`: every frame can be read, offline. docs/recipes.md
+    shows how to add a source.
+    """
+
+    cam: Annotated[str | None, Parameter("--cam", metavar="N|NAME", help="a webcam by index or (part of) its name")] = (
+        field(default=None, metadata={"module": "realtime.capture.camera"})
     )
-    url: Annotated[str | None, Parameter("--url", metavar="URL", help="a network camera: HTTP MJPEG or RTSP")] = None
-    images: Annotated[
-        Path | None, Parameter("--images", metavar="DIR", help="a folder of images, in order of their names")
-    ] = None
-    demo: Annotated[bool, Parameter("--demo", help="a clip of a real person, looped until stopped")] = False
+    video: Annotated[Path | None, Parameter("--video", metavar="FILE", help="a video file, played at its own rate")] = (
+        field(default=None, metadata={"module": "realtime.capture.video", "is_file": True})
+    )
+    url: Annotated[str | None, Parameter("--url", metavar="URL", help="a network camera: HTTP MJPEG or RTSP")] = field(
+        default=None, metadata={"module": "realtime.capture.url"}
+    )
+    images: Annotated[Path | None, Parameter("--images", metavar="DIR", help="a folder of images, by their names")] = (
+        field(default=None, metadata={"module": "realtime.capture.images", "is_file": True})
+    )
+    demo: Annotated[bool, Parameter("--demo", help="a clip of a real person, looped until stopped")] = field(
+        default=False, metadata={"module": "realtime.capture.demo"}
+    )
     width: int = 1280  # pixels, requested of a camera; the actual size is logged
     height: int = 720
     fps: float | None = None  # Hz, requested of a camera (default 30); the rate of a folder of images
+
+    @property
+    def is_file(self) -> bool:
+        """True where every frame of the source can be read."""
+        return any(key.metadata.get("is_file") and getattr(self, key.name) != key.default for key in fields(self))
+
+    @property
+    def given(self) -> Field[Any]:
+        """The key of the source. Raises SourceError where there is not exactly one."""
+        sources = [key for key in fields(self) if "module" in key.metadata]
+        given = [key for key in sources if getattr(self, key.name) != key.default]
+        if len(given) != 1:
+            *others, last = (_flag(key.name) for key in sources)
+            raise SourceError(f"give exactly one source: {', '.join(others)} or {last}")
+        return given[0]
+
+
+def _flag(key: str) -> str:
+    """A key's flag as a user writes it, '--video FILE'."""
+    (parameter,) = get_type_hints(SourceConfig, include_extras=True)[key].__metadata__
+    return " ".join([parameter.name[0], parameter.metavar or ""]).strip()

@@ -12,7 +12,7 @@ import cv2
 
 from realtime.capture.live import LiveCapture, LiveSource
 from realtime.capture.redirect import redirected
-from realtime.capture.source import SourceError
+from realtime.capture.source import Source, SourceConfig, SourceError
 
 OPEN_TIMEOUT_S = 5.0
 READ_TIMEOUT_S = 3.0
@@ -25,6 +25,12 @@ _CONFINED = {
     # No playlists (HLS, DASH, ffconcat), because they refer to other addresses.
     "format_whitelist": "mpjpeg,mjpeg,jpeg_pipe,rtsp,mpegts,flv,h264,hevc,matroska,webm,mov,mp4,avi,asf,ogg,mpeg",
 }
+
+
+def create(config: SourceConfig) -> Source:
+    """The network camera of `--url`. Raises SourceError for no address of one."""
+    assert config.url is not None
+    return UrlSource(config.url)
 
 
 class UrlSource(LiveSource):

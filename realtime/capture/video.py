@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from realtime.capture.container import Container, read_container
 from realtime.capture.frame_times import FrameTimes
 from realtime.capture.presentation import Presentation, present
-from realtime.capture.source import MAX_PIXELS, EndOfStream, SourceError
+from realtime.capture.source import MAX_PIXELS, EndOfStream, Source, SourceConfig, SourceError
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,12 @@ _UNDECODED = {
 _TO_SDR = (
     "ffmpeg -i {} -vf format=yuv420p -c:v libx264 -color_trc bt709 -color_primaries bt709 -colorspace bt709 sdr.mp4"
 )
+
+
+def create(config: SourceConfig) -> Source:
+    """The file of `--video`."""
+    assert config.video is not None
+    return VideoSource(config.video)
 
 
 class VideoSource:

@@ -123,5 +123,5 @@ class LiveConfig:
     def __post_init__(self) -> None:
         if self.seconds is not None and self.seconds <= 0:
             raise ValueError(f"seconds must be above 0, not {self.seconds}")
-        if self.offline and self.source.video is None and self.source.images is None:
+        if self.offline and not self.source.is_file:
             raise ValueError("--offline reads a file to its end: give --video FILE or --images DIR")
