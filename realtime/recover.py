@@ -14,7 +14,9 @@ from tqdm import tqdm
 from engine.errors import UserError
 from engine.flags import command_line
 from realtime.outputs.recording.assemble import Finished, finish, journal_path
-from realtime.outputs.recording.journal import SUFFIX, Track, is_being_written, untracked
+from realtime.outputs.recording.journal import is_being_written
+from realtime.outputs.recording.journal_format import SUFFIX
+from realtime.outputs.recording.journal_reader import Track, untracked
 from realtime.outputs.recording.session import load_session
 
 T = TypeVar("T")

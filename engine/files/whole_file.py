@@ -28,6 +28,16 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         partial.unlink(missing_ok=True)
 
 
+def sync_folder(folder: Path) -> None:
+    """Make a new or renamed file's name durable. Windows does so by itself and cannot open a folder."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
 def check_writable(path: Path) -> None:
     """Raises UserError where a file cannot be written: better told before the camera opens than after the session."""
     if path.is_dir():

@@ -45,7 +45,8 @@ from engine.errors import UserError
 from engine.random_checkpoint import write as write_checkpoint
 from realtime.outputs.export import export
 from realtime.outputs.recording.assemble import finish
-from realtime.outputs.recording.journal import JournalWriter, read_journal
+from realtime.outputs.recording.journal import JournalWriter
+from realtime.outputs.recording.journal_reader import read_journal
 from realtime.outputs.recording.session import load_session, open_session
 from realtime.run.command import parse
 from tests.engine.conftest import SMALL

@@ -20,7 +20,8 @@ import numpy as np
 
 from engine.body.files import load_body
 from realtime.outputs.recording.assemble import journal_path
-from realtime.outputs.recording.journal import Header, JournalWriter, RecordedBody, row_dtype
+from realtime.outputs.recording.journal import JournalWriter
+from realtime.outputs.recording.journal_format import Header, RecordedBody, row_dtype
 
 _RATE_HZ = 30.0
 _TOKENS = 42

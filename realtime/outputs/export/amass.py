@@ -16,14 +16,9 @@ from scipy.spatial.transform import Rotation
 from realtime.outputs.export import ExportOptions
 from realtime.outputs.export.smpl_shape import SmplShape, smpl_shape
 from realtime.outputs.recording.continuity import continuous_rotvecs
-from realtime.outputs.recording.session import (
-    AMASS_BETAS,
-    AMASS_JOINTS,
-    SMPLH_BODY_JOINTS,
-    Member,
-    SessionHead,
-    write_npz,
-)
+from realtime.outputs.recording.npz_members import Member, write_npz
+from realtime.outputs.recording.session import SessionHead
+from realtime.outputs.recording.session_layout import AMASS_BETAS, AMASS_JOINTS, SMPLH_BODY_JOINTS
 
 # Rotates Y up to Z up: x stays, up (y) becomes z, forward (z) becomes -y.
 R_zup_yup = Rotation.from_euler("x", 90, degrees=True)

@@ -13,7 +13,8 @@ from scipy.spatial.transform import Rotation
 from engine.body.skeleton import SMPL
 from realtime.outputs.export import ExportOptions, write_text
 from realtime.outputs.recording.continuity import continuous_zxy
-from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
+from realtime.outputs.recording.session import SessionHead
+from realtime.outputs.recording.session_layout import SMPLH_BODY_JOINTS
 
 _ROTATION = "Zrotation Xrotation Yrotation"  # R = Rz Rx Ry, the order that most readers expect
 _POSITION = "Xposition Yposition Zposition"

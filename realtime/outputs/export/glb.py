@@ -20,7 +20,8 @@ from engine.files.whole_file import whole_file
 from realtime.outputs.export import ExportError, ExportOptions
 from realtime.outputs.export.motion import motion
 from realtime.outputs.export.shape import StandingBody, standing_body
-from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
+from realtime.outputs.recording.session import SessionHead
+from realtime.outputs.recording.session_layout import SMPLH_BODY_JOINTS
 
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963

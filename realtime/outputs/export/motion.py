@@ -9,7 +9,8 @@ import numpy as np
 from engine.body.model import Array
 from engine.body.rotations import quaternion_from_rotmat, rotmat_from_axis_angle
 from realtime.outputs.recording.continuity import continuous_quaternions
-from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
+from realtime.outputs.recording.session import SessionHead
+from realtime.outputs.recording.session_layout import SMPLH_BODY_JOINTS
 
 
 def motion(session: SessionHead) -> Iterator[tuple[Array, Array]]:

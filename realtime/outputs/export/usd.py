@@ -20,7 +20,8 @@ from engine.files.whole_file import whole_file
 from realtime.outputs.export import ExportError, ExportOptions
 from realtime.outputs.export.motion import motion
 from realtime.outputs.export.shape import StandingBody, standing_body
-from realtime.outputs.recording.session import SMPLH_BODY_JOINTS, SessionHead
+from realtime.outputs.recording.session import SessionHead
+from realtime.outputs.recording.session_layout import SMPLH_BODY_JOINTS
 
 _SKIN_RGB = (0.75, 0.55, 0.42)
 _SAVED_FRAMES = 50_000  # frames after which the binary file is saved, which frees memory

@@ -15,20 +15,11 @@ from numpy.typing import NDArray
 
 from engine.body.kinematics import forward_kinematics
 from engine.body.rotations import axis_angle_from_quaternion, rotmat_from_quaternion
-from realtime.outputs.recording import session
 from realtime.outputs.recording.continuity import continuous_rotvecs
-from realtime.outputs.recording.journal import (
-    NOBODY,
-    SUFFIX,
-    Header,
-    Journal,
-    JournalError,
-    Rows,
-    Track,
-    read_journal,
-    untracked,
-    write_journal,
-)
+from realtime.outputs.recording.journal import write_journal
+from realtime.outputs.recording.journal_format import NOBODY, SUFFIX, Header, JournalError
+from realtime.outputs.recording.journal_reader import Journal, Rows, Track, read_journal, untracked
+from realtime.outputs.recording.npz_members import Member, write_npz
 from realtime.outputs.recording.resample import (
     Grid,
     lerp,
@@ -38,7 +29,16 @@ from realtime.outputs.recording.resample import (
 )
 from realtime.outputs.recording.row_feet import RowFeet
 from realtime.outputs.recording.row_poses import RowPoses
-from realtime.outputs.recording.session import Member
+from realtime.outputs.recording.session import recording_of
+from realtime.outputs.recording.session_layout import (
+    AMASS_BETAS,
+    AMASS_JOINTS,
+    BODY_DTYPE,
+    CAMERA_DTYPE,
+    FORMAT,
+    SMPLH_BODY_JOINTS,
+    VERSION,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -124,7 +124,7 @@ def finish(path: Path, track: Track = untracked) -> Finished:
         file = _own_path(person_path(path, number), header.recording)
         sampler = _Sampler.of(journal, person)
         members = list(_members(header, person, sampler))
-        session.write_npz(file, track(members, f"writing {file.name}", len(members)))
+        write_npz(file, track(members, f"writing {file.name}", len(members)))
         takes.append(Take(file, float(sampler.grid.times_s[0]), frames))
     brief = {person: frames for person, frames in seen.items() if person not in long}
     return Finished(tuple(takes), journal.frames, journal.lost, _kept(path, journal, brief) if brief else None)
@@ -162,7 +162,7 @@ def _column(journal: Journal, name: str) -> NDArray[Any]:
 def _own_path(path: Path, recording: str) -> Path:
     """Return the first of `path`, OUT-2.npz, OUT-3.npz ... whose file does not belong to another recording."""
     names = (numbered_path(path, number) for number in itertools.count(1))
-    return next(name for name in names if not name.exists() or session.recording_of(name) == recording)
+    return next(name for name in names if not name.exists() or recording_of(name) == recording)
 
 
 def _own_journal(path: Path, recording: str) -> Path:
@@ -194,14 +194,14 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
         return Member(name, dtype, (len(mine), *shape), (rows[column][mine[s]] for s in _blocks(len(mine))))
 
     whole = Member.whole
-    yield Member("poses", np.dtype("f8"), (count, 3 * session.AMASS_JOINTS), sampler.poses())
+    yield Member("poses", np.dtype("f8"), (count, 3 * AMASS_JOINTS), sampler.poses())
     yield resampled("trans", "f8", (3,), sampler.trans)
-    yield whole("betas", np.pad(betas, (0, session.AMASS_BETAS - len(betas))))
+    yield whole("betas", np.pad(betas, (0, AMASS_BETAS - len(betas))))
     yield whole("gender", "neutral")
     yield whole("mocap_framerate", float(grid.rate_hz))
     yield whole("mocap_frame_rate", float(grid.rate_hz))
-    yield whole("format", session.FORMAT)
-    yield whole("version", np.int64(session.VERSION))
+    yield whole("format", FORMAT)
+    yield whole("version", np.int64(VERSION))
     yield whole("up_axis", "Y")
     yield whole("body", _body(header))
     yield whole("rest_joints", rest)
@@ -275,11 +275,11 @@ class _Sampler:
         """Yield blocks of poses; angles continue from block to block, without flips at pi."""
         last = None
         for stretch in _blocks(len(self.grid.before)):
-            shortest = axis_angle_from_quaternion(self._rotations(stretch)[:, : session.SMPLH_BODY_JOINTS])
+            shortest = axis_angle_from_quaternion(self._rotations(stretch)[:, :SMPLH_BODY_JOINTS])
             axis_angle = continuous_rotvecs(shortest, last)
             last = axis_angle[-1]
-            poses = np.zeros((len(axis_angle), session.AMASS_JOINTS, 3))
-            poses[:, : session.SMPLH_BODY_JOINTS] = axis_angle
+            poses = np.zeros((len(axis_angle), AMASS_JOINTS, 3))
+            poses[:, :SMPLH_BODY_JOINTS] = axis_angle
             yield poses.reshape(len(poses), -1)
 
     def trans(self, stretch: slice) -> NDArray[np.float64]:
@@ -324,7 +324,7 @@ class _Sampler:
 
 def _body(header: Header) -> NDArray[Any]:
     body = header.body
-    return np.array((body.name, body.sha256, body.stature_m), dtype=session.BODY_DTYPE)
+    return np.array((body.name, body.sha256, body.stature_m), dtype=BODY_DTYPE)
 
 
 def _camera(header: Header, last: NDArray[Any]) -> NDArray[Any]:
@@ -334,7 +334,7 @@ def _camera(header: Header, last: NDArray[Any]) -> NDArray[Any]:
         held = last["camera"][0]
         source = held["source"].decode("ascii", "replace")
         values = (held["fov"], header.size_px, held["pitch"], held["height"], held["roll"], source, held["doubt"])
-    return np.array(values, dtype=session.CAMERA_DTYPE)
+    return np.array(values, dtype=CAMERA_DTYPE)
 
 
 def _blocks(count: int) -> Iterator[slice]:

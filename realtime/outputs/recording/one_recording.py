@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from engine.errors import UserError
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.recording.assemble import Finished, finish, journal_path, numbered_path
-from realtime.outputs.recording.journal import Header, JournalWriter, RecordedBody, row_dtype
+from realtime.outputs.recording.journal import JournalWriter
+from realtime.outputs.recording.journal_format import Header, RecordedBody, row_dtype
 from realtime.outputs.recording.solved_rows import camera_row, solved_rows
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from engine.body.model import BodyModel
 from engine.errors import UserError
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.output import Outcome, Output, Run
-from realtime.outputs.recording.journal import RecordedBody
+from realtime.outputs.recording.journal_format import RecordedBody
 from realtime.outputs.recording.one_recording import Recording, Status
 
 logger = logging.getLogger(__name__)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.kernel.messages import Person, SolvedFrame, WorldPose
-from realtime.outputs.recording.journal import NOBODY
+from realtime.outputs.recording.journal_format import NOBODY
 
 
 def camera_row(solved: SolvedFrame) -> tuple[float, float, float, float, float, bytes]:

@@ -13,7 +13,8 @@ from engine.body.skeleton import JOINT_NAMES
 from realtime.kernel.messages import SolvedFrame, WorldPose
 from realtime.outputs.export.shape import standing_body
 from realtime.outputs.export.smpl_shape import smpl_shape
-from realtime.outputs.recording.session import Session, SessionError, open_session
+from realtime.outputs.recording.session import Session, open_session
+from realtime.outputs.recording.session_layout import SessionError
 from realtime.outputs.streams.humanoid import BONES, HUMANOIDS
 from tests.realtime.outputs.streams import synthetic_stream
 from tests.realtime.outputs.streams.synthetic_stream import BETAS, BODY, T_WORLD_CAM, person_at, pose_at, solved_at

@@ -10,7 +10,8 @@ import pytest
 
 from realtime.outputs.export import export
 from realtime.outputs.recording import session as session_module
-from realtime.outputs.recording.session import Session, SessionError, load_session, open_session
+from realtime.outputs.recording.session import Session, load_session, open_session
+from realtime.outputs.recording.session_layout import SessionError
 
 
 @pytest.fixture

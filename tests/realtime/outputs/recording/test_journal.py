@@ -15,17 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from realtime.outputs.recording.assemble import finish
-from realtime.outputs.recording.journal import (
-    ROW_LAYOUT,
-    Header,
-    JournalError,
-    JournalWriter,
-    RecordedBody,
-    is_being_written,
-    read_journal,
-    row_dtype,
-    write_journal,
-)
+from realtime.outputs.recording.journal import JournalWriter, is_being_written, write_journal
+from realtime.outputs.recording.journal_format import ROW_LAYOUT, Header, JournalError, RecordedBody, row_dtype
+from realtime.outputs.recording.journal_reader import read_journal
 from realtime.outputs.recording.session import load_session
 from tests.realtime.outputs.streams.synthetic_stream import BETAS, BODY, pose_at
 

@@ -18,7 +18,7 @@ import pytest
 
 from engine.errors import UserError
 from realtime.kernel.messages import SolvedFrame
-from realtime.outputs.recording import assemble, journal, one_recording
+from realtime.outputs.recording import assemble, journal_reader, one_recording
 from realtime.outputs.recording.journal import JournalWriter
 from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import load_session
@@ -237,7 +237,7 @@ def test_memory_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """Twice the length takes no more memory, to record and to finish (buffers scaled down as the recording is)."""
     monkeypatch.setattr(one_recording, "_QUEUE_FRAMES", 30)
     monkeypatch.setattr(assemble, "_BLOCK", 128)
-    monkeypatch.setattr(journal, "_BLOCK", 128)
+    monkeypatch.setattr(journal_reader, "_BLOCK", 128)
 
     def peak_bytes(name: str, count: int) -> int:
         recorder = make(tmp_path / name)

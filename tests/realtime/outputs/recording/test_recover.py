@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from engine.errors import UserError
 from realtime.outputs.recording.assemble import journal_path
-from realtime.outputs.recording.journal import JournalError, JournalWriter, row_dtype
+from realtime.outputs.recording.journal import JournalWriter
+from realtime.outputs.recording.journal_format import JournalError, row_dtype
 from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import load_session
 from realtime.recover import main, recover

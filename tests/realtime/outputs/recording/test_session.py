@@ -15,9 +15,11 @@ from engine.body.skeleton import PARENTS
 from realtime.kernel.messages import CameraSource, SolvedFrame
 from realtime.outputs.recording import assemble
 from realtime.outputs.recording import session as session_module
-from realtime.outputs.recording.journal import row_dtype
+from realtime.outputs.recording.journal_format import row_dtype
+from realtime.outputs.recording.npz_members import Member, write_npz
 from realtime.outputs.recording.recorder import Recorder
-from realtime.outputs.recording.session import Member, Session, SessionError, load_session, open_session, write_npz
+from realtime.outputs.recording.session import Session, load_session, open_session
+from realtime.outputs.recording.session_layout import CAMERA_DTYPE, SessionError
 from tests.realtime.outputs.streams.synthetic_stream import (
     BETAS,
     BODY,
@@ -91,7 +93,7 @@ def test_what_aitviewers_amass_loader_reads(sixty: Path) -> None:
 
 @pytest.mark.parametrize("source", get_args(CameraSource))
 def test_what_the_camera_is_known_by_fits_its_field_in_journal_and_session(source: str) -> None:
-    row, camera = np.zeros(1, row_dtype(0)), np.zeros(1, session_module.CAMERA_DTYPE)
+    row, camera = np.zeros(1, row_dtype(0)), np.zeros(1, CAMERA_DTYPE)
     row["camera"]["source"], camera["source"] = source, source
     assert row["camera"]["source"][0].decode() == camera["source"][0] == source
 
