@@ -11,7 +11,7 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.keypoints import BLAZEPOSE
+from engine.body.keypoints import Keypoints
 from realtime.kernel.seen import VISIBLE
 
 Array = NDArray[np.float32]
@@ -37,14 +37,14 @@ class FootContacts:
         self._contacts = np.zeros(4, np.float32)
         self._level_m = 0.0  # above the floor: the last apparent standing height
 
-    def update(self, t: float, image_px: Array, visibility: Array, metres_per_px: float, height_m: Floats) -> Array:
+    def update(self, t: float, body: Keypoints, metres_per_px: float, height_m: Floats) -> Array:
         """Return (4,) 0..1 at time t (s), in the order of CONTACT_NAMES.
 
-        image_px (33, 2) and visibility (33,) of the landmarks; metres_per_px at the person's distance; height_m (4,) of
-        the body's heels and toes above the floor.
+        metres_per_px at the person's distance; height_m (4,) of the body's heels and toes above the floor.
         """
         dt = t - self._past[-1][0] if self._past else 0.0
-        speed_m_s = self._speed_px_s(t, image_px[BLAZEPOSE.contacts].astype(np.float64)) * metres_per_px
+        points = body.layout.contacts
+        speed_m_s = self._speed_px_s(t, body.image_px[points].astype(np.float64)) * metres_per_px
         slow = speed_m_s < np.where(self._stands, _STARTS_M_S, _STOPS_M_S)
         self._slow_since = np.where(slow, np.minimum(self._slow_since, t), np.inf)
         lowest_m = float(height_m.min())
@@ -52,7 +52,7 @@ class FootContacts:
         where_it_stood = min(abs(lowest_m), abs(lowest_m - self._level_m)) < _LEVEL_M
         likely = where_it_stood & (height_m < lowest_m + _LEG_M)
         settled = self._stands | likely | (t - self._slow_since >= _DWELL_S)
-        self._stands = slow & flat & settled & (visibility[BLAZEPOSE.contacts] > VISIBLE)
+        self._stands = slow & flat & settled & (body.visibility[points] > VISIBLE)
         if self._stands.any():
             self._level_m = float(height_m[self._stands].min())
 

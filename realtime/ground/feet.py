@@ -41,7 +41,7 @@ class Feet:
     def look(self, t: float, seen: Keypoints, metres_per_px: float, heights_m: NDArray[np.floating]) -> None:
         """Update contacts at time t (s); heights_m (4,) of heels and toes above the floor."""
         contacts = self._contacts.at(t)
-        self.contacts = contacts.update(t, seen.image_px, seen.visibility, metres_per_px, heights_m)
+        self.contacts = contacts.update(t, seen, metres_per_px, heights_m)
         self.support_m, self._size_is_known = ON_THE_FLOOR, False
 
     def stand_on(self, t: float, heights_m: NDArray[np.floating], *, floor_m: float, floor_is_known: bool) -> bool:

@@ -201,7 +201,8 @@ def tracked_person(
 
 def is_duplicate(a: PersonView, b: PersonView) -> bool:
     """Return whether two views show one person: their limb landmarks coincide."""
-    apart = a.body.image_px[BLAZEPOSE.on_joints] - b.body.image_px[BLAZEPOSE.on_joints]
+    limbs = a.body.layout.on_joints
+    apart = a.body.image_px[limbs] - b.body.image_px[limbs]
     side = min(a.next_roi.size_px, b.next_roi.size_px)
     return float(np.hypot(apart[:, 0], apart[:, 1]).mean()) < DUPLICATE * side
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 from engine.body.keypoints import BLAZEPOSE
-from engine.body.skeleton import CONTACT_NAMES
 from realtime.ground.contacts import FootContacts
+from tests.realtime.seen_people import seen_body
 
 M_PER_PX = 0.005  # somebody five metres from a camera with a focal length of 1,000 px
-SEEN = np.ones(33, np.float32)
+SEEN = np.ones(len(BLAZEPOSE), np.float32)
 FLAT = np.zeros(4)
 
 
@@ -20,9 +20,9 @@ def run(speeds_m_s, fps: float = 30.0, heights_m=None, visibility=SEEN, seconds:
     x_px = np.cumsum(speeds, axis=0) / fps / M_PER_PX
     contacts, told = FootContacts(), []
     for k in range(frames):
-        image_px = np.zeros((33, 2), np.float32)
+        image_px = np.zeros((len(BLAZEPOSE), 2), np.float32)
         image_px[BLAZEPOSE.contacts, 0] = x_px[k]
-        told.append(contacts.update(k / fps, image_px, visibility, M_PER_PX, heights[k]))
+        told.append(contacts.update(k / fps, seen_body(image_px, visibility=visibility), M_PER_PX, heights[k]))
     return np.array(told)
 
 
@@ -63,9 +63,9 @@ def test_the_top_of_a_jump_is_no_contact() -> None:
     height_m = np.clip(0.3 - 4.905 * t**2, 0, None)
     contacts, told = FootContacts(), []
     for k in range(len(t)):
-        image_px = np.zeros((33, 2), np.float32)
+        image_px = np.zeros((len(BLAZEPOSE), 2), np.float32)
         image_px[BLAZEPOSE.contacts, 1] = -height_m[k] / M_PER_PX
-        told.append(contacts.update(k / fps, image_px, SEEN, M_PER_PX, np.full(4, height_m[k])))
+        told.append(contacts.update(k / fps, seen_body(image_px), M_PER_PX, np.full(4, height_m[k])))
     flying = height_m > 0.25  # contacts have had time to fade
     assert np.array(told)[flying].max() < 0.5
     assert np.array(told)[:30].max() == 1
@@ -76,8 +76,3 @@ def test_a_foot_on_a_step_stands_a_little_later() -> None:
     told = run(FLAT, heights_m=[0.2, 0.2, 0.0, 0.0])
     assert told[6, :2].max() == 0 < told[6, 2:].min()
     assert told[-1].min() == 1
-
-
-def test_names_are_in_the_order_of_the_points() -> None:
-    names = [BLAZEPOSE.names[landmark].replace("foot_index", "toe") for landmark in BLAZEPOSE.contacts]
-    assert tuple(names) == CONTACT_NAMES
