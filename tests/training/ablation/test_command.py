@@ -10,6 +10,7 @@ from engine.config import ConfigError
 from tests.training.toy_data import write_toy_body
 from training.ablation import command as ablation
 from training.ablation.rows import load_rows
+from training.ablation.runs import done, made_of
 from training.ablation.tables import BASE, SEED, Done, Paper, markdown
 from training.ablation.trainers import TRAINERS, Inputs
 from training.tokenizer.train import TokenizerTraining
@@ -66,6 +67,19 @@ def command(rows: Path, inputs: Inputs, out: Path, *more: str) -> int:
     mocap = [str(path) for path in inputs.mocap]
     fixed = ["--trainer", "tokenizer", "--config", str(rows), "--body", str(inputs.body), "--out", str(out)]
     return ablation.main([*fixed, "--mocap", *mocap, *more])
+
+
+def test_a_row_that_an_earlier_version_trained_is_done(tmp_path: Path, inputs: Inputs) -> None:
+    base = load_rows(write(tmp_path), TokenizerTraining)[0]
+    made = made_of(base, inputs)
+    del made["config"]["final_rate"]
+    made["config"]["final_learning_rate"] = 1e-5
+    (tmp_path / base.folder).mkdir()
+    record = {"made_of": made, "figures": {"val": {"mpjpe_mm": 7.0}}, "parameters": 3}
+    (tmp_path / base.folder / "row.json").write_text(json.dumps(record))
+    found = done(base, inputs, tmp_path)
+    assert found is not None
+    assert found.figures["val"]["mpjpe_mm"] == 7.0
 
 
 def test_rows_are_the_base_the_common_overrides_and_their_own(tmp_path: Path) -> None:
