@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.engines.backends.base import BuildRequest, Session
+from engine.engines.backends.base import BuildRequest, GraphSession
 from engine.engines.build import build
 from engine.engines.runtime import PoseEngine, load_engine
 from engine.errors import UserError
@@ -117,7 +117,7 @@ def test_boxes_that_are_no_boxes_are_left_out(engine, stick_body):
 class _SometimesNan:
     """A session whose answer for the first person of a batch is not finite, as fp16 does when it overflows."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: GraphSession) -> None:
         self._session = session
 
     def run(self, inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
