@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-CROP_FOCAL_PX = 5000.0  # the focal length that the network was trained under, for a crop of CROP_SIZE_PX
+CROP_FOCAL_PX = 5000.0  # focal length of the network's training, for a crop of CROP_SIZE_PX
 CROP_SIZE_PX = 256
-# The pelvis joint from SMPL's origin in its neutral template. The network's camera places that origin, and takes the
-# pelvis to be there on other bodies too.
+# The pelvis joint from SMPL's origin in its neutral template. The network's camera places that origin, with the same
+# pelvis offset for all bodies.
 SMPL_PELVIS_M = np.array([-0.0018, -0.2233, 0.0282], np.float32)
 _TINY = 1e-9
 

@@ -49,7 +49,7 @@ class KeypointLayout:
 
     @cached_property
     def mirror(self) -> Indices:
-        """(K,) the left or right counterpart of each keypoint; itself where it has none."""
+        """Left or right counterpart (K,) of each keypoint; itself without one."""
         return self.indices(map(other_side, self.names))
 
     @cached_property

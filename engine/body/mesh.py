@@ -47,7 +47,7 @@ class VertexNormals:
 
 
 def strongest_weights(weights: Floats, count: int = INFLUENCES) -> tuple[NDArray[np.intp], Floats]:
-    """The `count` largest of each row of skinning weights (V, J), largest first, scaled to sum to 1.
+    """Select the `count` largest of each row of skinning weights (V, J), largest first, normalised to sum 1.
 
     Returns joints (V, count) and weights (V, count).
     """

@@ -71,7 +71,7 @@ def rotation_between(source: Floats, target: Floats) -> Floats:
 
 
 def _across(directions: Floats) -> Floats:
-    """(..., 3) vectors at right angles to unit vectors (..., 3)."""
+    """Return vectors (..., 3) orthogonal to unit vectors (..., 3)."""
     return np.cross(directions, _AXES[np.abs(directions).argmin(-1)].astype(directions.dtype))
 
 

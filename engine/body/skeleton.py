@@ -84,7 +84,7 @@ SMPL = Skeleton(
     parents=np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21]),
 )  # fmt: skip
 JOINT_NAMES, PARENTS, MIRROR_JOINTS, NUM_JOINTS = SMPL.names, SMPL.parents, SMPL.mirror, len(SMPL)
-NUM_BODY_JOINTS = 21  # joints 1..21: what a pose token sequence describes; 0 is the root, 22 and 23 are the hands
+NUM_BODY_JOINTS = 21  # joints 1..21, encoded by a pose token sequence; 0 is the root, 22 and 23 are the hands
 
 # Hip, knee, ankle and ball of the foot, left and right: (2, 4).
 LEG_JOINTS = np.array(

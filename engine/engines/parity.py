@@ -83,7 +83,7 @@ class Parity:
     finite: bool
 
     def within(self, tolerance: Tolerance) -> bool:
-        """Tell whether all differences are within the tolerance."""
+        """Return whether all differences are within the tolerance."""
         return (
             self.finite
             and self.token_agreement >= tolerance.token_agreement

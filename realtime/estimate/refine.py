@@ -87,10 +87,8 @@ class Refiner:
         """Take one step for B bodies.
 
         rotmats (B, 24, 3, 3) local, the root in ray axes; betas (B, 10); camera (B, 4) = k, tx, ty, q; image (B, 33, 2)
-        visible
-        landmarks, normalised; visibility (B, 33) in 0..1. up (B, 3): the unit vector against gravity in ray axes,
-        shorter if it
-        is uncertain, zeros or None if unknown. Returns refined rotmats and camera.
+        visible landmarks, normalised; visibility (B, 33) in 0..1. up (B, 3): the unit vector against gravity in ray
+        axes, shorter if it is uncertain, zeros or None if unknown. Returns refined rotmats and camera.
         """
         world, joints, rest = self._pose(rotmats, betas)
         here = self._linearise(world, joints, rest, betas, camera)

@@ -20,7 +20,7 @@ class Readout:
         self.latency = Histogram()  # capture to solved (A to C), ms
         self.fps = 0.0  # solved frames a second: one over the mean of the latest intervals
         self.latency_ms = 0.0  # now
-        self.frames = 0  # that came
+        self.frames = 0  # number of captured frames
         self._drops: tuple[Callable[[], int], ...] = ()
         self._first_frame_at: float | None = None  # on the monotonic clock
         self._solved_at: deque[float] = deque(maxlen=_FRAMES + 1)

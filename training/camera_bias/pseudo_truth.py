@@ -32,6 +32,7 @@ class Bodies(NamedTuple):
 
 
 def pose(body: TorchBody, rotmats: Tensor, betas: Tensor) -> Bodies:
+    """Pose bodies by local rotations (B, 22, 3, 3) and betas (B, 10)."""
     joints_m, landmarks_m = body.landmarks(rotmats, betas)
     return Bodies(rotmats, betas, joints_m, keypoints(joints_m, landmarks_m))
 

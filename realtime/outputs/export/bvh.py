@@ -27,7 +27,7 @@ def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
 
 
 def bvh_parts(session: SessionHead) -> Iterator[str]:
-    """The session as BVH, piece by piece. The root's offset is zero: its positions are the pelvis in the world."""
+    """Yield the session as BVH in pieces. The root's offset is zero: its positions are the pelvis in the world."""
     offsets = SMPL.offsets(session.rest_joints)
     offsets[0] = 0.0
     hierarchy = "\n".join(_joint_lines(0, offsets, 0))
@@ -75,7 +75,7 @@ def _numbers(values: NDArray[np.float64]) -> str:
 
 
 def _euler(poses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Axis-angle (N, 156) -> z, x, y in radians (N, 24, 3), in BVH's order of joints."""
+    """Convert axis-angle (N, 156) to z, x, y in radians (N, 24, 3), in BVH's order of joints."""
     axis_angle = np.zeros((len(poses), len(SMPL), 3))
     axis_angle[:, :SMPLH_BODY_JOINTS] = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
     with warnings.catch_warnings():

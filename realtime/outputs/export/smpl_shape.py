@@ -33,8 +33,7 @@ def smpl_shape(session: SessionHead, smpl_file: Path | None) -> SmplShape:
     """Return the shape for `session`; fitted if the user's `smpl_file` is given. Raises ExportError, BodyFileError.
 
     Without the file, a session that was recorded on SMPL keeps its betas, and one on the free body gets SMPL's mean
-    body
-    (zeros).
+    body (zeros).
     """
     free = load_body("open")
     if smpl_file is not None:

@@ -63,7 +63,7 @@ def open_output(path: Path, run: Run) -> Output:
 
 
 class OverlayVideo(Output):
-    """Films solved frames from its making on until it is closed."""
+    """Filmer of solved frames, from construction to `close`."""
 
     def __init__(
         self,
@@ -90,10 +90,10 @@ class OverlayVideo(Output):
         self._blocking = blocking
         self._t_due = -math.inf
         self._shots = Channel[Shot | Painter](_QUEUE_FRAMES, newest_wins=not blocking)
-        self._came_late = 0  # after it had failed
+        self._came_late = 0  # after the failure
         self._outcome: Outcome | None = None
         self._ending = threading.Lock()
-        self._shots.put(Painter(body))  # not with the arguments: they must be small
+        self._shots.put(Painter(body))  # not with the arguments, which must be small
         self._child = Child(_film, self.path, not blocking, clip, name="film", outbox=self._shots, pack=_packed)
 
     @property

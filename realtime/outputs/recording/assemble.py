@@ -108,11 +108,9 @@ def finish(path: Path, track: Track = untracked) -> Finished:
     """Write the session files of the journal beside `path`. The caller removes the journal.
 
     People visible for less than half a second get no take if anybody was visible for longer. Their rows go to a journal
-    of
-    their own, OUT.brief.npz.journal.
-    Files of the same recording are replaced, so finishing twice equals finishing once. A name that another file has
-    taken
-    since is skipped for the next free one. Raises OSError on a disk error, JournalError.
+    of their own, OUT.brief.npz.journal. Files of the same recording are replaced, so finishing twice equals finishing
+    once. A name that another file has taken since is skipped for the next free one. Raises OSError on a disk error,
+    JournalError.
     track: as for `read_journal`; also gets the members to write.
     """
     journal = read_journal(journal_path(path), track)

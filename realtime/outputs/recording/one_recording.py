@@ -32,7 +32,7 @@ _IDLE_S = 0.1
 
 @dataclass(frozen=True)
 class Status:
-    """Where the recorder stands; a snapshot."""
+    """Snapshot of the recorder's state."""
 
     state: Literal["idle", "recording", "finishing", "done", "failed"] = "idle"
     path: Path | None = None  # the session file of the current or latest recording
@@ -161,9 +161,9 @@ class Recording:
                 return
 
     def _keep_in_place(self) -> None:
-        """Go on in a new journal where somebody deleted, moved or cut off the one that is written.
+        """Continue in a new journal if the present one was deleted, moved or truncated.
 
-        What was deleted or moved is still held, and is copied over. Raises OSError where there is no place for one.
+        The deleted or moved file is still open and is copied. Raises OSError if there is no place for the copy.
         """
         lost = self._journal
         if lost.is_in_place:
@@ -184,7 +184,7 @@ class Recording:
         self._update(path=self.path)
 
     def _take(self) -> list[NDArray[Any]]:
-        """The rows of every frame that waits; the header, which comes first, is written on the way."""
+        """Return the rows of every queued frame; the header, which comes first, is written immediately."""
         frames: list[NDArray[Any]] = []
         try:
             item = self._queue.get(timeout=_IDLE_S)
@@ -217,7 +217,7 @@ class Recording:
 
 
 def _create(wanted: Path) -> tuple[Path, JournalWriter]:
-    """The first free name for `wanted` and its journal, made in one step so that two recorders cannot share one."""
+    """Create the first free name for `wanted` with its journal, atomically, so that two recorders cannot share one."""
     number = 1
     while True:
         path = numbered_path(wanted, number)

@@ -34,12 +34,13 @@ def stand_by(run: Run, path: Path | None = None) -> Recorder:
 
 
 class Recorder(Output):
-    """Records solved frames while started; each start is a recording of its own.
+    """Recorder of solved frames while started; each start is a new recording.
 
-    path: the session file, ending in .npz. A name that is taken is never written over: the next free one of OUT-2.npz,
-    OUT-3.npz ... is used, and the log says so. Further people of a recording go to OUT.p2.npz, OUT.p3.npz ...
-    session_info: what JSON can say about how the recording was made. blocking: wait for the disk instead of dropping,
-    for files read offline. `put` is called from one thread; the others from any.
+    path: the session file, ending in .npz. An existing file is never overwritten: the next free name of OUT-2.npz,
+    OUT-3.npz ... is used and logged. Further people of a recording go to OUT.p2.npz, OUT.p3.npz ...
+    session_info: JSON facts about the recording's settings.
+    blocking: wait for the disk instead of dropping, for files read offline. One thread calls `put`; any thread may call
+    the others.
     """
 
     def __init__(

@@ -13,7 +13,7 @@ from realtime.outputs.recording.journal_format import NOBODY
 
 
 def camera_row(solved: SolvedFrame) -> tuple[float, float, float, float, float, bytes]:
-    """The camera as a journal's row has it; its height is not a number until the floor is known."""
+    """Encode the camera for a journal's row; its height is NaN until the floor is known."""
     camera, T_world_cam = solved.camera, solved.T_world_cam
     height_m = math.nan if T_world_cam is None else float(T_world_cam[1])
     fov, pitch, roll = (math.radians(angle) for angle in (camera.fov_deg, camera.pitch_deg, camera.roll_deg))
@@ -21,7 +21,7 @@ def camera_row(solved: SolvedFrame) -> tuple[float, float, float, float, float, 
 
 
 def solved_rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> NDArray[Any]:
-    """A row for every person of the frame, or one that says that there was nobody."""
+    """Encode a row for every person of the frame, or one row for a frame without people."""
     rows = np.zeros(max(1, len(solved.people)), dtype)
     rows["t"] = solved.frame.t_capture - t_first
     rows["seq"] = solved.frame.seq

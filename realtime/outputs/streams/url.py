@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 from engine.errors import UserError
 
 LOOPBACK = "127.0.0.1"
-_KNOWN_AS = {  # what other programs call a stream: what we call it, in words
+_KNOWN_AS = {  # names in other programs -> our description
     "tcp": ("zmq", "a ZeroMQ stream"),
     "http": ("ws", "a WebSocket"),
     "wss": ("ws", "a WebSocket"),

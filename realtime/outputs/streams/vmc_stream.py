@@ -38,9 +38,9 @@ def open_output(url: StreamUrl, run: Run) -> Output:
 
 
 class VmcStream(Output):
-    """Sends to one receiver, who need not be there. Raises StreamError for an address that no route leads to.
+    """Sender to one receiver, which need not exist. Raises StreamError for an address without a route.
 
-    The first person alone: the one who was sent last as long as they are seen, then whoever comes first.
+    Sends only the first person: the one last sent while visible, then the first in the list.
     """
 
     newest_wins = True

@@ -66,7 +66,7 @@ class WireStream(Output):
                 self._transport.send(self._wire.pose(solved, fps=self._run.status().fps, with_tokens=with_tokens))
 
     def tick(self) -> bool:
-        """Send what is due besides frames: news, and the skeleton every second."""
+        """Send everything due besides frames: status changes, and the skeleton every second."""
         if self._lock.acquire(blocking=False):  # whoever holds it sends what is due
             try:
                 if not self._closed:

@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 PORT = 5555
 # A server's key file for CURVE, and the pose tokens in every pose message.
 OPTIONS: dict[str, tuple[str, ...]] = {"curve": (), "tokens": ("0", "1")}
-_QUEUED_MESSAGES = 8  # for each subscriber, then its messages are dropped: a late pose is worth less than none
+_QUEUED_MESSAGES = 8  # for each subscriber; further messages are dropped, because a late pose is useless
 _KERNEL_BUFFER = 65536  # bytes that may wait in the socket as well
 _LONGEST_INCOMING = 4096  # bytes; subscribers send only subscriptions and handshakes
 _HANDSHAKE_MS = 5000

@@ -133,7 +133,7 @@ class Viewer(Output):
         self.where = what
 
     def put(self, solved: SolvedFrame) -> None:
-        """Take what is to be shown next; what was not yet shown is forgotten."""
+        """Store the data to show next; older unsent data are dropped."""
         self.update(solved, self._run.status())
 
     def update(self, solved: SolvedFrame, status: LiveStatus) -> None:
