@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from engine.body.rotations import angle_between
+from engine.body.rotations import angle_between, nearest_rotmat
 
 Array = NDArray[np.float64]
 
@@ -38,12 +38,10 @@ def aligned(pred: ArrayLike, gt: ArrayLike) -> Array:
     pred, gt = _checked(pred, gt)
     pred_centre, gt_centre = pred.mean(1, keepdims=True), gt.mean(1, keepdims=True)
     centred = pred - pred_centre
-    U, singular, Vt = np.linalg.svd(centred.transpose(0, 2, 1) @ (gt - gt_centre))
-    signs = np.ones_like(singular)
-    signs[:, 2] = np.sign(np.linalg.det(U @ Vt))
-    R = (U * signs[:, None]) @ Vt  # for row vectors
+    covariance = centred.transpose(0, 2, 1) @ (gt - gt_centre)
+    R = nearest_rotmat(covariance)  # for row vectors
     spread = np.square(centred).sum((1, 2))
-    scale = (singular * signs).sum(1) / np.maximum(spread, np.finfo(float).tiny)
+    scale = (covariance * R).sum((1, 2)) / np.maximum(spread, np.finfo(float).tiny)
     return scale[:, None, None] * centred @ R + gt_centre
 
 

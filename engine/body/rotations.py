@@ -75,6 +75,16 @@ def _across(directions: Floats) -> Floats:
     return np.cross(directions, _AXES[np.abs(directions).argmin(-1)].astype(directions.dtype))
 
 
+def nearest_rotmat(matrices: Floats) -> Floats:
+    """The rotations nearest to matrices (..., 3, 3) by the sum of squares, without reflection (Kabsch 1976).
+
+    R of points.T @ targets brings points @ R nearest to targets, both (N, 3).
+    """
+    U, _, Vt = np.linalg.svd(matrices)
+    U[..., 2] *= np.sign(np.linalg.det(U @ Vt))[..., None]
+    return U @ Vt
+
+
 def angle_between(a: Floats, b: Floats) -> Floats:
     """Compute the geodesic distance in radians, 0..pi, of rotation matrices (..., 3, 3) -> (...).
 

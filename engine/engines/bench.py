@@ -22,6 +22,7 @@ import torch
 from cyclopts import Parameter
 from numpy.typing import NDArray
 
+from engine.body.skeleton import NUM_JOINTS
 from engine.config import from_dict
 from engine.engines.backends.base import Array
 from engine.engines.parity import Answer
@@ -124,7 +125,7 @@ def eager_engine(like: PoseEngine) -> PoseEngine:
     device = torch.device("cuda" if like.device.architecture else "cpu")
     with device:
         network = TokenHMR(_config(like)).eval().requires_grad_(False)
-    network.init_body_pose += torch.tensor((1.0, 0, 0, 0, 1.0, 0), device=device).repeat(24)
+    network.init_body_pose += torch.tensor((1.0, 0, 0, 0, 1.0, 0), device=device).repeat(NUM_JOINTS)
     weights_bytes = sum(t.nbytes for t in (*network.parameters(), *network.buffers()))
     manifest = replace(like.manifest, backend="torch eager", precision="fp32", weights_bytes=weights_bytes)
     return PoseEngine(manifest, {NETWORK: _Network(network), DECODER: _Decoder(network)}, like.device)

@@ -114,7 +114,8 @@ def distance_px(found: Bodies, people: FilmedPeople) -> Tensor:
 
 def distance_m(found: Bodies, people: FilmedPeople) -> Tensor:
     """Return the mean distance (B,) of joints from the true ones, metres, aligned at the pelvis."""
-    return torch.linalg.vector_norm(found.joints_m[:, 1:] - people.joints_m[:, 1:], dim=-1).sum(-1) / 24
+    offsets = found.joints_m - people.joints_m
+    return torch.linalg.vector_norm(offsets[:, 1:], dim=-1).sum(-1) / offsets.shape[1]
 
 
 def _descend(

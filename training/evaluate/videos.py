@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE
+from engine.body.rotations import nearest_rotmat
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from engine.errors import EngineError
 from training.evaluate.protocols import Array, Scores, acceleration
@@ -36,7 +37,7 @@ def score_session(session: Path, trc: Path, frame_offset: int) -> Scores:
     row, pred = row[inside], joints[inside][:, BLAZEPOSE.joint_indices(JOINT_NAMES)]
     truth = markers.points_m[row]
     pred, truth = (points - points[:, _HIPS].mean(1, keepdims=True) for points in (pred, truth))
-    turned = pred @ _rotation_between(pred.reshape(-1, 3), truth.reshape(-1, 3))
+    turned = pred @ nearest_rotmat(pred.reshape(-1, 3).T @ truth.reshape(-1, 3))
     stretch = row - np.arange(len(row))  # constant while no frame is missing
     return Scores(
         people=len(row),
@@ -60,10 +61,3 @@ def _session_rows(path: Path) -> tuple[NDArray[np.integer], Array, float]:
     if len(seq) < 2 or not seconds[-1] > seconds[0]:
         raise EngineError(f"{path} shows a person in {len(seq)} frames: at least two, one after the other, are needed")
     return seq, joints.astype(np.float64), float((seq[-1] - seq[0]) / (seconds[-1] - seconds[0]))
-
-
-def _rotation_between(points: Array, target: Array) -> Array:
-    """Return the rotation R (3, 3) for which points @ R is nearest to target, both (N, 3) (Kabsch)."""
-    U, _, Vt = np.linalg.svd(points.T @ target)
-    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(U @ Vt))])
-    return (U * signs) @ Vt

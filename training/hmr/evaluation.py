@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.body.rotations import nearest_rotmat
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.tokenhmr.network import TokenHmrOutput
@@ -58,10 +59,8 @@ def mean_joints(mixture: Mixture, body: TorchBody, most: int = 1024) -> Array:
     count = min(most, 2 * sum(len(part.images) for part in mixture.parts))
     drawn = [sample for sample, _ in (mixture.draw(rng) for _ in range(count)) if sample.has_pose]
     axis_angle = torch.from_numpy(np.stack([sample.pose for sample in drawn]))
-    U, _, Vh = torch.linalg.svd(rotmat_from_axis_angle(axis_angle).mean(0))
-    signs = torch.ones_like(U[..., 0])
-    signs[..., 2] = torch.det(U @ Vh)
+    rotmats = torch.from_numpy(nearest_rotmat(rotmat_from_axis_angle(axis_angle).mean(0).numpy()))
     betas = torch.from_numpy(np.mean([sample.betas for sample in drawn], axis=0))
     device = body.v_template.device
-    joints = body.landmarks((U * signs[..., None, :] @ Vh)[None].to(device), betas[None].to(device))[0]
+    joints = body.landmarks(rotmats[None].to(device), betas[None].to(device))[0]
     return joints[0, :POSED].cpu().numpy()

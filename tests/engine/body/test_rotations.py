@@ -11,6 +11,7 @@ from engine.body.rotations import (
     axis_angle_from_quaternion,
     axis_angle_from_rotmat,
     cross_matrix,
+    nearest_rotmat,
     quaternion_from_rotmat,
     rotation_between,
     rotmat_from_axis_angle,
@@ -73,3 +74,18 @@ def test_axis_angles_of_quaternions_agree_with_scipy(rotvecs: np.ndarray) -> Non
 def test_axis_angles_of_quaternions_are_exact_at_the_ends_of_their_range(angle: float) -> None:
     quaternion = np.array([0.0, np.sin(angle / 2), 0.0, np.cos(angle / 2)])
     np.testing.assert_allclose(axis_angle_from_quaternion(quaternion), [0, angle, 0], rtol=1e-9, atol=1e-15)
+
+
+@given(vectors, st.floats(0, 0.3))
+def test_the_nearest_rotation_is_that_of_kabsch(rotvecs: np.ndarray, noise: float) -> None:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(5, 9, 3))
+    targets = points @ Rotation.from_rotvec(rotvecs).as_matrix() + noise * rng.normal(size=points.shape)
+    found = nearest_rotmat(points.swapaxes(1, 2) @ targets)
+    for one, a, b in zip(found, points, targets, strict=True):
+        expected, _ = Rotation.align_vectors(a, b)
+        np.testing.assert_allclose(one, expected.as_matrix(), atol=1e-6)
+
+
+def test_a_reflection_is_never_the_nearest_rotation() -> None:
+    assert np.linalg.det(nearest_rotmat(np.diag([3.0, 2, -1]))) == pytest.approx(1)
