@@ -16,8 +16,8 @@ def forward_kinematics(rotmats: Array, rest_joints: Array, skeleton: Skeleton = 
     """Turn local rotations into world ones and place the joints (Loper et al. 2015, equations 3 and 4).
 
     rotmats (B, J, 3, 3) local, parent to child; rest_joints (B, J, 3) or (J, 3) metres. Returns the joints' rotations
-    (B, J, 3, 3) and positions (B, J, 3) in the frame that rotmats[:, 0] turns into, with the root at the origin, in
-    the precision of `rotmats`.
+    (B, J, 3, 3) and positions (B, J, 3) in the target frame of rotmats[:, 0], root at the origin, in the precision of
+    `rotmats`.
     """
     batch, parents = len(rotmats), skeleton.parents[1:]
     local = np.zeros((batch, len(skeleton), 4, 4), dtype=rotmats.dtype)

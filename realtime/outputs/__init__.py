@@ -1,8 +1,7 @@
-"""Registry of the outputs of a run. An output's module is imported when it is asked for, never before.
+"""Registry of the outputs of a run. An output's module is imported on request only.
 
-A module has `open_output(where, run) -> Output`, which raises UserError, one line, where it cannot open. A stream's
-module also declares its address: PORT (the usual one) and OPTIONS (what may follow `?`). docs/recipes.md shows how to
-add one.
+A module has `open_output(where, run) -> Output`, which raises UserError, one line, if it cannot open. A stream's module
+also declares its address: PORT (the default) and OPTIONS (allowed after `?`). docs/recipes.md shows how to add one.
 """
 
 from __future__ import annotations
@@ -31,14 +30,14 @@ FILMS = {  # --record-video FILE.SUFFIX
 
 
 def open_stream(url: str, run: Run) -> Output:
-    """The stream that a URL names. Raises UserError."""
+    """Open the stream of a URL. Raises UserError."""
     address = parse_stream_url(url)
     stream: Output = import_module(STREAMS[address.scheme]).open_output(address, run)
     return stream
 
 
 def parse_stream_url(text: str) -> StreamUrl:
-    """Read `SCHEME://HOST:PORT?OPTION=VALUE` with the port and the options that the stream's module declares.
+    """Parse `SCHEME://HOST:PORT?OPTION=VALUE` with the port and the options that the stream's module declares.
 
     Raises StreamError.
     """
@@ -49,12 +48,12 @@ def parse_stream_url(text: str) -> StreamUrl:
 
 
 def open_recording(path: Path, run: Run) -> Output:
-    """A recording to `path`, begun. Raises UserError."""
+    """Begin a recording to `path`. Raises UserError."""
     return _open_file(path, run, RECORDINGS, "record")
 
 
 def open_film(path: Path, run: Run) -> Output:
-    """A film to `path`, begun. Raises UserError."""
+    """Begin a film to `path`. Raises UserError."""
     return _open_file(path, run, FILMS, "film")
 
 

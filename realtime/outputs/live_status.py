@@ -1,4 +1,4 @@
-"""The status of a run: figures for the screen and the terminal, changes of state for streams."""
+"""Status of a run: figures for the screen and the terminal, changes of state for streams."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ State = Literal["running", "lost", "reconnecting", "ended"]
 
 @dataclass(frozen=True, slots=True)
 class LiveStatus:
-    """The status of a run at one moment."""
+    """Status of a run at one moment."""
 
     fps: float = 0.0  # solved frames a second
     latency_ms: float = 0.0  # capture to solved (A to C)
-    source: str = ""  # a few words for the source of the images
-    smoothing: str = "light"  # the level in use
+    source: str = ""  # description of the image source
+    smoothing: str = "light"  # current level
     recording: bool = False
     people: int = 0  # in the latest frame
     frames: int = 0  # processed so far
     silent_s: float = 0.0  # since the latest of them
-    outputs: tuple[str, ...] = ()  # the words of each
+    outputs: tuple[str, ...] = ()  # description of each
     offline: bool = False
-    camera: Camera | None = None  # the current camera; None: not told
+    camera: Camera | None = None  # current estimate; None: not available
     guidance: Guidance | None = None  # for a person who calibrates
     state: State = "running"  # of the source
     message: str = ""  # about the state

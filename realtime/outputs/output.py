@@ -1,4 +1,4 @@
-"""The contract of an output: solved frames go in; a file, a stream or a screen comes out."""
+"""Contract of an output: it turns solved frames into a file, a stream or a screen."""
 
 from __future__ import annotations
 
@@ -14,61 +14,61 @@ from realtime.outputs.live_status import LiveStatus
 
 @dataclass(frozen=True)
 class Outcome:
-    """The end of one output, for the report."""
+    """Result of one output, for the report."""
 
     kind: str  # 'recording', 'film', 'stream', 'view' ...
-    files: tuple[Path, ...] = ()  # that are whole
+    files: tuple[Path, ...] = ()  # complete ones
     frames: int = 0  # in them
     left_out: int = 0  # frames that the output was too slow for, or that came after a failure
-    failed: str = ""  # the reason of an early end; empty where all is well
+    failed: str = ""  # reason of an early end; empty without one
     lines: tuple[str, ...] = ()  # for the terminal
 
 
 @dataclass(frozen=True)
 class Run:
-    """The part of a run that its outputs may know."""
+    """Facts about a run for its outputs."""
 
     body: BodyModel
-    offline: bool = False  # frames are read from a file, none may be lost: `put` may wait
-    clip: Path | None = None  # the file that is played
-    session_info: dict[str, Any] = field(default_factory=dict)  # how the poses are made; JSON can hold it
-    status: Callable[[], LiveStatus] = LiveStatus  # now; may be called from any thread
-    # What a screen's keys and buttons do, by name. Outputs add theirs; called from the thread that ticks.
+    offline: bool = False  # frames are read from a file and must not be lost: `put` may wait
+    clip: Path | None = None  # the played file
+    session_info: dict[str, Any] = field(default_factory=dict)  # JSON facts about how the poses were computed
+    status: Callable[[], LiveStatus] = LiveStatus  # present status; thread-safe
+    # Actions of a screen's keys and buttons, by name. Outputs add theirs; called from the ticking thread.
     commands: dict[str, Callable[..., None]] = field(default_factory=dict)
-    shared: dict[type, Any] = field(default_factory=dict)  # objects that several outputs use, by their type
+    shared: dict[type, Any] = field(default_factory=dict)  # objects that several outputs share, by type
 
 
 class Output:
-    """Base of all outputs. None of its methods waits for long, `put` of an offline run and `close` excepted.
+    """Base of all outputs. No method waits for long, except `put` of an offline run and `close`.
 
-    `put` is called by one thread, `tick` by the main thread, `tell` by any.
+    One thread calls `put`, the main thread `tick`, any thread `tell`.
     """
 
     # True: `put` gets the newest frame, in the publishing thread, and none while it is busy; for streams. False: `put`
-    # gets every frame and must not be slow: a queue of its own is the output's affair.
+    # gets every frame and must be fast; the output queues frames itself.
     newest_wins: ClassVar[bool] = False
 
     @property
     def recording(self) -> bool:
-        """Frames are being recorded, which screens show."""
+        """Return whether frames are being recorded, for display on screens."""
         return False
 
     @property
     def words(self) -> str:
-        """The output's part of the status line, 'streaming to ...'; empty for none."""
+        """Description for the status line, 'streaming to ...'; empty for none."""
         return ""
 
     def put(self, solved: SolvedFrame) -> None:
-        """Take a frame."""
+        """Process a frame."""
         raise NotImplementedError
 
     def tick(self) -> bool:
-        """Do what is due beside frames; called many times a second. False ends the run."""
+        """Do periodic work; called many times a second. Return False to end the run."""
         return True
 
     def tell(self, status: LiveStatus) -> None:
-        """Take in a change of state: a source that was lost, a camera that became known, the end."""
+        """Process a change of state: a lost source, a new camera estimate, the end."""
 
     def close(self) -> Outcome:
-        """Finish the file, free the port. Idempotent."""
+        """Finish the file, release the port. Idempotent."""
         raise NotImplementedError

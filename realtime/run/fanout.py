@@ -1,4 +1,4 @@
-"""Hands solved frames to every output of a run, none of which holds up the pose."""
+"""Distributes solved frames to every output of a run, none of which delays the pose."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _STATES: dict[SourceState, State] = {"connected": "running", "lost": "lost", "re
 
 
 class FanOut:
-    """The outputs that the configuration asks for, open.
+    """Open outputs of a configuration.
 
     `put` and `publish` belong to one thread each, `tick` and the rest to the main thread, `status` and `tell_...` to
-    any. Raises UserError where an output cannot open; then none is left open.
+    any. Raises UserError if an output cannot open; then none is left open.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class FanOut:
         self._publish_latency = Histogram()
         self._source = ""
         self._state: State = "running"
-        self._camera = world.camera  # as the outputs are told
+        self._camera = world.camera  # as last reported to the outputs
         self._people = 0  # in the latest frame
         self._run = Run(
             world.body,
@@ -72,16 +72,16 @@ class FanOut:
 
     @property
     def publishes(self) -> bool:
-        """Some outputs take the newest frame alone, from `publish`."""
+        """Return whether any output takes only the newest frame, from `publish`."""
         return any(output.newest_wins for output in self._outputs)
 
     @property
     def latency(self) -> Histogram:
-        """Capture to publish (A to D) in ms; to solved where nothing is published."""
+        """Latency from capture to publish (A to D) in ms; to solved without publishing outputs."""
         return self._publish_latency if self.publishes else self._readout.latency
 
     def status(self) -> LiveStatus:
-        """The status of the run now."""
+        """Return the present status of the run."""
         recorders_first = sorted(self._outputs, key=lambda output: output.newest_wins)
         return LiveStatus(
             fps=self._readout.fps,
@@ -103,7 +103,7 @@ class FanOut:
         )
 
     def begin(self, source: str) -> None:
-        """The source is open: show it. Raises NoDisplayError where a window or page was asked for and none can open."""
+        """Open the screen after the source. Raises NoDisplayError if a requested window or page cannot open."""
         self._source = source
         if self._config.view != "none":
             config = self._config.web if self._config.view == "web" else self._config.viewer
@@ -111,7 +111,7 @@ class FanOut:
             self._outputs += [] if viewer is None else [viewer]
 
     def put(self, solved: SolvedFrame) -> None:
-        """Measure a frame, and hand it to the outputs that take every one."""
+        """Measure a frame, and pass it to the outputs that take every one."""
         self._readout.frame_solved(solved)
         self._people = len(solved.people)
         for output in self._outputs:
@@ -119,28 +119,28 @@ class FanOut:
                 output.put(solved)
 
     def publish(self, solved: SolvedFrame) -> None:
-        """Hand a frame to the outputs that take the newest, and measure its latency."""
+        """Pass a frame to the outputs that take the newest, and measure its latency."""
         for output in self._outputs:
             if output.newest_wins:
                 output.put(solved)
         self._publish_latency.add((time.monotonic() - solved.frame.t_capture) * 1e3)
 
     def tick(self) -> bool:
-        """Call often. False once the user closed the window."""
+        """Update the outputs; call often. Return False once the user closed the window."""
         go_on = [output.tick() for output in self._outputs]
         return all(go_on)
 
     def tell_source(self, state: SourceState, message: str) -> None:
-        """Tell the outputs what became of the source."""
+        """Report a change of the source's state to the outputs."""
         self._tell(_STATES[state], message)
 
     def tell_camera(self, camera: Camera) -> None:
-        """Tell the outputs what has become known of the camera."""
+        """Report a new camera estimate to the outputs."""
         self._camera = camera
         self._tell("running", "")
 
     def end(self, message: str = "") -> tuple[Outcome, ...]:
-        """No frame comes any more: tell the outputs, wait until their files are whole, and give their outcomes."""
+        """Finish after the last frame: inform the outputs, wait until their files are complete, return outcomes."""
         self._tell("ended", message)
         self.tick()
         return self.close()
@@ -157,14 +157,14 @@ class FanOut:
 
     def _set_smoothing(self, level: str) -> None:
         self._solver.set_smoothing(SmoothingConfig(level))
-        self._run.session_info["smoothing"] = level  # of recordings that begin from now on
+        self._run.session_info["smoothing"] = level  # of later recordings
         logger.info("smoothing %s", level)
 
 
 def open_outputs(config: LiveConfig, run: Run) -> list[Output]:
-    """Everything but the screen, which waits for the source. Raises UserError where one cannot open: none is then."""
+    """Open all outputs but the screen, which waits for the source. Raises UserError if one fails; then none is open."""
     outputs: list[Output] = []
-    with ExitStack() as unfinished:  # Ctrl-C too: what is open already is closed, and leaves no empty journal
+    with ExitStack() as unfinished:  # Ctrl-C too: open outputs are closed, and leave no empty journal
         unfinished.callback(close_outputs, outputs)
         outputs.extend(open_stream(url, run) for url in config.stream)  # keeps those that open before one that fails
         if config.record is not None:
@@ -178,7 +178,7 @@ def open_outputs(config: LiveConfig, run: Run) -> list[Output]:
 
 
 def close_outputs(outputs: list[Output]) -> tuple[Outcome, ...]:
-    """Close each, in order, also where one fails."""
+    """Close each, in order, also if one fails."""
     outcomes: list[Outcome] = []
     with ExitStack() as closing:
         for output in reversed(outputs):

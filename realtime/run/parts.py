@@ -26,12 +26,12 @@ from realtime.world.world import World
 
 logger = logging.getLogger(__name__)
 
-SURVEYED, SURVEY_STEP_S = 5, 0.4  # pictures from which the camera is found before an offline run, a step apart
+SURVEYED, SURVEY_STEP_S = 5, 0.4  # images for the camera estimate before an offline run, and their interval
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The parts of a run, ready to be joined (`realtime.run.stages`)."""
+    """Opened parts of a run, ready to be connected (`realtime.run.stages`)."""
 
     body: BodyModel
     kept: KeptCamera
@@ -46,9 +46,9 @@ class Parts:
 
 
 def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Parts:
-    """Open everything, the source last but for the screen. Raises UserError for what a user can mend.
+    """Open everything; the source comes last, before the screen. Raises UserError for an error of the user's.
 
-    cleanup: is given what has to be closed in the end.
+    cleanup: gets everything to close at the end.
     """
     if config.report is not None:
         check_writable(config.report)
@@ -92,7 +92,7 @@ def _calibration(config: LiveConfig, name: str, body: BodyModel, watch: CameraWa
 
 
 def _heights_m(config: LiveConfig, kept: KeptCamera) -> tuple[float, ...]:
-    """Statures of the first people to come, as many as are known."""
+    """Return the known statures of the first people."""
     if config.body.heights_m or kept.stature_m is None:
         return config.body.heights_m
     logger.info("%.2f m tall, as --height said when this camera was calibrated", kept.stature_m)

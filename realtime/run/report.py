@@ -47,7 +47,7 @@ class Report:
 
     @property
     def failed(self) -> bool:
-        """An output ended early; it has said how to save what is there."""
+        """Return whether an output ended early; it has logged how to save its data."""
         return any(outcome.failed for outcome in self.outcomes)
 
     def write(self, path: Path) -> None:
@@ -58,7 +58,7 @@ class Report:
             raise UserError(f"cannot write the report {path}: {error.strerror}; name another file") from error
 
     def _keys(self) -> dict[str, Any]:
-        """The file's keys: those of the outcomes, and those under which the first versions told of two outputs."""
+        """Return the file's keys: those of the outcomes, and the first version's keys of two outputs."""
         recording, film = (self._outcome(kind) for kind in ("recording", "film"))
         return {
             **asdict(self),

@@ -1,4 +1,4 @@
-"""The line at the foot of a terminal that tells how a run goes."""
+"""Shows the status of a run in the last line of a terminal."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from realtime.outputs.live_status import LiveStatus
 
 _EVERY_S = 1.0
-_SILENT_S = 2.0  # from here on the rate of frames is not worth telling
+_SILENT_S = 2.0  # after which the frame rate is omitted
 
 
 class StatusLine:
-    """Rewrites one line of standard error once a second, below what is logged; does nothing without a terminal."""
+    """Writer that replaces one line of standard error once a second, below the log; does nothing without a terminal."""
 
     def __init__(self) -> None:
         self._cleanup = ExitStack()
@@ -34,7 +34,7 @@ class StatusLine:
         self._cleanup.close()
 
     def show(self, status: LiveStatus) -> None:
-        """Call as often as you like."""
+        """Show the status; call at any rate."""
         now = time.monotonic()
         if self._line is not None and now >= self._due:
             self._due = now + _EVERY_S
@@ -43,7 +43,7 @@ class StatusLine:
 
 
 def in_words(status: LiveStatus) -> str:
-    """The run in one line, the most important first."""
+    """Format the status in one line, the most important first."""
     is_silent = not status.frames or status.silent_s > _SILENT_S
     parts = [_silence(status) if is_silent else _pace(status)]
     if status.guidance is not None:

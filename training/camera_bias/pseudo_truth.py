@@ -58,7 +58,7 @@ def fit_pseudo_truth(
 
     Uses the fixed camera, as for pseudo ground truth, or each person's own for comparison. The loss has three terms.
     They are the 2D error (pixels of a 256-pixel crop, mean L1), the squared rotation from the estimate (rad^2, summed
-    over joints), and the betas' squared change.
+    over joints), and that of the betas.
     """
 
     def loss(found: Bodies, turn: Tensor) -> Tensor:

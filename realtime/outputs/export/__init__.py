@@ -1,7 +1,7 @@
-"""Registry of the formats that a session exports to. A format's module is imported when it is asked for.
+"""Registry of the formats that a session exports to. A format's module is imported on request only.
 
-A module has `write(session, out, options)`: it replaces `out` once that is whole. It returns the body that the file is
-for, in words, where that is not the session's own. docs/recipes.md shows how to add one.
+A module has `write(session, out, options)`, which replaces `out` atomically. It returns a description of the file's
+body if that is not the session's own. docs/recipes.md shows how to add one.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ FORMATS = {  # a file's suffix, and the module that writes it
 
 
 class ExportError(UserError):
-    """A session that cannot be written as asked."""
+    """Session that cannot be exported as requested."""
 
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """The user's own files and programs, for the formats that need them."""
+    """The user's files and programs, for the formats that need them."""
 
-    body: str | Path = "open"  # that was recorded, for a format with a mesh: 'open' or a file
+    body: str | Path = "open"  # of the recording, for a format with a mesh: 'open' or a file
     smpl: Path | None = None  # SMPL's file that an AMASS .npz fits; None: SMPL's mean body
-    blender: str | None = None  # the program that writes .fbx; None: looks for one
+    blender: str | None = None  # the program that writes .fbx; None: search for one
 
 
 def export(session: SessionHead, out: Path, options: ExportOptions | None = None) -> str:
-    """Write `session` to `out` in the format of its suffix, replacing a file of that name once it is whole.
+    """Write `session` to `out` in the format of its suffix, atomically.
 
-    A session from `open_session` is read block by block: all formats but .fbx and .usda take little memory.
-    Returns the body that the file is for, in words. Raises UserError, one line, for an unknown suffix, the wrong body,
-    a format whose writer is not installed.
+    A session from `open_session` is read in blocks: all formats but .fbx and .usda need little memory. Returns a
+    description of the file's body. Raises UserError, one line, for an unknown suffix, the wrong body, or a format whose
+    writer is not installed.
     """
     suffix = out.suffix.lower()
     if suffix not in FORMATS:
@@ -58,7 +58,7 @@ def export(session: SessionHead, out: Path, options: ExportOptions | None = None
 
 
 def write_text(parts: Iterable[str], out: Path) -> None:
-    """Write ASCII text that comes piece by piece, replacing `out` once it is whole. Raises OSError."""
+    """Write pieces of ASCII text, replacing `out` atomically. Raises OSError."""
     with whole_file(out) as file:
         for part in parts:
             file.write(part.encode("ascii"))

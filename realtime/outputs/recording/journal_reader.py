@@ -1,4 +1,4 @@
-"""Reads a journal, whatever state its end is in: rows stay on the disk until they are asked for."""
+"""Reads a journal, also with a damaged end; rows stay on the disk until requested."""
 
 from __future__ import annotations
 

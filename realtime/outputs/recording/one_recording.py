@@ -1,4 +1,4 @@
-"""One recording: a queue, a thread that appends to a journal, and session files made of the journal at the end."""
+"""Runs one recording: a queue, a thread that appends to a journal, and the conversion to session files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from realtime.outputs.recording.solved_rows import camera_row, solved_rows
 logger = logging.getLogger(__name__)
 
 SYNC_S = 1.0
-_QUEUE_FRAMES = 600  # ten seconds at 60 Hz: longer than a healthy disk ever stalls
+_QUEUE_FRAMES = 600  # ten seconds at 60 Hz: longer than any stall of a healthy disk
 _IDLE_S = 0.1
 
 
@@ -38,24 +38,24 @@ class Status:
     path: Path | None = None  # the session file of the current or latest recording
     frames: int = 0  # source frames on disk
     dropped: int = 0  # source frames that the disk was too slow for (live only), or that came after a failure
-    files: tuple[Path, ...] = ()  # what was written, once done
-    message: str = ""  # why it failed
+    files: tuple[Path, ...] = ()  # written files, once done
+    message: str = ""  # reason of a failure
 
 
 class Recording:
-    """One recording, begun when it is made. `put` is called from one thread; the others from any."""
+    """One recording, begun at construction. One thread calls `put`; any thread may call the others."""
 
     def __init__(self, wanted: Path, body: RecordedBody, session_info: dict[str, Any], *, blocking: bool) -> None:
-        """Make the journal. Raises UserError, one line, when the folder cannot be written or the disk is full."""
+        """Create the journal. Raises UserError, one line, if the folder is not writable or the disk is full."""
         self.path, self._journal = _create(wanted)
         self._status = Status(state="recording", path=self.path)
         self._wanted = self.path
-        self._begun: Header | None = None  # what the journal begins with, once there is somebody
+        self._begun: Header | None = None  # header of the journal, written with the first person
         self._body, self._session_info = body, session_info
         self._blocking = blocking
         self._status_lock = threading.Lock()
         self._queue: queue.Queue[Header | NDArray[Any]] = queue.Queue(_QUEUE_FRAMES)
-        self._dtype: np.dtype[Any] | None = None  # known with the first person: it depends on the number of tokens
+        self._dtype: np.dtype[Any] | None = None  # known with the first person: depends on the number of tokens
         self._t_first: float | None = None
         self._gap = False
         self._ending = threading.Event()
@@ -65,12 +65,12 @@ class Recording:
 
     @property
     def status(self) -> Status:
-        """A snapshot."""
+        """Snapshot of the state."""
         with self._status_lock:
             return self._status
 
     def put(self, solved: SolvedFrame) -> None:
-        """Take a frame, if the recording has not ended. Raises what the thread raised beside OSError."""
+        """Record a frame, unless the recording has ended. Raises the thread's exception, except OSError."""
         if self._error is not None:
             raise self._error
         if self._ending.is_set():
@@ -79,7 +79,7 @@ class Recording:
             self._t_first = solved.frame.t_capture
         if self._dtype is None:
             if not solved.people:
-                return  # a recording begins with its first person; only the clock runs before
+                return  # a recording begins with its first person; before, only the clock runs
             header = self._header(solved)
             self._dtype = row_dtype(header.num_tokens)
             self._queue.put(header)
@@ -90,11 +90,11 @@ class Recording:
             self._update(dropped=self.status.dropped + 1)
 
     def end(self) -> None:
-        """Take no further frame; returns at once."""
+        """Stop taking frames; returns immediately."""
         self._ending.set()
 
     def join(self) -> None:
-        """Wait until every file is whole. Raises what the thread raised beside OSError."""
+        """Wait until every file is complete. Raises the thread's exception, except OSError."""
         self._thread.join()
         if self._error is not None:
             raise self._error

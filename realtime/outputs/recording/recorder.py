@@ -1,4 +1,4 @@
-"""The recorder: takes solved frames from the live path without ever holding it up, and leaves session files."""
+"""Records solved frames without delaying the live path, and writes session files."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ logger = logging.getLogger(__name__)
 
 
 def open_output(path: Path, run: Run) -> Output:
-    """A recorder that records to `path`. Raises UserError."""
+    """Make a recorder to `path`. Raises UserError."""
     recorder = stand_by(run, path)
     recorder.start()
     return recorder
 
 
 def stand_by(run: Run, path: Path | None = None) -> Recorder:
-    """A recorder that begins with the command 'record' of a screen; None: to a file with the time in its name."""
+    """Make a recorder for a screen's command 'record'; path None puts the time into the file name."""
     path = path or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz"))
     recorder = Recorder(path, body=run.body, session_info=run.session_info, blocking=run.offline)
     run.commands["record"] = recorder.toggle
@@ -61,19 +61,19 @@ class Recorder(Output):
 
     @property
     def status(self) -> Status:
-        """Of the latest recording."""
+        """Status of the latest recording."""
         with self._lock:
             return self._all[-1].status if self._all else Status()
 
     @property
     def recording(self) -> bool:
-        """Frames are being taken: started, not stopped, not failed."""
+        """Return whether frames are recorded: started, not stopped, not failed."""
         current = self._current
         return current is not None and current.status.state == "recording"
 
     @property
     def words(self) -> str:
-        """The frames on disk, while it records."""
+        """Number of frames on disk while recording, for the status line."""
         return f"recording ({self.status.frames} frames)" if self.recording else ""
 
     def start(self) -> Path:
@@ -106,7 +106,7 @@ class Recorder(Output):
             self._current = None
 
     def toggle(self) -> None:
-        """Start where nothing is recorded, stop otherwise. A folder that cannot be written is logged."""
+        """Start if nothing is recorded, stop otherwise. An unwritable folder is logged."""
         if self.recording:
             self.stop()
             logger.info("recording stopped")
@@ -117,7 +117,7 @@ class Recorder(Output):
             logger.error("%s", error)
 
     def close(self) -> Outcome:
-        """Stop, wait until every file is whole, and tell what became of all recordings."""
+        """Stop, wait until every file is complete, and return the outcome of all recordings."""
         self.stop()
         for recording in self._all:
             recording.join()

@@ -1,4 +1,4 @@
-"""The keys of a session file, their types and shapes, and checks of a file against them (docs/session-format.md)."""
+"""Defines the keys of a session file, their types and shapes, and checks files (docs/session-format.md)."""
 
 from __future__ import annotations
 
@@ -70,6 +70,7 @@ class SessionError(UserError):
 
 
 def text(path: Path, file: NpzFile, key: str) -> str:
+    """Read one key as text. Raises SessionError."""
     header = file.header(key)
     if header.dtype.kind != "U" or header.shape != () or header.nbytes > 4 * _LONGEST_TEXT:
         raise SessionError(f"{path} is damaged: '{key}' is no text")

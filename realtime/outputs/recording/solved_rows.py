@@ -1,4 +1,4 @@
-"""Rows of a journal from solved frames: one a person, or one for a frame without people."""
+"""Encodes solved frames as rows of a journal: one a person, or one for a frame without people."""
 
 from __future__ import annotations
 

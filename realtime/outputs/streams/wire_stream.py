@@ -1,4 +1,4 @@
-"""An output that speaks the wire format over a transport: frames, the skeleton every second, changes of state."""
+"""Streams the wire format over a transport: frames, the skeleton every second, changes of state."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from realtime.outputs.streams.wire import Wire
 logger = logging.getLogger(__name__)
 
 SKELETON_EVERY_S = 1.0
-_LAST_WORD_S = 0.05  # sockets do not linger: time for the last message to leave
+_LAST_WORD_S = 0.05  # time for the last message to leave, because sockets do not linger
 
 
 class Transport(Protocol):
-    """Carries text messages to anybody who listens. `send` never blocks; one thread at a time calls it."""
+    """Transport of text messages. `send` never blocks; one thread at a time calls it."""
 
-    address: StreamUrl  # with the port that was really taken
+    address: StreamUrl  # with the actual port
 
     def send(self, message: bytes) -> None: ...
 
@@ -31,12 +31,12 @@ class Transport(Protocol):
 
 
 class WireStream(Output):
-    """Sends every frame over one transport. Nothing here waits for a receiver."""
+    """Stream of every frame over one transport. It never waits for a receiver."""
 
     newest_wins = True
 
     def __init__(self, transport: Transport, run: Run) -> None:
-        """The transport is closed with the stream. Streams of one run share the messages that they send."""
+        """Store the transport, which is closed with the stream. Streams of one run share their messages."""
         self.address = transport.address
         self._transport = transport
         self._run = run
@@ -54,7 +54,7 @@ class WireStream(Output):
 
     @property
     def words(self) -> str:
-        """The address."""
+        """Address, for the status line."""
         return f"streaming to {self.address}"
 
     def put(self, solved: SolvedFrame) -> None:
@@ -67,7 +67,7 @@ class WireStream(Output):
 
     def tick(self) -> bool:
         """Send everything due besides frames: status changes, and the skeleton every second."""
-        if self._lock.acquire(blocking=False):  # whoever holds it sends what is due
+        if self._lock.acquire(blocking=False):  # otherwise the holder sends what is due
             try:
                 if not self._closed:
                     self._flush()
@@ -80,7 +80,7 @@ class WireStream(Output):
         self._news.append(self._wire.status(status))
 
     def close(self) -> Outcome:
-        """Send the last news and free the port."""
+        """Send the last status and free the port."""
         with self._lock:
             if not self._closed:
                 self._closed = True
