@@ -28,6 +28,7 @@ from realtime.outputs.drawing.overlay import (
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.view.scene import BACKGROUND, BodyShader, Floor, Follow, person_colour
 from realtime.outputs.view.shown import Shown, ShownPerson
+from realtime.outputs.view.window_view import WindowView, rounded_outline
 
 Array = NDArray[np.float32]
 
@@ -54,41 +55,6 @@ class ViewerConfig:
             raise ValueError(f"viewer: a window of {self.width}x{self.height} is too small; 320x240 is the least")
         if self.fps <= 0:
             raise ValueError(f"viewer: fps must be above 0, not {self.fps}")
-
-
-@dataclass(frozen=True, slots=True)
-class WindowView:
-    """Pose of the window's own camera: p_cam = R p + t, in pixels of a framebuffer of width x height."""
-
-    R: NDArray[np.float64]
-    t: NDArray[np.float64]
-    focal_px: float
-    width: int
-    height: int
-
-    @property
-    def eye(self) -> NDArray[np.float64]:
-        """Position (3,) of the camera."""
-        return -self.R.T @ self.t
-
-    @property
-    def scale(self) -> float:
-        """Scale of cards: 1 at a height of 720 pixels."""
-        return self.height / 720
-
-    def project(self, points: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Project points (N, 3), relative to the followed point, to pixels (N, 2)."""
-        p = points @ self.R.T + self.t
-        return p[:, :2] / p[:, 2:] * self.focal_px + np.array([self.width, self.height]) / 2
-
-    def same_as(self, other: WindowView | None) -> bool:
-        """Compare all values with another view."""
-        return (
-            other is not None
-            and (self.width, self.height, self.focal_px) == (other.width, other.height, other.focal_px)
-            and np.array_equal(self.R, other.R)
-            and np.array_equal(self.t, other.t)
-        )
 
 
 class Window:
@@ -349,7 +315,7 @@ class Window:
     def _place(self, mesh: Any, card: Picture, corner: tuple[int, int], view: WindowView) -> None:
         """Place a card with round corners directly before the eye, its texels on the window's pixels."""
         height, width = card.shape[:2]
-        outline = _rounded_outline(width, height, 9 * view.scale)
+        outline = rounded_outline(width, height, 9 * view.scale)
         pixels = outline + np.array(corner)
         rays = (pixels - np.array([view.width, view.height]) / 2) / view.focal_px
         before_eye = np.concatenate([rays, np.ones((len(rays), 1))], axis=1) * _CARD_DEPTH_M
@@ -360,15 +326,3 @@ class Window:
 
 def _mirrored(vectors: Array) -> Array:
     return vectors * np.array([-1, 1, 1], np.float32)
-
-
-def _rounded_outline(width: int, height: int, radius: float, steps: int = 6) -> NDArray[np.float64]:
-    """Return (N, 2) pixels of the outline of a rectangle with round corners."""
-    quarter = np.linspace(0, np.pi / 2, steps)
-    points = []
-    for turn, (x, y) in enumerate(
-        [(width - radius, height - radius), (radius, height - radius), (radius, radius), (width - radius, radius)]
-    ):
-        angle = quarter + turn * np.pi / 2
-        points.append(np.stack([x + radius * np.cos(angle), y + radius * np.sin(angle)], axis=1))
-    return np.concatenate(points)

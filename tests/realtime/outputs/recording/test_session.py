@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import json
 import tracemalloc
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -16,7 +15,6 @@ from realtime.kernel.messages import CameraSource, SolvedFrame
 from realtime.outputs.recording import assemble
 from realtime.outputs.recording import session as session_module
 from realtime.outputs.recording.journal_format import row_dtype
-from realtime.outputs.recording.npz_members import Member, write_npz
 from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import Session, load_session, open_session
 from realtime.outputs.recording.session_layout import CAMERA_DTYPE, SessionError
@@ -202,17 +200,6 @@ def test_nothing_is_left_beside_the_file(sixty: Path) -> None:
     assert [p.name for p in sixty.parent.iterdir()] == ["s.npz"]
 
 
-def test_refuses_what_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SessionError, match="there is no session file"):
-        load_session(tmp_path / "none.npz")
-
-
-def test_points_at_the_journal_of_a_file_that_is_missing(tmp_path: Path) -> None:
-    (tmp_path / "s.npz.journal").write_bytes(b"")
-    with pytest.raises(SessionError, match=r"python -m realtime\.recover"):
-        load_session(tmp_path / "s.npz")
-
-
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.3, 0.9, 0.999])
 def test_refuses_a_truncated_file(sixty: Path, tmp_path: Path, kept: float) -> None:
     whole = sixty.read_bytes()
@@ -314,45 +301,6 @@ def test_never_unpickles(sixty: Path, tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(SessionError, match="pickled objects"):
         load_session(altered(sixty, tmp_path, session=np.array([Bomb()], dtype=object)))
     assert not Path("pickle-was-loaded").exists()
-
-
-def test_refuses_other_files(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.zeros(3))
-    with zipfile.ZipFile(tmp_path / "b.npz", "w") as archive:
-        archive.writestr("readme.txt", "hello")
-    for name in ("a.npy", "b.npz"):
-        with pytest.raises(SessionError):
-            load_session(tmp_path / name)
-    with pytest.raises(SessionError, match="cannot read"):
-        load_session(tmp_path)
-
-
-def test_a_file_that_cannot_be_written_whole_leaves_the_old_one(tmp_path: Path) -> None:
-    path = tmp_path / "s.npz"
-    path.write_bytes(b"old")
-
-    def failing() -> object:
-        yield np.zeros(3)
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space left"):
-        write_npz(path, [Member("x", np.dtype("f8"), (6,), failing())])
-    assert path.read_bytes() == b"old"
-    assert [p.name for p in tmp_path.iterdir()] == ["s.npz"]
-
-
-def test_a_member_must_be_as_long_as_it_says(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="'x' hold"):
-        write_npz(tmp_path / "s.npz", [Member("x", np.dtype("f8"), (6,), [np.zeros(5)])])
-
-
-def test_written_members_are_plain_npz(tmp_path: Path) -> None:
-    blocks = [np.arange(6.0).reshape(2, 3), np.arange(6.0, 9.0).reshape(1, 3)]
-    write_npz(tmp_path / "s.npz", [Member("x", np.dtype("f4"), (3, 3), blocks), Member.whole("y", "text")])
-    with np.load(tmp_path / "s.npz") as data:
-        np.testing.assert_array_equal(data["x"], np.arange(9, dtype=np.float32).reshape(3, 3))
-        assert data["x"].dtype == np.float32
-        assert str(data["y"]) == "text"
 
 
 def test_a_turning_body_is_no_leap_in_poses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
-from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from pythonosc.osc_bundle import OscBundle
-from pythonosc.osc_message import OscMessage
 from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
@@ -24,6 +20,7 @@ from realtime.outputs.streams.url import StreamError
 from realtime.outputs.streams.vmc_stream import VmcStream
 from tests.realtime.outputs.streams.sockets import nothing_left_behind
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at
+from tests.realtime.outputs.streams.vmc_receiver import bones_of, received, sending
 
 # Unity's HumanBodyBones (its documentation's list, less jaw, eyes and fingers): each bone's parent, written by hand.
 UNITY_PARENTS = {
@@ -83,31 +80,6 @@ QUARTER_TURNS = [
     ("left_wrist", "-z", LEFT, DOWN),
     ("right_wrist", "+z", RIGHT, DOWN),
 ]
-
-
-@contextlib.contextmanager
-def sending(options: str = "") -> Iterator[tuple[VmcStream, socket.socket]]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
-        receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(5)
-        stream = VmcStream(parse_stream_url(f"vmc://127.0.0.1:{receiver.getsockname()[1]}{options}"), BODY)
-        try:
-            yield stream, receiver
-        finally:
-            stream.close()
-
-
-def received(receiver: socket.socket) -> list[OscMessage]:
-    """The messages of one datagram, which must be one bundle."""
-    bundle = OscBundle(receiver.recv(65536))
-    return list(bundle)
-
-
-def bones_of(messages: list[OscMessage]) -> dict[str, np.ndarray]:
-    """Name -> position and quaternion, as they were sent."""
-    bones = [message.params for message in messages if message.address == "/VMC/Ext/Bone/Pos"]
-    assert all(len(bone) == 8 and all(isinstance(value, float) for value in bone[1:]) for bone in bones)
-    return {bone[0]: np.array(bone[1:]) for bone in bones}
 
 
 def rotated(q: np.ndarray, v: np.ndarray) -> np.ndarray:

@@ -26,7 +26,7 @@ from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Run
 from realtime.outputs.view import viewer as viewer_module
 from realtime.outputs.view.display import NoDisplayError
-from realtime.outputs.view.viewer import Pace, Viewer
+from realtime.outputs.view.viewer import Viewer
 from realtime.outputs.view.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT, ViewerConfig
 
 WIDTH, HEIGHT = 800, 450
@@ -334,22 +334,6 @@ def test_a_window_that_comes_too_late_does_not_end_a_run_that_did_not_insist_on_
     (told,) = [line for line in run.stderr.splitlines() if "did not answer" in line]
     assert told.startswith("no window: ")
     assert "frames in" in run.stdout
-
-
-def test_drawing_is_paced_by_its_rate_and_by_its_share_of_the_time():
-    now = [100.0]
-    pace = Pace(fps=30.0, share=0.5, clock=lambda: now[0])
-    assert pace.wait_s() == 0.0
-    pace.start()
-    now[0] += 0.005
-    pace.done()
-    assert pace.wait_s() == pytest.approx(1 / 30 - 0.005)
-    now[0] += pace.wait_s()
-    assert pace.wait_s() == 0.0
-    pace.start()
-    now[0] += 0.060  # a slow drawing
-    pace.done()
-    assert pace.wait_s() == pytest.approx(0.060)
 
 
 def test_settings_that_cannot_be_are_refused():
