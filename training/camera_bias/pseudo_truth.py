@@ -56,9 +56,9 @@ def fit_pseudo_truth(
 ) -> Bodies:
     """Fit bodies to the 2D of people, from an estimate: rotmats (B, 22, 3, 3), betas (B, 10).
 
-    Uses the fixed camera, as for pseudo ground truth, or each person's own for comparison. The loss has three terms.
-    They are the 2D error (pixels of a 256-pixel crop, mean L1), the squared rotation from the estimate (rad^2, summed
-    over joints), and that of the betas.
+    Uses the fixed camera, as for pseudo ground truth, or each person's own for comparison. The loss adds the 2D error
+    (pixels of a 256-pixel crop, mean L1) and the squared rotation from the estimate (rad^2, summed over joints). Its
+    third term is the betas' squared change.
     """
 
     def loss(found: Bodies, turn: Tensor) -> Tensor:
