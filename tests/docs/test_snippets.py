@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -41,8 +42,9 @@ def test_a_snippet_knows_every_name_that_it_uses(code: str, is_run: bool) -> Non
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=where) for where, code, is_run in SNIPPETS if is_run])
 def test_a_snippet_runs(code: str, tmp_path: Path) -> None:
-    script = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n{code}"
-    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
 
 
