@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 
 from realtime.calibration.config import CameraConfig
 from realtime.calibration.consensus import MOST_FOV_DOUBT_DEG, Consensus
-from realtime.calibration.legible import why_illegible
 from realtime.calibration.lines import Box
 from realtime.calibration.moved import CameraMoved, Restlessness
-from realtime.calibration.remarks import FISHEYE, ILLEGIBLE, NO_EDGES, RESTLESS, TURNED, Remarks
+from realtime.calibration.remarks import FISHEYE, ILLEGIBLE, NO_EDGES, RESTLESS, TURNED, Remarks, why_illegible
 from realtime.calibration.room import USUAL_FOV_DEG, angle_deg, plausible, read_room
 from realtime.calibration.upright import DOUBT_DEG, Upright
 from realtime.kernel.messages import Camera, CameraSource, Frame
