@@ -252,7 +252,8 @@ def test_the_clip_is_filmed_with_the_body_on_the_person(tmp_path):
     arguments += ["--record-video", str(path)]
     seen: list[SolvedFrame] = []
     report = App(parse(arguments), on_solved=seen.append).run()
-    assert (report.filmed, report.filming_failed, report.film_frames_left_out) == (str(path), "", 0)
+    (film,) = (outcome for outcome in report.outcomes if outcome.kind == "film")
+    assert (film.files, film.failed, film.left_out) == ((path,), "", 0)
     assert f"filmed {path}" in report.lines()
     frames, fps = frames_of(path)
     assert (len(frames), fps) == (100, 60)
