@@ -8,9 +8,11 @@ import pytest
 
 from realtime.capture.source import SourceConfig
 from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.output import Outcome, Output
 from realtime.run import fanout
 from realtime.run.app import App
 from realtime.run.config import LiveConfig
+from realtime.run.fanout import close_outputs
 
 
 def test_ctrl_c_while_outputs_open_leaves_no_empty_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,6 +26,28 @@ def test_ctrl_c_while_outputs_open_leaves_no_empty_journal(tmp_path: Path, monke
     with pytest.raises(KeyboardInterrupt):
         App(config).run()
     assert not list(tmp_path.iterdir())
+
+
+class Toy(Output):
+    """Takes nothing, and may fail to close."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.closed = 0
+        self._error = error
+
+    def close(self) -> Outcome:
+        self.closed += 1
+        if self._error is not None:
+            raise self._error
+        return Outcome("toy", left_out=self.closed)
+
+
+def test_an_output_that_cannot_close_keeps_none_of_the_others_open() -> None:
+    first, broken, last = Toy(), Toy(ZeroDivisionError()), Toy()
+    with pytest.raises(ZeroDivisionError):
+        close_outputs([first, broken, last])
+    assert (first.closed, broken.closed, last.closed) == (1, 1, 1)
+    assert close_outputs([first, last]) == (Outcome("toy", left_out=2), Outcome("toy", left_out=2))
 
 
 def test_the_views_are_told_the_camera_as_it_is_held_to_be() -> None:
