@@ -68,7 +68,10 @@ class FrameByFrame(ABC):
 
 
 # Words of --estimator. Each is a module of this room that has `create`, imported when it is asked for.
-EstimatorName = Literal["landmarks", "tokenhmr"]
+EstimatorName = Literal[
+    "landmarks",
+    "tokenhmr",
+]
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,19 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+# Words of --detector; see `realtime.perception.create_perception`.
+Detector = Literal[
+    "openvino",
+    "litert",
+    "mediapipe",
+]
+
 
 @dataclass(frozen=True)
 class PerceptionConfig:
     """Settings of detection and tracking. Raises ValueError for invalid values."""
 
-    backend: Annotated[
-        Literal["openvino", "litert", "mediapipe"], Parameter("--detector", help="what runs BlazePose's networks")
-    ] = "openvino"
+    backend: Annotated[Detector, Parameter("--detector", help="what runs BlazePose's networks")] = "openvino"
     model: Annotated[
         Path | None,
         Parameter("--detector-model", metavar="FILE", help="your own .task or .tflite (default: BlazePose full)"),

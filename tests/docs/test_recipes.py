@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 
+from engine.body.skeleton import JOINT_NAMES
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.outputs.recording.session import load_session
 from tests.realtime.outputs.export.recording import record
@@ -24,6 +25,7 @@ from tests.terminal import ROOT
 PAGE = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
 FILES = re.findall(r"^Make `([^`]+)`:\n\n```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 LINES = re.findall(r"^In `([^`]+)`, (below|above) `([^`]+)`:\n\n```text\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+WRISTS = JOINT_NAMES.index("left_wrist"), JOINT_NAMES.index("right_wrist")
 NO_DISPLAY = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
 
 
@@ -55,7 +57,7 @@ def run(program: Path, *arguments: str | Path) -> str:
 
 
 def test_every_recipe_is_one_file_and_one_line() -> None:
-    assert len(FILES) == len(LINES) == 4
+    assert len(FILES) == len(LINES) == 6
 
 
 def test_a_source_a_stream_and_a_recording_run_end_to_end(program: Path, tmp_path: Path) -> None:
@@ -81,6 +83,19 @@ def test_a_source_a_stream_and_a_recording_run_end_to_end(program: Path, tmp_pat
     outcomes = {outcome["kind"]: outcome for outcome in figures["outcomes"]}
     assert (outcomes["xyz"]["files"], outcomes["xyz"]["frames"]) == ([str(recording)], 20)
     assert "stream" in outcomes
+
+
+@pytest.mark.parametrize("estimator", ["landmarks", "upright"])
+def test_a_detector_and_an_estimator_run_end_to_end(program: Path, tmp_path: Path, estimator: str) -> None:
+    for k in range(4):
+        assert cv2.imwrite(str(tmp_path / f"{k}.png"), np.full((360, 640, 3), 90, np.uint8))
+    found = ["--detector", "still", "--estimator", estimator, "--fov", "60", "--pitch", "0"]
+    run_only = ["--offline", "--view", "none", "--smoothing", "off", "--record", tmp_path / "s.npz"]
+    run(program, "run_live.py", "--images", tmp_path, *found, *run_only)
+    joints = load_session(tmp_path / "s.npz").raw_joints
+    assert len(joints) == 4
+    reach = np.linalg.norm(joints[:, WRISTS[0]] - joints[:, WRISTS[1]], axis=-1)
+    np.testing.assert_allclose(reach, 1.36, atol=0.1)  # from wrist to wrist, arms out
 
 
 def test_an_export_runs_end_to_end(program: Path, tmp_path: Path) -> None:

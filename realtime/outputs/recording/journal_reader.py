@@ -40,7 +40,8 @@ class Rows:
 
     def take(self, indices: NDArray[np.intp], name: str | None = None) -> NDArray[Any]:
         """Return the rows, or one column of them, at `indices` (K,)."""
-        taken = np.empty(len(indices), self.dtype if name is None else self.dtype[name])
+        kind = self.dtype if name is None else self.dtype[name]
+        taken = np.empty((len(indices), *kind.shape), kind.base)  # NumPy drops a shape of (0,), as without tokens
         for begin in range(0, len(indices), _BLOCK):
             part = indices[begin : begin + _BLOCK]
             first, last = int(part.min()), int(part.max())
