@@ -42,16 +42,9 @@ def test_a_snippet_knows_every_name_that_it_uses(code: str, is_run: bool) -> Non
 
 @pytest.mark.parametrize("code", [pytest.param(code, id=where) for where, code, is_run in SNIPPETS if is_run])
 def test_a_snippet_runs(code: str, tmp_path: Path) -> None:
-<<<<<<< HEAD
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
-=======
-    paths = os.environ | {"PYTHONPATH": str(ROOT)}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=paths, capture_output=True, text=True, timeout=120
-    )
->>>>>>> d3b1f7f (Recipes for a detector and an estimator, followed to the letter by a test; a recording of an estimator without tokens is finished)
     assert done.returncode == 0, done.stderr
 
 
