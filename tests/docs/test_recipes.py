@@ -69,8 +69,13 @@ def test_a_source_a_stream_and_a_recording_run_end_to_end(program: Path, tmp_pat
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(5)
-        outputs = ["--stream", f"plain://127.0.0.1:{receiver.getsockname()[1]}", "--record", recording]
-        run_only = ["--offline", "--view", "none", "--report", report]
+        outputs: list[str | Path] = [
+            "--stream",
+            f"plain://127.0.0.1:{receiver.getsockname()[1]}",
+            "--record",
+            recording,
+        ]
+        run_only: list[str | Path] = ["--offline", "--view", "none", "--report", report]
         said = run(program, "run_live.py", "--picture", picture, *outputs, *run_only)
         sent = [receiver.recv(100).decode().split() for _ in range(20)]
     recorded = [line.split() for line in recording.read_text().splitlines()]
@@ -89,8 +94,8 @@ def test_a_source_a_stream_and_a_recording_run_end_to_end(program: Path, tmp_pat
 def test_a_detector_and_an_estimator_run_end_to_end(program: Path, tmp_path: Path, estimator: str) -> None:
     for k in range(4):
         assert cv2.imwrite(str(tmp_path / f"{k}.png"), np.full((360, 640, 3), 90, np.uint8))
-    found = ["--detector", "still", "--estimator", estimator, "--fov", "60", "--pitch", "0"]
-    run_only = ["--offline", "--view", "none", "--smoothing", "off", "--record", tmp_path / "s.npz"]
+    found: list[str | Path] = ["--detector", "still", "--estimator", estimator, "--fov", "60", "--pitch", "0"]
+    run_only: list[str | Path] = ["--offline", "--view", "none", "--smoothing", "off", "--record", tmp_path / "s.npz"]
     run(program, "run_live.py", "--images", tmp_path, *found, *run_only)
     joints = load_session(tmp_path / "s.npz").raw_joints
     assert len(joints) == 4
