@@ -110,10 +110,9 @@ assert not {{"torch", "open3d", "viser"}} & set(sys.modules)
     assert figures["frames_solved"] > 0
     assert figures["backend"] == "openvino f32 cpu"
     looked_at = figures["frames_solved"] + figures["frames_empty"]
-    assert (
-        looked_at - 2 <= figures["latency_ms"]["count"] <= looked_at
-    )  # the last ones may have met the end on their way
-    assert 2.5 < figures["seconds"] < 3.5
+    # The last ones may have met the end on their way.
+    assert looked_at - 2 <= figures["latency_ms"]["count"] <= looked_at
+    assert figures["seconds"] > 2.5  # the demo loops until it is stopped
 
 
 def test_ctrl_c_ends_cleanly_and_keeps_the_recording(clip: Path, tmp_path: Path) -> None:
