@@ -16,8 +16,8 @@ from engine.body.files import load_body
 from engine.body.model import BodyModel
 from engine.body.skeleton import JOINT_NAMES
 from realtime.kernel.messages import Frame, Person, SolvedFrame, WorldPose
+from realtime.outputs import parse_stream_url
 from realtime.outputs.recording.session import load_session
-from realtime.outputs.streams.url import parse_stream_url
 from realtime.outputs.streams.wire import Wire
 from realtime.outputs.streams.zmq_stream import ZmqStream
 from tests.realtime.seen_people import seen_body

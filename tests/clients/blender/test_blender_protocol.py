@@ -14,6 +14,7 @@ from clients.blender import protocol
 from clients.blender.protocol import Pose, ProtocolError, Skeleton, Status, VersionError, parse
 from engine.body import skeleton
 from realtime.kernel.messages import Frame, SolvedFrame
+from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.streams.wire import Wire
 from tests.clients.blender.blender_performance import BETAS, JOINT_CONFIDENCE, open_body, person_at
 
@@ -91,10 +92,8 @@ def test_a_skeleton_without_shapes_is_enough() -> None:
 
 
 def test_reads_the_programs_status() -> None:
-    message = Wire(BODY).status(
-        "lost", source="cam 0", estimator="landmarks", backend="openvino", dropped=3, message="x"
-    )
-    assert parse(message) == Status("lost", "cam 0", "x")
+    status = LiveStatus(state="lost", source="cam 0", estimator="landmarks", backend="openvino", dropped=3, message="x")
+    assert parse(Wire(BODY).status(status)) == Status("lost", "cam 0", "x")
 
 
 def test_another_version_is_refused_by_name() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from realtime.perception.crop import crop_square, tokenhmr_crop, tokenhmr_crops
+from engine.tokenhmr.crop import crop_square, tokenhmr_crops
+from realtime.perception.crop import tokenhmr_crop
 
 MEAN = np.array([0.485, 0.456, 0.406])
 STD = np.array([0.229, 0.224, 0.225])
