@@ -42,8 +42,8 @@ def on_cpu(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.parametrize(
     ("trainer", "name", "options"),
     [
-        ("tokenizer", "tokenizer", ["--mocap", "mocap.npz", "--body", "body.npz"]),
-        ("tokenizer", "released_tokenizer", ["--mocap", "mocap.npz", "--body", "body.npz"]),
+        ("tokenizer", "tokenizer", ["--mocap", "mocap.npz"]),
+        ("tokenizer", "released_tokenizer", ["--mocap", "mocap.npz"]),
         ("landmarks", "landmarks", ["--mocap", "mocap.npz", "--tokenizer", "tokenizer.safetensors"]),
         ("hmr", "hmr", ["--data", ".", "--tokenizer", "tokenizer.pth"]),
     ],
