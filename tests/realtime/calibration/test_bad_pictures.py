@@ -162,7 +162,7 @@ def test_a_camera_held_by_hand_is_said_once_and_a_body_that_stands_still_hardly_
         t = k / fps
         watch.look(Frame(picture, k, t))
         world.see_through(blend.update(t, watch.camera, watched=k > 0))
-        world.settle(t, pose)
+        world.settle(t, *world.turn(pose))
         joints.append(world.place(pose).joints)
 
     assert len([line for line in lines(caplog) if "held by hand" in line]) == 1
