@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import pairwise
@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.skeleton import Indices, other_side
+from engine.body.names import Indices, Named
 
 Array = NDArray[np.float32]
 
@@ -18,7 +18,7 @@ _MIRROR_DEPTH = np.array([1, 1, -1], np.float32)
 
 
 @dataclass(frozen=True, eq=False)
-class KeypointLayout:
+class KeypointLayout(Named):
     """Names of K keypoints in a detector's order, and their structure. A new detector has one of these.
 
     joints: for each keypoint on (or near) a joint of the skeleton, the joint's name.
@@ -32,25 +32,9 @@ class KeypointLayout:
     edges: tuple[tuple[str, str], ...] = ()
     floor: tuple[str, ...] = ()
 
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def index(self, name: str) -> int:
-        """Return the index of a name. Raises ValueError if there is none."""
-        return self.names.index(name)
-
-    def indices(self, names: Iterable[str]) -> Indices:
-        """Return the indices of names, in their order. Raises ValueError if one is missing."""
-        return np.array([self.index(name) for name in names], np.intp)
-
     def matching(self, *words: str) -> Indices:
         """Return the indices of names that contain one of the words, in the layout's order."""
         return np.array([i for i, name in enumerate(self.names) if any(word in name for word in words)], np.intp)
-
-    @cached_property
-    def mirror(self) -> Indices:
-        """Left or right counterpart (K,) of each keypoint; itself without one."""
-        return self.indices(map(other_side, self.names))
 
     @cached_property
     def on_joints(self) -> Indices:

@@ -6,7 +6,6 @@ Only names and indices live here; geometry belongs to a body file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -14,31 +13,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-Indices = NDArray[np.intp]
+from engine.body.names import Indices, Named
 
 
 @dataclass(frozen=True, eq=False)
-class Skeleton:
+class Skeleton(Named):
     """A tree of J joints. The first joint is the root; every other joint comes after its parent."""
 
     names: tuple[str, ...]
     parents: Indices  # (J,), -1 for the root
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def index(self, name: str) -> int:
-        """The joint of that name. Raises ValueError where there is none."""
-        return self.names.index(name)
-
-    def indices(self, names: Iterable[str]) -> Indices:
-        """The joints of those names, in their order. Raises ValueError where one is missing."""
-        return np.array([self.index(name) for name in names], np.intp)
-
-    @cached_property
-    def mirror(self) -> Indices:
-        """(J,) the left or right counterpart of each joint; itself where it has none."""
-        return self.indices(map(other_side, self.names))
 
     @cached_property
     def levels(self) -> tuple[tuple[slice, Indices], ...]:
@@ -67,11 +50,6 @@ class Skeleton:
         offsets = joints - joints[self.parents]
         offsets[0] = joints[0]
         return offsets
-
-
-def other_side(name: str) -> str:
-    """The name of the left or right counterpart; the name itself where it has none."""
-    return name.replace("left", "right") if "left" in name else name.replace("right", "left")
 
 
 SMPL = Skeleton(
