@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from engine.config import ConfigError, from_dict
 from engine.errors import EngineError
 from engine.shipped import ASSETS, checked
 
-__all__ = ["ASSETS", "Weights", "fitted", "load_weights", "save_weights"]
+__all__ = ["ASSETS", "Weights", "load_network", "load_weights", "save_weights"]
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
+Config = TypeVar("Config")
 Network = TypeVar("Network", bound="torch.nn.Module")
 
 _LARGEST = 1 << 13  # of the sizes in a configuration, so that a damaged file cannot build a network that fills memory
@@ -83,7 +85,23 @@ def load_weights(path: Path | str, kind: str) -> Weights:
     return Weights(tensors, config, about)
 
 
-def fitted(make: Callable[[], Network], tensors: Mapping[str, Tensor]) -> Network:
+def load_network(
+    path: Path | str, kind: str, config_type: type[Config], make: Callable[[Config], Network], what: str
+) -> tuple[Network, dict[str, Any]]:
+    """Load a network of a kind, in evaluation mode, with its file's metadata.
+
+    what: the word for it in an error. Raises EngineError if the file holds no such network.
+    """
+    weights = load_weights(path, kind)
+    try:
+        config = from_dict(config_type, weights.config, str(path))
+        network = _fitted(lambda: make(config), weights.tensors)
+    except (RuntimeError, ConfigError) as error:
+        raise EngineError(f"{path} does not fit this version's {what}: {error}") from error
+    return network.eval(), weights.about
+
+
+def _fitted(make: Callable[[], Network], tensors: Mapping[str, Tensor]) -> Network:
     """Build a network with `make` and load these tensors into it.
 
     It is built without memory first, so that a damaged configuration needs no more memory than its tensors. Raises

@@ -12,12 +12,14 @@ from engine.errors import UserError
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, partial: Path | None = None) -> Iterator[IO[bytes]]:
     """Open a file that replaces `path` once it is complete and durable. Raises OSError.
 
     An exception in the block leaves the old file in place.
+
+    partial: name of the file until then; None: a hidden one that no other process uses.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial = partial or path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with partial.open("wb") as file:
             yield file

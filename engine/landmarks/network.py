@@ -23,9 +23,7 @@ from torch import Tensor, nn
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import NUM_BODY_JOINTS
 from engine.body.torch.rotations import rotmat_from_6d
-from engine.config import ConfigError, from_dict
-from engine.errors import EngineError
-from engine.files.weights import ASSETS, fitted, load_weights, save_weights
+from engine.files.weights import ASSETS, load_network, save_weights
 from engine.tokens.tokenizer import Tokenizer
 
 NUM_FEATURES = len(BLAZEPOSE) * 6  # a landmark: 2D, 3D, visibility
@@ -217,11 +215,4 @@ def load(path: Path | str | None = None) -> tuple[LandmarkNet, dict[str, Any]]:
 
     Raises EngineError if the file is no landmark estimator.
     """
-    path = SHIPPED if path is None else path
-    weights = load_weights(path, KIND)
-    try:
-        config = from_dict(LandmarkNetConfig, weights.config, str(path))
-        net = fitted(lambda: LandmarkNet(config), weights.tensors)
-    except (RuntimeError, ConfigError) as error:
-        raise EngineError(f"{path} does not fit this version's network: {error}") from error
-    return net.eval(), weights.about
+    return load_network(SHIPPED if path is None else path, KIND, LandmarkNetConfig, LandmarkNet, "network")

@@ -18,9 +18,7 @@ from torch import Tensor, nn
 
 from engine.body.skeleton import NUM_BODY_JOINTS
 from engine.body.torch.rotations import rotmat_from_6d, sixd_from_rotmat
-from engine.config import ConfigError, from_dict
-from engine.errors import EngineError
-from engine.files.weights import ASSETS, fitted, load_weights, save_weights
+from engine.files.weights import ASSETS, load_network, save_weights
 
 # Body joints (0 is joint 1, the left hip) limb by limb: spine, neck and head, left arm, right arm, left leg, right leg.
 # Neighbours along this axis are neighbours in the body, so that a small receptive field stays within a limb.
@@ -157,10 +155,5 @@ def load(path: Path | str | None = None) -> PoseTokenizer:
     Raises EngineError if the file is no tokenizer.
     """
     path = SHIPPED if path is None else path
-    weights = load_weights(path, KIND)
-    try:
-        config = from_dict(PoseTokenizerConfig, weights.config, str(path))
-        tokenizer = fitted(lambda: PoseTokenizer(config), weights.tensors)
-    except (RuntimeError, ConfigError) as error:
-        raise EngineError(f"{path} does not fit this version's tokenizer: {error}") from error
-    return tokenizer.eval().requires_grad_(False)
+    tokenizer, _ = load_network(path, KIND, PoseTokenizerConfig, PoseTokenizer, "tokenizer")
+    return tokenizer.requires_grad_(False)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from engine.body.files import OPEN_BODY
 from engine.body.skeleton import PARENTS
-from engine.files.weights import ASSETS
 
 # HMR2.0's first 25 keypoints among smplx's joints.
 JOINT_MAP = [24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34]
@@ -18,7 +18,7 @@ JOINT_MAP = [24, 12, 17, 19, 21, 16, 18, 20, 0, 2, 5, 8, 1, 4, 7, 25, 26, 27, 28
 @cache
 def _arrays() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(7)
-    with np.load(ASSETS / "body_open.npz", allow_pickle=False) as body:
+    with np.load(OPEN_BODY, allow_pickle=False) as body:
         picked = np.concatenate([np.arange(len(body["v_template"])), np.arange(6890 - len(body["v_template"]))])
         vertices = body["v_template"][picked] + rng.normal(0, 1e-3, (6890, 3)).astype(np.float32)
         joints, weights = body["J_regressor"] @ body["v_template"], body["weights"][picked]

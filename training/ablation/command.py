@@ -30,6 +30,7 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.body.files import OPEN_BODY
 from engine.command import command
 from engine.files.weights import ASSETS
 from training.ablation.rows import load_rows
@@ -46,7 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a folder a row goes in here")
     parser.add_argument("--rows", nargs="*", metavar="ROW", help="train these alone; none named: only the tables")
-    parser.add_argument("--body", type=Path, default=ASSETS / "body_open.npz", metavar="FILE", help="body .npz")
+    parser.add_argument("--body", type=Path, default=OPEN_BODY, metavar="FILE", help="body .npz")
     parser.add_argument("--tokenizer", type=Path, metavar="WEIGHTS", help="of landmark rows (the shipped one)")
     parser.add_argument("--init", type=Path, metavar="CHECKPOINT", help="landmark rows start from this checkpoint")
     parser.add_argument("--plot", nargs=3, metavar=("SPLIT", "MEASURE", "PNG"), help="such as test_ood mpjpe_mm a.png")

@@ -21,9 +21,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
 from engine.command import command
-from engine.files.weights import ASSETS
 from training.camera_bias import plots as bias_plots
 from training.camera_bias.filmed_people import FilmedPeople, film
 from training.camera_bias.fixed_camera import KEYPOINTS, best_projection
@@ -152,9 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ab = tasks.add_parser("ab", help="a small network trained on pseudo ground truth with and without TALS")
     for task in (bias, ab):
         task.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="NPZ", help="mocap files")
-        task.add_argument(
-            "--body", type=Path, default=ASSETS / "body_open.npz", metavar="NPZ", help="(the shipped one)"
-        )
+        task.add_argument("--body", type=Path, default=OPEN_BODY, metavar="NPZ", help="(the shipped one)")
         task.add_argument("--out", type=Path, required=True, metavar="DIR", help="where data and plots go")
     bias.add_argument("--people", type=int, default=1000, help="how many people to make (1000)")
     bias.add_argument("--iterations", type=int, default=300, help="how long equation 1 searches (300)")

@@ -19,6 +19,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from engine.body.files import OPEN_BODY
 from engine.command import command
 from engine.errors import EngineError
 from training.evaluate.protocols import PROTOCOLS, Scores, load_people, save_people, score
@@ -130,12 +131,11 @@ def evaluate_tokenizers(options: argparse.Namespace) -> Result:
     """Evaluate tokenizers on mocap."""
     import engine
     from engine.body.torch.model import TorchBody
-    from engine.files.weights import ASSETS
     from training.data.mocap import EmptySplitError, load_mocap
     from training.evaluate.pose_map import draw_pose_map
     from training.tokenizer.reconstruction import evaluate
 
-    body = TorchBody(options.body or ASSETS / "body_open.npz")
+    body = TorchBody(options.body or OPEN_BODY)
     splits = {}
     for split in ("test", "test_ood"):
         try:

@@ -23,6 +23,7 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 
 import engine
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
 from engine.command import command
 from engine.errors import EngineError
@@ -207,7 +208,7 @@ class Paths:
     data: Path
     out: Path
     tokenizer: Path = ASSETS / "tokenizer.safetensors"
-    body: Path = ASSETS / "body_open.npz"
+    body: Path = OPEN_BODY
     backbone: Path | None = None
     init: Path | None = None  # checkpoint.pt of another run, whose weights are loaded
     thresholds: Path | None = None  # of TALS, from training.camera_bias; None: the paper's

@@ -28,9 +28,9 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
 from engine.command import command
-from engine.files.weights import ASSETS
 from engine.landmarks import network as landmark_net
 from engine.landmarks.network import LandmarkNet, LandmarkNetConfig, normalise
 from engine.tokens import tokenizer as pose_tokenizer
@@ -205,7 +205,7 @@ class Paths:
     mocap: Sequence[Path]
     out: Path
     tokenizer: Path = pose_tokenizer.SHIPPED
-    body: Path = ASSETS / "body_open.npz"
+    body: Path = OPEN_BODY
     init: Path | None = None
 
 

@@ -26,10 +26,10 @@ from torch import Tensor, nn
 
 import engine
 import engine.tokens.tokenizer
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import sixd_from_rotmat
 from engine.command import command
-from engine.files.weights import ASSETS
 from engine.tokenhmr.released_files import released_key, tokenizer_names
 from engine.tokens.released import ReleasedTokenizer, ReleasedTokenizerConfig
 from engine.tokens.tokenizer import PoseTokenizer, PoseTokenizerConfig, Tokenizer
@@ -42,8 +42,6 @@ from training.run.loop import Figures, Stateful, Task
 from training.tokenizer.codebook import EmaCodebook
 from training.tokenizer.losses import LossWeights, commitment, pose_losses
 from training.tokenizer.reconstruction import evaluate, evaluate_splits, held_out, print_table
-
-SHIPPED_BODY = ASSETS / "body_open.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,7 +257,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files, or folders"
     )
-    parser.add_argument("--body", type=Path, default=SHIPPED_BODY, metavar="FILE", help="body .npz (the shipped one)")
+    parser.add_argument("--body", type=Path, default=OPEN_BODY, metavar="FILE", help="body .npz (the shipped one)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where checkpoints and weights go")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
     options = parser.parse_args(argv)

@@ -15,7 +15,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from engine.files.whole_file import sync_folder
+from engine.files.whole_file import sync_folder, whole_file
 from realtime.outputs.recording.journal_format import Header, JournalError
 
 if os.name == "posix":
@@ -95,16 +95,9 @@ class JournalWriter:
 
 def write_journal(path: Path, header: Header, rows: NDArray[Any]) -> None:
     """Write a whole journal of `rows` (R,), replacing `path` once the new file is durable. Raises OSError."""
-    temporary = path.with_name(f"{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            file.write(header.to_bytes() + _stamped(rows))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path, path.with_name(f"{path.name}.part")) as file:
+        file.write(header.to_bytes() + _stamped(rows))
+    sync_folder(path.parent)
 
 
 def is_being_written(path: Path) -> bool:

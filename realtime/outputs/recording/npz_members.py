@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.files.whole_file import sync_folder
+from engine.files.whole_file import sync_folder, whole_file
 
 
 @dataclass(frozen=True)
@@ -36,19 +35,14 @@ def write_npz(path: Path, members: Iterable[Member]) -> None:
 
     The bytes depend on the members alone (no time of day), so the same recording always gives the same file.
     """
-    temporary = path.with_name(f"{path.name}.part")
-    try:
-        with temporary.open("wb") as file:
-            # Level 1: floats hardly compress further, and a long session should close in seconds.
-            with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
-                for member in members:
-                    _write_member(archive, member)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-        sync_folder(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        whole_file(path, path.with_name(f"{path.name}.part")) as file,
+        # Level 1: floats hardly compress further, and a long session should close in seconds.
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+    ):
+        for member in members:
+            _write_member(archive, member)
+    sync_folder(path.parent)
 
 
 def _write_member(archive: zipfile.ZipFile, member: Member) -> None:

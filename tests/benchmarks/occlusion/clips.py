@@ -27,11 +27,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.files import load_body
+from engine.body.files import OPEN_BODY, load_body
 from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.command import command
 from engine.errors import UserError
-from engine.files.weights import ASSETS
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
 from realtime.estimate.landmarks import LandmarkEstimator
@@ -180,7 +179,7 @@ def network(weights: Path, tokenizer_file: Path | None = None) -> Estimator:
 
     net, _ = landmark_net.load(weights)
     codes = tokenizer.load(tokenizer_file) if net.config.head == "token" else None
-    body = TorchBody(ASSETS / "body_open.npz")
+    body = TorchBody(OPEN_BODY)
 
     @torch.no_grad()
     def estimate(seen: Seen) -> Array:

@@ -16,11 +16,11 @@ from pathlib import Path
 
 import torch
 
+from engine.body.files import OPEN_BODY
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.command import command
-from engine.files.weights import ASSETS
 from engine.landmarks import network as landmark_net
 from engine.tokens import tokenizer
 from tests.benchmarks.occlusion.clips import errors_mm
@@ -52,7 +52,7 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=2048)
     args = parser.parse_args()
 
-    body = TorchBody(ASSETS / "body_open.npz")
+    body = TorchBody(OPEN_BODY)
     nets = {str(path): landmark_net.load(path)[0] for path in args.weights}
     codes = tokenizer.load(args.tokenizer) if any(net.config.head == "token" for net in nets.values()) else None
     print("| split | variant | | hidden | visible | all | PA-MPJPE |\n" + "|---" * 7 + "|")

@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
-from engine.files.weights import ASSETS
 from tests.benchmarks.occlusion import limit as occlusion_limit
 from tests.benchmarks.occlusion import simulated as occlusion_simulated
 from tests.benchmarks.occlusion.clips import Seen, aligned_by, clip_errors_mm
@@ -109,7 +109,7 @@ def test_errors_are_told_apart_by_what_is_hidden() -> None:
 
 @pytest.mark.parametrize(("variant", "kept"), [("30 % cut", 0.7), ("50 % cut", 0.5), ("whole", 10.0)])
 def test_what_the_simulator_cuts_off_is_what_lies_outside_of_the_middle_square(variant: str, kept: float) -> None:
-    body = TorchBody(ASSETS / "body_open.npz")
+    body = TorchBody(OPEN_BODY)
     config = SyntheticConfig(hiding=OCCLUSIONS[variant])
     rotmats = torch.eye(3).repeat(16, 22, 1, 1)
     generator = torch.Generator().manual_seed(occlusion_simulated.SEED)
@@ -121,7 +121,7 @@ def test_what_the_simulator_cuts_off_is_what_lies_outside_of_the_middle_square(v
 
 
 def test_in_the_simulator_both_legs_or_one_arm_hide() -> None:
-    body, rotmats = TorchBody(ASSETS / "body_open.npz"), torch.eye(3).repeat(16, 22, 1, 1)
+    body, rotmats = TorchBody(OPEN_BODY), torch.eye(3).repeat(16, 22, 1, 1)
     legs, arm = (
         occlusion_simulated.unseen(body, SyntheticConfig(hiding=OCCLUSIONS[variant]), rotmats).numpy()
         for variant in ("legs hidden", "an arm hidden")

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from engine import load_tokenhmr
+from engine.body.files import OPEN_BODY
 from engine.body.skeleton import PARENTS
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.engines import bench
@@ -27,7 +28,6 @@ from engine.engines.manifest import read_manifest
 from engine.engines.parity import TOLERANCES, Answer, compare, fixed_images, parity_reports
 from engine.engines.runtime import load_engine
 from engine.errors import EngineError
-from engine.files.weights import ASSETS
 
 
 @pytest.fixture(scope="module")
@@ -221,7 +221,7 @@ def test_parity_measures_angles_and_joints():
     assert parity.token_agreement == 0.5
     assert parity.rotation_deg_max == pytest.approx(np.degrees(0.1), rel=1e-5)
     assert parity.rotation_deg_mean == pytest.approx(np.degrees(0.1) / 24, rel=1e-5)
-    body = np.load(ASSETS / "body_open.npz", allow_pickle=False)
+    body = np.load(OPEN_BODY, allow_pickle=False)
     joints = body["J_regressor"] @ body["v_template"]
     assert PARENTS[22] == 20
     lever = np.linalg.norm((joints[22] - joints[18])[[0, 2]])

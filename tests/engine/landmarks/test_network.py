@@ -10,6 +10,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.rotations import angle_between
 from engine.errors import EngineError
 from engine.files.onnx_file import rounded_to_int8
@@ -184,7 +185,7 @@ def test_the_shipped_network_was_trained_with_the_shipped_tokenizer_and_body() -
 
     _, about = landmark_net.load()
     assert about["tokenizer_sha256"] == sha256(tokenizer.SHIPPED.read_bytes()).hexdigest()
-    assert about["body_sha256"] == sha256((landmark_net.ASSETS / "body_open.npz").read_bytes()).hexdigest()
+    assert about["body_sha256"] == sha256(OPEN_BODY.read_bytes()).hexdigest()
 
 
 def test_shipped_weights_stay_small() -> None:

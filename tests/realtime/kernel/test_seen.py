@@ -1,4 +1,4 @@
-"""Which keypoints and joints count as seen."""
+"""Ramps of visibility, and joint confidences from them."""
 
 from __future__ import annotations
 

@@ -11,10 +11,10 @@ import torch
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import angle_between
 from engine.errors import EngineError
-from engine.files.weights import ASSETS
 from tests.training.toy_data import write_toy_mocap
 from training.camera_bias.command import main
 from training.camera_bias.filmed_people import FilmedPeople, film
@@ -37,7 +37,7 @@ from training.metrics import mpjpe, pck
 
 @pytest.fixture(scope="module")
 def body() -> TorchBody:
-    return TorchBody(ASSETS / "body_open.npz")
+    return TorchBody(OPEN_BODY)
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
-from engine.files.weights import ASSETS
 from tests.training.toy_data import write_toy_mocap
 from training.camera_bias.filmed_people import film
 from training.camera_bias.fixed_camera import best_projection
@@ -24,7 +24,7 @@ from training.hmr.tals import PAPER
 
 @pytest.fixture(scope="module")
 def body() -> TorchBody:
-    return TorchBody(ASSETS / "body_open.npz")
+    return TorchBody(OPEN_BODY)
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
-from engine.files.weights import ASSETS
 from tests.training.rendered_people import rendered
 from training.data.crops import CropAugmentation, crop, extreme_square
 from training.readers.sample import KEYPOINT_NAMES, ON_BODY, PELVIS, Sample
@@ -15,7 +15,7 @@ from training.readers.sample import KEYPOINT_NAMES, ON_BODY, PELVIS, Sample
 
 @pytest.fixture(scope="module")
 def body() -> TorchBody:
-    return TorchBody(ASSETS / "body_open.npz")
+    return TorchBody(OPEN_BODY)
 
 
 @pytest.fixture(scope="module")

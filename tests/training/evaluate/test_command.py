@@ -12,6 +12,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 import engine
+from engine.body.files import OPEN_BODY
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES
 from engine.body.torch.model import TorchBody
@@ -237,7 +238,7 @@ def test_tokenizers_of_both_layouts_stand_in_table_3(tmp_path: Path, capsys: pyt
     assert min(picture.shape[:2]) > 500
 
     # The shipped tokenizer's own error, by hand.
-    tokenizer, body = engine.load_tokenizer(), TorchBody(ASSETS / "body_open.npz")
+    tokenizer, body = engine.load_tokenizer(), TorchBody(OPEN_BODY)
     poses = torch.from_numpy(np.load(mocap)["poses_aa"][:12, 1:].astype(np.float32))
     rotmats = torch.from_numpy(Rotation.from_rotvec(poses.reshape(-1, 3)).as_matrix()).float().view(12, 21, 3, 3)
     still = torch.eye(3).expand(12, 1, 3, 3)

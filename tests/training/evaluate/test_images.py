@@ -12,6 +12,7 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
 from engine.camera import full_frame_translation
 from engine.errors import EngineError
@@ -149,7 +150,7 @@ def test_keypoints_of_the_free_body_are_where_training_puts_them(tmp_path: Path)
     pred = predictions(run, "tars", load_bodies("tars", None, None))
     nothing = torch.zeros(0)
     said = TokenHmrOutput(nothing, nothing, run.rotmats[:, :1], run.rotmats[:, 1:], run.betas, run.cam)
-    _, fractions = body_keypoints(TorchBody(ASSETS / "body_open.npz"), said)
+    _, fractions = body_keypoints(TorchBody(OPEN_BODY), said)
     center = np.stack([sample.center_px for sample in run.samples])
     side = np.array([sample.side_px for sample in run.samples])
     expected = center[:, None] + side[:, None, None] * fractions.numpy()
@@ -279,7 +280,7 @@ def test_what_is_missing_is_said_in_one_line(tmp_path: Path, files: Files, capsy
     np.save(small, np.zeros((19, 50)))
     other.mkdir()
     for gender in ("NEUTRAL", "MALE", "FEMALE"):
-        (other / f"SMPL_{gender}.npz").symlink_to(ASSETS / "body_open.npz")
+        (other / f"SMPL_{gender}.npz").symlink_to(OPEN_BODY)
     for words, message in (
         ([data, "--body", other], "has 6852 vertices, SMPL's have 6890"),
         ([data, "--body", files.smpl, "--regressor", small], "the regressor is (19, 50), expected (19, 6890)"),

@@ -17,11 +17,11 @@ from accelerate import Accelerator
 from scipy.spatial.transform import Rotation
 
 import engine
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
 from engine.camera import SMPL_PELVIS_M, full_frame_translation
 from engine.config import from_dict
 from engine.errors import EngineError
-from engine.files.weights import ASSETS
 from engine.random_checkpoint import random_state_dicts
 from engine.tokenhmr.network import TokenHmrConfig, TokenHmrOutput
 from engine.tokenhmr.released_files import load_released_tokenhmr
@@ -62,7 +62,7 @@ CONFIG = from_dict(HmrTraining, TINY)
 
 @pytest.fixture(scope="module")
 def body() -> TorchBody:
-    return TorchBody(ASSETS / "body_open.npz")
+    return TorchBody(OPEN_BODY)
 
 
 @pytest.fixture(scope="module")

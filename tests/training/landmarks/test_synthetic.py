@@ -7,10 +7,11 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from engine.body.files import OPEN_BODY
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
-from engine.landmarks.network import ASSETS, normalise
+from engine.landmarks.network import normalise
 from training.data import views
 from training.data.views import Draw, Observation, View, ray_axes
 from training.landmarks import hiding, synthetic
@@ -46,7 +47,7 @@ FLAWLESS = SyntheticConfig(
 
 @pytest.fixture(scope="module")
 def body() -> TorchBody:
-    return TorchBody(ASSETS / "body_open.npz")
+    return TorchBody(OPEN_BODY)
 
 
 def poses(count: int) -> torch.Tensor:

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 import torch
 
+from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
 from engine.landmarks import network as landmark_net
-from engine.landmarks.network import ASSETS, LandmarkNetConfig
+from engine.landmarks.network import LandmarkNetConfig
 from engine.tokens.tokenizer import PoseTokenizer, PoseTokenizerConfig
 from tests.training.runs import take_steps
 from training.ablation.rows import load_rows
@@ -38,7 +39,7 @@ TINY = LandmarkTrainingConfig(
 
 @pytest.fixture(scope="module")
 def body() -> TorchBody:
-    return TorchBody(ASSETS / "body_open.npz")
+    return TorchBody(OPEN_BODY)
 
 
 @pytest.fixture(scope="module")

@@ -12,11 +12,11 @@ import pytest
 import torch
 from scipy.spatial.transform import Rotation
 
+from engine.body.files import OPEN_BODY
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.errors import EngineError
-from engine.files.weights import ASSETS
 from training.data.mocap import load_mocap
 from training.readers import amass, bvh, moyo, poses, session
 from training.readers.clip import PoseClip
@@ -142,7 +142,7 @@ def bvh_file(path: Path, names: list[str], rest: np.ndarray, axis_angle: np.ndar
 
 @pytest.fixture(scope="module")
 def body() -> TorchBody:
-    return TorchBody(ASSETS / "body_open.npz")
+    return TorchBody(OPEN_BODY)
 
 
 @pytest.mark.parametrize("names", [list(JOINT_NAMES), [mixamo(name) for name in JOINT_NAMES]])
