@@ -115,3 +115,34 @@ BLAZEPOSE = KeypointLayout(
     ),
     floor=("left_heel", "left_foot_index", "right_heel", "right_foot_index"),
 )  # fmt: skip
+
+_FINGERS = ("thumb", "index", "middle", "ring", "pinky")  # MediaPipe's order
+
+# One hand (MediaPipe Hands): the same names for both, because a person's parts are told apart by their side. The
+# thumb's first joint is its saddle joint (cmc), the other fingers begin at the knuckle (mcp).
+HAND = KeypointLayout(
+    name="hand",
+    names=(
+        "wrist", "thumb_cmc", "thumb_mcp", "thumb_ip", "thumb_tip", "index_mcp", "index_pip", "index_dip", "index_tip",
+        "middle_mcp", "middle_pip", "middle_dip", "middle_tip", "ring_mcp", "ring_pip", "ring_dip", "ring_tip",
+        "pinky_mcp", "pinky_pip", "pinky_dip", "pinky_tip",
+    ),
+    joints={
+        "wrist": "wrist",
+        **{
+            f"{finger}_{point}": f"{finger}{joint}"
+            for finger in _FINGERS
+            for joint, point in enumerate(("cmc", "mcp", "ip") if finger == "thumb" else ("mcp", "pip", "dip"), 1)
+        },
+    },
+    edges=(
+        *(("wrist", f"{finger}_{'cmc' if finger == 'thumb' else 'mcp'}") for finger in _FINGERS),
+        *pairwise(("thumb_cmc", "thumb_mcp", "thumb_ip", "thumb_tip")),
+        *(edge for f in _FINGERS[1:] for edge in pairwise(f"{f}_{point}" for point in ("mcp", "pip", "dip", "tip"))),
+        *pairwise(f"{finger}_mcp" for finger in _FINGERS[1:]),
+    ),
+)  # fmt: skip
+
+# MediaPipe's face mesh with iris: points have numbers only. 468..472 are the iris at the picture's left (the person's
+# right eye) with its centre first, 473..477 the other one.
+FACE = KeypointLayout(name="face", names=tuple(f"face_{number}" for number in range(478)))

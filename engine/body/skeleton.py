@@ -1,6 +1,7 @@
-"""Skeletons as values, and the one that every package speaks: SMPL's 24 joints.
+"""Skeletons as values: SMPL's 24 joints, which every package speaks, and those with fingers, jaw and eyes.
 
-Joint order and parents are SMPL's (Loper et al. 2015). Keypoints are in `engine.body.keypoints`.
+Joint order and parents are SMPL's (Loper et al. 2015), SMPL-H's (Romero et al. 2017) and SMPL-X's (Pavlakos et al.
+2019). Keypoints are in `engine.body.keypoints`.
 Only names and indices live here; geometry belongs to a body file.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,3 +72,28 @@ LEG_JOINTS = np.array(
 
 # Parts that may stand on the floor, in the order of contacts.
 CONTACT_NAMES = ("left_heel", "left_toe", "right_heel", "right_toe")
+
+Side = Literal["left", "right"]
+SIDES: tuple[Side, Side] = ("left", "right")
+FINGERS = ("index", "middle", "pinky", "ring", "thumb")  # SMPL-H's order
+# One hand's 15 joints, from knuckle to tip in SMPL-H's order, without the side; `Hand.rotations` are of these.
+FINGER_JOINTS = tuple(f"{finger}{joint}" for finger in FINGERS for joint in (1, 2, 3))
+# One hand by itself: the wrist, and the joints of `FINGER_JOINTS`.
+HAND = Skeleton(("wrist", *FINGER_JOINTS), np.array([-1, 0, 1, 2, 0, 4, 5, 0, 7, 8, 0, 10, 11, 0, 13, 14]))
+
+
+def _with_hands(*face: tuple[str, str]) -> Skeleton:
+    """SMPL without its two hand joints, then joints of the face, each (name, parent), then 15 joints a hand."""
+    names, parents = list(SMPL.names[: NUM_BODY_JOINTS + 1]), SMPL.parents[: NUM_BODY_JOINTS + 1].tolist()
+    for name, parent in face:
+        parents.append(names.index(parent))
+        names.append(name)
+    for side in SIDES:
+        wrist, first = names.index(f"{side}_wrist"), len(names)
+        parents += [wrist if above == 0 else first + above - 1 for above in HAND.parents[1:].tolist()]
+        names += [f"{side}_{joint}" for joint in FINGER_JOINTS]
+    return Skeleton(tuple(names), np.array(parents))
+
+
+SMPLH = _with_hands()  # 52 joints
+SMPLX = _with_hands(("jaw", "head"), ("left_eye_smplhf", "head"), ("right_eye_smplhf", "head"))  # 55 joints

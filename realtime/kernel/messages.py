@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.keypoints import Keypoints
+from engine.body.skeleton import Side
 
 Array = NDArray[np.float32]
 Part = Literal["body", "left_hand", "right_hand", "face"]
@@ -98,7 +99,7 @@ class TrackedPerson:
     """Person found in one frame; `id` is constant while the track lives."""
 
     id: int
-    keypoints: Mapping[Part, Keypoints]  # of the body always; of other parts where a detector of theirs runs
+    keypoints: Mapping[Part, Keypoints]  # of the body always; of other parts in the frames in which they were measured
     box_xyxy: Array  # (4,) pixels, around the visible keypoints of the body, unpadded
     standing: Literal["earning", "confirmed", "doubted"] = "confirmed"  # see `realtime.perception.standing`
 
@@ -126,6 +127,24 @@ class CameraPose:
 
 
 @dataclass(frozen=True, slots=True)
+class Hand:
+    """Fingers of one hand. Joints are `engine.body.skeleton.FINGER_JOINTS`; an open, straight hand is the identity."""
+
+    rotations: Array  # (15, 4) unit quaternions x, y, z, w, local, in the axes of the body's T-pose; smoothed
+    raw: Array  # (15, 4) of the latest measurement alone
+    confidence: float  # 0..1; 0: the hand is not seen, and eases to a relaxed one
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """Expression and gaze of one face."""
+
+    blendshapes: Array  # (52,) 0..1 in the order of `engine.body.expressions.BLENDSHAPES`
+    gaze_rad: Array  # (2,) yaw to the person's left and pitch up, relative to the head
+    confidence: float  # 0..1; 0: the face is not seen, and eases to a neutral one
+
+
+@dataclass(frozen=True, slots=True)
 class Estimate:
     """Output of an estimator for one person in one frame."""
 
@@ -135,6 +154,8 @@ class Estimate:
     raw: CameraPose  # this frame alone
     steady: CameraPose  # after token smoothing; the same object as `raw` when that is off
     joint_confidence: Array  # (24,) 0..1, visibility of each joint (`realtime.kernel.seen`)
+    hands: Mapping[Side, Hand] = field(default_factory=dict)  # both or, where hands are not looked for, none
+    face: Face | None = None  # None: faces are not looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +194,8 @@ class Person:
     contacts: Array = field(default_factory=lambda: NO_CONTACTS)
     # (2,) metres, height above the floor of the surface under the left and the right foot, if they stand
     support_m: Array = field(default_factory=lambda: ON_THE_FLOOR)
+    hands: Mapping[Side, Hand] = field(default_factory=dict)  # both or, where hands are not looked for, none
+    face: Face | None = None  # None: faces are not looked for
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,9 @@ class Outcome:
 class Run:
     """Facts about a run for its outputs."""
 
-    body: BodyModel
+    body: BodyModel  # of SMPL's 24 joints: the one that poses are of
+    # The same body with all joints that its file has (fingers, jaw, eyes), for drawing; None: `body` has all.
+    full_body: BodyModel | None = None
     offline: bool = False  # frames are read from a file and must not be lost: `put` may wait
     clip: Path | None = None  # the played file
     session_info: dict[str, Any] = field(default_factory=dict)  # JSON facts about how the poses were computed
@@ -36,6 +38,11 @@ class Run:
     # Actions of a screen's keys and buttons, by name. Outputs add theirs; called from the ticking thread.
     commands: dict[str, Callable[..., None]] = field(default_factory=dict)
     shared: dict[type, Any] = field(default_factory=dict)  # objects that several outputs share, by type
+
+    @property
+    def drawn_body(self) -> BodyModel:
+        """The body to draw, with fingers if it has them."""
+        return self.full_body or self.body
 
 
 class Output:

@@ -27,6 +27,8 @@ class PerceptionConfig:
     ] = None
     threads: int = 1  # of the networks; two are slower than one at this size
     max_people: Annotated[int, Parameter("--people", metavar="N", help="follow up to N people")] = 1
+    hands: Annotated[bool, Parameter("--hands", help="fingers, of hands that are large enough in the picture")] = False
+    face: Annotated[bool, Parameter("--face", help="expression, gaze and head of faces that are large enough")] = False
     min_detection: float = 0.5  # minimum score of a detection
     min_presence: float = 0.5  # below it a track is lost
     min_proof: float = 0.4  # minimum visibility of four limb joints over some frames for a new person

@@ -224,6 +224,8 @@ class Solver:
             in_picture=calm,
             contacts=track.feet.contacts,
             support_m=track.feet.support_m,
+            hands=estimate.hands,
+            face=estimate.face,
         )
         track.coasting.see(t, person)
         return person
