@@ -193,10 +193,15 @@ def check_image(image: NDArray[np.uint8]) -> None:
 def tracked_person(
     person_id: int, body: Keypoints, standing: Literal["earning", "confirmed", "doubted"] = "confirmed"
 ) -> TrackedPerson:
-    """Make a person with the box around the visible landmarks, or around all if fewer than two are visible."""
+    """Make a person with the box around the visible landmarks."""
+    return TrackedPerson(person_id, {"body": body}, box_around(body), standing)
+
+
+def box_around(body: Keypoints) -> NDArray[np.float32]:
+    """Return (4,) x0, y0, x1, y1 around the visible keypoints, or around all if fewer than two are visible."""
     visible = body.visibility >= VISIBLE
     points = body.image_px[visible] if visible.sum() >= 2 else body.image_px
-    return TrackedPerson(person_id, {"body": body}, np.concatenate([points.min(axis=0), points.max(axis=0)]), standing)
+    return np.concatenate([points.min(axis=0), points.max(axis=0)])
 
 
 def is_duplicate(a: PersonView, b: PersonView) -> bool:

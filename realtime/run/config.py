@@ -87,6 +87,9 @@ class LiveConfig:
     feet: Annotated[
         FeetMode, Parameter("--feet", group=POSE, help="lock: those that stand stay; off: as they are estimated")
     ] = "lock"
+    seated: Annotated[
+        bool, Parameter("--seated", group=POSE, help="at a desk: the upper body moves, calm legs sit")
+    ] = False
     view: Annotated[
         Literal["auto", "window", "web", "none"],
         Parameter("--view", group=OUT, help="auto: a window where there is a display; web: a page for your browser"),

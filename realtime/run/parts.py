@@ -18,6 +18,7 @@ from realtime.capture.reader import FrameReader
 from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
 from realtime.outputs.view.display import NoDisplayError, why_no_window
 from realtime.perception import Perception, create_perception
+from realtime.perception.seated import Seated
 from realtime.run.config import LiveConfig
 from realtime.run.fanout import FanOut
 from realtime.run.readout import Readout
@@ -64,6 +65,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, quarter_turns))
     world = World(body, watch.camera)
     perception = cleanup.enter_context(closing(create_perception(config.perception)))
+    perception = Seated(perception) if config.seated else perception
     settings = EstimatorConfig(config.estimator, engine=config.engine)
     estimator = cleanup.enter_context(closing(create_estimator(settings, body)))
     solver = Solver(
@@ -71,6 +73,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         feet=config.feet,
         look_ahead=config.offline,
         heights_m=heights_m,
+        seated=config.seated,
     )
     calibration = _calibration(config, name, body, watch) if config.calibrate else None
     fan_out = cleanup.enter_context(closing(FanOut(config, world, estimator, solver, readout, calibration)))

@@ -49,14 +49,15 @@ class Solver:
         feet: FeetMode = "lock",
         look_ahead: bool = False,
         heights_m: Sequence[float] = (),
+        seated: bool = False,
     ) -> None:
         """Store the parts. Without `watch` the camera stays that of the world.
 
         look_ahead: hold frames until their future is known, and smooth both ways in time; for files.
-        heights_m: of people, in order of appearance.
+        heights_m: of people, in order of appearance. seated: everybody sits.
         """
         self._estimator, self._world, self._watch = estimator, world, watch
-        self._tracks = Tracks(lambda number: Track(number, world.body, self.smoothing.parameters, feet))
+        self._tracks = Tracks(lambda number: Track(number, world.body, self.smoothing.parameters, feet, seated=seated))
         self._statures = Statures(world, heights_m, at_once=look_ahead)
         self._blend = CameraBlend(world.camera)
         self._cameras: dict[int, Camera] = {}  # of held frames, by number

@@ -25,9 +25,13 @@ class Track(EstimatorMemory):
     size stays until the track is dropped (`realtime.kernel.tracks`).
     """
 
-    def __init__(self, person_id: int, body: BodyModel, level: SmoothingLevel | None, feet: FeetMode) -> None:
+    def __init__(
+        self, person_id: int, body: BodyModel, level: SmoothingLevel | None, feet: FeetMode, *, seated: bool = False
+    ) -> None:
+        """Begin a track; seated: the person sits, and the legs are never seen."""
         super().__init__()
-        self._limbs = Lapsing(lambda: CalmLimbs(body))
+        self._seated = seated
+        self._limbs = Lapsing(lambda: CalmLimbs(body, seated=seated))
         self.feet = Feet(body, feet)
         self.stature = Stature(person_id)
         self.coasting = Coasting()
@@ -52,7 +56,7 @@ class Track(EstimatorMemory):
 
     def calmed(self, t: float, smooth: CameraPose, joint_confidence: np.ndarray, world: World) -> CameraPose:
         """Return the smoothed pose with hidden limbs at rest: limbs hang and feet stand in the world's axes."""
-        if self._filters is None:
+        if self._filters is None and not self._seated:
             return smooth
         R_world_cam, floor_m = world.R_world_cam, world.floor_m
         rotmats, root_m = smooth.rotmats.copy(), R_world_cam @ smooth.T_cam_root

@@ -1,8 +1,9 @@
 """Calms hidden limbs: moves them to a rest pose instead of the guesses that change in every frame.
 
 A limb that has been hidden for half a second eases into a calm pose over the next second. It eases back as soon as it
-is visible. An arm hangs. A leg stands below its hip, or before it if the thighs have been horizontal, with the foot on
-the floor. Visible joints and the trunk are unchanged. A bone is visible while any joint beyond it is.
+is visible. An arm hangs. A leg stands below its hip, or before it if the thighs have been horizontal or the person is
+known to sit, with the foot on the floor. Visible joints and the trunk are unchanged. A bone is visible while any joint
+beyond it is.
 
 Everything is in a frame with the world's axes, Y up (docs/conventions.md), of any origin. Metres, seconds.
 """
@@ -44,8 +45,10 @@ _SPINE = [JOINT_NAMES.index(f"spine{k}") for k in (1, 2, 3)]
 class CalmLimbs:
     """Calmer of one person's limbs, pose by pose."""
 
-    def __init__(self, body: BodyModel) -> None:
+    def __init__(self, body: BodyModel, *, seated: bool = False) -> None:
+        """Store the body; seated: calm legs always sit."""
         self._body = body
+        self._seated = seated
         self._t: float | None = None
         self._legs: _Legs | None = None
 
@@ -66,7 +69,7 @@ class CalmLimbs:
         rotmats = rotmats.copy()
         joints, landmarks = self._body.landmarks(_T_POSE, betas[None])
         if calm[_ANKLE].any():
-            self._legs = self._legs or _Legs()
+            self._legs = self._legs or _Legs(self._seated)
             sole_m = float(joints[0, _ANKLE, 1].mean() - min(joints[0, :, 1].min(), landmarks[0, :, 1].min()))
             self._legs.calm(dt, rotmats, root_m, joints[0], calm, None if floor_m is None else floor_m + sole_m)
         else:
@@ -89,10 +92,11 @@ class CalmLimbs:
 class _Legs:
     """Calm legs: their heading, whether they sit, and the feet's positions."""
 
-    def __init__(self) -> None:
+    def __init__(self, seated: bool) -> None:
         self._fresh = True
         self._forward: Array | None = None
         self._thigh_rad = self._sit_rad = 0.0  # from hanging: of the estimated thighs, of the calm ones
+        self._seated = seated
         self._sits = False
         self._ankles_m = np.zeros((2, 3), np.float32)
 
@@ -138,7 +142,7 @@ class _Legs:
         """Sit down or stand up with the estimated thighs (2, 3) in upright axes."""
         thigh_rad = float(np.arccos((-unit(thighs)[:, 1]).clip(-1, 1)).mean())
         self._thigh_rad += share * (thigh_rad - self._thigh_rad)
-        self._sits = self._thigh_rad > (_STAND_RAD if self._sits else _SIT_RAD)
+        self._sits = self._seated or self._thigh_rad > (_STAND_RAD if self._sits else _SIT_RAD)
         self._sit_rad += share * (self._sits * _SEAT_RAD - self._sit_rad)
 
     def _step(self, ankles_m: Array, up: Array, share: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
-from engine.body.skeleton import NUM_JOINTS
+from engine.body.skeleton import LEG_JOINTS, NUM_JOINTS
 from realtime.kernel.messages import CameraPose, Estimate
 from realtime.kernel.tracks import Tracks
 from realtime.run.track import Track
@@ -75,3 +75,15 @@ def test_another_person_is_another_track() -> None:
     newcomer = estimate(1.0)
     smooth = tracks.of(2, 10 / 30).smoothed(10 / 30, newcomer)
     np.testing.assert_array_equal(smooth.rotmats, newcomer.steady.rotmats)
+
+
+def test_the_legs_of_a_seated_person_are_calm_without_smoothing_too() -> None:
+    world = World(BODY)
+    shown = {}
+    for seated in (False, True):
+        person = Track(0, BODY, LEVELS["off"], "lock", seated=seated)
+        guess = estimate(0.3, seen=0.0)
+        shown[seated] = person.calmed(0.0, guess.steady, guess.joint_confidence, world).rotmats
+    legs = LEG_JOINTS[:, :3].ravel()
+    assert np.array_equal(shown[False][legs], guess.raw.rotmats[legs])
+    assert not np.isclose(shown[True][legs], guess.raw.rotmats[legs], atol=0.1).all(axis=(1, 2)).any()

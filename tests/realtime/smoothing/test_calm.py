@@ -117,6 +117,17 @@ def test_thighs_that_lie_make_calm_legs_sit(body: BodyModel) -> None:
     np.testing.assert_allclose(found[ANKLES, 1], 0.07, atol=0.03)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_legs_of_somebody_who_is_known_to_sit_sit_whatever_was_guessed(body: BodyModel, seed: int) -> None:
+    guesses = [posed(seed * 90 + k, 0.3) for k in range(90)]
+    for sits, height_m, (least_m, most_m) in ((False, 0.9, (-0.1, 0.1)), (True, 0.5, (0.33, 0.5))):
+        calm = run(CalmLimbs(body, seated=sits), guesses, NO_LEGS, root(height_m))[-1]
+        found = joints(body, calm, root(height_m))
+        thighs = (found[KNEES] - found[HIPS])[:, 2]
+        assert least_m < thighs.min()
+        assert thighs.max() < most_m
+
+
 def test_standing_up_and_sitting_down_are_slow(body: BodyModel) -> None:
     limbs, rng = CalmLimbs(body), np.random.default_rng(1)
     guesses = [posed(left_hip=(-angle, 0, 0), right_hip=(-angle, 0, 0)) for angle in 0.75 + rng.normal(0, 0.4, 120)]
