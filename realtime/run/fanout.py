@@ -57,6 +57,7 @@ class FanOut:
         self._people = 0  # in the latest frame
         self._run = Run(
             world.body,
+            hands=config.perception.hands,
             offline=config.offline,
             clip=config.source.video,
             session_info={

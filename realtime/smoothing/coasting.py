@@ -34,4 +34,6 @@ class Coasting:
             confidence=person.confidence * left,
             joint_confidence=person.joint_confidence * np.float32(left),
             contacts=NO_CONTACTS,
+            hands={side: replace(hand, confidence=hand.confidence * left) for side, hand in person.hands.items()},
+            face=person.face and replace(person.face, confidence=person.face.confidence * left),
         )

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from realtime.kernel.messages import Array, Person
+from engine.body.skeleton import Side
+from realtime.kernel.messages import Array, Face, Hand, Person
 
 
 class Publishable:
@@ -18,23 +19,50 @@ class Publishable:
     """
 
     def __init__(self) -> None:
-        self._last: dict[int, Array] = {}
+        self._last: dict[int, Person] = {}
 
     def update(self, people: Iterable[Person]) -> tuple[Person, ...]:
-        """Return the people of the next frame whose numbers are all finite."""
-        fit = tuple(self._continued(person) for person in people if _is_finite(person))
-        self._last = {person.id: person.pose.rotations for person in fit}
+        """Return the people of the next frame whose numbers are all finite.
+
+        A hand or a face with another number is left out, and the person stays.
+        """
+        fit = tuple(self._continued(_with_finite_parts(person)) for person in people if _is_finite(person))
+        self._last = {person.id: person for person in fit}
         return fit
 
     def _continued(self, person: Person) -> Person:
         last = self._last.get(person.id)
         if last is None:
             return person
-        rotations = person.pose.rotations
-        turned = (rotations * last).sum(-1, keepdims=True) < 0
-        if not turned.any():
-            return person
-        return replace(person, pose=replace(person.pose, rotations=np.where(turned, -rotations, rotations)))
+        hands: dict[Side, Hand] = {
+            side: replace(hand, rotations=_continued(hand.rotations, last.hands[side].rotations))
+            if side in last.hands
+            else hand
+            for side, hand in person.hands.items()
+        }
+        rotations = _continued(person.pose.rotations, last.pose.rotations)
+        return replace(person, pose=replace(person.pose, rotations=rotations), hands=hands)
+
+
+def _continued(rotations: Array, last: Array) -> Array:
+    """Return rotations (J, 4) with the signs nearer to the last ones."""
+    return np.where((rotations * last).sum(-1, keepdims=True) < 0, -rotations, rotations)
+
+
+def _with_finite_parts(person: Person) -> Person:
+    hands: dict[Side, Hand] = {side: hand for side, hand in person.hands.items() if _is_finite_hand(hand)}
+    face = person.face if person.face is None or _is_finite_face(person.face) else None
+    if len(hands) == len(person.hands) and face is person.face:
+        return person
+    return replace(person, hands=hands, face=face)
+
+
+def _is_finite_hand(hand: Hand) -> bool:
+    return bool(np.isfinite(hand.rotations).all() and np.isfinite(hand.confidence))
+
+
+def _is_finite_face(face: Face) -> bool:
+    return bool(np.isfinite((*face.blendshapes, *face.gaze_rad, face.confidence)).all())
 
 
 def _is_finite(person: Person) -> bool:

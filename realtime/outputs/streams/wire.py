@@ -11,8 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from engine.body.expressions import BLENDSHAPES
 from engine.body.model import BodyModel
-from realtime.kernel.messages import Camera, Person, SolvedFrame
+from realtime.kernel.messages import Array, Camera, Face, Hand, Person, SolvedFrame
+from realtime.outputs.finger_bones import FINGER_NAMES, FINGER_PARENTS, FingerBones
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.streams.publishable import Publishable
 
@@ -26,8 +28,8 @@ class Wire:
     from its first frame (`offline`), frame time zero is now.
     """
 
-    def __init__(self, body: BodyModel, *, offline: bool = False) -> None:
-        self._body = body
+    def __init__(self, body: BodyModel, *, fingers: FingerBones | None = None, offline: bool = False) -> None:
+        self._body, self._fingers = body, fingers
         self._unix_less_monotonic_s = time.time() - time.monotonic()
         self._capture_zero_s = time.time() if offline else self._unix_less_monotonic_s
         self._shape_offsets = _numbers(body.skeleton.offsets(body.joint_shapedirs), 6)
@@ -39,10 +41,13 @@ class Wire:
     def skeleton(self) -> bytes:
         """Encode names, parents and rest offsets (metres, parent to child; the root's is its position at rest).
 
+        Where fingers are looked for, theirs follow under names of their own.
+
         Offsets are those of the first person of the latest frame, whose `betas` are included, at scale 1. Those of any
         person are scale * (offsets + shape_offsets @ (betas - the skeleton's betas)).
         """
         rest = self._body.rest_joints(self._betas[None])[0]
+        hands = {} if self._fingers is None else _hand_bones(self._fingers, self._betas, rest)
         return _message(
             "skeleton",
             v=VERSION,
@@ -53,12 +58,14 @@ class Wire:
             body={"name": self._body.name, "sha256": self._body.sha256},
             betas=_numbers(self._betas),
             shape_offsets=self._shape_offsets,
+            **hands,
         )
 
     def pose(self, solved: SolvedFrame, *, fps: float, with_tokens: bool = False) -> bytes:
         """The frame as a message, made once however many streams ask for it.
 
         It holds the people without those who have a number that is not finite; quaternions keep their sign over time.
+        Hands and faces are in it where they are looked for.
         """
         if solved is not self._solved:
             self._solved, self._poses = solved, {}
@@ -96,6 +103,14 @@ class Wire:
         )
 
 
+def _hand_bones(fingers: FingerBones, betas: Array, rest_joints: Array) -> dict[str, Any]:
+    return {
+        "hand_names": FINGER_NAMES,
+        "hand_parents": FINGER_PARENTS.tolist(),
+        "hand_offsets": _numbers(fingers.offsets(betas, rest_joints), 6),
+    }
+
+
 def _camera(camera: Camera) -> dict[str, Any]:
     return {
         "fov_deg": round(camera.fov_deg, 2),
@@ -118,9 +133,25 @@ def _person(person: Person, *, with_tokens: bool) -> dict[str, Any]:
         "betas": _numbers(person.betas),
         "scale": round(person.scale, 5),
     }
+    if person.hands:
+        fields["hands"] = {side: _hand(hand) for side, hand in person.hands.items()}
+    if person.face is not None:
+        fields["face"] = _face(person.face)
     if with_tokens:
         fields["tokens"] = person.tokens.tolist()
     return fields
+
+
+def _hand(hand: Hand) -> dict[str, Any]:
+    return {"confidence": round(float(hand.confidence), 3), "rotations": _numbers(hand.rotations, 6)}
+
+
+def _face(face: Face) -> dict[str, Any]:
+    return {
+        "confidence": round(float(face.confidence), 3),
+        "blendshapes": dict(zip(BLENDSHAPES, _numbers(face.blendshapes, 3), strict=True)),
+        "gaze": _numbers(face.gaze_rad, 4),
+    }
 
 
 def _numbers(array: np.ndarray, digits: int = 5) -> list[Any]:

@@ -9,6 +9,7 @@ from collections import deque
 from typing import Protocol
 
 from realtime.kernel.messages import SolvedFrame
+from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.streams.url import StreamUrl
@@ -41,7 +42,7 @@ class WireStream(Output):
         self._transport = transport
         self._run = run
         if Wire not in run.shared:
-            run.shared[Wire] = Wire(run.body, offline=run.offline)
+            run.shared[Wire] = Wire(run.body, fingers=FingerBones.of(run), offline=run.offline)
         self._wire: Wire = run.shared[Wire]
         self._lock = threading.Lock()
         self._news: deque[bytes] = deque()

@@ -3,8 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.body.skeleton import SIDES
 from realtime.kernel.messages import Person, WorldPose
 from realtime.smoothing.coasting import Coasting
+from tests.realtime.outputs.fingers_and_faces import handed_at
 
 
 def person(person_id: int, valid: bool = True) -> Person:
@@ -31,6 +33,18 @@ def test_a_lost_person_is_held_unmoved_and_marked_then_let_go() -> None:
     assert held.confidence == pytest.approx(0.8 * 2 / 3)
     np.testing.assert_allclose(held.joint_confidence, 2 / 3, rtol=1e-6)
     assert coasting.held(0.31) is None
+
+
+def test_hands_and_face_are_held_with_less_and_less_confidence() -> None:
+    coasting, given = Coasting(), handed_at(0.4)
+    coasting.see(0.0, given)
+    held = coasting.held(0.1)
+    assert held is not None
+    assert held.face is not None
+    assert held.face.confidence == pytest.approx(0.8 * 2 / 3)
+    for side in SIDES:
+        assert held.hands[side].rotations is given.hands[side].rotations
+        assert held.hands[side].confidence == pytest.approx(0.9 * 2 / 3)
 
 
 def test_nobody_is_held_who_is_there() -> None:
