@@ -1,9 +1,9 @@
 """Calms hidden limbs: moves them to a rest pose instead of the guesses that change in every frame.
 
 A limb that has been hidden for half a second eases into a calm pose over the next second. It eases back as soon as it
-is visible. An arm hangs. A leg stands below its hip, or before it if the thighs have been horizontal or the person is
-known to sit, with the foot on the floor. Visible joints and the trunk are unchanged. A bone is visible while any joint
-beyond it is.
+is visible. An arm hangs. A leg stands below its hip, with the foot on the floor. It sits if the thighs have been
+horizontal, or if the person is known to sit. Visible joints and the trunk are unchanged. A bone is visible while any
+joint beyond it is.
 
 Everything is in a frame with the world's axes, Y up (docs/conventions.md), of any origin. Metres, seconds.
 """
