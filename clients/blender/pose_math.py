@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .protocol import NUM_JOINTS, PARENTS
+from .joints import ALL_PARENTS
 
 Array = NDArray[np.float64]
 
@@ -105,8 +105,8 @@ def to_blender(q: Array) -> Array:
 
 
 def world_rotations(rotations: Array) -> Array:
-    """Convert local rotations (..., 24, 4), parent to child, to rotations in the world."""
+    """Convert local rotations (..., J, 4) of the first J joints, parent to child, to rotations in the world."""
     world = np.array(rotations, np.float64)
-    for joint in range(1, NUM_JOINTS):
-        world[..., joint, :] = multiply(world[..., PARENTS[joint], :], rotations[..., joint, :])
+    for joint in range(1, world.shape[-2]):
+        world[..., joint, :] = multiply(world[..., ALL_PARENTS[joint], :], rotations[..., joint, :])
     return world

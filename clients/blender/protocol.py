@@ -8,28 +8,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from .fields import Array, Fields, ProtocolError, number, numbers, quaternions, whole
+from .hands_face import expression, eye_rotations, finger_offsets, finger_rotations
+from .joints import ALL_PARENTS, BLENDSHAPES, JOINT_NAMES, NUM_JOINTS, PARENTS
 
 VERSION = 1
-NUM_JOINTS = 24
 NUM_BETAS = 10
-JOINT_NAMES: tuple[str, ...] = (
-    "pelvis", "left_hip", "right_hip", "spine1", "left_knee", "right_knee", "spine2", "left_ankle",
-    "right_ankle", "spine3", "left_foot", "right_foot", "neck", "left_collar", "right_collar", "head",
-    "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
-    "left_hand", "right_hand",
-)  # fmt: skip
-PARENTS = np.array([-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21])
-
-
-class ProtocolError(ValueError):
-    """Invalid message; one line with the reason."""
 
 
 class VersionError(ProtocolError):
@@ -55,10 +45,20 @@ class Skeleton:
     joint_shapes: Array  # (24, 3, 10)
     body_name: str
     of_stream: Joints  # to parse its pose messages by
+    fingers: Array | None = None  # (30, 3) from their parents; None for a stream without hands
 
     def rest_joints(self, betas: Array, scale: float = 1.0) -> Array:
-        """Return joints (24, 3) for a shape (10,) and a person's size relative to the body's."""
-        return scale * (self.joints + self.joint_shapes @ betas)
+        """Return joints (54, 3), or (24, 3) without hands, for a shape (10,) and a size relative to the body's."""
+        return self.with_fingers(scale * (self.joints + self.joint_shapes @ betas), scale)
+
+    def with_fingers(self, rest_joints: Array, scale: float = 1.0) -> Array:
+        """Add the stream's fingers, if it has any, to the wrists of a body (24, 3)."""
+        if self.fingers is None:
+            return rest_joints
+        joints = np.concatenate([rest_joints, scale * self.fingers])
+        for joint in range(NUM_JOINTS, len(joints)):  # parents come first
+            joints[joint] += joints[ALL_PARENTS[joint]]
+        return joints
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,10 +67,12 @@ class Person:
     confidence: float
     valid: bool  # False while the tracker bridges frames without the person
     trans: Array  # (3,) the pelvis joint in the world, metres, Y up
-    rotations: Array  # (24, 4) unit quaternions x, y, z, w, local; [0] rotates the root into the world
+    # (56, 4) unit quaternions x, y, z, w, local; [0] rotates the root into the world; NaN where the stream has none
+    rotations: Array
     betas: Array  # (10,)
-    joint_confidence: Array | None = None  # (24,) 0..1, visibility of each joint; None: not in the stream
+    joint_confidence: Array | None = None  # (56,) 0..1, visibility of each joint; None: not in the stream
     scale: float = 1.0  # the person's size relative to the skeleton's
+    blendshapes: Array = field(default_factory=lambda: np.full(len(BLENDSHAPES), np.nan))  # (52,) 0..1, NaN: not sent
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,20 +111,21 @@ def parse(message: bytes, joints: Joints = SMPL) -> Skeleton | Pose | Status | N
     return read(fields, joints)
 
 
-def _skeleton(fields: dict[str, Any], _: Joints) -> Skeleton:
+def _skeleton(fields: Fields, _: Joints) -> Skeleton:
     stream = _joints(fields.get("names"), fields.get("parents"))
     if fields.get("up_axis") != "Y":
         raise ProtocolError(f"the stream's up axis is {repr(fields.get('up_axis'))[:20]}, not 'Y'")
-    joints = _numbers(fields, "offsets", (stream.count, 3))[stream.places]
+    joints = numbers(fields, "offsets", (stream.count, 3))[stream.places]
     joint_shapes = np.zeros((NUM_JOINTS, 3, NUM_BETAS))
     if "shape_offsets" in fields:
-        joint_shapes = _numbers(fields, "shape_offsets", (stream.count, 3, NUM_BETAS))[stream.places]
-        joints -= joint_shapes @ _numbers(fields, "betas", (NUM_BETAS,))
+        joint_shapes = numbers(fields, "shape_offsets", (stream.count, 3, NUM_BETAS))[stream.places]
+        joints -= joint_shapes @ numbers(fields, "betas", (NUM_BETAS,))
     for joint in range(1, NUM_JOINTS):  # offsets are relative to the parent, which comes first
         joints[joint] += joints[PARENTS[joint]]
         joint_shapes[joint] += joint_shapes[PARENTS[joint]]
     body = fields.get("body")
-    return Skeleton(joints, joint_shapes, str(body.get("name", ""))[:80] if isinstance(body, dict) else "", stream)
+    body_name = str(body.get("name", ""))[:80] if isinstance(body, dict) else ""
+    return Skeleton(joints, joint_shapes, body_name, stream, finger_offsets(fields))
 
 
 def _joints(names: Any, parents: Any) -> Joints:
@@ -136,66 +139,48 @@ def _joints(names: Any, parents: Any) -> Joints:
     return Joints(len(names), places)
 
 
-def _pose(fields: dict[str, Any], joints: Joints) -> Pose:
+def _pose(fields: Fields, joints: Joints) -> Pose:
     people = fields.get("people")
     if not isinstance(people, list) or not all(isinstance(person, dict) for person in people):
         raise ProtocolError("a pose message has no list of people")
     return Pose(
-        seq=_whole(fields, "seq"),
-        t_capture=_number(fields, "t_capture"),
-        t_publish=_number(fields, "t_publish"),
-        fps=_number(fields, "fps"),
+        seq=whole(fields, "seq"),
+        t_capture=number(fields, "t_capture"),
+        t_publish=number(fields, "t_publish"),
+        fps=number(fields, "fps"),
         people=tuple(_person(person, joints) for person in people),
     )
 
 
-def _person(fields: dict[str, Any], joints: Joints) -> Person:
-    rotations = _numbers(fields, "rotations", (joints.count, 4))[joints.places]
-    norms = np.linalg.norm(rotations, axis=-1, keepdims=True)
-    if np.abs(norms - 1).max() > 0.01:
-        raise ProtocolError("a pose message has rotations that are not unit quaternions")
-    confidence = _numbers(fields, "joint_confidence", (joints.count,)) if "joint_confidence" in fields else None
-    scale = _number(fields, "scale") if "scale" in fields else 1.0
+def _person(fields: Fields, joints: Joints) -> Person:
+    body = quaternions(fields, "rotations", joints.count)[joints.places]
+    fingers, hand_confidence = finger_rotations(fields)
+    eyes, face_confidence = eye_rotations(fields)
+    confidence = None
+    if "joint_confidence" in fields:
+        body_confidence = numbers(fields, "joint_confidence", (joints.count,))[joints.places]
+        confidence = np.concatenate([body_confidence, hand_confidence, face_confidence])
+    scale = number(fields, "scale") if "scale" in fields else 1.0
     if scale <= 0:
         raise ProtocolError("'scale' is not above 0")
     return Person(
-        id=_whole(fields, "id"),
-        confidence=_number(fields, "confidence"),
+        id=whole(fields, "id"),
+        confidence=number(fields, "confidence"),
         valid=fields.get("valid") is True,
-        trans=_numbers(fields, "trans", (3,)),
-        rotations=rotations / norms,
-        betas=_numbers(fields, "betas", (NUM_BETAS,)),
-        joint_confidence=None if confidence is None else confidence[joints.places],
+        trans=numbers(fields, "trans", (3,)),
+        rotations=np.concatenate([body, fingers, eyes]),
+        betas=numbers(fields, "betas", (NUM_BETAS,)),
+        joint_confidence=confidence,
         scale=scale,
+        blendshapes=expression(fields),
     )
 
 
-def _status(fields: dict[str, Any], _: Joints) -> Status:
+def _status(fields: Fields, _: Joints) -> Status:
     return Status(*(str(fields.get(key, ""))[:200] for key in ("state", "source", "message")))
 
 
-def _whole(fields: dict[str, Any], key: str) -> int:
-    value = fields.get(key)
-    if not isinstance(value, int) or isinstance(value, bool) or abs(value) >= 2**63:
-        raise ProtocolError(f"'{key}' is not a whole number")
-    return value
-
-
-def _number(fields: dict[str, Any], key: str) -> float:
-    return float(_numbers(fields, key, ()))
-
-
-def _numbers(fields: dict[str, Any], key: str, shape: tuple[int, ...]) -> Array:
-    try:
-        array = np.array(fields.get(key))
-    except ValueError:  # ragged lists
-        array = np.empty(0)
-    if array.shape != shape or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
-        raise ProtocolError(f"'{key}' is not {'x'.join(map(str, shape)) or 'one'} finite numbers")
-    return array.astype(np.float64)
-
-
-_READERS: dict[bytes, Callable[[dict[str, Any], Joints], Skeleton | Pose | Status]] = {
+_READERS: dict[bytes, Callable[[Fields, Joints], Skeleton | Pose | Status]] = {
     b"skeleton": _skeleton,
     b"pose": _pose,
     b"status": _status,

@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..protocol import NUM_BETAS, NUM_JOINTS, Skeleton
+from ..joints import NUM_JOINTS
+from ..protocol import NUM_BETAS, Skeleton
 
 Array = NDArray[np.float64]
 

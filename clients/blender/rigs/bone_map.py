@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..protocol import JOINT_NAMES
+from ..joints import ALL_NAMES, JOINT_NAMES
 
 PRESETS = Path(__file__).with_name("presets")
 
@@ -39,9 +39,9 @@ def load_preset(path: Path) -> Preset:
         raise BoneMapError(f"the bone map {path} is not JSON: {error}") from error
     if not isinstance(fields, dict) or not isinstance(fields.get("bones"), dict):
         raise BoneMapError(f'the bone map {path} has no \'bones\': write {{"bones": {{"pelvis": "Hips", ...}}}}')
-    unknown = [joint for joint in fields["bones"] if joint not in JOINT_NAMES]
+    unknown = [joint for joint in fields["bones"] if joint not in ALL_NAMES]
     if unknown:
-        raise BoneMapError(f"the bone map {path} names unknown joints {', '.join(unknown)}; known: {JOINT_NAMES}")
+        raise BoneMapError(f"the bone map {path} names unknown joints {', '.join(unknown)}; known: {ALL_NAMES}")
     settings = fields.get("settings", [])
     if not isinstance(settings, list) or not all(isinstance(entry, dict) for entry in settings):
         raise BoneMapError(f'the bone map {path}: \'settings\' is a list of {{"bone", "property", "value"}}')
@@ -53,9 +53,13 @@ def load_preset(path: Path) -> Preset:
 
 
 def matched(preset: Preset, bone_names: Iterable[str], armature: str) -> dict[str, list[str]]:
-    """Return the map in the armature's own bone names. Raises BoneMapError that lists every missing bone."""
+    """Return the map in the armature's own bone names, without fingers and eyes that it lacks.
+
+    Raises BoneMapError that lists every missing bone of the body.
+    """
     by_name = {name.rpartition(":")[2]: name for name in bone_names}
     wanted = {joint: [bone.rpartition(":")[2] for bone in bones] for joint, bones in preset.bones.items()}
+    wanted = {joint: bones for joint, bones in wanted.items() if joint in JOINT_NAMES or by_name.keys() >= set(bones)}
     missing = [bone for bones in wanted.values() for bone in bones if bone not in by_name]
     if missing:
         raise BoneMapError(

@@ -8,12 +8,14 @@ p: q_j = B_j^-1 D_p^-1 D_j B_j.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..joints import ALL_NAMES, FINGER_NAMES, JOINT_NAMES
 from ..pose_math import (
     IDENTITY,
     ROTATION_BLENDER_STREAM,
@@ -25,15 +27,15 @@ from ..pose_math import (
     to_blender,
     world_rotations,
 )
-from ..protocol import JOINT_NAMES, PARENTS
+from .hands import turns_to_t_pose
 
 Array = NDArray[np.float64]
 BoneMap = Mapping[str, Sequence[str]]  # joint name to bone names; of several bones the first carries the location
 
-# Limbs whose rest direction differs between a T-pose and an A-pose, and the joint that each points to. Hands move with
-# the forearm. Spines, collars and feet keep their rest direction.
+# Limbs whose rest direction differs between a T-pose and an A-pose, and the joint that each points to. Hands have
+# `.hands`. Spines, collars and feet keep their rest direction.
 _LIMBS = {1: 4, 4: 7, 2: 5, 5: 8, 16: 18, 18: 20, 17: 19, 19: 21}
-_HANDS = {20: 18, 22: 18, 21: 19, 23: 19}
+_ELBOWS = (18, 19)
 _LEFT_HIP, _RIGHT_HIP, _LEFT_ANKLE, _RIGHT_ANKLE, _NECK = (
     JOINT_NAMES.index(name) for name in ("left_hip", "right_hip", "left_ankle", "right_ankle", "neck")
 )
@@ -67,9 +69,9 @@ class Rig:
     root_head: Array  # (3,) the pelvis bone at rest, armature units
 
     def channels(self, rotations: Array, trans: Array) -> tuple[Array, Array]:
-        """Convert rotations (N, 24, 4), trans (N, 3) metres to quaternions (N, K, 4) w, x, y, z and location (N, 3).
+        """Convert rotations (N, 56, 4), trans (N, 3) metres to quaternions (N, K, 4) w, x, y, z and location (N, 3).
 
-        The location is the pelvis bone's, in armature units along its rest axes.
+        The location is the pelvis bone's, in armature units along its rest axes. Bones of joints that are NaN are NaN.
         """
         world = world_rotations(rotations)[:, self.joints]
         turned = multiply(multiply(multiply(self.axes, world), inverse(self.axes)), self.to_t_pose)
@@ -78,18 +80,35 @@ class Rig:
         shift = rotate(self.axes, trans) * self.scale - self.root_head
         return to_blender(local), rotate(inverse(self.rest[0]), shift)
 
+    def without(self, names: Collection[str]) -> Rig:
+        """Return the rig without the bones of these joints, fingers or eyes, which carry no others."""
+        kept = np.array([ALL_NAMES[joint] not in names for joint in self.joints])
+        index = np.append(np.cumsum(kept) - 1, -1)  # a bone without one above has -1, which is the last
+        return replace(
+            self,
+            bones=tuple(itertools.compress(self.bones, kept)),
+            joints=self.joints[kept],
+            above=index[self.above[kept]],
+            rest=self.rest[kept],
+            to_t_pose=self.to_t_pose[kept],
+        )
+
 
 def smpl_rig(bones: Mapping[str, RestBone]) -> Rig:
-    """Make the rig of this extension's armature: every joint has a bone of its name, the rest pose is the T-pose."""
+    """Make the rig of this extension's armature: every joint has a bone of its name, the rest pose is the T-pose.
+
+    Fingers may be missing.
+    """
     missing = [name for name in JOINT_NAMES if name not in bones]
     if missing:
         raise RigError(f"the armature has lost the bones {', '.join(missing)}: create it again")
+    names = (*JOINT_NAMES, *(name for name in FINGER_NAMES if name in bones))
     return Rig(
-        bones=JOINT_NAMES,
-        joints=np.arange(len(JOINT_NAMES)),
-        above=PARENTS,
-        rest=np.array([bones[name].rotation for name in JOINT_NAMES]),
-        to_t_pose=np.tile(IDENTITY, (len(JOINT_NAMES), 1)),
+        bones=names,
+        joints=np.array([ALL_NAMES.index(name) for name in names]),
+        above=_above(bones, names),
+        rest=np.array([bones[name].rotation for name in names]),
+        to_t_pose=np.tile(IDENTITY, (len(names), 1)),
         axes=from_matrix(ROTATION_BLENDER_STREAM),
         scale=1.0,
         root_head=bones["pelvis"].head,
@@ -100,10 +119,11 @@ def mapped_rig(bones: Mapping[str, RestBone], bone_map: BoneMap, rest_joints: Ar
     """Make the rig of another armature.
 
     bone_map: joint name to the bones that follow it.
-    rest_joints (24, 3): the performer's T-pose in the stream's axes. The armature's up and left follow from its rest
-    pose, so it may have any axes and unit. It must stand upright with its feet apart. Raises RigError.
+    rest_joints: the performer's T-pose in the stream's axes, (54, 3), or (24, 3) without fingers. The armature's up and
+    left follow from its rest pose, so it may have any axes and unit. It must stand upright with its feet apart. Raises
+    RigError.
     """
-    mapped = [(joint, bone) for joint, name in enumerate(JOINT_NAMES) for bone in bone_map.get(name, ())]
+    mapped = [(joint, bone) for joint, name in enumerate(ALL_NAMES) for bone in bone_map.get(name, ())]
     missing = [bone for _, bone in mapped if bone not in bones]
     if missing:
         raise RigError(f"the armature has no bones {', '.join(missing)}")
@@ -119,7 +139,7 @@ def mapped_rig(bones: Mapping[str, RestBone], bone_map: BoneMap, rest_joints: Ar
     return Rig(
         bones=tuple(names),
         joints=np.array(joints),
-        above=np.array([next((names.index(b) for b in _carriers(bones, name) if b in names), -1) for name in names]),
+        above=_above(bones, names),
         rest=np.array([bones[name].rotation for name in names]),
         to_t_pose=_to_t_pose(heads, rotate(axes, rest_joints), joints),
         axes=axes,
@@ -150,7 +170,14 @@ def _to_t_pose(heads: Mapping[int, Array], t_pose: Array, joints: list[int]) -> 
         for joint, tip in _LIMBS.items()
         if joint in heads and tip in heads and np.linalg.norm(heads[tip] - heads[joint]) > 0
     }
-    return np.array([turns.get(_HANDS.get(joint, joint), IDENTITY) for joint in joints])
+    left, right = (turns.get(elbow, IDENTITY) for elbow in _ELBOWS)
+    turns |= turns_to_t_pose(heads, t_pose, (left, right))
+    return np.array([turns.get(joint, IDENTITY) for joint in joints])
+
+
+def _above(bones: Mapping[str, RestBone], names: Sequence[str]) -> NDArray[np.intp]:
+    """Return (K,) the index of the nearest ancestor among `names` of each; -1 for none."""
+    return np.array([next((names.index(b) for b in _carriers(bones, name) if b in names), -1) for name in names])
 
 
 def _carriers(bones: Mapping[str, RestBone], name: str) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from ..protocol import JOINT_NAMES, NUM_JOINTS
+from ..joints import JOINT_NAMES, NUM_ALL, NUM_JOINTS
 
 Array = NDArray[np.float64]
 
@@ -22,18 +22,19 @@ class UnseenLimbs:
     """Filter of joints whose bones must not follow: those hidden for half a second, until visible again."""
 
     def __init__(self) -> None:
-        self._t_seen = np.full(NUM_JOINTS, -np.inf)  # when each bone was last visible
-        self._left = np.zeros(NUM_JOINTS, bool)
+        self._t_seen = np.full(NUM_ALL, -np.inf)  # when each bone was last visible
+        self._left = np.zeros(NUM_ALL, bool)
         self._t = -np.inf
 
     def update(self, t: float, joint_confidence: Array | None) -> NDArray[np.bool_]:
-        """Return (24,), True to leave a bone unchanged. t in s; joint_confidence (24,), None if not in the stream."""
+        """Return (56,), True to leave a bone unchanged. t in s; joint_confidence (56,), None if not in the stream."""
         if joint_confidence is None:
-            return np.zeros(NUM_JOINTS, bool)
+            return np.zeros(NUM_ALL, bool)
         if t < self._t or not np.isfinite(self._t):  # the first frame, or another session
             self._t_seen[:] = t
         self._t = t
-        confidence = np.ones(NUM_JOINTS)
+        confidence = np.ones(NUM_ALL)
+        confidence[NUM_JOINTS:] = joint_confidence[NUM_JOINTS:]  # fingers and eyes, as their hand and face
         for limb in _LIMBS:
             beyond = joint_confidence[[*limb[1:], limb[-1]]]  # a bone is visible if any joint beyond it is
             confidence[limb] = np.maximum.accumulate(beyond[::-1])[::-1]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import bpy
 import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from ..pose_math import from_matrix, to_blender_axes
-from ..protocol import JOINT_NAMES, PARENTS
+from ..joints import ALL_NAMES, ALL_PARENTS, FINGER_NAMES, JOINT_NAMES, NUM_JOINTS
+from ..pose_math import ROTATION_BLENDER_STREAM, from_matrix, to_blender_axes
+from ..protocol import Skeleton
 from ..rigs.rig import RestBone
 
 Array = NDArray[np.float64]
@@ -24,11 +27,15 @@ _TIPS_M = {
     23: (-0.08, 0.0, 0.0),
 }
 _SHORTEST_M = 0.01  # Blender removes bones without a length
+_FINGERTIP = 0.8  # of the bone before
 _FEET = (10, 11)
 
 
 def create(context: bpy.types.Context, name: str, rest_joints: Array) -> bpy.types.Object:
-    """Create an armature object with 24 bones in the T-pose of rest_joints (24, 3), metres in the stream's axes."""
+    """Create an armature object in the T-pose of rest_joints, metres in the stream's axes.
+
+    Of (24, 3) it has SMPL's bones, of (54, 3) those of the fingers too.
+    """
     armature = bpy.data.armatures.new(name)
     ob = bpy.data.objects.new(name, armature)
     context.scene.collection.objects.link(ob)
@@ -44,22 +51,55 @@ def set_rest(context: bpy.types.Context, ob: bpy.types.Object, rest_joints: Arra
     """Set an armature's proportions, creating missing bones. Leaves it active, in object mode."""
     if context.object is not None and context.object.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
+    _edit(context, ob)
+    _set_bones(ob.data.edit_bones, rest_joints, range(len(rest_joints)))
+    bpy.ops.object.mode_set(mode="OBJECT")
+
+
+def lacks_fingers(ob: bpy.types.Object) -> bool:
+    return any(name not in ob.data.bones for name in FINGER_NAMES)
+
+
+def add_fingers(context: bpy.types.Context, ob: bpy.types.Object, skeleton: Skeleton, scale: float) -> None:
+    """Create the missing fingers of one of our armatures and leave all else as it is.
+
+    scale: the person's size relative to the skeleton's. In object mode only.
+    """
+    active, selected, hidden = context.view_layer.objects.active, list(context.selected_objects), ob.hide_get()
+    _edit(context, ob)
+    bones = ob.data.edit_bones
+    body = np.array([bones[name].head for name in JOINT_NAMES]) @ ROTATION_BLENDER_STREAM  # to the stream's axes
+    rest_joints = skeleton.with_fingers(body, scale)
+    fingers = range(NUM_JOINTS, len(rest_joints))
+    _set_bones(bones, rest_joints, [joint for joint in fingers if ALL_NAMES[joint] not in bones])
+    bpy.ops.object.mode_set(mode="OBJECT")
+    ob.select_set(False)
+    ob.hide_set(hidden)
+    for other in selected:
+        other.select_set(True)
+    context.view_layer.objects.active = active
+
+
+def _edit(context: bpy.types.Context, ob: bpy.types.Object) -> None:
     for other in context.selected_objects:
         other.select_set(False)
     ob.hide_set(False)
     ob.select_set(True)
     context.view_layer.objects.active = ob
     bpy.ops.object.mode_set(mode="EDIT")
+
+
+def _set_bones(bones: bpy.types.ArmatureEditBones, rest_joints: Array, joints: Iterable[int]) -> None:
     heads = to_blender_axes(rest_joints)
     tails = to_blender_axes(_tails(rest_joints))
-    bones = ob.data.edit_bones
-    for joint, name in enumerate(JOINT_NAMES):
+    for joint in joints:
+        name = ALL_NAMES[joint]
         bone = bones.get(name) or bones.new(name)
-        if PARENTS[joint] >= 0:
-            bone.parent = bones[JOINT_NAMES[PARENTS[joint]]]
+        if ALL_PARENTS[joint] >= 0:
+            bone.parent = bones[ALL_NAMES[ALL_PARENTS[joint]]]
         bone.head, bone.tail = Vector(heads[joint]), Vector(tails[joint])
-        bone.align_roll(Vector((0, 0, 1) if joint in _FEET else (0, -1, 0)))
-    bpy.ops.object.mode_set(mode="OBJECT")
+        # The Z axis of feet and fingers is up, so that toes and fingers bend about X; that of others is to the front.
+        bone.align_roll(Vector((0, 0, 1) if joint in _FEET or joint >= NUM_JOINTS else (0, -1, 0)))
 
 
 def rest_bones(ob: bpy.types.Object) -> dict[str, RestBone]:
@@ -85,8 +125,15 @@ def _copied(ob: bpy.types.Object, bone: str) -> str | None:
 
 def _tails(rest_joints: Array) -> Array:
     tails = rest_joints.copy()
-    for joint in range(len(JOINT_NAMES)):
-        step = rest_joints[_POINTS_TO[joint]] - rest_joints[joint] if joint in _POINTS_TO else np.array(_TIPS_M[joint])
+    for joint in range(len(rest_joints)):
+        if joint in _POINTS_TO:
+            step = rest_joints[_POINTS_TO[joint]] - rest_joints[joint]
+        elif joint in _TIPS_M:
+            step = np.array(_TIPS_M[joint])
+        elif ALL_NAMES[joint][-1] == "3":
+            step = _FINGERTIP * (rest_joints[joint] - rest_joints[joint - 1])
+        else:
+            step = rest_joints[joint + 1] - rest_joints[joint]
         length = np.linalg.norm(step)
         tails[joint] += step * max(1.0, _SHORTEST_M / length) if length > 0 else (0.0, _SHORTEST_M, 0.0)
     return tails

@@ -10,17 +10,20 @@ import numpy as np
 from bpy.app.handlers import persistent
 from numpy.typing import NDArray
 
+from ..joints import ALL_NAMES, EYE_NAMES
 from ..pose_math import continuous
-from ..protocol import Pose
+from ..protocol import Pose, Skeleton
 from ..rigs.rig import Rig, RigError
 from ..rigs.unseen import UnseenLimbs
 from ..stream.receiver import CurveKeys, Receiver
 from ..stream.take import chosen
+from . import armature, face
 from .retarget import rig_of
 
 _INTERVAL_S = 1 / 60
 _RESCAN_S = 1.0  # interval to detect armatures that were renamed, edited, added or removed
 _REDRAW_S = 0.25
+_EYE = ALL_NAMES.index(EYE_NAMES[0])  # as visible as the face
 
 
 @dataclass
@@ -32,6 +35,7 @@ class _Driven:
     followed: int | None = None
     signs: NDArray[np.float64] | None = None  # (K, 4) the last quaternions
     limbs: UnseenLimbs = field(default_factory=UnseenLimbs)
+    shape_keys: dict[str, face.Columns] = field(default_factory=dict)
 
 
 @dataclass
@@ -103,7 +107,7 @@ def tick() -> float | None:
 def _show(pose: Pose) -> None:
     now = time.monotonic()
     if _state.t_scanned < 0 or now - _state.t_scanned > _RESCAN_S:
-        _scan()
+        _scan(pose)
         _state.t_scanned = now
     for name, driven in _state.driven.items():
         ob = bpy.data.objects.get(name)
@@ -111,13 +115,15 @@ def _show(pose: Pose) -> None:
             _drive(ob, driven, pose)
 
 
-def _scan() -> None:
+def _scan(pose: Pose) -> None:
     before, _state.driven, _state.problems = _state.driven, {}, {}
-    for ob in bpy.data.objects:
+    skeleton = _state.receiver.skeleton if _state.receiver is not None else None
+    for ob in list(bpy.data.objects):
         if ob.type != "ARMATURE" or not ob.tokenmocap.is_driven or ob.mode == "EDIT":
             continue
+        _grow_fingers(ob, skeleton, pose)
         try:
-            rig = rig_of(ob)
+            rig = rig_of(ob, skeleton)
         except RigError as error:
             _state.problems[ob.name] = str(error)
             continue
@@ -126,10 +132,20 @@ def _scan() -> None:
                 ob.pose.bones[bone].rotation_mode = "QUATERNION"
         old = before.get(ob.name)
         kept = old if old is not None and old.rig.bones == rig.bones else None
-        driven = _Driven(rig)
+        driven = _Driven(rig, shape_keys=face.shape_keys(ob) if ob.tokenmocap.with_face else {})
         if kept is not None:
             driven.followed, driven.signs, driven.limbs = kept.followed, kept.signs, kept.limbs
         _state.driven[ob.name] = driven
+
+
+def _grow_fingers(ob: bpy.types.Object, skeleton: Skeleton | None, pose: Pose) -> None:
+    """Give one of our armatures the fingers that came into the stream after it was made, once nobody edits."""
+    if skeleton is None or skeleton.fingers is None or ob.tokenmocap.bone_map or not ob.tokenmocap.with_hands:
+        return
+    context = bpy.context
+    if context.mode == "OBJECT" and ob.name in context.view_layer.objects and armature.lacks_fingers(ob):
+        person = chosen(pose.people, ob.tokenmocap.person, None)
+        armature.add_fingers(context, ob, skeleton, person.scale if person is not None else 1.0)
 
 
 def _drive(ob: bpy.types.Object, driven: _Driven, pose: Pose) -> None:
@@ -143,9 +159,12 @@ def _drive(ob: bpy.types.Object, driven: _Driven, pose: Pose) -> None:
     quaternions, location = driven.rig.channels(person.rotations[None], person.trans[None])
     driven.signs = continuous(quaternions, driven.signs)[0]
     driven.followed, driven.t_shown = person.id, pose.t_capture
-    unseen = driven.limbs.update(pose.t_capture, person.joint_confidence)[driven.rig.joints]
-    for bone, quaternion, is_unseen in zip(bones, driven.signs.tolist(), unseen.tolist(), strict=True):
-        if not (is_unseen and ob.tokenmocap.leave_unseen):
+    unseen = driven.limbs.update(pose.t_capture, person.joint_confidence) & ob.tokenmocap.leave_unseen
+    is_left = unseen[driven.rig.joints] | ~np.isfinite(driven.signs).all(axis=-1)
+    if not unseen[_EYE]:
+        face.show(driven.shape_keys, person.blendshapes)
+    for bone, quaternion, stays in zip(bones, driven.signs.tolist(), is_left.tolist(), strict=True):
+        if not stays:
             bone.rotation_quaternion = quaternion
     bones[0].location = location[0].tolist()
 

@@ -6,8 +6,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
+from ..joints import JOINT_NAMES
 from ..pose_math import to_blender_axes
-from ..protocol import JOINT_NAMES
 from ..rigs.body import Body
 
 Array = NDArray[np.float64]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import bpy
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from ..pose_math import continuous
 from ..rigs.rig import Rig
 from ..stream.take import Motion
+from .face import Columns
 
 Array = NDArray[np.float64]
 
@@ -22,40 +24,61 @@ def write_action(
 ) -> bpy.types.Action:
     """Create an Action of the motion for this armature and assign it.
 
-    Each row gets a key at frame_start + time x rate_hz, also at fractions of a frame.
+    Each row gets a key at frame_start + time x rate_hz, also at fractions of a frame. Joints that were never
+    sent have no channels.
     """
-    action = bpy.data.actions.new(f"{ob.name} take")
-    curves, groups, slot = _channels(action, ob)
+    action, curves, groups = _new_action(ob, ob.name)
     quaternions, location = rig.channels(motion.rotations, motion.trans)
-    quaternions = continuous(quaternions)
     frames = frame_start + motion.times * rate_hz
     for k, bone in enumerate(rig.bones):
         group = groups.new(bone)
         path = f'pose.bones["{bpy.utils.escape_identifier(bone)}"]'
         if k == 0:
             _write(curves, group, f"{path}.location", frames, location)
-        _write(curves, group, f"{path}.rotation_quaternion", frames, quaternions[:, k])
-    data = ob.animation_data or ob.animation_data_create()
-    data.action = action
-    if slot is not None:
-        data.action_slot = slot
+        sent = np.isfinite(quaternions[:, k]).all(axis=-1)
+        if sent.any():
+            rotations = continuous(quaternions[sent, k])
+            _write(curves, group, f"{path}.rotation_quaternion", frames[sent], rotations)
     return action
 
 
-def _channels(action: bpy.types.Action, ob: bpy.types.Object) -> tuple[Any, Any, Any]:
-    """Return the containers of F-curves and groups, and the slot: since 4.4 an Action has slots, layers and strips."""
+def write_face(keys: Mapping[str, Columns], motion: Motion, frame_start: float, rate_hz: float) -> None:
+    """Create an Action of the motion for the shape keys of each mesh and assign it, if a face was sent."""
+    frames = frame_start + motion.times * rate_hz
+    sent = np.isfinite(motion.blendshapes)
+    for name, columns in keys.items():
+        if not sent[:, list(columns.values())].any():
+            continue
+        key = bpy.data.shape_keys[name]
+        _, curves, _ = _new_action(key, key.user.name)
+        for block, index in columns.items():
+            path = f'key_blocks["{bpy.utils.escape_identifier(block)}"].value'
+            if sent[:, index].any():
+                _write(curves, None, path, frames[sent[:, index]], motion.blendshapes[sent[:, index], index, None])
+
+
+def _new_action(owner: bpy.types.ID, name: str) -> tuple[bpy.types.Action, Any, Any]:
+    """Create an Action and assign it. Return it and its containers of F-curves and groups.
+
+    Since 4.4 an Action has slots, layers and strips.
+    """
+    action = bpy.data.actions.new(f"{name} take")
+    data = owner.animation_data or owner.animation_data_create()
+    data.action = action
     if not hasattr(action, "slots"):
-        return action.fcurves, action.groups, None
-    slot = action.slots.new(id_type="OBJECT", name=ob.name)
+        return action, action.fcurves, action.groups
+    slot = action.slots.new(id_type=owner.id_type, name=name)
     strip = action.layers.new(name="Take").strips.new(type="KEYFRAME")
     channels = strip.channelbag(slot, ensure=True)
-    return channels.fcurves, channels.groups, slot
+    data.action_slot = slot
+    return action, channels.fcurves, channels.groups
 
 
 def _write(curves: Any, group: Any, path: str, frames: Array, values: Array) -> None:
     for index in range(values.shape[1]):
         curve = curves.new(path, index=index)
-        curve.group = group
+        if group is not None:
+            curve.group = group
         curve.keyframe_points.add(len(frames))
         curve.keyframe_points.foreach_set("co", np.stack([frames, values[:, index]], axis=1).ravel())
         curve.keyframe_points.foreach_set("interpolation", np.full(len(frames), _LINEAR, np.int32))

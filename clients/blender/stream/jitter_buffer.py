@@ -68,4 +68,5 @@ def _blended(a: Person, b: Person, fraction: float) -> Person:
         trans=a.trans + fraction * (b.trans - a.trans),
         rotations=slerp(a.rotations, b.rotations, fraction),
         betas=a.betas + fraction * (b.betas - a.betas),
+        blendshapes=a.blendshapes + fraction * (b.blendshapes - a.blendshapes),
     )

@@ -21,8 +21,9 @@ class Motion:
     """Motion of one person, a row for every frame in which the person was visible."""
 
     times: Array  # (N,) s since the take's first frame, increasing
-    rotations: Array  # (N, 24, 4) local, x, y, z, w
+    rotations: Array  # (N, 56, 4) local, x, y, z, w; NaN where they were not sent
     trans: Array  # (N, 3)
+    blendshapes: Array  # (N, 52) NaN where they were not sent
 
 
 def chosen(people: Sequence[Person], person_id: int, before: int | None) -> Person | None:
@@ -55,6 +56,7 @@ def motion_of(take: Sequence[Pose], person_id: int) -> Motion | None:
         times=np.array(times),
         rotations=np.stack([person.rotations for person in people]),
         trans=np.stack([person.trans for person in people]),
+        blendshapes=np.stack([person.blendshapes for person in people]),
     )
 
 
@@ -63,12 +65,19 @@ def resampled(motion: Motion, rate_hz: float) -> Motion:
     first, last = np.ceil(motion.times[0] * rate_hz - 1e-6), np.floor(motion.times[-1] * rate_hz + 1e-6)
     times = np.arange(first, last + 1) / rate_hz
     if len(motion.times) < 2 or len(times) == 0:
-        return Motion(np.array([np.rint(motion.times[0] * rate_hz) / rate_hz]), motion.rotations[:1], motion.trans[:1])
+        time = np.array([np.rint(motion.times[0] * rate_hz) / rate_hz])
+        return Motion(time, motion.rotations[:1], motion.trans[:1], motion.blendshapes[:1])
     left = np.clip(np.searchsorted(motion.times, times, side="right") - 1, 0, len(motion.times) - 2)
     span = motion.times[left + 1] - motion.times[left]
     fraction = np.clip((times - motion.times[left]) / span, 0, 1)
     return Motion(
         times=times,
         rotations=slerp(motion.rotations[left], motion.rotations[left + 1], fraction[:, None, None]),
-        trans=motion.trans[left] + fraction[:, None] * (motion.trans[left + 1] - motion.trans[left]),
+        trans=_between(motion.trans, left, fraction),
+        blendshapes=_between(motion.blendshapes, left, fraction),
     )
+
+
+def _between(values: Array, left: NDArray[np.intp], fraction: Array) -> Array:
+    between: Array = values[left] + fraction[:, None] * (values[left + 1] - values[left])
+    return between

@@ -13,8 +13,8 @@ from ..protocol import Skeleton
 from ..rigs.body import BUNDLED, Body, BodyError, load_body
 from ..rigs.bone_map import PRESETS, BoneMapError, load_preset
 from ..rigs.rig import RigError
-from ..scene import armature, live, mesh
-from ..scene.record import write_action
+from ..scene import armature, face, live, mesh
+from ..scene.record import write_action, write_face
 from ..scene.retarget import bind_mapped, bind_smpl, rig_of
 from ..stream.receiver import ConnectError, load_keys
 from ..stream.take import ANYONE, chosen, motion_of, resampled
@@ -203,10 +203,12 @@ class TOKENMOCAP_OT_finish(bpy.types.Operator):
                 continue
             motion = resampled(motion, rate_hz) if settings.whole_frames else motion
             try:
-                write_action(ob, rig_of(ob), motion, scene.frame_current, rate_hz)
+                write_action(ob, rig_of(ob, _skeleton()), motion, scene.frame_current, rate_hz)
             except RigError as error:
                 self.report({"WARNING"}, f"'{ob.name}' has no take: {error}")
                 continue
+            if ob.tokenmocap.with_face:
+                write_face(face.shape_keys(ob), motion, scene.frame_current, rate_hz)
             written.append(f"'{ob.name}' {len(motion.times)} keys")
             scene.frame_end = max(scene.frame_end, int(np.ceil(scene.frame_current + motion.times[-1] * rate_hz)))
         settings.is_live = False  # else the stream would pose over the take

@@ -69,6 +69,9 @@ class TOKENMOCAP_PT_character(_Panel, bpy.types.Panel):
         for person in sorted({ANYONE, ob.tokenmocap.person, *seen}):
             text = "Anybody" if person == ANYONE else str(person)
             row.operator("tokenmocap.follow", text=text, depress=person == ob.tokenmocap.person).person = person
+        row = box.row(align=True)
+        row.prop(ob.tokenmocap, "with_hands", toggle=True)
+        row.prop(ob.tokenmocap, "with_face", toggle=True)
         box.prop(ob.tokenmocap, "leave_unseen")
         if not ob.tokenmocap.bone_map:
             box.operator("tokenmocap.fit", icon="FULLSCREEN_ENTER")

@@ -51,6 +51,12 @@ class TokenMocapObject(bpy.types.PropertyGroup):
         description="Bones of limbs that nobody sees stay as you pose them; off: they come to rest as the program says",
         default=False,
     )
+    with_hands: BoolProperty(
+        name="Fingers", description="Fingers follow; off: they stay as you pose them", default=True
+    )
+    with_face: BoolProperty(
+        name="Face", description="Eyes, and shape keys with the names of ARKit's expressions, follow", default=True
+    )
     bone_map: StringProperty()  # JSON: the bones, and the T-pose when it was bound; empty for an armature of ours
 
 

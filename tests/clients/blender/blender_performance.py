@@ -14,12 +14,14 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.model import BodyModel
-from engine.body.skeleton import JOINT_NAMES
+from engine.body.skeleton import JOINT_NAMES, SIDES
 from realtime.kernel.messages import Frame, Person, SolvedFrame, WorldPose
 from realtime.outputs import parse_stream_url
+from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.recording.session import load_session
 from realtime.outputs.streams.wire import Wire
 from realtime.outputs.streams.zmq_stream import ZmqStream
+from tests.realtime.outputs.fingers_and_faces import face_at, hand_at
 from tests.realtime.seen_people import seen_body
 
 BETAS = np.array([1.5, -1.0, 0.8, 0.5, -0.7, 0.3, 0.6, -0.4, 0.2, -0.5], np.float32)
@@ -65,14 +67,43 @@ def person_at(t: float, id: int = 1) -> Person:
     )
 
 
+def finger_bones() -> FingerBones:
+    """Hands in the shipped body's proportions, as they lie in a T-pose: four fingers side by side, the thumb ahead."""
+    body = open_body()
+    joints, shapes = [], []
+    for side, out in (("left", 1.0), ("right", -1.0)):
+        wrist = JOINT_NAMES.index(f"{side}_wrist")
+        for finger, (along, ahead) in enumerate(((0.09, 0.025), (0.093, 0.0), (0.077, -0.046), (0.087, -0.024))):
+            knuckle = np.array((out * along, -0.004 * finger, ahead))
+            joints += [knuckle + np.array((out * step, 0, 0)) for step in (0, 0.035, 0.057)]
+        joints += [np.array((out * (0.03 + step), -0.015 - step / 4, 0.03 + step)) for step in (0, 0.028, 0.05)]
+        joints[-15:] = [body.joints_template[wrist] + joint for joint in joints[-15:]]
+        shapes += [body.joint_shapedirs[wrist]] * 15
+    return FingerBones(np.array(joints, np.float32), np.array(shapes, np.float32))
+
+
 @dataclass(frozen=True)
 class Performance:
     body: BodyModel
     people_at: Callable[[float], tuple[Person, ...]]  # by seconds from the start
+    fingers: Callable[[], FingerBones | None] = lambda: None  # at present
 
 
 def made_up(*ids: int) -> Performance:
     return Performance(open_body(), lambda t: tuple(person_at(t, id) for id in ids))
+
+
+def with_hands(are_there: Callable[[], bool]) -> Performance:
+    """Person 1 with hands and a face once `are_there` says so, person 2 without."""
+
+    def people_at(t: float) -> tuple[Person, ...]:
+        one = person_at(t, 1)
+        if are_there():
+            one = replace(one, hands={side: hand_at(t, side) for side in SIDES}, face=face_at(t))
+        return one, person_at(t, 2)
+
+    bones = finger_bones()
+    return Performance(open_body(), people_at, lambda: bones if are_there() else None)
 
 
 def recorded(path: Path) -> Performance:
@@ -100,7 +131,8 @@ class Publisher:
         self.sent: list[tuple[float, SolvedFrame]] = []  # with t_capture as the message has it, Unix seconds
         self.wire = Wire(performance.body)
         self.body = performance.body
-        self._people_at, self._rate_hz = performance.people_at, rate_hz
+        self._performance, self._rate_hz = performance, rate_hz
+        self._fingers: FingerBones | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -119,8 +151,10 @@ class Publisher:
         seq = 0
         while not self._stopping.wait(max(0.0, start + seq / self._rate_hz - time.monotonic())):
             t_capture = time.monotonic()
-            people = self._people_at(t_capture - start)
+            people = self._performance.people_at(t_capture - start)
             time.sleep(jitter.uniform(0, 0.012))  # solving takes its time, now more, now less
+            if (fingers := self._performance.fingers()) is not self._fingers:
+                self._fingers, self.wire = fingers, Wire(self.body, fingers=fingers)
             if seq % 10 == 0:
                 self._stream.send(self.wire.skeleton())
             solved = SolvedFrame(Frame(_IMAGE, seq, t_capture), people, t_solved=time.monotonic())

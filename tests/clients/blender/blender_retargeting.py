@@ -29,15 +29,15 @@ def retarget() -> None:
     """Armatures of others: Mixamo's as its FBX comes in, Rigify's rig and metarig."""
     for other in [other for other in bpy.data.objects if other.type == "ARMATURE"]:
         other.tokenmocap.is_driven = False
-    mixamo = _mixamo()
+    hero = mixamo()
     settings = bpy.context.scene.tokenmocap
     settings.bone_map = "rigify_metarig"
     written["missing_bones"] = refusal(bpy.ops.tokenmocap.bind)
     settings.bone_map = "mixamo"
     bpy.ops.tokenmocap.bind()
-    bones = {joint: names[0] for joint, names in _bone_map(mixamo).items()}
-    _watch_limbs("mixamo", mixamo, bones)
-    mixamo.tokenmocap.is_driven = False
+    bones = {joint: names[0] for joint, names in _bone_map(hero).items()}
+    _watch_limbs("mixamo", hero, bones)
+    hero.tokenmocap.is_driven = False
 
     bpy.ops.object.armature_basic_human_metarig_add()
     metarig = bpy.context.object
@@ -74,10 +74,32 @@ def _watch_limbs(name: str, ob: Any, bones: dict[str, str]) -> None:
     written[f"{name}_times"], written[f"{name}_heads"] = times, points
 
 
-def _mixamo() -> Any:
+def _left_hand() -> dict[str, tuple[str, tuple[float, ...]]]:
+    """Fingers that hang on with the arm, bent a little, the palm to the thigh; and an eye."""
+    along, in_, front = np.array((0.7, -0.7, 0)), np.array((-0.7, -0.7, 0)), np.array((0, 0, 1.0))
+    bones: dict[str, tuple[str, tuple[float, ...]]] = {"LeftEye": ("Head", (3, 166, 7))}
+    for finger, (far, ahead) in {
+        "Index": (9, 2.5),
+        "Middle": (9.3, 0),
+        "Ring": (8.7, -2.4),
+        "Pinky": (7.7, -4.6),
+    }.items():
+        bent = [far * along, 3.5 * along + 0.8 * in_, 2 * along + 1.2 * in_, 1.5 * along + 1.4 * in_]
+        places = np.cumsum(bent, axis=0) + ahead * front + (54, 106, -2)
+        for joint, place in enumerate(places, 1):
+            parent = "LeftHand" if joint == 1 else f"LeftHand{finger}{joint - 1}"
+            bones[f"LeftHand{finger}{joint}"] = (parent, tuple(place))
+    for joint, step in enumerate((3, 6, 8.5), 1):
+        place = (54, 106, -2) + step * (0.8 * along + 0.6 * front) + 0.3 * step * in_
+        bones[f"LeftHandThumb{joint}"] = ("LeftHand" if joint == 1 else f"LeftHandThumb{joint - 1}", tuple(place))
+    return bones
+
+
+def mixamo(with_hands: bool = False) -> Any:
     """Centimetres with Y up on an object that turns and shrinks them; an A-pose; bones with rolls of their own."""
-    bones = dict(MIXAMO)
-    for name, (parent, (x, y, z)) in MIXAMO.items():
+    left = MIXAMO | (_left_hand() if with_hands else {})
+    bones = dict(left)
+    for name, (parent, (x, y, z)) in left.items():
         if name.startswith("Left"):
             other = name.replace("Left", "Right")
             bones[other] = (parent.replace("Left", "Right"), (-x, y, z))

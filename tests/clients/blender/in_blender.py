@@ -45,7 +45,7 @@ def follow() -> Any:
     bpy.ops.tokenmocap.create()
     ob = bpy.context.object
     written["refuses_bad_address"] = refusal(lambda: _connect_to("127.0.0.1:5555"))
-    names = part("protocol").JOINT_NAMES
+    names = part("joints").JOINT_NAMES
     written["rest"] = np.array([ob.data.bones[name].matrix_local.to_3x3() for name in names])
     written["rest_heads"] = np.array([ob.data.bones[name].head_local for name in names])
     times, joints, skins = [], [], []
@@ -157,7 +157,7 @@ def press_buttons(ob: Any) -> None:
     """Those that following and recording did not need."""
     bpy.context.view_layer.objects.active = ob
     written["drawn_follow"] = drawn()
-    names = part("protocol").JOINT_NAMES
+    names = part("joints").JOINT_NAMES
 
     def rest() -> np.ndarray:
         return np.array([ob.data.bones[name].head_local for name in names])

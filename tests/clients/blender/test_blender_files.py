@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from clients.blender import build
-from clients.blender.protocol import JOINT_NAMES, Skeleton, parse
+from clients.blender.joints import JOINT_NAMES
+from clients.blender.protocol import Skeleton, parse
 from clients.blender.rigs.body import BodyError, load_body
 from clients.blender.rigs.bone_map import PRESETS, BoneMapError, load_preset, matched
 from engine.body.files import OPEN_BODY

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation, Slerp
 
 from clients.blender import pose_math
-from clients.blender.protocol import JOINT_NAMES, PARENTS
+from clients.blender.joints import JOINT_NAMES, PARENTS
 from clients.blender.rigs.rig import RestBone, RigError, mapped_rig, smpl_rig
 from engine.body.kinematics import forward_kinematics
 from tests.clients.blender.blender_performance import open_body, rotations_at, trans_at

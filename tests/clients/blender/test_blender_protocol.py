@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clients.blender import protocol
+from clients.blender import joints
 from clients.blender.protocol import Pose, ProtocolError, Skeleton, Status, VersionError, parse
-from engine.body import skeleton
+from engine.body import expressions, skeleton
 from realtime.kernel.messages import Frame, SolvedFrame
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.streams.wire import Wire
@@ -33,8 +33,14 @@ def changed(message: bytes, **fields: object) -> bytes:
 
 
 def test_speaks_of_the_same_joints_as_the_program() -> None:
-    assert protocol.JOINT_NAMES == skeleton.JOINT_NAMES
-    assert np.array_equal(protocol.PARENTS, skeleton.PARENTS)
+    assert joints.JOINT_NAMES == skeleton.JOINT_NAMES
+    assert np.array_equal(joints.PARENTS, skeleton.PARENTS)
+    smplh = skeleton.SMPLH
+    assert smplh.names[22:] == joints.FINGER_NAMES
+    above = dict(zip(smplh.names, [smplh.names[parent] for parent in smplh.parents], strict=True))
+    parents = joints.ALL_PARENTS[joints.NUM_JOINTS :]
+    assert [joints.ALL_NAMES[parent] for parent in parents] == [*(above[n] for n in smplh.names[22:]), "head", "head"]
+    assert joints.BLENDSHAPES == expressions.BLENDSHAPES
 
 
 def test_reads_the_programs_pose() -> None:
@@ -43,10 +49,12 @@ def test_reads_the_programs_pose() -> None:
     assert (pose.seq, pose.fps, [person.id for person in pose.people]) == (7, 29.97, [3, 8])
     sent = person_at(1.0, 3)
     assert np.allclose(pose.people[0].trans, sent.pose.trans, atol=1e-5)
-    dots = np.abs((pose.people[0].rotations * sent.pose.rotations).sum(-1))
+    dots = np.abs((pose.people[0].rotations[:24] * sent.pose.rotations).sum(-1))
     assert np.allclose(dots, 1, atol=1e-6)
     assert pose.people[0].valid
-    np.testing.assert_allclose(pose.people[0].joint_confidence, JOINT_CONFIDENCE, atol=1e-3)
+    confidence = pose.people[0].joint_confidence
+    assert confidence is not None
+    np.testing.assert_allclose(confidence[:24], JOINT_CONFIDENCE, atol=1e-3)
 
 
 def test_each_joints_confidence_is_optional_but_right() -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import zmq
 
+from clients.blender.joints import NUM_ALL
 from clients.blender.protocol import Person, Pose
 from clients.blender.stream.jitter_buffer import JitterBuffer
 from clients.blender.stream.receiver import ConnectError, Receiver, check_address, load_keys
@@ -35,7 +36,7 @@ def until(what: Callable[[], object], seconds: float = 15.0) -> None:
 
 
 def person(id: int = 1, x: float = 0.0, valid: bool = True) -> Person:
-    return Person(id, 1.0, valid, np.array([x, 0, 0]), np.tile([0.0, 0, 0, 1], (24, 1)), np.zeros(10))
+    return Person(id, 1.0, valid, np.array([x, 0, 0]), np.tile([0.0, 0, 0, 1], (NUM_ALL, 1)), np.zeros(10))
 
 
 def pose(t: float, *people: Person) -> Pose:

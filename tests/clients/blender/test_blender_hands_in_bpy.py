@@ -1,0 +1,154 @@
+"""Fingers, eyes and shape keys in real Blender, from the program's own publisher; see `test_blender_in_bpy`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation, Slerp
+
+from clients.blender import build
+from clients.blender.joints import BLENDSHAPES, FINGER_NAMES
+from engine.body.kinematics import forward_kinematics
+from engine.body.skeleton import SIDES, SMPLH
+from realtime.assets import cache_folder
+from realtime.kernel.messages import Person
+from tests.clients.blender.blender_performance import Publisher, finger_bones, with_hands
+
+PYTHONS = [python for python in os.environ.get("TOKENMOCAP_BPY_PYTHON", "").split(os.pathsep) if python]
+SECONDS = float(os.environ.get("TOKENMOCAP_BPY_SECONDS", "3"))
+Z_UP = np.array([[1, 0, 0], [0, 0, -1], [0, 1, 0]])
+SHOWN = ("eyeBlinkLeft", "jawOpen", "mouthSmileRight")  # by the keys of hands_in_blender.py
+pytestmark = pytest.mark.skipif(not PYTHONS, reason="TOKENMOCAP_BPY_PYTHON names no Python that has bpy")
+
+
+class Session:
+    """What Blender wrote down, beside what was sent to it once hands were there."""
+
+    def __init__(self, seen: dict[str, NDArray], publisher: Publisher) -> None:
+        self.seen = seen
+        sent = [(t, solved.people[0]) for t, solved in publisher.sent if solved.people[0].face is not None]
+        self.t = np.array([t for t, _ in sent])
+        self.people = [person for _, person in sent]
+        first = self.people[0]
+        body = publisher.body.rest_joints(first.betas[None])[0][:22]
+        self.rest = first.scale * np.concatenate([body, finger_bones().rest_joints(first.betas)])
+
+    def posed_at(self, times: NDArray) -> tuple[NDArray, NDArray]:
+        """Turns (N, 52, 3, 3) and places (N, 52, 3) in our axes, by SciPy's slerp and our own kinematics."""
+        rotations = np.swapaxes([_all_rotations(person) for person in self.people], 0, 1)
+        local = np.stack([Slerp(self.t, Rotation.from_quat(q))(times).as_matrix() for q in rotations], axis=1)
+        trans = np.array([person.pose.trans for person in self.people])
+        place = np.stack([np.interp(times, self.t, trans[:, axis]) for axis in range(3)], axis=-1)
+        rest = np.repeat(self.rest[None], len(times), axis=0)
+        world, joints = forward_kinematics(local.astype(np.float32), rest, SMPLH)
+        return world, joints + place[:, None]
+
+    def expressions_at(self, times: NDArray) -> NDArray:
+        """(N, 3) of SHOWN."""
+        faces = np.array([person.face.blendshapes for person in self.people if person.face is not None])
+        return np.stack([np.interp(times, self.t, faces[:, BLENDSHAPES.index(name)]) for name in SHOWN], axis=-1)
+
+
+def _all_rotations(person: Person) -> NDArray:
+    return np.concatenate([person.pose.rotations[:22], *(person.hands[side].rotations for side in SIDES)])
+
+
+@pytest.fixture(scope="module", params=PYTHONS, ids=lambda python: Path(python).parents[1].name)
+def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Session:
+    folder = tmp_path_factory.mktemp("blender_hands")
+    wheels = cache_folder() / "blender-wheels"
+    wheels.mkdir(parents=True, exist_ok=True)
+    build.fetch_wheels(wheels)
+    build.build(folder / "extension.zip", wheels)
+    with Publisher(with_hands((folder / "hands").exists)) as publisher:
+        script, out = Path(__file__).with_name("hands_in_blender.py"), folder / "seen.npz"
+        arguments = [script, folder / "extension.zip", publisher.address, out, SECONDS, folder / "hands"]
+        done = subprocess.run(
+            [request.param, *map(str, arguments)],
+            env=os.environ | {"BLENDER_USER_RESOURCES": str(folder)},
+            capture_output=True,
+            text=True,
+            timeout=240 + 10 * SECONDS,
+            check=False,
+        )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    with np.load(out) as seen:
+        return Session(dict(seen), publisher)
+
+
+def test_hands_that_come_later_extend_the_armature(session: Session) -> None:
+    before, after = session.seen["bones_before"].tolist(), session.seen["bones_after"].tolist()
+    assert not set(before) & set(FINGER_NAMES)
+    assert set(after) == {*before, *FINGER_NAMES}
+    assert session.seen["rest_moved_m"] < 1e-7
+    assert session.seen["active_after"] == "other"
+
+
+def test_fingers_follow_within_two_millimetres(session: Session) -> None:
+    world, joints = session.posed_at(session.seen["times"])
+    error = np.linalg.norm(session.seen["joints"] - joints[:, 22:] @ Z_UP.T, axis=-1)
+    tips = joints[:, 22:] + np.einsum("njab,jb->nja", world[:, 22:], session.seen["rest_tails"] @ Z_UP)
+    tip_error = np.linalg.norm(session.seen["ends"] - tips @ Z_UP.T, axis=-1)
+    print(f"\n{len(error)} views, fingers {1e3 * error.max():.3f} mm, tips {1e3 * tip_error.max():.3f} mm at most")  # noqa: T201
+    assert len(np.unique(session.seen["times"])) > 10 * SECONDS
+    assert error.max() < 0.002
+    assert tip_error.max() < 0.002
+
+
+def test_shape_keys_take_the_expressions(session: Session) -> None:
+    faces = session.seen["faces"]
+    assert np.abs(faces[:, 1:4] - session.expressions_at(session.seen["times"])).max() < 2e-3
+    assert np.ptp(faces[:, 1:4], axis=0).min() > 0.3
+    np.testing.assert_allclose(faces[:, 4], 0.3, atol=1e-6)  # a key that is no expression
+
+
+def test_a_take_plays_fingers_and_expressions(session: Session) -> None:
+    times = session.seen["take_t0"] + (session.seen["frames"] - 1) / 30
+    _, joints = session.posed_at(times)
+    assert np.linalg.norm(session.seen["playback"] - joints[:, 22:] @ Z_UP.T, axis=-1).max() < 0.002
+    assert np.abs(session.seen["played_faces"][:, 1:4] - session.expressions_at(times)).max() < 2e-3
+
+
+def test_fingers_and_face_stay_where_nobody_sends_or_wants_them(session: Session) -> None:
+    """Largest changes of fingers, shape keys, and the wrist in metres."""
+    fingers, face, wrist = session.seen["moved"]
+    assert min(fingers, face, wrist) > 0.02
+    for which in ("moved_without_hands", "moved_when_off"):
+        fingers, face, wrist = session.seen[which]
+        assert (fingers, face) == (0, 0), which
+        assert wrist > 0.02
+
+
+@pytest.mark.parametrize("rig", ["mixamo", "metarig", "rigify"])
+def test_fingers_of_other_armatures_point_the_same_way(session: Session, rig: str) -> None:
+    names = session.seen[f"{rig}_joints"].tolist()
+    heads = session.seen[f"{rig}_heads"]
+    _, joints = session.posed_at(session.seen[f"{rig}_times"])
+    ours = joints @ Z_UP.T
+    for name in FINGER_NAMES:
+        if name.endswith("1"):
+            continue
+        above = f"{name[:-1]}{int(name[-1]) - 1}"
+        theirs = heads[:, names.index(name)] - heads[:, names.index(above)]
+        wanted = ours[:, SMPLH.names.index(name)] - ours[:, SMPLH.names.index(above)]
+        cosine = (theirs * wanted).sum(-1) / np.linalg.norm(theirs, axis=-1) / np.linalg.norm(wanted, axis=-1)
+        assert np.degrees(np.arccos(cosine.clip(-1, 1))).max() < 1.0, name
+
+
+@pytest.mark.parametrize("rig", ["mixamo", "metarig"])
+def test_eyes_of_other_armatures_look_the_same_way(session: Session, rig: str) -> None:
+    times = session.seen[f"{rig}_times"]
+    world, _ = session.posed_at(times)
+    gaze = np.array([person.face.gaze_rad for person in session.people if person.face is not None])
+    yaw, pitch = (np.interp(times, session.t, gaze[:, axis]) for axis in (0, 1))
+    ahead = np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], axis=-1)
+    ours = np.einsum("nab,nb->na", world[:, SMPLH.names.index("head")], ahead) @ Z_UP.T
+    rest, eyes = session.seen[f"{rig}_eye_rest"], session.seen[f"{rig}_eyes"]
+    front = np.array([0.0, -1.0, 0.0])  # where an armature looks in Blender
+    theirs = np.einsum("nab,b->na", eyes[:, 0], rest[0].T @ front)
+    assert np.degrees(np.arccos((ours * theirs).sum(-1).clip(-1, 1))).max() < 1.0
