@@ -29,6 +29,11 @@ IRIS_SPEC = NetworkSpec("iris network", IRIS_SIDE, mean=0.0, scale=255.0, output
 MESH = 468  # points; the irises follow
 EYE_CORNERS: dict[Side, tuple[int, int]] = {"right": (33, 133), "left": (362, 263)}  # by their place in the picture
 IRIS: dict[Side, slice] = {"right": slice(468, 473), "left": slice(473, 478)}  # the centre first
+# Edges of the lids in the iris network's order: the lower one from the outer to the inner corner, then the upper one.
+LIDS: dict[Side, tuple[int, ...]] = {
+    "right": (33, 7, 163, 144, 145, 153, 154, 155, 133, 246, 161, 160, 159, 158, 157, 173),
+    "left": (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398),
+}
 OUTER = 33, 263  # outer corners of the eyes; the origin of the world points is half-way
 NOSE = 168, 2  # its root between the eyes, and its base
 MEAN_FACE_M = 0.090 + 0.053  # of an adult: the distance of OUTER and the one of NOSE, together
@@ -55,21 +60,22 @@ class FaceLandmarker:
     def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi, eyes: Collection[Side] = SIDES) -> FaceView:
         """Return the face in `roi` of the (H, W, 3) image; presence is the probability of a face.
 
-        eyes: those whose iris is looked for. The points of another iris are in the middle of the eye, not visible.
+        eyes: those that are looked into, for the iris and the edges of the lids, of which the mesh closes both or none.
+        The points of another iris are in the middle of the eye, not visible, and its lids are the mesh's.
         """
         crop(image_bgr, roi, self._mesh.input_bgr)
         points, logit = self._mesh.infer()
         mesh, presence = _finite(points.reshape(MESH, 3) / np.float32(SIDE), float(logit))
         placed = _placed(mesh, roi)
-        irises = {}
+        seen = {}
         for side, (start, end) in EYE_CORNERS.items():
             corners = placed[[start, end]]
             if side in eyes and presence > 0 and not np.array_equal(*corners[:, :2]):
-                irises[side] = self._look_into(image_bgr, corners, mirrored=side == "left")
-        return assemble(placed, irises, presence, (image_bgr.shape[1], image_bgr.shape[0]))
+                seen[side] = self._look_into(image_bgr, corners, mirrored=side == "left")
+        return assemble(placed, seen, presence, (image_bgr.shape[1], image_bgr.shape[0]))
 
     def _look_into(self, image_bgr: NDArray[np.uint8], corners: NDArray[np.float64], *, mirrored: bool) -> Array:
-        """Return the iris (5, 2) in image pixels between an eye's corners (2, 3).
+        """Return lids and iris (16 + 5, 2) in image pixels of the eye with these corners (2, 3).
 
         The network knows the eye at the picture's left; the other one is `mirrored` on its way in and out.
         """
@@ -77,26 +83,28 @@ class FaceLandmarker:
         crop(image_bgr, roi, self._iris.input_bgr)
         if mirrored:
             self._iris.input_bgr[:] = self._iris.input_bgr[:, ::-1].copy()
-        _, points = self._iris.infer()
-        within = points.reshape(5, 3)[:, :2] / np.float32(IRIS_SIDE)
+        contour, iris = self._iris.infer()
+        lids = contour.reshape(-1, 3)[: len(LIDS["right"]), :2]
+        within = np.concatenate([lids, iris.reshape(5, 3)[:, :2]]) / np.float32(IRIS_SIDE)
         if mirrored:
             within = within * (-1, 1) + (1, 0)
         return roi.to_image(within).astype(np.float32)
 
 
-def assemble(mesh: NDArray[np.float64], irises: dict[Side, Array], presence: float, size: tuple[int, int]) -> FaceView:
-    """Make a FaceView of the mesh (468, 3: pixels, with depth in pixels) and the irises (5, 2: pixels) that were seen.
+def assemble(mesh: NDArray[np.float64], eyes: dict[Side, Array], presence: float, size: tuple[int, int]) -> FaceView:
+    """Make a FaceView of the mesh (468, 3: pixels, with depth in pixels) and the eyes that were looked into.
 
-    An iris has the depth of its eye's corners. size: of the image, (width, height).
+    eyes: lids and iris (16 + 5, 2) in pixels. An iris has the depth of its eye's corners. size: of the image, (width, height).
     """
     points = np.concatenate([mesh, np.zeros((len(FACE) - MESH, 3))])
     visibility = inside(points[:, :2], size)
     for side, (start, end) in EYE_CORNERS.items():
         middle = (mesh[start] + mesh[end]) / 2
         points[IRIS[side]] = middle
-        if side in irises:
-            points[IRIS[side], :2] = irises[side]
-            visibility[IRIS[side]] = inside(irises[side], size)
+        if side in eyes:
+            lids, iris = np.split(eyes[side], [len(LIDS[side])])
+            points[LIDS[side], :2], points[IRIS[side], :2] = lids, iris
+            visibility[IRIS[side]] = inside(iris, size)
         else:
             visibility[IRIS[side]] = 0.0
     face = Keypoints(FACE, points[:, :2].astype(np.float32), metric(points), visibility, presence)
