@@ -92,9 +92,9 @@ class FaceLandmarker:
 
 
 def assemble(mesh: NDArray[np.float64], eyes: dict[Side, Array], presence: float, size: tuple[int, int]) -> FaceView:
-    """Make a FaceView of the mesh (468, 3: pixels, with depth in pixels) and the eyes that were looked into.
+    """Make a FaceView of the mesh (468, 3), pixels with depth in pixels, and the eyes that were looked into.
 
-    eyes: lids and iris (16 + 5, 2) in pixels. An iris has the depth of its eye's corners. size: of the image, (width, height).
+    eyes: lids and iris (16 + 5, 2) in pixels. An iris has the depth of its eye's corners. size: (width, height).
     """
     points = np.concatenate([mesh, np.zeros((len(FACE) - MESH, 3))])
     visibility = inside(points[:, :2], size)
