@@ -1,4 +1,4 @@
-"""Loads a body file: the one that ships, or the user's SMPL model as .pkl or .npz."""
+"""Loads a body file: the one that ships, or the user's SMPL, SMPL-H or SMPL-X model as .pkl or .npz."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.landmark_points import transferred_landmarks
-from engine.body.model import BodyModel
-from engine.body.skeleton import SMPL
+from engine.body.model import BodyModel, ShapeSpace
+from engine.body.skeleton import SKELETONS, SMPL, SMPLH, SMPLX
 from engine.errors import UserError
 from engine.files.npz_file import NpzError, NpzFile
 from engine.files.smpl_pickle import dense, load_pickle
@@ -22,7 +22,6 @@ from engine.shipped import ASSETS, ShippedFileError, checked
 
 OPEN_BODY = ASSETS / "body_open.npz"  # the free body that ships with the project
 NUM_BETAS = 10
-NUM_POSE_FEATURES = 9 * (len(SMPL) - 1)  # nine numbers for each of the joints below the root
 
 _REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 _LANDMARK_KEYS = ("landmark_rest", "landmark_shapedirs", "landmark_weights")
@@ -32,9 +31,11 @@ _FEWEST_VERTICES = 100
 _LONGEST_NAME = 64  # maximum length in sessions
 _LARGEST = 10.0  # limit of any number: metres, or shares of one
 _MOST_BYTES, _MOST_TIMES = 1 << 26, 20  # decompressed size of an archive: the first, or the second times its size
-# Relatives of SMPL, identified by the number of their joints.
-_RELATIVES = {52: "SMPL-H", 55: "SMPL-X", 16: "MANO (a hand)", 5: "FLAME (a head)"}
-_WANTED = "give an SMPL model (basicmodel_neutral_lbs_10_207_0_v1.1.0.pkl, SMPL_NEUTRAL.pkl), or 'open'"
+_FREE = ("open",)  # names in the free bodies, which share one shape space
+# Models of a body, and relatives without one, by the number of their joints.
+_MODELS: dict[int, ShapeSpace] = {len(SMPL): "SMPL", len(SMPLH): "SMPL-H", len(SMPLX): "SMPL-X"}
+_PARTS = {16: "MANO (a hand)", 5: "FLAME (a head)"}
+_WANTED = "give an SMPL, SMPL-H or SMPL-X model (SMPL_NEUTRAL.pkl, SMPLH_MALE.pkl, SMPLX_NEUTRAL.npz), or 'open'"
 
 
 class BodyFileError(UserError):
@@ -44,9 +45,10 @@ class BodyFileError(UserError):
 def load_body(spec: str | Path) -> BodyModel:
     """Load the body named by `spec`: 'open', the free one that ships, or the path of a user's file.
 
-    A user's file is an SMPL pickle (v1.0.0, v1.1.0, with or without chumpy's objects), read without running it. It may
-    also be an .npz with the same keys (Loper et al. 2015; docs/body.md). Shape components after the tenth are dropped.
-    A file without landmarks gets them from the shipped body. Raises BodyFileError.
+    A user's file is an SMPL pickle (v1.0.0, v1.1.0, with or without chumpy's objects), read without running it, or
+    SMPL-H's or SMPL-X's. It may also be an .npz with the same keys (Loper et al. 2015; docs/body.md). The number of
+    its joints gives the skeleton. Shape components after the tenth, expressions among them, are dropped. A file
+    without landmarks gets them from the shipped body. Raises BodyFileError.
     """
     path = OPEN_BODY if str(spec) == "open" else Path(spec)
     try:
@@ -58,9 +60,9 @@ def load_body(spec: str | Path) -> BodyModel:
     except OSError as error:
         raise BodyFileError(f"cannot read the body file {path}: {error.strerror}") from error
     arrays = _checked(path, _read(path, data))
-    regressor = arrays["J_regressor"]
+    regressor, name = arrays["J_regressor"], str(arrays.get("name", path.stem))
     body: dict[str, Any] = {
-        "name": str(arrays.get("name", path.stem)),
+        "name": name,
         "sha256": hashlib.sha256(data).hexdigest(),
         "v_template": arrays["v_template"],
         "shapedirs": arrays["shapedirs"],
@@ -70,6 +72,8 @@ def load_body(spec: str | Path) -> BodyModel:
         "weights": arrays["weights"],
         "faces": arrays["f"],
         "posedirs": arrays.get("posedirs"),
+        "skeleton": SKELETONS[len(regressor)],
+        "shape_space": "open" if name in _FREE else _MODELS[len(regressor)],
     }
     if _LANDMARK_KEYS[0] in arrays:
         body |= {key: arrays[key] for key in _LANDMARK_KEYS}
@@ -128,10 +132,11 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
         )
     weights = arrays["weights"]
     joint_count = weights.shape[-1]
-    if joint_count != len(SMPL):
-        seems = _RELATIVES.get(joint_count, "some other model")
+    model = _MODELS.get(joint_count)
+    if model is None:
+        seems = _PARTS.get(joint_count, "some other model")
         raise BodyFileError(
-            f"{path} has {joint_count} joints: it seems to be {seems}, not SMPL with {len(SMPL)}; {_WANTED}"
+            f"{path} has {joint_count} joints: it seems to be {seems}, not a body with 24, 52 or 55; {_WANTED}"
         )
     vertex_count = len(weights)
     if arrays.get("posedirs", np.empty(0)).shape[-1:] == (_STAR_POSE_FEATURES,):
@@ -141,19 +146,19 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
     shapes = {
         "v_template": (vertex_count, 3),
         "shapedirs": (vertex_count, 3, NUM_BETAS),
-        "J_regressor": (len(SMPL), vertex_count),
-        "weights": (vertex_count, len(SMPL)),
-        "kintree_table": (2, len(SMPL)),
+        "J_regressor": (joint_count, vertex_count),
+        "weights": (vertex_count, joint_count),
+        "kintree_table": (2, joint_count),
         "f": (len(arrays["f"]), 3),
-        "posedirs": (vertex_count, 3, NUM_POSE_FEATURES),
+        "posedirs": (vertex_count, 3, 9 * (joint_count - 1)),
         "landmark_rest": (len(BLAZEPOSE), 3),
         "landmark_shapedirs": (len(BLAZEPOSE), 3, NUM_BETAS),
-        "landmark_weights": (len(BLAZEPOSE), len(SMPL)),
+        "landmark_weights": (len(BLAZEPOSE), joint_count),
     }
     for key, array in arrays.items():
         if key != "name" and array.shape != shapes[key]:
             raise BodyFileError(
-                f"{path}: {key} has the shape {array.shape}, an SMPL model has {shapes[key]}; {_WANTED}"
+                f"{path}: {key} has the shape {array.shape}, an {model} model has {shapes[key]}; {_WANTED}"
             )
         if array.dtype == np.float32 and not np.isfinite(array).all():
             raise BodyFileError(f"{path}: {key} holds numbers that are not finite; copy the file again")
@@ -165,8 +170,8 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
     lacking = [key for key in _LANDMARK_KEYS if key not in arrays]
     if 0 < len(lacking) < len(_LANDMARK_KEYS):
         raise BodyFileError(f"{path} lacks the key {lacking[0]}; give all of {', '.join(_LANDMARK_KEYS)} or none")
-    if not np.array_equal(arrays["kintree_table"][0, 1:], SMPL.parents[1:]):
-        raise BodyFileError(f"{path}: kintree_table joins the joints in another order than SMPL's; {_WANTED}")
+    if not np.array_equal(arrays["kintree_table"][0, 1:], SKELETONS[joint_count].parents[1:]):
+        raise BodyFileError(f"{path}: kintree_table joins the joints in another order than {model}'s; {_WANTED}")
     if not (arrays["f"] < vertex_count).all():
         raise BodyFileError(f"{path}: f names a vertex past the last one, {vertex_count - 1}; copy the file again")
     if not np.allclose(weights.sum(axis=1), 1.0, atol=1e-3):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.kinematics import blend, forward_kinematics, skinning_transforms
-from engine.body.skeleton import SMPL, Skeleton
+from engine.body.skeleton import NUM_BODY_JOINTS, NUM_JOINTS, SMPL, Skeleton, smpl_owners, smpl_places
 
 Array = NDArray[np.float32]
+ShapeSpace = Literal["SMPL", "SMPL-H", "SMPL-X", "open"]
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,34 @@ class BodyModel:
     landmark_shapedirs: Array  # (33, 3, 10)
     landmark_weights: Array  # (33, J)
     skeleton: Skeleton = SMPL
+    shape_space: ShapeSpace = "SMPL"  # the bodies with which it shares the meaning of betas
+
+    @cached_property
+    def core(self) -> BodyModel:
+        """The same body with SMPL's 24 joints, which poses are of; itself if it has no others.
+
+        With straight fingers, a closed jaw and eyes that look ahead both have the same mesh. A hand's joint is at the
+        middle knuckle, as the free body's is, and moves all fingers; jaw and eyes move with the head. Pose blend
+        shapes of other joints are left out, and SMPL's hands have none.
+        """
+        if self.skeleton is SMPL:
+            return self
+        places = smpl_places(self.skeleton)
+        owners = np.eye(NUM_JOINTS, dtype=np.float32)[smpl_owners(self.skeleton)]
+        posedirs = None
+        if self.posedirs is not None:
+            posedirs = np.zeros((*self.v_template.shape, 9 * (NUM_JOINTS - 1)), np.float32)
+            posedirs[..., : 9 * NUM_BODY_JOINTS] = self.posedirs[..., : 9 * NUM_BODY_JOINTS]
+        return replace(
+            self,
+            joint_regressor=self.joint_regressor[places],
+            joints_template=self.joints_template[places],
+            joint_shapedirs=self.joint_shapedirs[places],
+            weights=self.weights @ owners,
+            posedirs=posedirs,
+            landmark_weights=self.landmark_weights @ owners,
+            skeleton=SMPL,
+        )
 
     def rest_joints(self, betas: Array) -> Array:
         """Joints (B, J, 3) of the T-pose for shapes (B, 10), in the template's frame."""

@@ -97,3 +97,22 @@ def _with_hands(*face: tuple[str, str]) -> Skeleton:
 
 SMPLH = _with_hands()  # 52 joints
 SMPLX = _with_hands(("jaw", "head"), ("left_eye_smplhf", "head"), ("right_eye_smplhf", "head"))  # 55 joints
+
+# Skeletons of body files, by their number of joints.
+SKELETONS = {len(skeleton): skeleton for skeleton in (SMPL, SMPLH, SMPLX)}
+
+
+def smpl_places(skeleton: Skeleton) -> Indices:
+    """Return (24,) the joint of `skeleton` at which each of SMPL's lies: the hands are at the middle knuckles."""
+    hands = {f"{side}_hand": f"{side}_middle1" for side in SIDES}
+    return skeleton.indices(name if name in skeleton.names else hands[name] for name in SMPL.names)
+
+
+def smpl_owners(skeleton: Skeleton) -> Indices:
+    """Return (J,) the joint of SMPL's that moves each joint's part: fingers are the hand's, jaw and eyes the head's."""
+    fingers = {f"{side}_{joint}": f"{side}_hand" for side in SIDES for joint in FINGER_JOINTS}
+    owners: list[int] = []
+    for name, parent in zip(skeleton.names, skeleton.parents, strict=True):
+        name = fingers.get(name, name)
+        owners.append(SMPL.index(name) if name in SMPL.names else owners[parent])
+    return np.array(owners, np.intp)

@@ -55,9 +55,10 @@ class TokenHmrEstimator(FrameByFrame):
         self.camera = camera
         self.tracks: Tracks[EstimatorMemory] = Tracks(lambda _: EstimatorMemory())
         self.set_token_smoothing(token_smoothing)
-        # The network's shape components are SMPL's; the free body has others, and keeps its mean shape.
+        # The network's shape components are SMPL's. Those of the free body, SMPL-H and SMPL-X are others, though the
+        # poses are the same: such a body keeps its mean shape.
         self._body = body
-        self._smpl = body.name != "open"
+        self._smpl = body.shape_space == "SMPL"
         self.dropped = 0  # people in a frame with non-finite numbers
 
     def people(self, sighting: Sighting) -> tuple[Estimate, ...]:

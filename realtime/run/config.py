@@ -35,7 +35,8 @@ class BodyConfig:
     """Selection of the body model, and statures."""
 
     file: Annotated[
-        str, Parameter("--body", metavar="open|FILE", help="the free body that ships, or your SMPL .pkl or .npz")
+        str,
+        Parameter("--body", metavar="open|FILE", help="the free body that ships, or your SMPL, SMPL-H or SMPL-X file"),
     ] = "open"
     height_m: Annotated[
         float | tuple[float, ...] | None,

@@ -7,6 +7,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import replace
 
+from engine.body.model import BodyModel
 from realtime.calibration.calibrate import Calibration
 from realtime.capture.reader import State as SourceState
 from realtime.estimate.estimator import Estimator
@@ -39,6 +40,7 @@ class FanOut:
         self,
         config: LiveConfig,
         world: World,
+        full_body: BodyModel,
         estimator: Estimator,
         solver: Solver,
         readout: Readout,
@@ -57,6 +59,7 @@ class FanOut:
         self._people = 0  # in the latest frame
         self._run = Run(
             world.body,
+            full_body=None if full_body is world.body else full_body,
             hands=config.perception.hands,
             offline=config.offline,
             clip=config.source.video,

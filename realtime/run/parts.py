@@ -34,7 +34,7 @@ SURVEYED, SURVEY_STEP_S = 5, 0.4  # images for the camera estimate before an off
 class Parts:
     """Opened parts of a run, ready to be connected (`realtime.run.stages`)."""
 
-    body: BodyModel
+    body: BodyModel  # of SMPL's 24 joints
     kept: KeptCamera
     watch: CameraWatch
     world: World
@@ -58,8 +58,9 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     quarter_turns = config.camera.quarter_turns
     name = camera_name(config.source) + (f" turned by {90 * quarter_turns}" if quarter_turns else "")
     kept = KeptCamera([] if config.calibrate else profiles_of(name))
-    body, heights_m = load_body(config.body.file), _heights_m(config, kept)
-    body = body.scaled_to_height(heights_m[0]) if heights_m else body
+    full_body, heights_m = load_body(config.body.file), _heights_m(config, kept)
+    full_body = full_body.scaled_to_height(heights_m[0]) if heights_m else full_body
+    body = full_body.core
     watch = CameraWatch(config.camera.of_turned_pictures())
     if config.offline:
         watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, quarter_turns))
@@ -76,7 +77,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         seated=config.seated,
     )
     calibration = _calibration(config, name, body, watch) if config.calibrate else None
-    fan_out = cleanup.enter_context(closing(FanOut(config, world, estimator, solver, readout, calibration)))
+    fan_out = cleanup.enter_context(closing(FanOut(config, world, full_body, estimator, solver, readout, calibration)))
     watch.on_change = fan_out.tell_camera
     watch.on_misfit = lambda: None if solver.frames_solved else world.recalibrate()
     source = cleanup.enter_context(closing(open_source(config.source)))

@@ -96,7 +96,7 @@ def main(
     """Draw pictures of the free body."""
     if out.exists() and any(out.iterdir()):
         raise EngineError(f"{out} is not empty: name another --out")
-    renderer = Renderer(load_body(body), load_config(RenderConfig, config))
+    renderer = Renderer(load_body(body).core, load_config(RenderConfig, config))
     started = time.monotonic()
     samples = renders(renderer, mocap, split, count, seed)
     for done in write_tars(samples, out):

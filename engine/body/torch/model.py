@@ -32,7 +32,7 @@ class TorchBody(nn.Module):
 
     def __init__(self, spec: Path | str) -> None:
         super().__init__()
-        body = load_body(spec)
+        body = load_body(spec).core
         self.skeleton = body.skeleton
         for name in TorchBody.__annotations__:
             array: np.ndarray | None = getattr(body, name)

@@ -61,7 +61,7 @@ def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
 
 def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
     """Load the body file `spec` and scale it to the session's stature."""
-    body = load_body(spec)
+    body = load_body(spec).core
     if body.sha256 != session.body["sha256"]:
         raise ExportError(f"the session's body is '{session.body['name']}', not {spec}: give its file with --body")
     betas = session.betas[None, :10].astype(np.float32)

@@ -37,7 +37,7 @@ def smpl_shape(session: SessionHead, smpl_file: Path | None) -> SmplShape:
     """
     free = load_body("open")
     if smpl_file is not None:
-        smpl = load_body(smpl_file)
+        smpl = load_body(smpl_file).core
         if smpl.sha256 == free.sha256:
             raise ExportError(f"{smpl_file} is the free body: --smpl takes SMPL's own file")
         betas = fitted_betas(smpl, session.rest_joints)

@@ -8,11 +8,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from engine.camera import SMPL_PELVIS_M
 from engine.engines.backends.base import BuildRequest, GraphSession
 from engine.engines.build import build
 from engine.engines.runtime import PoseEngine, load_engine
@@ -91,6 +93,18 @@ def test_the_body_stands_where_the_crop_shows_it(engine, stick_body):
         pixel = focal_px * origin[:2] / origin[2] + (320, 240)
         expected = (grown[:2] + grown[2:]) / 2 + side * s * np.array([tx, ty]) / 2
         np.testing.assert_allclose(pixel, expected, atol=0.05)
+
+
+@pytest.mark.parametrize("space", ["open", "SMPL-H", "SMPL-X"])
+def test_a_body_whose_shapes_are_not_smpls_keeps_its_mean_shape(engine, stick_body, space):
+    """The poses are the same as on SMPL, and the pelvis is where SMPL's would be."""
+    smpl = TokenHmrEstimator(stick_body, engine).people(sighting())
+    own = TokenHmrEstimator(replace(stick_body, shape_space=space), engine).people(sighting())
+    for theirs, ours in zip(smpl, own, strict=True):
+        np.testing.assert_array_equal(ours.raw.betas, np.zeros(10))
+        np.testing.assert_array_equal(ours.raw.rotmats, theirs.raw.rotmats)
+        origin = theirs.raw.T_cam_root - stick_body.rest_joints(theirs.raw.betas[None])[0, 0]
+        np.testing.assert_allclose(ours.raw.T_cam_root, origin + SMPL_PELVIS_M, atol=1e-5)
 
 
 def test_smoothing_holds_a_still_picture_and_steadies_a_changing_one(engine, stick_body):
