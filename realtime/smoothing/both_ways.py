@@ -130,6 +130,14 @@ class _Window:
         return np.einsum("cwj,cwjd->cjd", weight * share, values)
 
 
+def mixed(a: Floats, b: Floats, share: Floats) -> Floats:
+    """Interpolate quaternions from a (..., J, 4) by share (..., J) towards b, linearly and normalised."""
+    near = np.where((a * b).sum(-1, keepdims=True) < 0, -b, b)
+    quaternions = a + share[..., None] * (near - a)
+    normalised: Floats = quaternions / np.linalg.norm(quaternions, axis=-1, keepdims=True)
+    return normalised
+
+
 def _total(weight: Floats, values: Floats) -> Floats:
     """Sum over the window, (C, J), of (C, W, J) each."""
     return (weight * values).sum(1)

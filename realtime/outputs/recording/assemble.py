@@ -13,22 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.kinematics import forward_kinematics
-from engine.body.rotations import axis_angle_from_quaternion, rotmat_from_quaternion
-from realtime.outputs.recording.continuity import continuous_rotvecs
+from engine.body.expressions import BLENDSHAPES
 from realtime.outputs.recording.journal import write_journal
 from realtime.outputs.recording.journal_format import NOBODY, SUFFIX, Header, JournalError
-from realtime.outputs.recording.journal_reader import Journal, Rows, Track, read_journal, untracked
+from realtime.outputs.recording.journal_reader import Journal, Track, read_journal, untracked
 from realtime.outputs.recording.npz_members import Member, write_npz
-from realtime.outputs.recording.resample import (
-    Grid,
-    lerp,
-    slerp,
-    uniform_grid,
-    uniform_rate,
-)
-from realtime.outputs.recording.row_feet import RowFeet
-from realtime.outputs.recording.row_poses import RowPoses
+from realtime.outputs.recording.sampling.sampler import Sampler, blocks, good_column, rows_of
 from realtime.outputs.recording.session import recording_of
 from realtime.outputs.recording.session_layout import (
     AMASS_BETAS,
@@ -36,7 +26,6 @@ from realtime.outputs.recording.session_layout import (
     BODY_DTYPE,
     CAMERA_DTYPE,
     FORMAT,
-    SMPLH_BODY_JOINTS,
     VERSION,
 )
 
@@ -44,7 +33,6 @@ logger = logging.getLogger(__name__)
 
 MIN_TAKE_S = 0.5  # people visible for less, or in fewer frames, get no take
 MIN_TAKE_FRAMES = 5
-_BLOCK = 2048  # rows held in memory at a time
 
 
 @dataclass(frozen=True)
@@ -120,7 +108,7 @@ def finish(path: Path, track: Track = untracked) -> Finished:
     takes = []
     for number, (person, frames) in enumerate(long.items(), start=1):
         file = _own_path(person_path(path, number), header.recording)
-        sampler = _Sampler.of(journal, person)
+        sampler = Sampler.of(journal, person)
         members = list(_members(header, person, sampler))
         write_npz(file, track(members, f"writing {file.name}", len(members)))
         takes.append(Take(file, float(sampler.grid.times_s[0]), frames))
@@ -130,14 +118,14 @@ def finish(path: Path, track: Track = untracked) -> Finished:
 
 def _frames_seen(journal: Journal) -> dict[int, int]:
     """Count the good poses of each person who has one, by id, in order of appearance."""
-    people = _column(journal, "person")[_column(journal, "valid")]
+    people = good_column(journal, "person")[good_column(journal, "valid")]
     ids, first, count = np.unique(people, return_index=True, return_counts=True)
     return {int(ids[k]): int(count[k]) for k in np.argsort(first) if ids[k] != NOBODY}
 
 
 def _step_s(journal: Journal) -> float:
     """Return the median time between two source frames."""
-    steps = np.diff(np.unique(_column(journal, "t")))
+    steps = np.diff(np.unique(good_column(journal, "t")))
     return float(np.median(steps)) if len(steps) else MIN_TAKE_S
 
 
@@ -145,16 +133,12 @@ def _kept(path: Path, journal: Journal, brief: dict[int, int]) -> Brief:
     """Copy the rows of `brief` (id to frames) to a journal of their own."""
     rows = []
     for person in brief:
-        mine, gap = _rows_of(journal, person)
+        mine, gap = rows_of(journal, person)
         rows.append(journal.rows.take(mine))
         rows[-1]["gap"] = gap  # because the frames without them are not in the journal
     kept = _own_journal(path.with_name(f"{path.stem}.brief{path.suffix}"), journal.header.recording)
     write_journal(journal_path(kept), replace(journal.header, brief=True), np.concatenate(rows))
     return Brief(kept, tuple(brief.values()))
-
-
-def _column(journal: Journal, name: str) -> NDArray[Any]:
-    return journal.rows[name][journal.good]
 
 
 def _own_path(path: Path, recording: str) -> Path:
@@ -179,17 +163,17 @@ def _recording_of(journal: Path) -> str | None:
         return ""
 
 
-def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]:
+def _members(header: Header, person: int, sampler: Sampler) -> Iterator[Member]:
     """Yield one person's session, member by member (listed in `realtime.outputs.recording.session`)."""
     rows, mine, grid, betas, rest = sampler.rows, sampler.mine, sampler.grid, sampler.betas, sampler.rest_joints
     count = len(grid.before)
 
     def resampled(name: str, dtype: str, shape: tuple[int, ...], block: Callable[[slice], NDArray[Any]]) -> Member:
-        return Member(name, np.dtype(dtype), (count, *shape), (block(s) for s in _blocks(count)))
+        return Member(name, np.dtype(dtype), (count, *shape), (block(s) for s in blocks(count)))
 
     def raw(name: str, column: str) -> Member:
         dtype, shape = rows.dtype[column].base, rows.dtype[column].shape
-        return Member(name, dtype, (len(mine), *shape), (rows[column][mine[s]] for s in _blocks(len(mine))))
+        return Member(name, dtype, (len(mine), *shape), (rows[column][mine[s]] for s in blocks(len(mine))))
 
     whole = Member.whole
     yield Member("poses", np.dtype("f8"), (count, 3 * AMASS_JOINTS), sampler.poses())
@@ -203,6 +187,8 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
     yield whole("up_axis", "Y")
     yield whole("body", _body(header))
     yield whole("rest_joints", rest)
+    if sampler.rest_fingers is not None:
+        yield whole("rest_fingers", sampler.rest_fingers)
     yield whole("scale", sampler.row_poses.scale)
     yield resampled("joints", "f4", rest.shape, sampler.joints)
     yield whole("timestamps", grid.times_s)
@@ -215,6 +201,13 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
         yield resampled("joint_confidence", "f4", rest.shape[:1], sampler.joint_confidence)
     if "contacts" in (rows.dtype.names or ()):
         yield resampled("contacts", "f4", (4,), sampler.contacts)
+    if sampler.hands is not None:
+        yield resampled("hand_confidence", "f4", (2,), sampler.hand_confidence)
+    if "blendshapes" in (rows.dtype.names or ()):
+        yield whole("face_names", BLENDSHAPES)
+        yield resampled("face_blendshapes", "f4", (len(BLENDSHAPES),), sampler.blendshapes)
+        yield resampled("face_confidence", "f4", (), sampler.face_confidence)
+        yield resampled("gaze", "f4", (2,), sampler.gaze)
     yield whole("person", np.int64(person))
     yield whole("camera", _camera(header, rows.take(mine[-1:])))
     yield whole("recording", header.recording)
@@ -227,97 +220,9 @@ def _members(header: Header, person: int, sampler: _Sampler) -> Iterator[Member]
     yield raw("raw_trans", "raw_trans")
     yield raw("raw_joints", "raw_joints")
     yield raw("raw_tokens", "tokens")
-
-
-def _rows_of(journal: Journal, person: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-    """Return this person's rows in temporal order, and flags of rows that follow a gap.
-
-    Gaps are frames that the recorder dropped, damaged rows, and frames without the person.
-    """
-    own = _column(journal, "person") == person
-    damaged_so_far = (journal.good - np.arange(len(journal.good)))[own]
-    mine = journal.good[own]
-    order = np.argsort(journal.rows["t"][mine], kind="stable")
-    mine = mine[order]
-    frame = np.searchsorted(np.unique(_column(journal, "t")), journal.rows["t"][mine])
-    missing = (np.diff(frame, prepend=frame[:1]) > 1) | (np.diff(damaged_so_far[order], prepend=0) > 0)
-    return mine, journal.rows["gap"][mine] | missing
-
-
-@dataclass(frozen=True)
-class _Sampler:
-    """Resampler of one person's smoothed poses, for any slice of the uniform grid."""
-
-    rows: Rows
-    mine: NDArray[np.intp]  # this person's rows, in temporal order
-    grid: Grid
-    betas: NDArray[np.float64]  # (10,) the median
-    rest_joints: NDArray[np.float64]  # (24, 3)
-    row_poses: RowPoses  # of `mine`, before foot locking
-    feet: RowFeet | None  # None: without foot locking
-
-    @classmethod
-    def of(cls, journal: Journal, person: int) -> _Sampler:
-        rows = journal.rows
-        mine, gap = _rows_of(journal, person)
-        good = rows["valid"][mine]
-        grid = uniform_grid(rows["t"][mine], good, gap, uniform_rate(np.unique(_column(journal, "t"))))
-        betas = np.median(rows["betas"][mine[good]].astype(np.float64), axis=0)
-        session_info, rest_joints = journal.header.session, journal.header.body.rest_joints(betas)
-        row_poses = RowPoses.of(rows, mine, good, session_info.get("smoothing"))
-        rest_joints, sole_m = row_poses.scale * rest_joints, row_poses.scale * journal.header.body.sole_m
-        feet = RowFeet.of(row_poses, rest_joints, sole_m) if session_info.get("feet") == "lock" else None
-        return cls(rows, mine, grid, betas, rest_joints, row_poses, feet)
-
-    def poses(self) -> Iterator[NDArray[np.float64]]:
-        """Yield blocks of poses; angles continue from block to block, without flips at pi."""
-        last = None
-        for stretch in _blocks(len(self.grid.before)):
-            shortest = axis_angle_from_quaternion(self._rotations(stretch)[:, :SMPLH_BODY_JOINTS])
-            axis_angle = continuous_rotvecs(shortest, last)
-            last = axis_angle[-1]
-            poses = np.zeros((len(axis_angle), AMASS_JOINTS, 3))
-            poses[:, :SMPLH_BODY_JOINTS] = axis_angle
-            yield poses.reshape(len(poses), -1)
-
-    def trans(self, stretch: slice) -> NDArray[np.float64]:
-        return self._pelvis(stretch) - self.rest_joints[0]
-
-    def joints(self, stretch: slice) -> NDArray[np.float32]:
-        rotmats = rotmat_from_quaternion(self._rotations(stretch)).astype(np.float32)
-        return (
-            forward_kinematics(rotmats, self.rest_joints.astype(np.float32))[1] + self._pelvis(stretch)[:, None]
-        ).astype(np.float32)
-
-    def confidence(self, stretch: slice) -> NDArray[np.float64]:
-        """Confidence, zero for held poses."""
-        return lerp(*self._ends("confidence", stretch)) * self.grid.valid[stretch]
-
-    def joint_confidence(self, stretch: slice) -> NDArray[np.float64]:
-        """Confidence of each joint, zero for held poses."""
-        return lerp(*self._ends("joint_confidence", stretch)) * self.grid.valid[stretch, None]
-
-    def contacts(self, stretch: slice) -> NDArray[np.float64]:
-        """Contacts, zero for held poses."""
-        return lerp(*self._ends("contacts", stretch)) * self.grid.valid[stretch, None]
-
-    def _pelvis(self, stretch: slice) -> NDArray[np.float64]:
-        return lerp(*self._between((self.feet or self.row_poses).pelvis, stretch))
-
-    def _rotations(self, stretch: slice) -> NDArray[np.float64]:
-        return slerp(*self._between((self.feet or self.row_poses).rotations, stretch))
-
-    def _between(
-        self, poses: Callable[[NDArray[np.intp]], NDArray[np.float64]], stretch: slice
-    ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-        """Return poses before and after each sample, and the interpolation weight between them."""
-        before, after = np.split(poses(np.concatenate((self.grid.before[stretch], self.grid.after[stretch]))), 2)
-        return before, after, self.grid.fraction[stretch]
-
-    def _ends(self, column: str, stretch: slice) -> tuple[NDArray[Any], NDArray[Any], NDArray[np.float64]]:
-        values, grid = self.rows[column], self.grid
-        before, after = self.mine[grid.before[stretch]], self.mine[grid.after[stretch]]
-        return values[before].astype(np.float64), values[after].astype(np.float64), grid.fraction[stretch]
+    if sampler.hands is not None:
+        yield raw("raw_hands", "raw_hands")
+        yield raw("raw_hand_confidence", "hand_confidence")
 
 
 def _body(header: Header) -> NDArray[Any]:
@@ -333,7 +238,3 @@ def _camera(header: Header, last: NDArray[Any]) -> NDArray[Any]:
         source = held["source"].decode("ascii", "replace")
         values = (held["fov"], header.size_px, held["pitch"], held["height"], held["roll"], source, held["doubt"])
     return np.array(values, dtype=CAMERA_DTYPE)
-
-
-def _blocks(count: int) -> Iterator[slice]:
-    return (slice(start, min(start + _BLOCK, count)) for start in range(0, count, _BLOCK))

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.outputs.recording.journal_format import MAGIC, PREFIX, ROW_LAYOUT, Header, JournalError, row_dtype
+from realtime.outputs.recording.journal_format import MAGIC, PREFIX, ROW_LAYOUT, Header, JournalError
 
 _BLOCK = 2048  # rows in memory at a time
 
@@ -101,7 +101,7 @@ def _read(path: Path, track: Track) -> Journal:
     header = Header.from_json(text, path)
     if header.layout > ROW_LAYOUT:
         raise JournalError(f"{path} was written by a newer version (rows {header.layout}, known: {ROW_LAYOUT}): update")
-    dtype = row_dtype(header.num_tokens, header.layout)
+    dtype = header.row_dtype
     start = len(prefix) + length
     count, partial = divmod(size - start, dtype.itemsize)
     rows = Rows(path, dtype, start, count)

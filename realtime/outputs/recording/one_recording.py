@@ -20,7 +20,7 @@ from engine.errors import UserError
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.recording.assemble import Finished, finish, journal_path, numbered_path
 from realtime.outputs.recording.journal import JournalWriter
-from realtime.outputs.recording.journal_format import Header, RecordedBody, row_dtype
+from realtime.outputs.recording.journal_format import Header, RecordedBody
 from realtime.outputs.recording.solved_rows import camera_row, solved_rows
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Recording:
         self._blocking = blocking
         self._status_lock = threading.Lock()
         self._queue: queue.Queue[Header | NDArray[Any]] = queue.Queue(_QUEUE_FRAMES)
-        self._dtype: np.dtype[Any] | None = None  # known with the first person: depends on the number of tokens
+        self._dtype: np.dtype[Any] | None = None  # known with the first person, who has tokens, hands and a face or not
         self._t_first: float | None = None
         self._gap = False
         self._ending = threading.Event()
@@ -81,7 +81,7 @@ class Recording:
             if not solved.people:
                 return  # a recording begins with its first person; before, only the clock runs
             header = self._header(solved)
-            self._dtype = row_dtype(header.num_tokens)
+            self._dtype = header.row_dtype
             self._queue.put(header)
         rows = solved_rows(solved, self._t_first, self._dtype)
         rows["gap"] = self._gap
@@ -121,6 +121,8 @@ class Recording:
             camera_height_m=0.0 if math.isnan(camera[3]) else camera[3],
             body=self._body,
             session=self._session_info,
+            hands=bool(solved.people[0].hands),
+            face=solved.people[0].face is not None,
         )
 
     def _run(self) -> None:

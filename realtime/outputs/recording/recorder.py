@@ -11,6 +11,7 @@ from typing import Any
 from engine.body.model import BodyModel
 from engine.errors import UserError
 from realtime.kernel.messages import SolvedFrame
+from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.recording.journal_format import RecordedBody
 from realtime.outputs.recording.one_recording import Recording, Status
@@ -28,7 +29,8 @@ def open_output(path: Path, run: Run) -> Output:
 def stand_by(run: Run, path: Path | None = None) -> Recorder:
     """Make a recorder for a screen's command 'record'; path None puts the time into the file name."""
     path = path or Path(time.strftime("tokenmocap-%Y%m%d-%H%M%S.npz"))
-    recorder = Recorder(path, body=run.body, session_info=run.session_info, blocking=run.offline)
+    fingers = FingerBones.of(run)
+    recorder = Recorder(path, body=run.body, fingers=fingers, session_info=run.session_info, blocking=run.offline)
     run.commands["record"] = recorder.toggle
     return recorder
 
@@ -38,6 +40,7 @@ class Recorder(Output):
 
     path: the session file, ending in .npz. An existing file is never overwritten: the next free name of OUT-2.npz,
     OUT-3.npz ... is used and logged. Further people of a recording go to OUT.p2.npz, OUT.p3.npz ...
+    fingers: those that go with the body, for recordings with hands.
     session_info: JSON facts about the recording's settings.
     blocking: wait for the disk instead of dropping, for files read offline. One thread calls `put`; any thread may call
     the others.
@@ -48,11 +51,12 @@ class Recorder(Output):
         path: Path | str,
         *,
         body: BodyModel,
+        fingers: FingerBones | None = None,
         session_info: dict[str, Any] | None = None,
         blocking: bool = False,
     ) -> None:
         self._path = Path(path)
-        self._body = RecordedBody.of(body)
+        self._body = RecordedBody.of(body, fingers)
         self._session_info = session_info or {}
         self._blocking = blocking
         self._lock = threading.Lock()

@@ -54,16 +54,33 @@ class SessionHead:
     start_s: float = 0.0  # from the recording's first source frame to the first row: timestamps[0]
     scale: float = 1.0  # the person's size relative to the body's
     smoothing_lag_s: float | None = None  # 0: poses are without delay; None: they have the delay of the live output
+    # (30, 3) finger joints of the T-pose, left hand first, as `rest_joints`; None: not known
+    rest_fingers: NDArray[np.float64] | None = None
+    face_names: NDArray[np.str_] | None = None  # (52,) of the columns of `face_blendshapes`; None: no faces
 
     @property
     def frames(self) -> int:
         """Number N of frames at `mocap_framerate`."""
         raise NotImplementedError
 
+    def has(self, key: str) -> bool:
+        """Return whether an optional key was recorded."""
+        raise NotImplementedError
+
     @property
     def has_contacts(self) -> bool:
         """Return whether `contacts` were recorded; older files have none."""
-        raise NotImplementedError
+        return self.has("contacts")
+
+    @property
+    def has_hands(self) -> bool:
+        """Return whether hands were looked for, and `poses` has fingers."""
+        return self.has("hand_confidence")
+
+    @property
+    def has_face(self) -> bool:
+        """Return whether faces were looked for."""
+        return self.has("face_blendshapes")
 
     def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
         """Yield the rows of these keys in order, a few thousand frames at a time. Raises SessionError."""
@@ -79,7 +96,7 @@ class Session(SessionHead):
     original estimates; `raw_trans` is the pelvis joint itself.
     """
 
-    poses: NDArray[np.float64]  # (N, 156) axis-angle of SMPL-H's 52 joints; hands zero
+    poses: NDArray[np.float64]  # (N, 156) axis-angle of SMPL-H's 52 joints; fingers are zero without hands
     trans: NDArray[np.float64]  # (N, 3)
     joints: NDArray[np.float32]  # (N, 24, 3)
     timestamps: NDArray[np.float64]  # (N,) from the recording's first source frame; whole multiples of 1 / rate
@@ -95,14 +112,21 @@ class Session(SessionHead):
     raw_tokens: NDArray[np.int16]  # (M, T)
     joint_confidence: NDArray[np.float32] | None = None  # (N, 24) 0..1, visibility of each joint; None: not recorded
     contacts: NDArray[np.float32] | None = None  # (N, 4) 0..1, contact of each heel and toe; None: not recorded
+    # Of hands, left and right; None: they were not looked for.
+    hand_confidence: NDArray[np.float32] | None = None  # (N, 2) 0..1
+    raw_hands: NDArray[np.float32] | None = None  # (M, 2, 15, 4) of the latest measurement alone
+    raw_hand_confidence: NDArray[np.float32] | None = None  # (M, 2)
+    # Of the face; None: it was not looked for.
+    face_blendshapes: NDArray[np.float32] | None = None  # (N, 52) 0..1
+    face_confidence: NDArray[np.float32] | None = None  # (N,) 0..1
+    gaze: NDArray[np.float32] | None = None  # (N, 2) radians, yaw to the person's left and pitch up
 
     @property
     def frames(self) -> int:
         return len(self.poses)
 
-    @property
-    def has_contacts(self) -> bool:
-        return self.contacts is not None
+    def has(self, key: str) -> bool:
+        return getattr(self, key, None) is not None
 
     def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
         columns = [getattr(self, key) for key in keys]
@@ -122,9 +146,8 @@ class SessionFile(SessionHead):
     def frames(self) -> int:
         return self.count
 
-    @property
-    def has_contacts(self) -> bool:
-        return "contacts" in self.keys
+    def has(self, key: str) -> bool:
+        return key in self.keys
 
     def blocks(self, *keys: str) -> Iterator[tuple[NDArray[Any], ...]]:
         with _reading(self.path) as file:
@@ -207,6 +230,7 @@ def _check_head(path: Path, head: SessionFile) -> None:
         if not (rate >= 1 and rate == round(rate)):
             raise SessionError(f"{path} is damaged: its frame rate is {rate}, not a whole number above 0")
     numbers = [*head.betas, *head.rest_joints.ravel(), head.body["stature_m"], head.start_s, head.scale]
+    numbers += [] if head.rest_fingers is None else [*head.rest_fingers.ravel()]
     if not (np.abs(numbers) < FARTHEST).all() or head.scale <= 0:
         raise SessionError(f"{path} is damaged: its body or its start is of numbers that cannot be")
 

@@ -59,6 +59,14 @@ LATER: dict[str, tuple[Any, tuple[int | str, ...]]] = {
     "contacts": ("f4", ("N", 4)),
     "smoothing_lag_s": ("f8", ()),
     "scale": ("f8", ()),
+    "rest_fingers": ("f8", (30, 3)),
+    "hand_confidence": ("f4", ("N", 2)),
+    "face_names": ("U", (52,)),
+    "face_blendshapes": ("f4", ("N", 52)),
+    "face_confidence": ("f4", ("N",)),
+    "gaze": ("f4", ("N", 2)),
+    "raw_hands": ("f4", ("M", 2, 15, 4)),
+    "raw_hand_confidence": ("f4", ("M", 2)),
 }
 FARTHEST = 1e6  # limit of any number of a frame: metres, radians, seconds
 _LONGEST_TEXT = 1 << 20  # characters

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.kernel.messages import Person, SolvedFrame, WorldPose
+from engine.body.skeleton import SIDES
+from realtime.kernel.messages import Face, Hand, Person, SolvedFrame, WorldPose
 from realtime.outputs.recording.journal_format import NOBODY
 
 
@@ -39,7 +40,29 @@ def solved_rows(solved: SolvedFrame, t_first: float, dtype: np.dtype[Any]) -> ND
         row["tokens"] = person.tokens
         row["joint_confidence"] = person.joint_confidence
         row["scale"], row["contacts"], row["support_m"] = person.scale, person.contacts, person.support_m
+        if "hands" in (dtype.names or ()):
+            _put_hands(row, person)
+        if "blendshapes" in (dtype.names or ()) and person.face is not None and _is_finite_face(person.face):
+            row["blendshapes"], row["gaze"] = person.face.blendshapes, person.face.gaze_rad
+            row["face_confidence"] = person.face.confidence
     return rows
+
+
+def _put_hands(row: np.void, person: Person) -> None:
+    """Fill a row's hands; one that is missing or not finite is open, with a confidence of 0."""
+    row["raw_hands"], row["hands"] = (0, 0, 0, 1), (0, 0, 0, 1)
+    for k, side in enumerate(SIDES):
+        hand = person.hands.get(side)
+        if hand is not None and _is_finite_hand(hand):
+            row["raw_hands"][k], row["hands"][k], row["hand_confidence"][k] = hand.raw, hand.rotations, hand.confidence
+
+
+def _is_finite_hand(hand: Hand) -> bool:
+    return bool(np.isfinite(hand.raw).all() and np.isfinite(hand.rotations).all() and np.isfinite(hand.confidence))
+
+
+def _is_finite_face(face: Face) -> bool:
+    return bool(np.isfinite((*face.blendshapes, *face.gaze_rad, face.confidence)).all())
 
 
 def _is_finite(person: Person) -> bool:

@@ -18,9 +18,10 @@ import pytest
 
 from engine.errors import UserError
 from realtime.kernel.messages import SolvedFrame
-from realtime.outputs.recording import assemble, journal_reader, one_recording
+from realtime.outputs.recording import journal_reader, one_recording
 from realtime.outputs.recording.journal import JournalWriter
 from realtime.outputs.recording.recorder import Recorder
+from realtime.outputs.recording.sampling import sampler
 from realtime.outputs.recording.session import load_session
 from realtime.recover import recover
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at, stream
@@ -236,7 +237,7 @@ def test_a_full_disk(tiny_disk: Path, tmp_path: Path, caplog: pytest.LogCaptureF
 def test_memory_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Twice the length takes no more memory, to record and to finish (buffers scaled down as the recording is)."""
     monkeypatch.setattr(one_recording, "_QUEUE_FRAMES", 30)
-    monkeypatch.setattr(assemble, "_BLOCK", 128)
+    monkeypatch.setattr(sampler, "_BLOCK", 128)
     monkeypatch.setattr(journal_reader, "_BLOCK", 128)
 
     def peak_bytes(name: str, count: int) -> int:

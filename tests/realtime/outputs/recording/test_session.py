@@ -12,10 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.skeleton import PARENTS
 from realtime.kernel.messages import CameraSource, SolvedFrame
-from realtime.outputs.recording import assemble
 from realtime.outputs.recording import session as session_module
 from realtime.outputs.recording.journal_format import row_dtype
 from realtime.outputs.recording.recorder import Recorder
+from realtime.outputs.recording.sampling import sampler
 from realtime.outputs.recording.session import Session, load_session, open_session
 from realtime.outputs.recording.session_layout import CAMERA_DTYPE, SessionError
 from tests.realtime.outputs.streams.synthetic_stream import (
@@ -270,11 +270,11 @@ def test_refuses_a_session_of_no_frames(sixty: Path, tmp_path: Path) -> None:
 
 
 def test_reads_over_a_later_version_s_key_but_not_over_one_that_fills_the_memory(sixty: Path, tmp_path: Path) -> None:
-    assert load_session(altered(sixty, tmp_path, gaze=np.zeros((90, 2)))).poses.shape == (90, 156)
+    assert load_session(altered(sixty, tmp_path, heartbeat=np.zeros((90, 2)))).poses.shape == (90, 156)
     with np.load(sixty) as data:
-        np.savez_compressed(tmp_path / "s.npz", **{key: data[key] for key in data.files}, gaze=np.zeros(5_000_000))
+        np.savez_compressed(tmp_path / "s.npz", **{key: data[key] for key in data.files}, heartbeat=np.zeros(5_000_000))
     tracemalloc.start()
-    with pytest.raises(SessionError, match="'gaze' unpacks to 40 MB"):
+    with pytest.raises(SessionError, match="'heartbeat' unpacks to 40 MB"):
         load_session(tmp_path / "s.npz")
     assert tracemalloc.get_traced_memory()[1] < 4_000_000
     tracemalloc.stop()
@@ -305,7 +305,7 @@ def test_never_unpickles(sixty: Path, tmp_path: Path, monkeypatch: pytest.Monkey
 
 def test_a_turning_body_is_no_leap_in_poses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rotation vectors go on past pi, also from one block of rows to the next."""
-    monkeypatch.setattr(assemble, "_BLOCK", 16)
+    monkeypatch.setattr(sampler, "_BLOCK", 16)
     frames = []
     for k in range(90):
         solved = solved_at(k / 60, k)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation, Slerp
 
-from realtime.outputs.recording.resample import (
+from realtime.outputs.recording.sampling.resample import (
     MIN_RATE_HZ,
     slerp,
     uniform_grid,

@@ -104,6 +104,29 @@ def lerp(a: Floats, b: Floats, fraction: NDArray[np.float64]) -> NDArray[np.floa
     return (1.0 - weight) * a + weight * b
 
 
+def lerp_to_peaks(
+    rows: Floats, times_s: NDArray[np.float64], ends: tuple[NDArray[np.intp], NDArray[np.intp]], samples_s: Floats
+) -> NDArray[np.float64]:
+    """Interpolate rows (R, C) linearly to uniform samples (B, C), but keep the height of peaks.
+
+    A blink lasts three frames, and its highest one may lie between two samples. So wherever a column turns, the nearest
+    sample takes its value as it is. times_s (R,): of the rows. ends: the rows (B,) before and after each sample; the
+    neighbours of those must be among the rows. samples_s (B,): times of the samples.
+    """
+    before, after = ends
+    span_s = times_s[after] - times_s[before]
+    fraction = np.divide(samples_s - times_s[before], span_s, out=np.zeros(len(samples_s)), where=span_s > 0)
+    values = lerp(rows[before], rows[after], fraction)
+    steps = np.diff(np.pad(rows, ((1, 1), (0, 0)), mode="edge"), axis=0)
+    into, out_of = steps[:-1], steps[1:]
+    turns = (into * out_of <= 0) & (into != out_of)
+    nearest_s = (0.5 + _SAME_INSTANT) * (samples_s[-1] - samples_s[0]) / max(1, len(samples_s) - 1)
+    for row in ends:
+        is_nearest = np.abs(times_s[row] - samples_s) <= nearest_s
+        values = np.where(is_nearest[:, None] & turns[row], rows[row], values)
+    return values
+
+
 def slerp(a: Floats, b: Floats, fraction: NDArray[np.float64]) -> NDArray[np.float64]:
     """Interpolate unit quaternions (B, J, 4) spherically by fraction (B,), the short way, in float64.
 

@@ -125,8 +125,8 @@ def test_a_floor_that_moves_takes_the_person_along(tmp_path: Path) -> None:
 
 def test_a_stretch_of_a_long_track_is_smoothed_like_the_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = recorded(tmp_path / "a.npz", "light", frames())
-    monkeypatch.setattr("realtime.outputs.recording.row_poses._CENTRES", 7)
-    monkeypatch.setattr("realtime.outputs.recording.assemble._BLOCK", 11)
+    monkeypatch.setattr("realtime.outputs.recording.sampling.row_poses._CENTRES", 7)
+    monkeypatch.setattr("realtime.outputs.recording.sampling.sampler._BLOCK", 11)
     parts = recorded(tmp_path / "b.npz", "light", frames())
     np.testing.assert_allclose(parts.joints, whole.joints, atol=1e-6)
     np.testing.assert_allclose(parts.poses, whole.poses, atol=1e-6)

@@ -12,7 +12,7 @@ from engine.body.rotations import rotmat_from_quaternion
 from realtime.ground.foot_lock import CHANGED_JOINTS, FootLock
 from realtime.kernel.messages import WorldPose
 from realtime.kernel.tracks import MAX_GAP_S
-from realtime.outputs.recording.row_poses import RowPoses
+from realtime.outputs.recording.sampling.row_poses import RowPoses
 from realtime.smoothing.both_ways import Floats
 
 _BLOCK = 2048  # rows per smoothing step

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.smoothing.both_ways import MOST_FRAMES, Floats, Trajectory
+from realtime.smoothing.both_ways import MOST_FRAMES, Floats, Trajectory, mixed
 from realtime.smoothing.pose_smoother import LEVELS, SLOWEST, SmoothingLevel, pace
 
 _CENTRES = 256  # rows per smoothing step: 50 MB
@@ -50,7 +50,7 @@ class RowPoses:
     def pelvis(self, at: NDArray[np.intp]) -> Floats:
         """Return pelvis positions (K, 3) in the world, for the same rows."""
         places_m = self._poses(at, "trans", Trajectory.smooth_places)
-        if self._level is not None:
+        if self.level is not None:
             return places_m + self._column("T_world_cam", at)
         grown = self._grown(at)
         if np.all(grown == 1):
@@ -59,27 +59,22 @@ class RowPoses:
         return T_world_cam + grown * (places_m - T_world_cam)
 
     @property
-    def _level(self) -> SmoothingLevel | None:
+    def level(self) -> SmoothingLevel | None:
+        """Smoothing of the file; None without any."""
         return None if self.smoothing is None else LEVELS[self.smoothing]
 
     def _poses(
         self, at: NDArray[np.intp], name: str, smooth: Callable[[Trajectory, NDArray[np.intp], SmoothingLevel], Floats]
     ) -> Floats:
-        level = self._level
+        level = self.level
         if level is None:
             return self._column(name if self.smoothing is None else f"raw_{name}", at)
-        centres, back = np.unique(np.searchsorted(self.good, at), return_inverse=True)
-        parts = []
-        for start in range(0, len(centres), _CENTRES):
-            part = centres[start : start + _CENTRES]
-            first = max(0, part[0] - MOST_FRAMES)
-            parts.append(smooth(self._trajectory(self.good[first : part[-1] + MOST_FRAMES + 1]), part - first, level))
-        return np.concatenate(parts)[back]
+        return in_windows(self.good, at, lambda near, centres: smooth(self._trajectory(near), centres, level))
 
     def _trajectory(self, at: NDArray[np.intp]) -> Trajectory:
         pace_here = pace(self.rows["joint_confidence"][self.numbers[at]]).astype(np.float64)
         raw, shown = self._column("raw_rotations", at), self._column("rotations", at)
-        rotations = _mixed(raw, shown, (1 - pace_here) / (1 - SLOWEST))
+        rotations = mixed(raw, shown, (1 - pace_here) / (1 - SLOWEST))
         place_m = self._grown(at) * (self._column("raw_trans", at) - self._column("T_world_cam", at))
         return Trajectory(self._column("t", at), rotations, place_m, pace_here)
 
@@ -92,8 +87,18 @@ class RowPoses:
         return column.astype(np.float64)
 
 
-def _mixed(a: Floats, b: Floats, share: Floats) -> Floats:
-    """Interpolate quaternions from a (..., J, 4) by share (..., J) towards b, linearly and normalised."""
-    near = np.where((a * b).sum(-1, keepdims=True) < 0, -b, b)
-    mixed = a + share[..., None] * (near - a)
-    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+def in_windows(
+    good: NDArray[np.intp], at: NDArray[np.intp], smooth: Callable[[NDArray[np.intp], NDArray[np.intp]], Floats]
+) -> Floats:
+    """Return the smooth values (K, ...) at `at` (K,), some of the rows `good` (G,), in any order.
+
+    smooth(near, centres): values at near[centres] from the rows `near`. It gets few rows at a time, so that memory does
+    not grow with the recording.
+    """
+    centres, back = np.unique(np.searchsorted(good, at), return_inverse=True)
+    parts = []
+    for start in range(0, len(centres), _CENTRES):
+        part = centres[start : start + _CENTRES]
+        first = max(0, part[0] - MOST_FRAMES)
+        parts.append(smooth(good[first : part[-1] + MOST_FRAMES + 1], part - first))
+    return np.concatenate(parts)[back]
