@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.clients.unity.sender import Sender
 
 _HERE = Path(__file__).parent
 _PACKAGE = _HERE.parents[2] / "clients" / "unity"
@@ -72,3 +75,22 @@ def components(csharp: CSharp, core: str) -> tuple[str, ...]:
     engine = csharp.compile("UnityEngine.dll", _HERE / "stubs" / "UnityEngine.cs").name
     folder = _PACKAGE / "Runtime" / "Components"
     return core, engine, csharp.compile("TokenMocap.Unity.dll", folder, references=(core, engine)).name
+
+
+@pytest.fixture(scope="session")
+def joint_writer(csharp: CSharp, core: str, harness: Path) -> Path:
+    sources = (harness / "JointWriter.cs", harness / "Setting.cs")
+    return csharp.compile("JointWriter.exe", *sources, references=(core,))
+
+
+@pytest.fixture(scope="session")
+def actor_writer(csharp: CSharp, components: tuple[str, ...], harness: Path) -> Path:
+    sources = (harness / "ActorWriter.cs", harness / "Setting.cs")
+    return csharp.compile("ActorWriter.exe", *sources, references=components)
+
+
+@pytest.fixture
+def sender() -> Iterator[Sender]:
+    sender = Sender()
+    yield sender
+    sender.stream.close()

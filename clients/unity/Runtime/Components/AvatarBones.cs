@@ -18,6 +18,29 @@ namespace TokenMocap.Unity
             HumanBodyBones.RightLowerArm, HumanBodyBones.LeftHand, HumanBodyBones.RightHand,
         };
 
+        /// <summary>By side and finger joint.</summary>
+        private static readonly HumanBodyBones[][] FingerMap =
+        {
+            new[]
+            {
+                HumanBodyBones.LeftIndexProximal, HumanBodyBones.LeftIndexIntermediate, HumanBodyBones.LeftIndexDistal,
+                HumanBodyBones.LeftMiddleProximal, HumanBodyBones.LeftMiddleIntermediate, HumanBodyBones.LeftMiddleDistal,
+                HumanBodyBones.LeftLittleProximal, HumanBodyBones.LeftLittleIntermediate, HumanBodyBones.LeftLittleDistal,
+                HumanBodyBones.LeftRingProximal, HumanBodyBones.LeftRingIntermediate, HumanBodyBones.LeftRingDistal,
+                HumanBodyBones.LeftThumbProximal, HumanBodyBones.LeftThumbIntermediate, HumanBodyBones.LeftThumbDistal,
+            },
+            new[]
+            {
+                HumanBodyBones.RightIndexProximal, HumanBodyBones.RightIndexIntermediate, HumanBodyBones.RightIndexDistal,
+                HumanBodyBones.RightMiddleProximal, HumanBodyBones.RightMiddleIntermediate, HumanBodyBones.RightMiddleDistal,
+                HumanBodyBones.RightLittleProximal, HumanBodyBones.RightLittleIntermediate, HumanBodyBones.RightLittleDistal,
+                HumanBodyBones.RightRingProximal, HumanBodyBones.RightRingIntermediate, HumanBodyBones.RightRingDistal,
+                HumanBodyBones.RightThumbProximal, HumanBodyBones.RightThumbIntermediate, HumanBodyBones.RightThumbDistal,
+            },
+        };
+
+        private static readonly HumanBodyBones[] EyeMap = { HumanBodyBones.LeftEye, HumanBodyBones.RightEye };
+
         private static readonly int[] Required =
         {
             Pelvis, LeftHip, RightHip, LeftKnee, RightKnee, LeftAnkle, RightAnkle,
@@ -28,6 +51,10 @@ namespace TokenMocap.Unity
 
         /// <summary>(22) by joint; null where the avatar has no such bone.</summary>
         public readonly Transform[] Transforms = new Transform[Map.Length];
+
+        /// <summary>(2, 15) by side and finger joint, and (2) eyes; null where the avatar has no such bone.</summary>
+        public readonly Transform[][] FingerTransforms = { new Transform[Fingers.Count], new Transform[Fingers.Count] };
+        public readonly Transform[] EyeTransforms = new Transform[2];
 
         public readonly AvatarRest Rest = new AvatarRest();
 
@@ -42,6 +69,20 @@ namespace TokenMocap.Unity
                 Transforms[joint] = bone;
                 InTPose(bone, out Matrix4x4 matrix, out Quaternion rotation);
                 Rest.Set(joint, matrix.MultiplyPoint3x4(Vector3.zero).ToNumerics(), rotation.ToNumerics());
+            }
+            for (int side = 0; side < 2; side++)
+            {
+                for (int joint = 0; joint < Fingers.Count; joint++)
+                {
+                    Transform bone = FingerTransforms[side][joint] = animator.GetBoneTransform(FingerMap[side][joint]);
+                    if (bone == null) continue;
+                    InTPose(bone, out Matrix4x4 matrix, out Quaternion rotation);
+                    Rest.Hands[side].Set(joint, matrix.MultiplyPoint3x4(Vector3.zero).ToNumerics(), rotation.ToNumerics());
+                }
+                Transform eye = EyeTransforms[side] = animator.GetBoneTransform(EyeMap[side]);
+                if (eye == null) continue;
+                InTPose(eye, out _, out Quaternion ahead);
+                Rest.Eyes[side] = ahead.ToNumerics();
             }
         }
 
@@ -80,12 +121,27 @@ namespace TokenMocap.Unity
             Transforms[Pelvis].position = _root.TransformPoint(hips);
             // A parent comes before its children, and turning a parent turns its children along: world rotations last.
             for (int joint = 0; joint < Transforms.Length; joint++)
-            {
-                float share = follow == null ? 1 : follow[joint];
-                if (Transforms[joint] == null || share <= 0) continue;
-                Quaternion wanted = _root.rotation * fit.Rotations[joint].ToEngine();
-                Transforms[joint].rotation = share >= 1 ? wanted : Quaternion.Slerp(Transforms[joint].rotation, wanted, share);
-            }
+                Turn(Transforms[joint], fit.Rotations[joint], follow == null ? 1 : follow[joint]);
+        }
+
+        /// <summary>Turns the fingers of a side by `share`, 0..1; after the body, whose hand carries them.</summary>
+        public void ApplyFingers(AvatarFit fit, int side, float share)
+        {
+            for (int joint = 0; joint < Fingers.Count; joint++)
+                Turn(FingerTransforms[side][joint], fit.Hands[side].Rotations[joint], share);
+        }
+
+        /// <summary>Turns the eyes by `share`, 0..1; after the body, whose head carries them.</summary>
+        public void ApplyEyes(AvatarFit fit, float share)
+        {
+            for (int eye = 0; eye < EyeTransforms.Length; eye++) Turn(EyeTransforms[eye], fit.Eyes[eye], share);
+        }
+
+        private void Turn(Transform bone, System.Numerics.Quaternion rotation, float share)
+        {
+            if (bone == null || share <= 0) return;
+            Quaternion wanted = _root.rotation * rotation.ToEngine();
+            bone.rotation = share >= 1 ? wanted : Quaternion.Slerp(bone.rotation, wanted, share);
         }
 
         /// <summary>

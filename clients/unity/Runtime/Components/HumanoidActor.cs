@@ -22,6 +22,12 @@ namespace TokenMocap.Unity
         [Tooltip("Whether the avatar walks about. Off: it moves on the spot.")]
         public bool rootMotion = true;
 
+        [Tooltip("Whether fingers follow, where they are sent. Off: the Animator moves them.")]
+        public bool fingers = true;
+
+        [Tooltip("Whether eyes and blend shapes with the names of ARKit's expressions follow, where a face is sent.")]
+        public bool face = true;
+
         [Tooltip("Whether limbs that nobody sees are left to the Animator, for an idle or a seated clip. Off: as they are sent.")]
         public bool leaveUnseenLimbs = false;
 
@@ -29,6 +35,7 @@ namespace TokenMocap.Unity
         private readonly PersonPose _pose = new PersonPose();
         private readonly UnseenLimbs _limbs = new UnseenLimbs();
         private AvatarBones _bones;
+        private FaceShapes _shapes;
         private AvatarFit _fit;
         private bool _hasPose;
 
@@ -50,6 +57,7 @@ namespace TokenMocap.Unity
                 return;
             }
             _fit = new AvatarFit(_bones.Rest);
+            _shapes = new FaceShapes(animator);
             _limbs.Reset();
             _hasPose = false;
         }
@@ -64,8 +72,20 @@ namespace TokenMocap.Unity
             if (!_hasPose) return;
             if (isSeen) _fit.Update(stream.Skeleton, _pose);
             if (isSeen) _limbs.Update(_pose, Time.deltaTime);
-            _bones.Apply(_fit, rootMotion, leaveUnseenLimbs ? _limbs.Follow : null); // again while nobody is seen: an Animator would move on
+            Apply(leaveUnseenLimbs ? _limbs.Follow : null); // again while nobody is seen: an Animator would move on
         }
+
+        private void Apply(float[] follow)
+        {
+            _bones.Apply(_fit, rootMotion, follow);
+            for (int side = 0; side < _pose.Hands.Length; side++)
+                if (fingers && _pose.Hands[side].IsSent) _bones.ApplyFingers(_fit, side, Share(follow, UnseenLimbs.LeftFingers + side));
+            if (!face || !_pose.Face.IsSent) return;
+            _bones.ApplyEyes(_fit, Share(follow, UnseenLimbs.Face));
+            _shapes.Apply(_pose.Face, Share(follow, UnseenLimbs.Face));
+        }
+
+        private static float Share(float[] follow, int part) => follow == null ? 1 : follow[part];
 
         private void Refuse(string problem)
         {

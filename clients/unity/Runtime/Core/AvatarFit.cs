@@ -12,6 +12,10 @@ namespace TokenMocap
         public readonly bool[] Has = new bool[Count];
         public readonly Vector3[] Positions = new Vector3[Count];
         public readonly Quaternion[] Rotations = new Quaternion[Count];
+        /// <summary>By `Fingers.Left` and `Fingers.Right`.</summary>
+        public readonly HandRest[] Hands = { new HandRest(), new HandRest() };
+        /// <summary>The eyes' rotations, left and right, looking ahead.</summary>
+        public readonly Quaternion[] Eyes = { Quaternion.Identity, Quaternion.Identity };
 
         public void Set(int joint, Vector3 position, Quaternion rotation)
         {
@@ -54,6 +58,12 @@ namespace TokenMocap
         /// <summary>Each bone's rotation in the root's frame, by joint; of bones that the avatar has.</summary>
         public readonly Quaternion[] Rotations = new Quaternion[Count];
 
+        /// <summary>By `Fingers.Left` and `Fingers.Right`; up to date where the person's hand was sent.</summary>
+        public readonly HandFit[] Hands;
+
+        /// <summary>The eyes' rotations in the root's frame; up to date where the person's face was sent.</summary>
+        public readonly Quaternion[] Eyes = new Quaternion[2];
+
         /// <summary>Where the hips bone goes, in the root's frame.</summary>
         public Vector3 HipsPosition { get; private set; }
 
@@ -64,6 +74,7 @@ namespace TokenMocap
         public AvatarFit(AvatarRest rest)
         {
             _rest = rest;
+            Hands = new[] { new HandFit(rest.Hands[Fingers.Left], Fingers.Left), new HandFit(rest.Hands[Fingers.Right], Fingers.Right) };
             for (int joint = 0; joint < Count; joint++) _source[joint] = joint;
             // The chest carries the arms: where there are fewer torso bones, the last one turns as our highest does.
             if (!rest.Has[Spine3]) _source[rest.Has[Spine2] ? Spine2 : Spine1] = Spine3;
@@ -75,6 +86,9 @@ namespace TokenMocap
             skeleton.WorldRotations(pose, _world);
             for (int joint = 0; joint < Count; joint++) _corrections[joint] = Quaternion.Identity;
             foreach (int[] limb in Limbs) Correct(limb);
+            for (int side = 0; side < Hands.Length; side++) UpdateHand(side, skeleton, pose.Hands[side]);
+            for (int eye = 0; eye < Eyes.Length && pose.Face.IsSent; eye++)
+                Eyes[eye] = Quaternion.Normalize(Handedness.Convert(_world[Head] * pose.Face.Gaze) * _rest.Eyes[eye]);
             for (int joint = 0; joint < Count; joint++)
             {
                 if (!_rest.Has[joint]) continue;
@@ -82,6 +96,13 @@ namespace TokenMocap
                 Rotations[joint] = Quaternion.Normalize(turn * _corrections[joint] * _rest.Rotations[joint]);
             }
             Place(pose);
+        }
+
+        private void UpdateHand(int side, Skeleton skeleton, HandPose hand)
+        {
+            int wrist = Fingers.Wrist(side);
+            _corrections[wrist] = Hands[side].PalmCorrection(skeleton, _rest.Positions[wrist], _corrections[wrist]);
+            if (hand.IsSent) Hands[side].Update(skeleton, hand, _world[wrist], _corrections[wrist]);
         }
 
         private void Correct(int[] limb)

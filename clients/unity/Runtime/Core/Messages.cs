@@ -63,6 +63,9 @@ namespace TokenMocap
         public float[] Betas = new float[0];
         /// <summary>The person's size to that of the skeleton's offsets.</summary>
         public float Scale = 1;
+        /// <summary>By `Fingers.Left` and `Fingers.Right`.</summary>
+        public readonly HandPose[] Hands = { new HandPose(), new HandPose() };
+        public readonly FacePose Face = new FacePose();
 
         /// <summary>Becomes the moment between two: 0 is `a`, 1 is `b`. Rotations are copies.</summary>
         public void SetBetween(PersonPose a, PersonPose b, float amount)
@@ -77,6 +80,8 @@ namespace TokenMocap
             Trans = Vector3.Lerp(a.Trans, b.Trans, amount);
             for (int i = 0; i < Rotations.Length; i++)
                 Rotations[i] = Quaternion.Slerp(a.Rotations[i], b.Rotations[i], amount);
+            for (int side = 0; side < Hands.Length; side++) Hands[side].SetBetween(a.Hands[side], b.Hands[side], amount);
+            Face.SetBetween(a.Face, b.Face, amount);
         }
     }
 }

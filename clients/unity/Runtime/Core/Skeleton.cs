@@ -10,6 +10,8 @@ namespace TokenMocap
     {
         /// <summary>Each joint's parent, which comes before it; -1 for the root.</summary>
         public readonly int[] Parents;
+        /// <summary>By side and finger joint: where it lies from its parent at rest; null where the sender has no hands.</summary>
+        public readonly Vector3[][] FingerOffsets;
         private readonly Vector3[] _offsets;
         private readonly float[] _betas;
         private readonly Vector3[][] _shapeOffsets;
@@ -18,9 +20,12 @@ namespace TokenMocap
         /// <param name="offsets">(24) of the shape `betas`.</param>
         /// <param name="betas">The shape that `offsets` are of; null where the sender does not say.</param>
         /// <param name="shapeOffsets">(24, shape components); null where the sender does not say.</param>
-        public Skeleton(int[] parents, Vector3[] offsets, float[] betas = null, Vector3[][] shapeOffsets = null)
+        /// <param name="fingerOffsets">(2, 15); null where the sender has no hands.</param>
+        public Skeleton(int[] parents, Vector3[] offsets, float[] betas = null, Vector3[][] shapeOffsets = null,
+            Vector3[][] fingerOffsets = null)
         {
             Parents = parents;
+            FingerOffsets = fingerOffsets;
             _offsets = offsets;
             _betas = betas;
             _shapeOffsets = shapeOffsets;

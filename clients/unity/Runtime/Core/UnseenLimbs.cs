@@ -20,18 +20,22 @@ namespace TokenMocap
             new[] { LeftShoulder, LeftElbow, LeftWrist, LeftHand }, new[] { RightShoulder, RightElbow, RightWrist, RightHand },
         };
 
-        private readonly float[] _unseenFor = new float[Count];
+        /// <summary>Behind SMPL's joints in `Follow`: the fingers of either hand, the face.</summary>
+        public const int LeftFingers = Count, RightFingers = Count + 1, Face = Count + 2;
+        private const int Parts = Count + 3;
 
-        /// <summary>By joint, 0..1: how far its bone follows.</summary>
-        public readonly float[] Follow = new float[Count];
+        private readonly float[] _unseenFor = new float[Parts];
+
+        /// <summary>By joint or part, 0..1: how far it follows.</summary>
+        public readonly float[] Follow = new float[Parts];
 
         public UnseenLimbs() => Reset();
 
         /// <summary>Every bone follows.</summary>
         public void Reset()
         {
-            Array.Clear(_unseenFor, 0, Count);
-            for (int joint = 0; joint < Count; joint++) Follow[joint] = 1;
+            Array.Clear(_unseenFor, 0, Parts);
+            for (int part = 0; part < Parts; part++) Follow[part] = 1;
         }
 
         /// <summary>Takes in a pose, `seconds` after the last; one that says nothing of joints counts as seen.</summary>
@@ -46,6 +50,9 @@ namespace TokenMocap
                     Step(limb[i], seen, seconds);
                 }
             }
+            for (int side = 0; side < pose.Hands.Length; side++)
+                Step(LeftFingers + side, pose.Hands[side].IsSent ? pose.Hands[side].Confidence : 1, seconds);
+            Step(Face, pose.Face.IsSent ? pose.Face.Confidence : 1, seconds);
         }
 
         private void Step(int joint, float seen, float seconds)

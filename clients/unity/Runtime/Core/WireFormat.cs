@@ -1,6 +1,7 @@
 using System;
 using System.Collections.Generic;
 using System.Numerics;
+using static TokenMocap.WireValues;
 
 namespace TokenMocap
 {
@@ -15,9 +16,6 @@ namespace TokenMocap
     {
         public const int Version = 1;
         private const int MostPeople = 256;
-        private const int MostJoints = 1024;
-        private const int MostShapeComponents = 1024;
-        private const double LargestInteger = 9007199254740992; // 2^53: JSON's numbers are doubles
 
         /// <summary>The message, or null for a topic that is not known. Throws WireException, and nothing else.</summary>
         /// <param name="joints">Those of the newest skeleton message; null before there is one.</param>
@@ -73,10 +71,10 @@ namespace TokenMocap
             {
                 switch (key)
                 {
-                    case "seq": message.Seq = Integer(reader, key); break;
-                    case "t_capture": message.CaptureTime = Finite(reader, key); hasTime = true; break;
-                    case "t_publish": message.PublishTime = Finite(reader, key); break;
-                    case "fps": message.Fps = Finite(reader, key); break;
+                    case "seq": message.Seq = ReadInteger(reader, key); break;
+                    case "t_capture": message.CaptureTime = ReadFinite(reader, key); hasTime = true; break;
+                    case "t_publish": message.PublishTime = ReadFinite(reader, key); break;
+                    case "fps": message.Fps = ReadFinite(reader, key); break;
                     case "people": message.People = ReadPeople(reader, joints); break;
                     default: reader.Skip(); break;
                 }
@@ -108,21 +106,26 @@ namespace TokenMocap
                 switch (key)
                 {
                     case "id":
-                        long id = Integer(reader, key);
+                        long id = ReadInteger(reader, key);
                         if (id != (int)id) throw new WireException("id is out of range");
                         person.Id = (int)id;
                         hasId = true;
                         break;
-                    case "confidence": person.Confidence = Single(reader, key); break;
+                    case "confidence": person.Confidence = ReadSingle(reader, key); break;
                     case "valid": person.Valid = reader.Boolean(); break;
                     case "trans": person.Trans = ReadVector(reader, key); hasTrans = true; break;
-                    case "rotations": ReadRotations(reader, person.Rotations, joints); hasRotations = true; break;
+                    case "rotations":
+                        joints.Select(ReadItems(reader, key, ReadRotation), key).CopyTo(person.Rotations, 0);
+                        hasRotations = true;
+                        break;
+                    case "hands": HandsAndFace.ReadHands(reader, person.Hands); break;
+                    case "face": HandsAndFace.ReadFace(reader, person.Face); break;
                     case "joint_confidence":
-                        person.JointConfidence = joints.Select(ReadItems(reader, key, Single), key);
+                        person.JointConfidence = joints.Select(ReadItems(reader, key, ReadSingle), key);
                         break;
                     case "betas": person.Betas = ReadSingles(reader, key); break;
                     case "scale":
-                        person.Scale = Single(reader, key);
+                        person.Scale = ReadSingle(reader, key);
                         if (!(person.Scale > 0)) throw new WireException("scale is not above 0");
                         break;
                     default: reader.Skip(); break;
@@ -130,24 +133,6 @@ namespace TokenMocap
             }
             if (!hasId || !hasTrans || !hasRotations) throw new WireException("a person without id, trans or rotations");
             return person;
-        }
-
-        private static void ReadRotations(JsonReader reader, Quaternion[] rotations, StreamJoints joints)
-        {
-            int count = 0;
-            reader.BeginArray();
-            while (reader.NextItem())
-            {
-                reader.BeginArray();
-                var q = new Quaternion(Item(reader, "rotations"), Item(reader, "rotations"), Item(reader, "rotations"),
-                    Item(reader, "rotations"));
-                EndItems(reader, "rotations");
-                float length = q.Length();
-                if (!(length > 0.5f && length < 2f)) throw new WireException("rotations has a quaternion that is not of length 1");
-                int joint = joints.JointAt(count++);
-                if (joint >= 0) rotations[joint] = Quaternion.Normalize(q);
-            }
-            if (count != joints.Count) throw new WireException("rotations has not " + joints.Count + " items");
         }
 
         private static SkeletonMessage ReadSkeleton(JsonReader reader)
@@ -158,15 +143,21 @@ namespace TokenMocap
             List<Vector3> offsets = null;
             float[] betas = null;
             List<Vector3[]> shapeOffsets = null;
+            List<string> handNames = null;
+            List<long> handParents = null;
+            List<Vector3> handOffsets = null;
             while (reader.NextKey(out string key))
             {
                 switch (key)
                 {
-                    case "names": names = ReadItems(reader, key, (r, _) => r.String()); break;
-                    case "parents": parents = ReadItems(reader, key, Integer); break;
+                    case "names": names = ReadItems(reader, key, ReadString); break;
+                    case "parents": parents = ReadItems(reader, key, ReadInteger); break;
                     case "offsets": offsets = ReadItems(reader, key, ReadVector); break;
                     case "betas": betas = ReadSingles(reader, key); break;
                     case "shape_offsets": shapeOffsets = ReadItems(reader, key, ReadVectors); break;
+                    case "hand_names": handNames = ReadItems(reader, key, ReadString); break;
+                    case "hand_parents": handParents = ReadItems(reader, key, ReadInteger); break;
+                    case "hand_offsets": handOffsets = ReadItems(reader, key, ReadVector); break;
                     case "up_axis":
                         if (reader.String() != "Y") throw new WireException("up_axis is not Y");
                         break;
@@ -180,7 +171,8 @@ namespace TokenMocap
             StreamJoints joints = message.Joints = new StreamJoints(names);
             message.Skeleton = new Skeleton(Parents(joints.Select(parents, "parents"), joints),
                 joints.Select(offsets, "offsets"), betas,
-                shapeOffsets == null ? null : joints.Select(shapeOffsets, "shape_offsets"));
+                shapeOffsets == null ? null : joints.Select(shapeOffsets, "shape_offsets"),
+                HandsAndFace.FingerOffsets(names, handNames, handParents, handOffsets));
             return message;
         }
 
@@ -221,99 +213,13 @@ namespace TokenMocap
                     case "source": message.Source = reader.String(); break;
                     case "estimator": message.Estimator = reader.String(); break;
                     case "backend": message.Backend = reader.String(); break;
-                    case "dropped": message.Dropped = Integer(reader, key); break;
+                    case "dropped": message.Dropped = ReadInteger(reader, key); break;
                     case "message": message.Message = reader.String(); break;
                     default: reader.Skip(); break;
                 }
             }
             reader.End();
             return message;
-        }
-
-        private delegate T Read<T>(JsonReader reader, string key);
-
-        private static List<T> ReadItems<T>(JsonReader reader, string key, Read<T> read)
-        {
-            var items = new List<T>(SmplJoints.Count);
-            reader.BeginArray();
-            while (reader.NextItem())
-            {
-                if (items.Count == MostJoints) throw new WireException(key + " is too long");
-                items.Add(read(reader, key));
-            }
-            return items;
-        }
-
-        private static Vector3 ReadVector(JsonReader reader, string key)
-        {
-            reader.BeginArray();
-            var vector = new Vector3(Item(reader, key), Item(reader, key), Item(reader, key));
-            EndItems(reader, key);
-            return vector;
-        }
-
-        /// <summary>Three rows, x, y and z, of as many numbers as there are shape components -> a vector each.</summary>
-        private static Vector3[] ReadVectors(JsonReader reader, string key)
-        {
-            reader.BeginArray();
-            float[][] rows = { Row(reader, key), Row(reader, key), Row(reader, key) };
-            EndItems(reader, key);
-            if (rows[1].Length != rows[0].Length || rows[2].Length != rows[0].Length)
-                throw new WireException(key + " has rows of different lengths");
-            var vectors = new Vector3[rows[0].Length];
-            for (int i = 0; i < vectors.Length; i++) vectors[i] = new Vector3(rows[0][i], rows[1][i], rows[2][i]);
-            return vectors;
-        }
-
-        private static float[] Row(JsonReader reader, string key)
-        {
-            if (!reader.NextItem()) throw new WireException(key + " is too short");
-            return ReadSingles(reader, key);
-        }
-
-        private static float[] ReadSingles(JsonReader reader, string key)
-        {
-            var numbers = new List<float>(16);
-            reader.BeginArray();
-            while (reader.NextItem())
-            {
-                if (numbers.Count == MostShapeComponents) throw new WireException(key + " is too long");
-                numbers.Add(Single(reader, key));
-            }
-            return numbers.ToArray();
-        }
-
-        private static float Item(JsonReader reader, string key)
-        {
-            if (!reader.NextItem()) throw new WireException(key + " is too short");
-            return Single(reader, key);
-        }
-
-        private static void EndItems(JsonReader reader, string key)
-        {
-            if (reader.NextItem()) throw new WireException(key + " is too long");
-        }
-
-        private static long Integer(JsonReader reader, string key)
-        {
-            double value = reader.Number();
-            if (!(Math.Abs(value) <= LargestInteger) || value != Math.Floor(value))
-                throw new WireException(key + " is not a whole number");
-            return (long)value;
-        }
-
-        private static double Finite(JsonReader reader, string key)
-        {
-            double value = reader.Number();
-            if (double.IsInfinity(value)) throw new WireException(key + " is not finite");
-            return value;
-        }
-
-        private static float Single(JsonReader reader, string key)
-        {
-            float value = (float)reader.Number();
-            if (float.IsInfinity(value)) throw new WireException(key + " is not finite");
-            return value;
         }
     }
 }

@@ -2,6 +2,7 @@ using System;
 using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
+using System.Linq;
 using System.Reflection;
 using System.Threading;
 using TokenMocap;
@@ -11,8 +12,9 @@ using UnityEngine;
 /// <summary>
 /// ActorWriter ADDRESS AVATAR OUT: plays the engine around the package's components. AVATAR has a line a transform:
 /// name, parent's name or "-" for the root, Humanoid bone or "-", local position (3), rotation (4) and scale (3) of the
-/// T-pose. When the stream's status is "ended", every bone's world position and rotation (xyzw) of the last pose is
-/// written to OUT, a line a transform.
+/// T-pose; or a mesh: "shapes", its transform's name, the weight at which a blend shape is whole, and their names. When
+/// the stream's status is "ended", every bone's world position and rotation (xyzw) of the last pose is written to OUT, a
+/// line a transform, then a line a blend shape: its name and weight.
 /// </summary>
 internal static class ActorWriter
 {
@@ -20,7 +22,8 @@ internal static class ActorWriter
     {
         Setting.GiveUpLater();
         var transforms = new Dictionary<string, Transform>();
-        Animator animator = Build(File.ReadAllLines(arguments[1]), transforms);
+        var meshes = new List<SkinnedMeshRenderer>();
+        Animator animator = Build(File.ReadAllLines(arguments[1]), transforms, meshes);
         Disturb(transforms);
 
         var stream = new GameObject("stream").AddComponent<MocapStream>();
@@ -55,17 +58,28 @@ internal static class ActorWriter
                 Quaternion q = named.Value.rotation;
                 Setting.Write(output, named.Key, p.x, p.y, p.z, q.x, q.y, q.z, q.w);
             }
+            foreach (SkinnedMeshRenderer mesh in meshes)
+                for (int i = 0; i < mesh.sharedMesh.blendShapeCount; i++)
+                    Setting.Write(output, mesh.sharedMesh.GetBlendShapeName(i), mesh.GetBlendShapeWeight(i));
         }
         return actor.enabled ? 0 : 1;
     }
 
-    private static Animator Build(string[] lines, Dictionary<string, Transform> transforms)
+    private static Animator Build(string[] lines, Dictionary<string, Transform> transforms, List<SkinnedMeshRenderer> meshes)
     {
         Animator animator = null;
         var tPose = new List<SkeletonBone>();
         foreach (string line in lines)
         {
             string[] words = line.Split(' ');
+            if (words[0] == "shapes")
+            {
+                var mesh = transforms[words[1]].gameObject.AddComponent<SkinnedMeshRenderer>();
+                string[] names = new ArraySegment<string>(words, 3, words.Length - 3).ToArray();
+                mesh.sharedMesh = new Mesh(names, float.Parse(words[2], CultureInfo.InvariantCulture));
+                meshes.Add(mesh);
+                continue;
+            }
             float[] n = Array.ConvertAll(words, w => float.TryParse(w, NumberStyles.Float, CultureInfo.InvariantCulture, out float f) ? f : 0);
             Transform t = new GameObject(words[0]).transform;
             t.localPosition = new Vector3(n[3], n[4], n[5]);

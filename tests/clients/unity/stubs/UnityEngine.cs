@@ -21,6 +21,13 @@ namespace UnityEngine
         public GameObject gameObject { get; internal set; }
         public Transform transform => gameObject.transform;
         public T GetComponent<T>() where T : Component => gameObject.GetComponent<T>();
+
+        public T[] GetComponentsInChildren<T>(bool includeInactive) where T : Component
+        {
+            var found = new List<T>();
+            transform.Collect(found);
+            return found.ToArray();
+        }
     }
 
     public class Behaviour : Component
@@ -58,12 +65,25 @@ namespace UnityEngine
 
     public sealed class Transform : Component
     {
+        private readonly List<Transform> _children = new List<Transform>();
+
         public Transform parent { get; private set; }
         public Vector3 localPosition { get; set; } = Vector3.zero;
         public Quaternion localRotation { get; set; } = Quaternion.identity;
         public Vector3 localScale { get; set; } = new Vector3(1, 1, 1);
 
-        public void SetParent(Transform newParent, bool worldPositionStays) { parent = newParent; }
+        public void SetParent(Transform newParent, bool worldPositionStays)
+        {
+            parent = newParent;
+            newParent._children.Add(this);
+        }
+
+        internal void Collect<T>(List<T> found) where T : Component
+        {
+            T component = GetComponent<T>();
+            if (component != null) found.Add(component);
+            foreach (Transform child in _children) child.Collect(found);
+        }
 
         public Quaternion rotation
         {
@@ -156,7 +176,14 @@ namespace UnityEngine
     {
         Hips, LeftUpperLeg, RightUpperLeg, LeftLowerLeg, RightLowerLeg, LeftFoot, RightFoot, Spine, Chest, Neck, Head,
         LeftShoulder, RightShoulder, LeftUpperArm, RightUpperArm, LeftLowerArm, RightLowerArm, LeftHand, RightHand,
-        LeftToes, RightToes, UpperChest = 54,
+        LeftToes, RightToes, LeftEye, RightEye, Jaw,
+        LeftThumbProximal, LeftThumbIntermediate, LeftThumbDistal, LeftIndexProximal, LeftIndexIntermediate, LeftIndexDistal,
+        LeftMiddleProximal, LeftMiddleIntermediate, LeftMiddleDistal, LeftRingProximal, LeftRingIntermediate, LeftRingDistal,
+        LeftLittleProximal, LeftLittleIntermediate, LeftLittleDistal,
+        RightThumbProximal, RightThumbIntermediate, RightThumbDistal, RightIndexProximal, RightIndexIntermediate, RightIndexDistal,
+        RightMiddleProximal, RightMiddleIntermediate, RightMiddleDistal, RightRingProximal, RightRingIntermediate, RightRingDistal,
+        RightLittleProximal, RightLittleIntermediate, RightLittleDistal,
+        UpperChest = 54,
     }
 
     public struct SkeletonBone
@@ -184,6 +211,31 @@ namespace UnityEngine
         public readonly Dictionary<HumanBodyBones, Transform> Bones = new Dictionary<HumanBodyBones, Transform>();
         public Avatar avatar { get; set; }
         public Transform GetBoneTransform(HumanBodyBones bone) => Bones.TryGetValue(bone, out Transform t) ? t : null;
+    }
+
+    public sealed class Mesh : Object
+    {
+        private readonly string[] _names;
+        private readonly float _fullWeight;
+
+        public Mesh(string[] names, float fullWeight)
+        {
+            _names = names;
+            _fullWeight = fullWeight;
+        }
+
+        public int blendShapeCount => _names.Length;
+        public string GetBlendShapeName(int shape) => _names[shape];
+        public int GetBlendShapeFrameCount(int shape) => 2;
+        public float GetBlendShapeFrameWeight(int shape, int frame) => frame == 1 ? _fullWeight : _fullWeight / 2;
+    }
+
+    public sealed class SkinnedMeshRenderer : Component
+    {
+        private readonly Dictionary<int, float> _weights = new Dictionary<int, float>();
+        public Mesh sharedMesh { get; set; }
+        public float GetBlendShapeWeight(int shape) => _weights.TryGetValue(shape, out float weight) ? weight : 0;
+        public void SetBlendShapeWeight(int shape, float weight) { _weights[shape] = weight; }
     }
 
     public static class Debug
