@@ -70,7 +70,7 @@ def _place_all(person: Person, body: BodyModel) -> Array:
     rest = person.scale * body.rest_joints(person.betas[None])[0]
     offsets = body.skeleton.offsets(rest)
     offsets[0] = person.pose.trans
-    return _in_unity(offsets, person.pose.rotations)[_ALL_JOINTS]
+    return in_unity(offsets, person.pose.rotations)[_ALL_JOINTS]
 
 
 def _place_required(person: Person, body: BodyModel) -> Array:
@@ -88,10 +88,11 @@ def _place_required(person: Person, body: BodyModel) -> Array:
     local[0] = world[0]
     offsets = rest - rest[_KEPT_PARENTS]
     offsets[0] = person.pose.trans
-    return _in_unity(offsets, quaternion_from_rotmat(local))[_REQUIRED_JOINTS]
+    return in_unity(offsets, quaternion_from_rotmat(local))[_REQUIRED_JOINTS]
 
 
-def _in_unity(positions: Array, quaternions: Array) -> Array:
+def in_unity(positions: Array, quaternions: Array) -> Array:
+    """Convert positions (B, 3) and quaternions (B, 4) of our frame to rows (B, 7) of Unity's."""
     return np.concatenate([positions * _P_UNITY, quaternions * _Q_UNITY], axis=1, dtype=np.float32)
 
 

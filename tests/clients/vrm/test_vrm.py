@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from realtime.outputs.streams.humanoid import BONES as BODY_BONES
 from realtime.outputs.streams.vmc_stream import open_output
 from tests.clients.vrm import avatar
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at
+from tests.realtime.outputs.streams.vmc_receiver import datagrams
 
 _RECEIVER = Path(__file__).parent / "receiver"
 MM = 1e-3
@@ -37,16 +39,25 @@ class Follower:
     def __init__(self, path: Path) -> None:
         command = ["node", str(_RECEIVER / "follow_vmc.mjs"), str(path)]
         self._node = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        port = self._line()
+        self._avatar = ("127.0.0.1", self._line())
+        self._relay = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)  # a frame may be several datagrams
+        self._relay.bind(("127.0.0.1", 0))
+        self._relay.settimeout(5)
+        port = self._relay.getsockname()[1]
         self._stream = open_output(parse_stream_url(f"vmc://127.0.0.1:{port}"), Run(BODY))
 
     def show(self, t: float, *people: Person) -> dict[str, Any]:
         """Send one frame; return the avatar's bones (place, turn) and morphs after it."""
         self._stream.put(solved_at(t, 0, people))
-        return self._line()
+        shown: dict[str, Any] = {}
+        for dgram in datagrams(self._relay):
+            self._relay.sendto(dgram, self._avatar)
+            shown = self._line()
+        return shown
 
     def close(self) -> None:
         self._stream.close()
+        self._relay.close()
         self._node.communicate(timeout=30)
 
     def _line(self) -> Any:

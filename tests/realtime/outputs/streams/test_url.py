@@ -7,6 +7,8 @@ from realtime.outputs.output import Run
 from realtime.outputs.streams.url import StreamError, StreamUrl
 from tests.realtime.outputs.streams.synthetic_stream import BODY
 
+ALL = {"bones": "all", "expressions": "all"}
+
 
 @pytest.mark.parametrize(
     ("text", "url"),
@@ -21,10 +23,11 @@ from tests.realtime.outputs.streams.synthetic_stream import BODY
         ("zmq://:7?tokens=1", StreamUrl("zmq", "127.0.0.1", 7, {"tokens": "1"})),
         ("ws://localhost", StreamUrl("ws", "localhost", 5556, {"tokens": "0"})),
         ("ws://127.0.0.1:5556/", StreamUrl("ws", "127.0.0.1", 5556, {"tokens": "0"})),
-        ("vmc://", StreamUrl("vmc", "127.0.0.1", 39539, {"bones": "all"})),
-        ("vmc://192.168.0.7:39540", StreamUrl("vmc", "192.168.0.7", 39540, {"bones": "all"})),
-        ("vmc://?bones=required", StreamUrl("vmc", "127.0.0.1", 39539, {"bones": "required"})),
-        ("vmc://127.0.0.1:39540?bones=all", StreamUrl("vmc", "127.0.0.1", 39540, {"bones": "all"})),
+        ("vmc://", StreamUrl("vmc", "127.0.0.1", 39539, ALL)),
+        ("vmc://192.168.0.7:39540", StreamUrl("vmc", "192.168.0.7", 39540, ALL)),
+        ("vmc://?bones=required", StreamUrl("vmc", "127.0.0.1", 39539, {**ALL, "bones": "required"})),
+        ("vmc://:1?parts=face,body", StreamUrl("vmc", "127.0.0.1", 1, {**ALL, "parts": "face,body"})),
+        ("vmc://127.0.0.1:39540?bones=all", StreamUrl("vmc", "127.0.0.1", 39540, ALL)),
     ],
 )  # fmt: skip
 def test_an_address_is_read(text: str, url: StreamUrl) -> None:
@@ -57,6 +60,8 @@ def test_an_address_is_read(text: str, url: StreamUrl) -> None:
         ("ws://127.0.0.1:1?curve=x", "ws has no option 'curve'; it knows tokens"),
         ("vmc://127.0.0.1:1?tokens=1", "it knows bones"),
         ("vmc://127.0.0.1:1?bones=some", "bones is all or required, not 'some'"),
+        ("vmc://127.0.0.1:1?parts=body,feet", "parts are body, hands, face, joined by commas, not 'feet'"),
+        ("vmc://127.0.0.1:1?expressions=vrm1", "expressions is all or arkit or vrm, not 'vrm1'"),
         ("zmq://127.0.0.1:1?bones=all", "zmq has no option 'bones'"),
         ("vmc://127.0.0.1:0", "name its host and port"),
         ("vmc://*:39539", "name its host and port"),

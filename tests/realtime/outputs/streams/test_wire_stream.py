@@ -11,7 +11,6 @@ from pathlib import Path
 import jsonschema
 import pytest
 import zmq
-from pythonosc.osc_bundle import OscBundle
 from websockets.sync.client import connect
 
 from realtime.kernel.messages import SolvedFrame
@@ -22,6 +21,7 @@ from realtime.run.config import LiveConfig
 from realtime.run.fanout import close_outputs, open_outputs
 from tests.realtime.outputs.streams.sockets import can_listen, nothing_left_behind, send_garbage, wait_until
 from tests.realtime.outputs.streams.synthetic_stream import BODY, solved_at, stream
+from tests.realtime.outputs.streams.vmc_receiver import received
 
 SCHEMAS = Path(__file__).resolve().parents[4] / "docs" / "schemas"
 STATUS = LiveStatus(source="demo clip", estimator="landmarks", backend="cpu", dropped=3)
@@ -132,7 +132,7 @@ def test_every_frame_reaches_every_stream() -> None:
                 while not text.startswith("pose "):
                     text = str(page.recv(timeout=5))
                 assert valid(text.encode()) == "pose"
-                assert len(OscBundle(vmc.recv(65536))._contents) == 25
+                assert len(received(vmc)) == 25
             poses = [next(m for m in heard.messages if m.startswith(b"pose ")) for heard in (plain, tokens)]
             plain.close()
             tokens.close()

@@ -11,26 +11,40 @@ from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_message import OscMessage
 
 from realtime.outputs import parse_stream_url
+from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.streams.vmc_stream import VmcStream
 from tests.realtime.outputs.streams.synthetic_stream import BODY
 
 
 @contextlib.contextmanager
-def sending(options: str = "") -> Iterator[tuple[VmcStream, socket.socket]]:
+def sending(options: str = "", fingers: FingerBones | None = None) -> Iterator[tuple[VmcStream, socket.socket]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(5)
-        stream = VmcStream(parse_stream_url(f"vmc://127.0.0.1:{receiver.getsockname()[1]}{options}"), BODY)
+        url = parse_stream_url(f"vmc://127.0.0.1:{receiver.getsockname()[1]}{options}")
+        stream = VmcStream(url, BODY, fingers)
         try:
             yield stream, receiver
         finally:
             stream.close()
 
 
+def datagrams(receiver: socket.socket) -> list[bytes]:
+    """All that has been sent; loopback has delivered it. Waits for the first one."""
+    arrived = [receiver.recv(65536)]
+    with contextlib.suppress(BlockingIOError):
+        receiver.setblocking(False)
+        while True:
+            arrived.append(receiver.recv(65536))
+    receiver.settimeout(5)
+    return arrived
+
+
 def received(receiver: socket.socket) -> list[OscMessage]:
-    """The messages of one datagram, which must be one bundle."""
-    bundle = OscBundle(receiver.recv(65536))
-    return list(bundle)
+    """The messages of all that has been sent. Every datagram must be one bundle that needs no second packet."""
+    arrived = datagrams(receiver)
+    assert all(len(dgram) <= 1472 for dgram in arrived)
+    return [message for dgram in arrived for message in OscBundle(dgram)]
 
 
 def bones_of(messages: list[OscMessage]) -> dict[str, np.ndarray]:
