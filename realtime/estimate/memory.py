@@ -1,10 +1,11 @@
-"""State of an estimator for one person between frames: left and right, shape and tokens."""
+"""State of an estimator for one person between frames: left and right, shape, tokens and hands."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.estimate.hands.memory import HandsMemory
 from realtime.estimate.leftright import LeftRightCheck
 from realtime.estimate.tokens import TokenWindow
 from realtime.kernel.tracks import Lapsing
@@ -22,6 +23,7 @@ class EstimatorMemory:
         self.left_right = Lapsing(LeftRightCheck, JUDGED_AFRESH_S)
         self.shape = Lapsing(RunningShape, JUDGED_AFRESH_S)
         self.tokens = Lapsing(TokenWindow)
+        self.hands = Lapsing(HandsMemory, JUDGED_AFRESH_S)
 
 
 class RunningShape:

@@ -7,6 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from engine.body.files import load_body
+from engine.body.hand import published_hand
 from engine.body.model import BodyModel
 from engine.files.whole_file import check_writable
 from realtime.calibration.calibrate import Calibration
@@ -16,6 +17,7 @@ from realtime.calibration.watch import CameraWatch
 from realtime.capture.factory import camera_name, first_frames, open_source
 from realtime.capture.reader import FrameReader
 from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
+from realtime.estimate.hands.completion import HandCompletion
 from realtime.outputs.view.display import NoDisplayError, why_no_window
 from realtime.perception import Perception, create_perception
 from realtime.perception.seated import Seated
@@ -75,6 +77,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         look_ahead=config.offline,
         heights_m=heights_m,
         seated=config.seated,
+        hands=HandCompletion(published_hand(), body) if config.perception.hands else None,
     )
     calibration = _calibration(config, name, body, watch) if config.calibrate else None
     fan_out = cleanup.enter_context(closing(FanOut(config, world, full_body, estimator, solver, readout, calibration)))

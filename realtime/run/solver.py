@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
+from engine.body.projection import PinholeCamera
 from realtime.calibration.blend import CameraBlend
 from realtime.calibration.watch import CameraWatch
 from realtime.estimate.estimator import Estimator
+from realtime.estimate.hands.completion import HandCompletion
 from realtime.ground.feet import FeetMode
 from realtime.ground.grounding import Stander, settle
 from realtime.ground.stature import Statures
@@ -50,13 +53,15 @@ class Solver:
         look_ahead: bool = False,
         heights_m: Sequence[float] = (),
         seated: bool = False,
+        hands: HandCompletion | None = None,
     ) -> None:
         """Store the parts. Without `watch` the camera stays that of the world.
 
         look_ahead: hold frames until their future is known, and smooth both ways in time; for files.
         heights_m: of people, in order of appearance. seated: everybody sits.
+        hands: completes people with hands; None: hands are not looked for.
         """
-        self._estimator, self._world, self._watch = estimator, world, watch
+        self._estimator, self._world, self._watch, self._hands = estimator, world, watch, hands
         self._tracks = Tracks(lambda number: Track(number, world.body, self.smoothing.parameters, feet, seated=seated))
         self._statures = Statures(world, heights_m, at_once=look_ahead)
         self._blend = CameraBlend(world.camera)
@@ -96,7 +101,7 @@ class Solver:
     def _solved(self, estimated: Iterable[EstimatedFrame]) -> tuple[SolvedFrame, ...]:
         """Smooth and place the frames that the estimator gave; with a look ahead, those that are final with them."""
         solved: list[SolvedFrame] = []
-        for frame, people in ((each.frame, each.people) for each in estimated):
+        for frame, people in ((each.frame, self._with_parts(each)) for each in estimated):
             if people:
                 self.frames_solved += 1
             else:
@@ -105,9 +110,20 @@ class Solver:
                 solved += map(self._placed, self._ahead.follow(frame, people))
                 continue
             t = frame.t_capture
-            poses = tuple(self._tracks.of(each.person.id, t).smoothed(t, each) for each in people)
+            tracks = [self._tracks.of(each.person.id, t) for each in people]
+            poses = tuple(track.smoothed(t, each) for track, each in zip(tracks, people, strict=True))
+            people = tuple(track.with_smooth_hands(t, each) for track, each in zip(tracks, people, strict=True))
             solved.append(self._placed(Smoothed(frame, people, poses)))
         return tuple(solved)
+
+    def _with_parts(self, estimated: EstimatedFrame) -> tuple[Estimate, ...]:
+        """Return the frame's estimates with hands, if these are looked for."""
+        if self._hands is None or not estimated.people:
+            return estimated.people
+        frame, t = estimated.frame, estimated.frame.t_capture
+        lens = PinholeCamera(*frame.size, self._cameras[frame.seq].fov_deg)
+        memories = [self._tracks.of(each.person.id, t).hands.at(t) for each in estimated.people]
+        return tuple(map(partial(self._hands.complete, t, lens), estimated.people, memories))
 
     def _begin_anew(self, size: tuple[int, int]) -> tuple[SolvedFrame, ...]:
         """Return the frames held so far, and drop state that another picture size or smoothing makes invalid.

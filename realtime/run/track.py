@@ -14,6 +14,7 @@ from realtime.kernel.messages import CameraPose, Estimate
 from realtime.kernel.tracks import Lapsing
 from realtime.smoothing.calm import CalmLimbs
 from realtime.smoothing.coasting import Coasting
+from realtime.smoothing.hands import HandFilters, unsmoothed
 from realtime.smoothing.pose_smoother import PoseFilters, SmoothingLevel
 from realtime.world.world import World
 
@@ -40,6 +41,7 @@ class Track(EstimatorMemory):
     def smooth_by(self, level: SmoothingLevel | None) -> None:
         """Restart the filters with this level; None: no smoothing."""
         self._filters = None if level is None else Lapsing(lambda: PoseFilters(level))
+        self._hands = None if level is None else Lapsing(lambda: HandFilters(level))
 
     def begin_anew(self, *, another_camera: bool) -> None:
         """Drop state that is invalid for images of another size, or with another_camera for another view."""
@@ -53,6 +55,13 @@ class Track(EstimatorMemory):
         if self._filters is None:
             return estimate.steady
         return self._filters.at(t).update(t, estimate.steady, estimate.joint_confidence)
+
+    def with_smooth_hands(self, t: float, estimate: Estimate) -> Estimate:
+        """Return the estimate with filtered fingers, if hands are looked for."""
+        if not estimate.hands:
+            return estimate
+        hands = unsmoothed(estimate.hands) if self._hands is None else self._hands.at(t).update(t, estimate.hands)
+        return replace(estimate, hands=hands)
 
     def calmed(self, t: float, smooth: CameraPose, joint_confidence: np.ndarray, world: World) -> CameraPose:
         """Return the smoothed pose with hidden limbs at rest: limbs hang and feet stand in the world's axes."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
-from realtime.kernel.messages import CameraPose, Estimate, Frame
+from engine.body.skeleton import Side
+from realtime.kernel.messages import CameraPose, Estimate, Frame, Hand
 from realtime.smoothing.both_ways import LOOK_S, MOST_FRAMES, Floats, Trajectory
+from realtime.smoothing.hands import smooth_hand
 from realtime.smoothing.pose_smoother import Smoothed, SmoothingLevel, pace
 
 
@@ -51,7 +53,9 @@ class LookAheadSmoother:
         """Release the frames that need none later than that at time t."""
         while self._held and (t - self._held[0][0].t_capture >= LOOK_S or len(self._held) > MOST_FRAMES):
             frame, estimates = self._held.popleft()
-            yield Smoothed(frame, estimates, tuple(self._smoothed(frame.t_capture, each) for each in estimates))
+            t_frame = frame.t_capture
+            poses = tuple(self._smoothed(t_frame, each) for each in estimates)
+            yield Smoothed(frame, tuple(self._with_hands(t_frame, each) for each in estimates), poses)
             self._forget(frame.t_capture - LOOK_S)
 
     def _smoothed(self, t: float, estimate: Estimate) -> CameraPose:
@@ -64,6 +68,21 @@ class LookAheadSmoother:
         rotmats = rotmat_from_quaternion(trajectory.smooth_rotations(centre, self._level)[0]).astype(np.float32)
         place_m = trajectory.smooth_places(centre, self._level)[0].astype(np.float32)
         return CameraPose(rotmats, place_m, estimate.raw.betas)
+
+    def _with_hands(self, t: float, estimate: Estimate) -> Estimate:
+        rows = [row for row in self._people.get(estimate.person.id, ()) if row.hands]
+        centre = np.array([k for k, row in enumerate(rows) if row.t == t])
+        if not len(centre) or not estimate.hands:
+            return estimate
+        t_rows = np.array([row.t for row in rows])
+        hands = {}
+        for side, hand in estimate.hands.items():
+            own = [row.hands[side] for row in rows]
+            raw, shown = (np.array([getattr(each, name) for each in own], np.float64) for name in ("raw", "rotations"))
+            confidence = np.array([each.confidence for each in own])
+            smooth = smooth_hand(t_rows, raw, shown, confidence, centre, self._level)[0]
+            hands[side] = replace(hand, rotations=smooth.astype(np.float32))
+        return replace(estimate, hands=hands)
 
     def _forget(self, before_s: float) -> None:
         for rows in self._people.values():
@@ -78,9 +97,11 @@ class _Row:
     rotations: Floats  # (24, 4)
     place_m: Floats  # (3,) in the camera frame
     pace: Floats  # (24,)
+    hands: Mapping[Side, Hand]
 
     @classmethod
     def of(cls, t: float, estimate: Estimate) -> _Row:
         rotations = quaternion_from_rotmat(estimate.raw.rotmats)
         columns = (rotations, estimate.raw.T_cam_root, pace(estimate.joint_confidence))
-        return cls(t, *(column.astype(np.float64) for column in columns))
+        rotations, place_m, paces = (column.astype(np.float64) for column in columns)
+        return cls(t, rotations, place_m, paces, estimate.hands)
