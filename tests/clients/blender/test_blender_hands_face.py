@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from clients.blender.joints import ALL_NAMES, ALL_PARENTS, BLENDSHAPES, FINGER_NAMES, NUM_ALL, NUM_WITH_FINGERS
@@ -128,6 +130,32 @@ BROKEN_SKELETONS = [
 def test_broken_fingers_of_a_skeleton_are_refused(key: str, value: object) -> None:
     with pytest.raises(ProtocolError, match=r"\A[^\n]+\Z"):
         parse(changed(Wire(BODY, fingers=FINGERS).skeleton(), lambda fields: fields.update({key: value})))
+
+
+NUMBERS = st.floats() | st.integers() | st.none() | st.text(max_size=2)
+ANYTHING = st.recursive(
+    NUMBERS,
+    lambda kids: (
+        st.lists(kids, max_size=3)
+        | st.dictionaries(st.sampled_from(["left", "right", "rotations", "confidence", "blendshapes", "jawOpen"]), kids)
+    ),
+    max_leaves=8,
+)
+PARTS = st.dictionaries(st.sampled_from(["hands", "face"]), ANYTHING, min_size=1)
+FINGER_KEYS = st.dictionaries(st.sampled_from(["hand_names", "hand_parents", "hand_offsets"]), ANYTHING, min_size=1)
+
+
+@given(PARTS, FINGER_KEYS)
+def test_damaged_hands_and_faces_are_read_or_refused(parts: dict[str, Any], fingers: dict[str, Any]) -> None:
+    for message, damage in ((pose_message(), parts), (Wire(BODY, fingers=FINGERS).skeleton(), fingers)):
+        damaged = changed(message, lambda fields, damage=damage: fields.update(damage))
+        try:
+            read = parse(damaged)
+        except ProtocolError:
+            with pytest.raises(ProtocolError, match=r"\A[^\n]+\Z"):
+                parse(damaged)
+        else:
+            assert isinstance(read, Pose | Skeleton)
 
 
 def test_between_two_frames_fingers_and_face_are_between() -> None:

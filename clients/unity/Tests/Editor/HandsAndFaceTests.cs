@@ -7,46 +7,12 @@ namespace TokenMocap.Tests
 {
     public sealed class HandsAndFaceTests
     {
-        private static readonly string Half = Make.Text(Math.Sqrt(0.5));
-
         private static PersonPose First(string pose) => ((PoseMessage)WireFormat.Parse(pose)).People[0];
-
-        private static string WithParts(string parts) => Make.PoseText().Replace("\"tokens\"", parts + ",\"tokens\"");
-
-        private static string Hand(int count = Fingers.Count) =>
-            "{\"confidence\":0.75,\"rotations\":[" + string.Join(",", Repeat("[0,0," + Half + "," + Half + "]", count)) + "]}";
-
-        private static string[] Repeat(string item, int count)
-        {
-            var items = new string[count];
-            for (int i = 0; i < count; i++) items[i] = item;
-            return items;
-        }
-
-        private static string SkeletonWithHands(Func<int, int, string> offset = null)
-        {
-            var names = new StringBuilder();
-            var parents = new StringBuilder();
-            var offsets = new StringBuilder();
-            for (int side = 0; side < 2; side++)
-            {
-                for (int joint = 0; joint < Fingers.Count; joint++)
-                {
-                    string comma = side + joint == 0 ? "" : ",";
-                    int above = Fingers.Parent(joint);
-                    names.Append(comma + '"' + Fingers.Name(side, joint) + '"');
-                    parents.Append(comma + (above < 0 ? Fingers.Wrist(side) : 24 + Fingers.Count * side + above));
-                    offsets.Append(comma + (offset == null ? "[" + side + "," + joint + ",1]" : offset(side, joint)));
-                }
-            }
-            return Make.SkeletonText().Replace("\"up_axis\"", "\"hand_names\":[" + names + "],\"hand_parents\":[" + parents +
-                "],\"hand_offsets\":[" + offsets + "],\"up_axis\"");
-        }
 
         [Test]
         public void HandsAreReadWhereTheyAreSent()
         {
-            PersonPose person = First(WithParts("\"hands\":{\"right\":" + Hand() + ",\"third\":[1]}"));
+            PersonPose person = First(Make.PoseText(parts: "\"hands\":{\"right\":" + Make.HandText() + ",\"third\":[1]}"));
             Assert.IsFalse(person.Hands[Fingers.Left].IsSent);
             Assert.IsTrue(person.Hands[Fingers.Right].IsSent);
             Assert.AreEqual(0.75, person.Hands[Fingers.Right].Confidence, 1e-6);
@@ -58,7 +24,7 @@ namespace TokenMocap.Tests
         [Test]
         public void AFaceIsReadByNames()
         {
-            PersonPose person = First(WithParts(
+            PersonPose person = First(Make.PoseText(parts: 
                 "\"face\":{\"confidence\":0.5,\"blendshapes\":{\"jawOpen\":0.25,\"later\":1,\"tongueOut\":1.5},\"gaze\":[0.5,-0.25]}"));
             Assert.IsTrue(person.Face.IsSent);
             Assert.AreEqual(0.25, person.Face.BlendShapes[Expressions.IndexOf("jawOpen")], 1e-6);
@@ -74,15 +40,15 @@ namespace TokenMocap.Tests
         [Test]
         public void ASkeletonsFingersAreReadByName()
         {
-            var skeleton = ((SkeletonMessage)WireFormat.Parse(SkeletonWithHands())).Skeleton;
+            var skeleton = ((SkeletonMessage)WireFormat.Parse(Make.SkeletonWithHandsText())).Skeleton;
             Assert.AreEqual(new Vector3(1, 7, 1), skeleton.FingerOffsets[Fingers.Right][7]);
             Assert.IsNull(((SkeletonMessage)WireFormat.Parse(Make.SkeletonText())).Skeleton.FingerOffsets);
-            string swapped = SkeletonWithHands().Replace("\"left_thumb1\"", "\"x\"").Replace("\"right_thumb1\"", "\"left_thumb1\"");
+            string swapped = Make.SkeletonWithHandsText().Replace("\"left_thumb1\"", "\"x\"").Replace("\"right_thumb1\"", "\"left_thumb1\"");
             foreach (string broken in new[]
             {
-                swapped, SkeletonWithHands().Replace("\"left_index2\"", "\"left_index9\""), SkeletonWithHands().Replace("[0,0,1],", ""),
-                SkeletonWithHands().Replace("\"hand_parents\":[20,24", "\"hand_parents\":[20,20"),
-                SkeletonWithHands().Replace("\"hand_parents\"", "\"parents_of_hands\""),
+                swapped, Make.SkeletonWithHandsText().Replace("\"left_index2\"", "\"left_index9\""), Make.SkeletonWithHandsText().Replace("[0,0,1],", ""),
+                Make.SkeletonWithHandsText().Replace("\"hand_parents\":[20,24", "\"hand_parents\":[20,20"),
+                Make.SkeletonWithHandsText().Replace("\"hand_parents\"", "\"parents_of_hands\""),
             })
             {
                 Assert.Throws<WireException>(() => WireFormat.Parse(broken), broken);
@@ -94,12 +60,12 @@ namespace TokenMocap.Tests
         {
             foreach (string parts in new[]
             {
-                "\"hands\":[]", "\"hands\":{\"left\":3}", "\"hands\":{\"left\":{}}", "\"hands\":{\"left\":" + Hand(14) + "}",
-                "\"hands\":{\"left\":" + Hand().Replace(Half, "0") + "}", "\"face\":1", "\"face\":{\"gaze\":[0]}",
+                "\"hands\":[]", "\"hands\":{\"left\":3}", "\"hands\":{\"left\":{}}", "\"hands\":{\"left\":" + Make.HandText(14) + "}",
+                "\"hands\":{\"left\":" + Make.HandText().Replace(Make.Half, "0") + "}", "\"face\":1", "\"face\":{\"gaze\":[0]}",
                 "\"face\":{\"blendshapes\":{\"jawOpen\":\"wide\"}}", "\"face\":{\"blendshapes\":{\"jawOpen\":1e300}}",
             })
             {
-                Assert.Throws<WireException>(() => WireFormat.Parse(WithParts(parts)), parts);
+                Assert.Throws<WireException>(() => WireFormat.Parse(Make.PoseText(parts: parts)), parts);
             }
         }
 

@@ -157,7 +157,7 @@ namespace TokenMocap.Tests
         public void GarbageNeverThrowsAnythingElse()
         {
             var random = new Random(2);
-            string[] seeds = { Make.PoseText(), Make.SkeletonText(), "status {\"v\":1,\"state\":\"running\"}" };
+            string[] seeds = { Make.PoseText(), Make.PoseText(parts: Make.PartsText), Make.SkeletonText(), Make.SkeletonWithHandsText(), "status {\"v\":1,\"state\":\"running\"}" };
             const string Spice = "{}[]\",:0123456789.-+eE\\u nulltrefasNI\0\n\u00e9\ud83d";
             int read = 0;
             for (int i = 0; i < 30000; i++)
@@ -193,6 +193,9 @@ namespace TokenMocap.Tests
             {
                 Assert.IsTrue(person.Trans.Length() < float.PositiveInfinity);
                 foreach (Quaternion q in person.Rotations) Assert.AreEqual(1, q.Length(), 1e-5);
+                foreach (HandPose hand in person.Hands)
+                    for (int i = 0; hand.IsSent && i < hand.Rotations.Length; i++) Assert.AreEqual(1, hand.Rotations[i].Length(), 1e-5);
+                foreach (float value in person.Face.BlendShapes) Assert.IsTrue(value >= 0 && value <= 1);
             }
         }
     }
