@@ -1,4 +1,4 @@
-"""Detects and tracks people: BlazePose from its own network files, tracking, and crops for an image network."""
+"""Detects and tracks people, their hands and faces, by networks of their own files; crops for an image network."""
 
 from __future__ import annotations
 
@@ -27,11 +27,18 @@ class Perception(Protocol):
         """Release resources; no `observe` afterwards."""
 
 
-def create_perception(config: PerceptionConfig) -> Perception:
+def create_perception(config: PerceptionConfig, *, live: bool = False) -> Perception:
     """Load the networks, fetching the pinned ones at the first use.
 
+    live: hands and faces never hold a frame up, in contrast to files, whose results are the same each time.
     Raises engine.errors.UserError if a model or a package is missing or wrong.
     """
     module = import_module(f"realtime.perception.{_MODULES.get(config.backend, config.backend)}")
     created: Perception = module.create(config)
-    return created
+    if not (config.hands or config.face):
+        return created
+    from realtime.perception.parts.networks import PartNetworks
+    from realtime.perception.parts.tracker import PartsTracker
+
+    networks = PartNetworks(config)
+    return PartsTracker(created, networks.hands, networks.faces, waits=not live)

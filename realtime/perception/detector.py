@@ -8,6 +8,7 @@ shoulders. The others lie on the circles around the whole and the upper body.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -32,14 +33,17 @@ class Detection:
     roi: Roi  # input square of the landmark network
 
 
-def anchors() -> NDArray[np.float32]:
-    """Return (2254, 2) anchor centres in 0..1, x and y. Layers of equal stride share their cells, cell by cell."""
+def anchors(side: int = SIDE, strides: Sequence[int] = STRIDES) -> NDArray[np.float32]:
+    """Return (N, 2) anchor centres in 0..1, x and y. Layers of equal stride share their cells, cell by cell.
+
+    side: of the detector's input, pixels. strides: of its feature maps.
+    """
     centers = []
-    for stride in sorted(set(STRIDES)):
-        cells = SIDE // stride
+    for stride in sorted(set(strides)):
+        cells = side // stride
         at = (np.arange(cells, dtype=np.float32) + 0.5) / cells
         grid = np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2)
-        centers.append(np.repeat(grid, 2 * STRIDES.count(stride), axis=0))
+        centers.append(np.repeat(grid, 2 * strides.count(stride), axis=0))
     return np.concatenate(centers)
 
 
@@ -66,21 +70,21 @@ class Detector:
         raw, logits = self._network.infer()
         found = np.flatnonzero(logits >= self._min_logit)
         scores = 1.0 / (1.0 + np.exp(-logits[found].astype(np.float64)))
-        points = self._decode(raw[found].astype(np.float64), self._anchors[found])
+        points = decode_boxes(raw[found].astype(np.float64), self._anchors[found], SIDE)
         points = view.to_image(points.reshape(-1, 2)).reshape(-1, 6, 2)
         return [
             Detection(score, merged[:2].ravel(), Roi.around(merged[2], merged[3]))
             for score, merged in merge_overlapping(scores, points)
         ]
 
-    @staticmethod
-    def _decode(raw: NDArray[np.float64], centers: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Decode to (N, 6, 2) in 0..1: the box's two corners, then the four key points."""
-        offsets = raw.reshape(-1, 6, 2) / SIDE
-        half = offsets[:, 1] / 2
-        center = offsets[:, 0] + centers
-        corners = np.stack([center - half, center + half], axis=1)
-        return np.concatenate([corners, offsets[:, 2:] + centers[:, None]], axis=1)
+
+def decode_boxes(raw: NDArray[np.float64], centers: NDArray[np.float32], side: int) -> NDArray[np.float64]:
+    """Decode (N, 4 + 2 K) to (N, 2 + K, 2) in 0..1 of the input: the box's two corners, then K key points."""
+    offsets = raw.reshape(len(raw), raw.shape[1] // 2, 2) / side
+    half = offsets[:, 1] / 2
+    center = offsets[:, 0] + centers
+    corners = np.stack([center - half, center + half], axis=1)
+    return np.concatenate([corners, offsets[:, 2:] + centers[:, None]], axis=1)
 
 
 def merge_overlapping(

@@ -67,7 +67,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     if config.offline:
         watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, quarter_turns))
     world = World(body, watch.camera)
-    perception = cleanup.enter_context(closing(create_perception(config.perception)))
+    perception = cleanup.enter_context(closing(create_perception(config.perception, live=not config.offline)))
     perception = Seated(perception) if config.seated else perception
     settings = EstimatorConfig(config.estimator, engine=config.engine)
     estimator = cleanup.enter_context(closing(create_estimator(settings, body)))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.body.skeleton import SIDES, Side
+from realtime.kernel.seen import VISIBLE
 from realtime.perception.parts.square import upward
 from realtime.perception.roi import Roi
 
@@ -41,3 +42,18 @@ def face_square(body: Keypoints) -> Roi:
     x, y = (eyes + mouth) / 2
     side = max(FACE_OVER_EARS * math.dist(*points[_EARS]), FACE_OVER_HEIGHT * math.dist(eyes, mouth))
     return Roi((float(x), float(y)), side, upward(mouth, eyes))
+
+
+def px_per_m(body: Keypoints) -> float:
+    """Return the person's scale in the image: pixels for a metre that is parallel to it, by all visible keypoints."""
+    seen = body.visibility >= VISIBLE
+    seen = seen if seen.sum() >= 2 else np.ones(len(BLAZEPOSE), bool)
+    image, world = body.image_px[seen].astype(np.float64), body.world_m[seen, :2].astype(np.float64)
+    image, world = image - image.mean(axis=0), world - world.mean(axis=0)
+    return float(max((image * world).sum() / max((world**2).sum(), 1e-9), 0.0))
+
+
+def wrist(body: Keypoints, side: Side) -> tuple[NDArray[np.float64], float]:
+    """Return the body's wrist (2,) in image pixels and its visibility."""
+    index = _HAND[side][0]
+    return body.image_px[index].astype(np.float64), float(body.visibility[index])

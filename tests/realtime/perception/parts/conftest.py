@@ -6,7 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.assets import DEMO_CLIP, FACE_LANDMARKS, HAND_LANDMARKS, IRIS_LANDMARKS, Asset, AssetError, fetch
+from realtime.assets import (
+    DEMO_CLIP,
+    FACE_LANDMARKS,
+    HAND_LANDMARKS,
+    IRIS_LANDMARKS,
+    POSE_LANDMARKS_FULL,
+    Asset,
+    AssetError,
+    fetch,
+)
 from realtime.perception.parts import face, hand
 from realtime.perception.parts.face import FaceLandmarker
 from realtime.perception.parts.hand import HandLandmarker
@@ -15,7 +24,7 @@ from realtime.perception.runtime import Network, NetworkSpec, load_network
 from tests.realtime.pictures import ASTRONAUT, picture
 
 # The man's right fist in the demo clip's frame 55, and the square around it.
-FIST_FRAME, FIST = 55, Roi((502.0, 412.3), 128.1, 0.5613)
+DEMO_START, FIST_FRAME, FIST = 42, 55, Roi((502.0, 412.3), 128.1, 0.5613)
 
 
 def network(asset: Asset, spec: NetworkSpec) -> Network:
@@ -46,14 +55,22 @@ def astronaut() -> np.ndarray:
 
 
 @pytest.fixture(scope="session")
-def fist() -> np.ndarray:
-    """Frame FIST_FRAME of the demo clip."""
+def demo() -> list[np.ndarray]:
+    """Frames 42 to 73 of the demo clip: a man balances, with his right fist up."""
     try:
+        fetch(POSE_LANDMARKS_FULL)
         capture = cv2.VideoCapture(str(fetch(DEMO_CLIP)))
     except AssetError as error:
         pytest.skip(str(error))
-    for _ in range(FIST_FRAME):
-        assert capture.grab()
-    ok, image = capture.read()
-    assert ok
-    return image
+    frames = []
+    for i in range(74):
+        ok, image = capture.read()
+        assert ok
+        if i >= DEMO_START:
+            frames.append(image)
+    return frames
+
+
+@pytest.fixture(scope="session")
+def fist(demo: list[np.ndarray]) -> np.ndarray:
+    return demo[FIST_FRAME - DEMO_START]
