@@ -1,4 +1,4 @@
-"""Finds ARKit's expressions among the shape keys of a mesh. Without bpy.
+"""Finds ARKit's expressions, or else VRM's presets, among the shape keys of a mesh. Without bpy.
 
 A name matches whatever its case, prefix ("blendShape1.") and way to write the side ("eyeBlinkLeft", "eyeBlink_L").
 """
@@ -9,18 +9,29 @@ import re
 from collections.abc import Iterable
 
 from ..joints import BLENDSHAPES
+from .vrm import ALIASES, PRESETS
 
 _NAME = re.compile(r"(?:.*[.:](?!(?:l|r|left|right)$))?(?P<stem>.+?)(?:[._ -](?P<side>l|r|left|right))?")
 _INDICES = {name.lower(): index for index, name in enumerate(BLENDSHAPES)}
+_PRESETS = {name.lower(): name for name in PRESETS} | ALIASES
+_ALL = (*BLENDSHAPES, *PRESETS)
 
 
 def found(names: Iterable[str]) -> dict[str, int]:
-    """Return the shape keys that are expressions: name to index in `BLENDSHAPES`.
+    """Return the shape keys that are expressions: name to index in `BLENDSHAPES` followed by `PRESETS`.
 
-    A key for one half of an expression that has no side ("browInnerUp_L") takes the whole.
+    A key for one half of an expression that has no side ("browInnerUp_L") takes the whole. VRM's presets are found on a
+    mesh that has none of ARKit's names, because the two would add up.
     """
-    matched = {name: _index(_plain(name)) for name in names}
-    return {name: index for name, index in matched.items() if index is not None}
+    plain = {name: _plain(name) for name in names}
+    keys = {name: index for name, key in plain.items() if (index := _arkit(key)) is not None}
+    return keys or _presets(plain)
+
+
+def _presets(plain: dict[str, str]) -> dict[str, int]:
+    keys = {name: preset for name, key in plain.items() if (preset := _PRESETS.get(key)) is not None}
+    whole = {} if "blink" in keys.values() else {"blinkLeft": "eyeBlinkLeft", "blinkRight": "eyeBlinkRight"}
+    return {name: _ALL.index(whole.get(preset, preset)) for name, preset in keys.items()}
 
 
 def _plain(name: str) -> str:
@@ -32,5 +43,5 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]", "", match["stem"]) + {"l": "left", "r": "right"}.get(side, side)
 
 
-def _index(plain: str) -> int | None:
+def _arkit(plain: str) -> int | None:
     return _INDICES.get(plain, _INDICES.get(re.sub("(left|right)$", "", plain)))

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..rigs.expressions import found
+from ..rigs.vrm import with_presets
 
 Array = NDArray[np.float64]
-Columns = Mapping[str, int]  # key block to index in `BLENDSHAPES`
+Columns = Mapping[str, int]  # key block to index in `with_presets`'s result
 
 
 def shape_keys(ob: bpy.types.Object) -> dict[str, Columns]:
@@ -27,11 +28,12 @@ def shape_keys(ob: bpy.types.Object) -> dict[str, Columns]:
 
 def show(keys: Mapping[str, Columns], blendshapes: Array) -> None:
     """Set the values of shape keys from blend shapes (52,); those that are not sent (NaN) stay."""
+    values = with_presets(blendshapes)
     for name, columns in keys.items():
         key = bpy.data.shape_keys.get(name)
         for block, index in columns.items():
-            if key is not None and np.isfinite(blendshapes[index]) and block in key.key_blocks:
-                key.key_blocks[block].value = blendshapes[index]
+            if key is not None and np.isfinite(values[index]) and block in key.key_blocks:
+                key.key_blocks[block].value = values[index]
 
 
 def _belongs_to(mesh: bpy.types.Object, ob: bpy.types.Object) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..pose_math import continuous
 from ..rigs.rig import Rig
+from ..rigs.vrm import with_presets
 from ..stream.take import Motion
 from .face import Columns
 
@@ -45,7 +46,8 @@ def write_action(
 def write_face(keys: Mapping[str, Columns], motion: Motion, frame_start: float, rate_hz: float) -> None:
     """Create an Action of the motion for the shape keys of each mesh and assign it, if a face was sent."""
     frames = frame_start + motion.times * rate_hz
-    sent = np.isfinite(motion.blendshapes)
+    values = with_presets(motion.blendshapes)
+    sent = np.isfinite(values)
     for name, columns in keys.items():
         if not sent[:, list(columns.values())].any():
             continue
@@ -54,7 +56,7 @@ def write_face(keys: Mapping[str, Columns], motion: Motion, frame_start: float, 
         for block, index in columns.items():
             path = f'key_blocks["{bpy.utils.escape_identifier(block)}"].value'
             if sent[:, index].any():
-                _write(curves, None, path, frames[sent[:, index]], motion.blendshapes[sent[:, index], index, None])
+                _write(curves, None, path, frames[sent[:, index]], values[sent[:, index], index, None])
 
 
 def _new_action(owner: bpy.types.ID, name: str) -> tuple[bpy.types.Action, Any, Any]:

@@ -18,11 +18,13 @@ from clients.blender.protocol import Person, Pose, ProtocolError, Skeleton, pars
 from clients.blender.rigs.bone_map import PRESETS, load_preset, matched
 from clients.blender.rigs.expressions import found
 from clients.blender.rigs.rig import RestBone, Rig, mapped_rig, smpl_rig
+from clients.blender.rigs.vrm import with_presets
 from clients.blender.stream.jitter_buffer import JitterBuffer
 from clients.blender.stream.take import motion_of, resampled
 from engine.body.skeleton import FINGER_JOINTS, SIDES
 from realtime.kernel.full_pose import gaze_rotmat
 from realtime.kernel.messages import Frame, SolvedFrame
+from realtime.outputs.streams.expressions import VRM_PRESETS, expressions
 from realtime.outputs.streams.wire import Wire
 from tests.clients.blender.blender_performance import finger_bones, open_body, person_at
 from tests.clients.blender.test_blender_pose_math import posed_heads
@@ -303,5 +305,26 @@ def test_shape_keys_are_found_by_the_usual_spellings(name: str, expression: str)
 
 
 def test_other_shape_keys_are_left_alone() -> None:
-    assert found(["Basis", "Key 1", "", "L", ".R", "smile", "blink", "Left", "eyeBlinkLeftish"]) == {}
+    assert found(["Basis", "Key 1", "", "L", ".R", "smile", "Left", "eyeBlinkLeftish"]) == {}
     assert len(found(BLENDSHAPES)) == len(BLENDSHAPES)
+
+
+def test_presets_of_vrm_are_the_programs() -> None:
+    shapes = np.random.default_rng(1).uniform(size=(20, 52)).astype(np.float32)
+    ours = with_presets(shapes.astype(float))
+    for row, shape in zip(ours, shapes, strict=True):
+        theirs = expressions(shape)
+        np.testing.assert_allclose(row, [theirs[name] for name in (*BLENDSHAPES, *VRM_PRESETS)], atol=1e-6)
+
+
+def test_a_mesh_without_arkits_names_takes_vrms_presets() -> None:
+    names = (*BLENDSHAPES, *VRM_PRESETS)
+    for keys in (VRM_PRESETS.keys(), [VRM_PRESETS[name] for name in VRM_PRESETS]):
+        assert [names[index] for index in found(keys).values()] == list(VRM_PRESETS)
+    vroid = found(["Fcl_ALL_Joy", "Fcl_EYE_Close", "Fcl_EYE_Close_R", "Fcl_MTH_Up", "Fcl_MTH_A"])
+    assert {key: names[index] for key, index in vroid.items()} == {
+        "Fcl_EYE_Close": "blink", "Fcl_EYE_Close_R": "blinkRight", "Fcl_MTH_A": "aa",
+    }  # fmt: skip
+    assert found(["aa", "jawOpen", "blink"]) == {"jawOpen": BLENDSHAPES.index("jawOpen")}  # they would add up
+    alone = found(["Blink_L", "Blink_R"])  # nothing shows what both do
+    assert [names[index] for index in alone.values()] == ["eyeBlinkLeft", "eyeBlinkRight"]

@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,17 +20,24 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.body.expressions import BLENDSHAPES
 from realtime.kernel.messages import Person
 from realtime.outputs import parse_stream_url
 from realtime.outputs.output import Run
 from realtime.outputs.streams.humanoid import BONES as BODY_BONES
 from realtime.outputs.streams.vmc_stream import open_output
 from tests.clients.vrm import avatar
+from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY, handed_at
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at
 from tests.realtime.outputs.streams.vmc_receiver import datagrams
 
 _RECEIVER = Path(__file__).parent / "receiver"
 MM = 1e-3
+FINGERS = [  # in SMPL-H's order
+    f"{finger}{bone}"
+    for finger in ("Index", "Middle", "Little", "Ring", "Thumb")
+    for bone in ("Proximal", "Intermediate", "Distal")
+]
 
 
 class Follower:
@@ -44,7 +51,8 @@ class Follower:
         self._relay.bind(("127.0.0.1", 0))
         self._relay.settimeout(5)
         port = self._relay.getsockname()[1]
-        self._stream = open_output(parse_stream_url(f"vmc://127.0.0.1:{port}"), Run(BODY))
+        run = Run(BODY, FINGERED_BODY, hands=True)
+        self._stream = open_output(parse_stream_url(f"vmc://127.0.0.1:{port}"), run)
 
     def show(self, t: float, *people: Person) -> dict[str, Any]:
         """Send one frame; return the avatar's bones (place, turn) and morphs after it."""
@@ -86,8 +94,14 @@ def _missing(reason: str) -> NoReturn:
 def local_turns(person: Person) -> dict[str, Rotation]:
     """What each of the avatar's bones must turn by, in our axes."""
     turns = dict.fromkeys(avatar.BONES, Rotation.identity())
-    joints = zip(BODY_BONES.values(), person.pose.rotations, strict=False)
-    return turns | {bone: Rotation.from_quat(q) for bone, q in joints}
+    joints = dict(zip(BODY_BONES.values(), person.pose.rotations, strict=False))
+    for side, hand in person.hands.items():
+        joints |= dict(zip((f"{side.title()}{bone}" for bone in FINGERS), hand.rotations, strict=True))
+    turns |= {bone: Rotation.from_quat(q) for bone, q in joints.items()}
+    if person.face is not None:
+        yaw, pitch = person.face.gaze_rad
+        turns |= dict.fromkeys(("LeftEye", "RightEye"), Rotation.from_euler("YX", [yaw, -pitch]))
+    return turns
 
 
 def posed(person: Person) -> dict[str, tuple[NDArray, Rotation]]:
@@ -103,9 +117,10 @@ def posed(person: Person) -> dict[str, tuple[NDArray, Rotation]]:
     return bones
 
 
-def test_every_bone_is_where_ours_is(follower: Follower) -> None:
+@pytest.mark.parametrize("somebody_at", [person_at, handed_at], ids=["body", "hands and face"])
+def test_every_bone_is_where_ours_is(follower: Follower, somebody_at: Callable[[float], Person]) -> None:
     for t in np.arange(0, 5, 0.5):
-        person = person_at(t)
+        person = somebody_at(t)
         shown = follower.show(t, person)["bones"]
         ours = posed(person)
         assert shown.keys() == {avatar.vrm_name(name) for name in ours}
@@ -115,6 +130,33 @@ def test_every_bone_is_where_ours_is(follower: Follower) -> None:
             assert (Rotation.from_quat(bone[3:]) * turn.inv()).magnitude() < 1e-3, name
 
 
+def test_expressions_arrive_with_their_values(follower: Follower) -> None:
+    for t in np.arange(0, 5, 0.5):
+        person = handed_at(t)
+        assert person.face is not None
+        morphs = dict(zip(avatar.EXPRESSIONS, follower.show(t, person)["morphs"], strict=True))
+        sent = dict(zip(BLENDSHAPES, person.face.blendshapes.tolist(), strict=True))
+        for name, value in (sent | _presets(sent)).items():
+            assert morphs[name] == pytest.approx(value, abs=1e-6), name
+
+
+def _presets(of: dict[str, float]) -> dict[str, float]:
+    """VRM's presets as docs/vmc.md has them."""
+    left, right = of["eyeBlinkLeft"], of["eyeBlinkRight"]
+    open_, round_ = max(of["jawOpen"] - of["mouthClose"], 0), max(of["mouthFunnel"], of["mouthPucker"])
+    stretch = (of["mouthStretchLeft"] + of["mouthStretchRight"]) / 2
+    wide = max(stretch, (of["mouthSmileLeft"] + of["mouthSmileRight"]) / 2)
+    return {
+        "blink": min(left, right), "blinkLeft": max(left - right, 0), "blinkRight": max(right - left, 0),
+        "aa": open_ * (1 - round_) * (1 - wide), "ee": open_ * (1 - round_) * wide, "oh": open_ * round_,
+        "ih": (1 - open_) * (1 - round_) * stretch, "ou": (1 - open_) * round_,
+        "lookUp": (of["eyeLookUpLeft"] + of["eyeLookUpRight"]) / 2,
+        "lookDown": (of["eyeLookDownLeft"] + of["eyeLookDownRight"]) / 2,
+        "lookLeft": (of["eyeLookOutLeft"] + of["eyeLookInRight"]) / 2,
+        "lookRight": (of["eyeLookInLeft"] + of["eyeLookOutRight"]) / 2,
+    }  # fmt: skip
+
+
 def test_nobody_leaves_the_avatar_as_it_is(follower: Follower) -> None:
-    before = follower.show(1.0, person_at(1.0))
+    before = follower.show(1.0, handed_at(1.0))
     assert follower.show(2.0) == before
