@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.body.model import Array, BodyModel
 from engine.body.names import Indices
-from engine.body.skeleton import SMPL, SMPLH
+from engine.body.skeleton import SMPL, SMPLH, Skeleton
 from realtime.outputs.output import Run
 
 _SHARED = sum(name in SMPL.names for name in SMPLH.names)  # joints before the fingers
@@ -22,6 +22,7 @@ def _parents() -> Indices:
 
 
 FINGER_PARENTS = _parents()  # (30,) indices into SMPL's 24 joints followed by these
+SMPL_AND_FINGERS = Skeleton(SMPL.names + FINGER_NAMES, np.concatenate([SMPL.parents, FINGER_PARENTS]))
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.body.skeleton import SMPL
+from engine.body.skeleton import SMPL, Skeleton
 from realtime.outputs.export import ExportOptions, write_text
+from realtime.outputs.export.motion import axis_angles, exported_skeleton, moved_joints, rest_joints
 from realtime.outputs.recording.continuity import continuous_zxy
 from realtime.outputs.recording.session import SessionHead
-from realtime.outputs.recording.session_layout import SMPLH_BODY_JOINTS
 
 _ROTATION = "Zrotation Xrotation Yrotation"  # R = Rz Rx Ry, the order that most readers expect
 _POSITION = "Xposition Yposition Zposition"
@@ -28,40 +28,41 @@ def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
 
 def bvh_parts(session: SessionHead) -> Iterator[str]:
     """Yield the session as BVH in pieces. The root's offset is zero: its positions are the pelvis in the world."""
-    offsets = SMPL.offsets(session.rest_joints)
+    skeleton = exported_skeleton(session)
+    offsets = skeleton.offsets(rest_joints(session))
     offsets[0] = 0.0
-    hierarchy = "\n".join(_joint_lines(0, offsets, 0))
+    hierarchy = "\n".join(_joint_lines(skeleton, 0, offsets, 0))
     frame_time = repr(1.0 / session.mocap_framerate)
     yield f"HIERARCHY\n{hierarchy}\nMOTION\nFrames: {session.frames}\nFrame Time: {frame_time}\n"
     before = None
     for trans, poses in session.blocks("trans", "poses"):
-        angles = continuous_zxy(_euler(poses), before)
+        angles = continuous_zxy(_euler(session, poses), before)
         before = angles[-1]
         rows = np.concatenate([trans + session.rest_joints[0], np.degrees(angles).reshape(len(poses), -1)], axis=1)
         yield "".join(" ".join(f"{value:.6f}" for value in row) + "\n" for row in rows.tolist())
 
 
-def depth_first() -> list[int]:
+def depth_first(skeleton: Skeleton = SMPL) -> list[int]:
     """Return the joints in BVH's order of joints and channels."""
 
     def below(joint: int) -> Iterator[int]:
         yield joint
-        for child in SMPL.children(joint):
+        for child in skeleton.children(joint):
             yield from below(child)
 
     return list(below(0))
 
 
-def _joint_lines(joint: int, offsets: NDArray[np.float64], depth: int) -> Iterator[str]:
+def _joint_lines(skeleton: Skeleton, joint: int, offsets: NDArray[np.float64], depth: int) -> Iterator[str]:
     indent, inner = "\t" * depth, "\t" * (depth + 1)
     channels = f"6 {_POSITION} {_ROTATION}" if joint == 0 else f"3 {_ROTATION}"
-    yield f"{indent}{'ROOT' if joint == 0 else 'JOINT'} {SMPL.names[joint]}"
+    yield f"{indent}{'ROOT' if joint == 0 else 'JOINT'} {skeleton.names[joint]}"
     yield f"{indent}{{"
     yield f"{inner}OFFSET {_numbers(offsets[joint])}"
     yield f"{inner}CHANNELS {channels}"
-    children = SMPL.children(joint)
+    children = skeleton.children(joint)
     for child in children:
-        yield from _joint_lines(child, offsets, depth + 1)
+        yield from _joint_lines(skeleton, child, offsets, depth + 1)
     if not children:
         yield f"{inner}End Site"
         yield f"{inner}{{"
@@ -74,11 +75,12 @@ def _numbers(values: NDArray[np.float64]) -> str:
     return " ".join(f"{value:.6f}" for value in values)
 
 
-def _euler(poses: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Convert axis-angle (N, 156) to z, x, y in radians (N, 24, 3), in BVH's order of joints."""
-    axis_angle = np.zeros((len(poses), len(SMPL), 3))
-    axis_angle[:, :SMPLH_BODY_JOINTS] = poses.reshape(len(poses), -1, 3)[:, :SMPLH_BODY_JOINTS]
+def _euler(session: SessionHead, poses: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Convert axis-angle (N, 156) to z, x, y in radians (N, J, 3), in BVH's order of joints."""
+    skeleton = exported_skeleton(session)
+    axis_angle = np.zeros((len(poses), len(skeleton), 3))
+    axis_angle[:, moved_joints(skeleton)] = axis_angles(session, poses)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Gimbal lock")  # any of the valid solutions will do
-        euler = Rotation.from_rotvec(axis_angle[:, depth_first()].reshape(-1, 3)).as_euler("ZXY")
+        euler = Rotation.from_rotvec(axis_angle[:, depth_first(skeleton)].reshape(-1, 3)).as_euler("ZXY")
     return euler.reshape(axis_angle.shape)

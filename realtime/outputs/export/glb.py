@@ -1,11 +1,13 @@
 """Writes binary glTF 2.0: skinned body, skeleton and motion in one file. Metres, Y up, +Z forward, as here.
 
 The container is a header and two chunks (Khronos, glTF 2.0 specification, section 4). glTF has no pose-dependent blend
-shapes, so those of an SMPL file are omitted.
+shapes, so those of an SMPL file are omitted. Expressions are animated morph targets by name. Bodies have no shapes of
+expressions, so these targets move nothing: they carry the curves to a character that has some.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import struct
 from pathlib import Path
@@ -15,13 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.model import Array
-from engine.body.skeleton import SMPL
+from engine.body.skeleton import Skeleton
 from engine.files.whole_file import whole_file
 from realtime.outputs.export import ExportError, ExportOptions
-from realtime.outputs.export.motion import motion
+from realtime.outputs.export.motion import exported_skeleton, motion, moved_joints
 from realtime.outputs.export.shape import StandingBody, standing_body
 from realtime.outputs.recording.session import SessionHead
-from realtime.outputs.recording.session_layout import SMPLH_BODY_JOINTS
 
 _FLOAT, _USHORT, _UINT = 5126, 5123, 5125
 _VERTEX_BUFFER, _INDEX_BUFFER = 34962, 34963
@@ -29,7 +30,6 @@ _JSON_CHUNK, _BINARY_CHUNK = 0x4E4F534A, 0x004E4942
 _HEADER_BYTES, _CHUNK = 12, struct.Struct("<II")  # of the file; of a chunk: length and kind
 _LONGEST_BYTES = (1 << 32) - 1
 _FLOATS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
-_MESH_NODE = len(SMPL)  # after the joints
 
 
 class _Buffer:
@@ -101,21 +101,25 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
         "WEIGHTS_0": buffer.add(body.weights, "VEC4", target=_VERTEX_BUFFER),
     }
     indices = buffer.add(body.faces.reshape(-1).astype(np.uint32), "SCALAR", target=_INDEX_BUFFER)
-    inverse_bind = np.tile(np.eye(4, dtype=np.float32), (len(SMPL), 1, 1))
+    num_joints = mesh_node = len(body.skeleton)  # the mesh comes after the joints
+    inverse_bind = np.tile(np.eye(4, dtype=np.float32), (num_joints, 1, 1))
     inverse_bind[:, 3, :3] = -body.joints  # column-major: the last row here is the last column there
     skin = {
-        "joints": list(range(len(SMPL))),
+        "joints": list(range(num_joints)),
         "skeleton": 0,
         "inverseBindMatrices": buffer.add(inverse_bind, "MAT4"),
     }
+    mesh = {"name": body.name, "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
+    if session.face_names is not None:
+        _add_expressions(mesh, session.face_names.tolist(), len(body.vertices), buffer)
     still = len(buffer.data)
-    animation = _animation(session, buffer)
+    animation = _animation(session, buffer, mesh_node)
     document = {
         "asset": {"version": "2.0", "generator": "tokenmocap"},
         "scene": 0,
-        "scenes": [{"nodes": [0, _MESH_NODE]}],
-        "nodes": [*_joint_nodes(body.offsets), {"name": body.name, "mesh": 0, "skin": 0}],
-        "meshes": [{"name": body.name, "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}],
+        "scenes": [{"nodes": [0, mesh_node]}],
+        "nodes": [*_joint_nodes(body.skeleton, body.offsets), {"name": body.name, "mesh": 0, "skin": 0}],
+        "meshes": [mesh],
         "materials": [
             {
                 "name": "body",
@@ -142,42 +146,55 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
     _write_motion(session, file, start + still)
 
 
-def _joint_nodes(offsets: Array) -> list[dict[str, Any]]:
+def _add_expressions(mesh: dict[str, Any], names: list[str], num_vertices: int, buffer: _Buffer) -> None:
+    """Add a morph target for each name, all of them still: an accessor without a buffer holds zeros."""
+    zeros = {"componentType": _FLOAT, "count": num_vertices, "type": "VEC3", "min": [0.0] * 3, "max": [0.0] * 3}
+    buffer.accessors.append(zeros)
+    mesh["primitives"][0]["targets"] = [{"POSITION": len(buffer.accessors) - 1}] * len(names)
+    mesh["weights"] = [0.0] * len(names)
+    mesh["extras"] = {"targetNames": names}  # which Blender, three.js and others read
+
+
+def _joint_nodes(skeleton: Skeleton, offsets: Array) -> list[dict[str, Any]]:
     nodes: list[dict[str, Any]] = []
-    for joint, name in enumerate(SMPL.names):
+    for joint, name in enumerate(skeleton.names):
         node: dict[str, Any] = {"name": name, "translation": offsets[joint].tolist()}
-        children = SMPL.children(joint)
+        children = skeleton.children(joint)
         if children:
             node["children"] = children
         nodes.append(node)
     return nodes
 
 
-def _animation(session: SessionHead, buffer: _Buffer) -> dict[str, Any]:
-    """Describe the pelvis's position and the rotations of the root and the 21 body joints; the hands stay at rest.
+def _animation(session: SessionHead, buffer: _Buffer, mesh_node: int) -> dict[str, Any]:
+    """Describe the pelvis's position, the rotations of the moved joints, and the weights of expressions.
 
     Space is reserved in the order in which `_write_motion` fills it.
     """
     last_s = (session.frames - 1) / session.mocap_framerate
     times = buffer.reserve(session.frames, "SCALAR", bounds=([0.0], [float(np.float32(last_s))]))
     outputs = [(0, "translation", buffer.reserve(session.frames, "VEC3"))]
-    outputs += [(j, "rotation", buffer.reserve(session.frames, "VEC4")) for j in range(SMPLH_BODY_JOINTS)]
+    moved = moved_joints(exported_skeleton(session)).tolist()
+    outputs += [(joint, "rotation", buffer.reserve(session.frames, "VEC4")) for joint in moved]
+    if session.face_names is not None:
+        outputs.append((mesh_node, "weights", buffer.reserve(session.frames * len(session.face_names), "SCALAR")))
     return {
         "name": "session",
         "samplers": [{"input": times, "interpolation": "LINEAR", "output": output} for _, _, output in outputs],
         "channels": [
-            {"sampler": k, "target": {"node": joint, "path": path}} for k, (joint, path, _) in enumerate(outputs)
+            {"sampler": k, "target": {"node": node, "path": path}} for k, (node, path, _) in enumerate(outputs)
         ],
     }
 
 
 def _write_motion(session: SessionHead, file: IO[bytes], start: int) -> None:
-    """Write times (N,), pelvis (N, 3), then each joint's quaternions (N, 4): columns, in blocks of frames."""
+    """Write times (N,), pelvis (N, 3), quaternions (N, 4) a joint, weights (N, 52): columns, in blocks of frames."""
     first = 0
-    for pelvis, quaternions in motion(session):
+    faces = session.blocks("face_blendshapes") if session.has_face else itertools.repeat(())
+    for (pelvis, quaternions), face in zip(motion(session), faces, strict=False):
         seconds = np.arange(first, first + len(pelvis)) / session.mocap_framerate  # players begin at zero
         column = start
-        for part in (seconds[:, None], pelvis, *np.moveaxis(quaternions, 1, 0)):
+        for part in (seconds[:, None], pelvis, *np.moveaxis(quaternions, 1, 0), *face):
             data = part.astype("<f4").tobytes()
             file.seek(column + first * len(data) // len(part))
             file.write(data)

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from engine.body.files import load_body
 from engine.body.mesh import VertexNormals, strongest_weights
 from engine.body.model import Array, BodyModel
-from engine.body.skeleton import SMPL
+from engine.body.skeleton import SMPL, Skeleton
 from realtime.outputs.export import ExportError
+from realtime.outputs.export.motion import exported_skeleton, rest_joints
 from realtime.outputs.recording.session import SessionHead
 
 _SAME_M = 1e-4
@@ -26,7 +27,8 @@ class StandingBody:
     """
 
     name: str
-    joints: Array  # (24, 3)
+    skeleton: Skeleton  # of J joints, with fingers if the session has them
+    joints: Array  # (J, 3)
     vertices: Array  # (V, 3)
     normals: Array  # (V, 3) unit
     faces: NDArray[np.uint32]  # (F, 3) counter-clockwise from outside
@@ -35,8 +37,8 @@ class StandingBody:
 
     @property
     def offsets(self) -> Array:
-        """(24, 3) from parent to joint; the pelvis from the origin on the floor."""
-        return SMPL.offsets(self.joints)
+        """(J, 3) from parent to joint; the pelvis from the origin on the floor."""
+        return self.skeleton.offsets(self.joints)
 
 
 def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
@@ -45,12 +47,14 @@ def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
     vertices = session.scale * (body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32))
     lift = np.array([0.0, -vertices[:, 1].min(), 0.0], np.float32)
     vertices += lift
-    influences, weights = strongest_weights(body.weights)
+    skeleton = exported_skeleton(session)
+    influences, weights = strongest_weights(_weights_of(body, skeleton))
     normals = VertexNormals(body.faces, len(vertices))(vertices)
     normals[~normals.any(axis=1)] = (0.0, 1.0, 0.0)  # of vertices of no face: glTF wants unit normals
     return StandingBody(
         name=body.name,
-        joints=session.rest_joints.astype(np.float32) + lift,
+        skeleton=skeleton,
+        joints=rest_joints(session).astype(np.float32) + lift,
         vertices=vertices,
         normals=normals.astype(np.float32),
         faces=body.faces,
@@ -59,13 +63,21 @@ def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
     )
 
 
+def _weights_of(body: BodyModel, skeleton: Skeleton) -> Array:
+    """Return skinning weights (V, J) for the joints of `skeleton`; a joint that it lacks moves with its parent."""
+    owners: list[int] = []
+    for name, parent in zip(body.skeleton.names, body.skeleton.parents, strict=True):
+        owners.append(skeleton.index(name) if name in skeleton.names else owners[parent])
+    return body.weights @ np.eye(len(skeleton), dtype=np.float32)[owners]
+
+
 def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
-    """Load the body file `spec` and scale it to the session's stature."""
-    body = load_body(spec).core
+    """Load the body file `spec` and scale it to the session's stature; with fingers if the session has them."""
+    body = load_body(spec)
     if body.sha256 != session.body["sha256"]:
         raise ExportError(f"the session's body is '{session.body['name']}', not {spec}: give its file with --body")
     betas = session.betas[None, :10].astype(np.float32)
     for candidate in (body, body.scaled_to_height(session.body["stature_m"])):
-        if np.abs(session.scale * candidate.rest_joints(betas)[0] - session.rest_joints).max() < _SAME_M:
-            return candidate
+        if np.abs(session.scale * candidate.core.rest_joints(betas)[0] - session.rest_joints).max() < _SAME_M:
+            return candidate.core if exported_skeleton(session) is SMPL else candidate
     raise ExportError(f"the joints of the session are not those of {spec}, though its file is the same: not exported")

@@ -15,13 +15,12 @@ import numpy as np
 
 from engine.body.mesh import INFLUENCES
 from engine.body.model import Array
-from engine.body.skeleton import SMPL
+from engine.body.skeleton import Skeleton
 from engine.files.whole_file import whole_file
 from realtime.outputs.export import ExportError, ExportOptions
-from realtime.outputs.export.motion import motion
+from realtime.outputs.export.motion import motion, moved_joints
 from realtime.outputs.export.shape import StandingBody, standing_body
 from realtime.outputs.recording.session import SessionHead
-from realtime.outputs.recording.session_layout import SMPLH_BODY_JOINTS
 
 _SKIN_RGB = (0.75, 0.55, 0.42)
 _SAVED_FRAMES = 50_000  # frames after which the binary file is saved, which frees memory
@@ -61,12 +60,13 @@ def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None
     root = UsdSkel.Root.Define(stage, "/Body")
     stage.SetDefaultPrim(root.GetPrim())
     skeleton = UsdSkel.Skeleton.Define(stage, "/Body/Skeleton")
-    skeleton.CreateJointsAttr(_joint_paths())
+    skeleton.CreateJointsAttr(_joint_paths(body.skeleton))
     skeleton.CreateBindTransformsAttr(_translations(body.joints))
     skeleton.CreateRestTransformsAttr(_translations(body.offsets))
     animation = UsdSkel.Animation.Define(stage, "/Body/Skeleton/Motion")
     _tell_contacts(animation.GetPrim(), session)
-    for frame in _animate(animation, session, body.offsets):
+    _tell_face(animation, session)
+    for frame in _animate(animation, session, body):
         if frame % _SAVED_FRAMES == 0 and not stage.GetRootLayer().identifier.endswith(".usda"):
             stage.Save()
     mesh = UsdGeom.Mesh.Define(stage, "/Body/Mesh")
@@ -82,34 +82,34 @@ def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None
     binding.CreateJointWeightsPrimvar(False, INFLUENCES).Set(body.weights.reshape(-1))
 
 
-def _joint_paths() -> list[str]:
+def _joint_paths(skeleton: Skeleton) -> list[str]:
     paths: list[str] = []
-    for joint, name in enumerate(SMPL.names):
-        paths.append(name if joint == 0 else f"{paths[SMPL.parents[joint]]}/{name}")
+    for joint, name in enumerate(skeleton.names):
+        paths.append(name if joint == 0 else f"{paths[skeleton.parents[joint]]}/{name}")
     return paths
 
 
 def _translations(points: Array) -> Any:
-    """Convert (24, 3) to translation matrices. USD multiplies row vectors, so the last row is the position."""
+    """Convert (J, 3) to translation matrices. USD multiplies row vectors, so the last row is the position."""
     from pxr import Gf, Vt
 
     return Vt.Matrix4dArray([Gf.Matrix4d(1.0).SetTranslate(Gf.Vec3d(*point)) for point in points.tolist()])
 
 
-def _animate(animation: Any, session: SessionHead, offsets: Array) -> Iterator[int]:
+def _animate(animation: Any, session: SessionHead, body: StandingBody) -> Iterator[int]:
     """Set the joints frame by frame; yield each frame number when it is complete."""
     from pxr import Gf, Vt
 
-    animation.CreateJointsAttr(_joint_paths())
-    animation.CreateScalesAttr(Vt.Vec3hArray(len(SMPL), Gf.Vec3h(1.0)))
+    animation.CreateJointsAttr(_joint_paths(body.skeleton))
+    animation.CreateScalesAttr(Vt.Vec3hArray(len(body.skeleton), Gf.Vec3h(1.0)))
     translations, rotations = animation.CreateTranslationsAttr(), animation.CreateRotationsAttr()
-    places = offsets.copy()
-    turns = np.zeros((len(SMPL), 4), np.float32)
+    places, moved = body.offsets.copy(), moved_joints(body.skeleton)
+    turns = np.zeros((len(body.skeleton), 4), np.float32)
     turns[:, 3] = 1.0
     frames = (frame for block in motion(session) for frame in zip(*block, strict=True))
     for frame, (pelvis, quaternions) in enumerate(frames):
         places[0] = pelvis
-        turns[:SMPLH_BODY_JOINTS] = quaternions
+        turns[moved] = quaternions
         translations.Set(Vt.Vec3fArray.FromNumpy(places), frame)
         rotations.Set(Vt.QuatfArray.FromNumpy(turns), frame)
         yield frame
@@ -125,6 +125,19 @@ def _tell_contacts(prim: Any, session: SessionHead) -> None:
     rows = (row for (contacts,) in session.blocks("contacts") for row in contacts.tolist())
     for frame, row in enumerate(rows):
         attribute.Set(Gf.Vec4f(*row), frame)
+
+
+def _tell_face(animation: Any, session: SessionHead) -> None:
+    """Add the face's coefficients as weights of blend shapes by name, which a character may have, if there are any."""
+    from pxr import Vt
+
+    if session.face_names is None:
+        return
+    animation.CreateBlendShapesAttr(session.face_names.tolist())
+    weights = animation.CreateBlendShapeWeightsAttr()
+    rows = (row for (block,) in session.blocks("face_blendshapes") for row in block)
+    for frame, row in enumerate(rows):
+        weights.Set(Vt.FloatArray.FromNumpy(row.astype(np.float32)), frame)
 
 
 def _shape(mesh: Any, body: StandingBody) -> None:

@@ -34,7 +34,7 @@ class GlbReader:
         for index, node in enumerate(self.gltf.nodes):
             local[index] = {"translation": node.translation or [0, 0, 0], "rotation": node.rotation or [0, 0, 0, 1]}
         animation = self.gltf.animations[0]
-        for channel in animation.channels:
+        for channel in (each for each in animation.channels if each.target.path != "weights"):
             sampler = animation.samplers[channel.sampler]
             times, values = self.array(sampler.input), self.array(sampler.output)
             at = np.clip(time_s, times[0], times[-1])

@@ -1,4 +1,4 @@
-// Plays an exported .glb or .fbx in three.js: prints its meshes, its bones at rest and at each time, as JSON.
+// Plays an exported .glb or .fbx in three.js: prints its meshes, its bones at rest and at each time, and its morphs, as JSON.
 import fs from "node:fs";
 import * as THREE from "three";
 import { FBXLoader } from "three/examples/jsm/loaders/FBXLoader.js";
@@ -25,10 +25,13 @@ for (const mesh of meshes.filter((mesh) => mesh.isSkinnedMesh)) {
     rest[bone.name] = new THREE.Vector3().setFromMatrixPosition(bound).toArray();
   });
 }
+const morphs = [];
 const frames = times.map((time) => {
   action.reset().play(); // one that has come to its end stays there
   mixer.setTime(Number(time));
   scene.updateMatrixWorld(true);
+  const { morphTargetDictionary: named = {}, morphTargetInfluences: weights } = meshes[0];
+  morphs.push(Object.fromEntries(Object.entries(named).map(([name, index]) => [name, weights[index]])));
   return Object.fromEntries(bones.map((bone) => [bone.name, bone.getWorldPosition(new THREE.Vector3()).toArray()]));
 });
-console.log(JSON.stringify({ meshes: meshes.map((mesh) => mesh.name), rest, frames }));
+console.log(JSON.stringify({ meshes: meshes.map((mesh) => mesh.name), rest, frames, morphs }));
