@@ -12,7 +12,7 @@ from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
 from engine.body.skeleton import SIDES, Side
 from realtime.kernel.messages import Hand
 from realtime.kernel.tracks import MAX_GAP_S
-from realtime.smoothing.both_ways import Floats, Trajectory
+from realtime.smoothing.both_ways import Floats, Trajectory, mixed
 from realtime.smoothing.one_euro import OneEuroRotation
 from realtime.smoothing.pose_smoother import SLOWEST, SmoothingLevel
 
@@ -60,13 +60,6 @@ def smooth_hand(
     within = (apart_s <= MAX_GAP_S) & (fresh[before] <= centres) & (fresh[after] >= centres)
     way = np.divide(since_s, apart_s, out=np.zeros_like(apart_s), where=apart_s > 0)
     count, nearer = len(centres), until_s < since_s
-    between = _between(smooth[:count], smooth[count:], np.where(within, way, nearer))
+    between = mixed(smooth[:count], smooth[count:], np.where(within, way, nearer)[:, None])
     far = (np.minimum(since_s, until_s) / MAX_GAP_S).clip(0, 1)
-    return _between(between, shown[centres], np.where(within, 0.0, far))
-
-
-def _between(a: Floats, b: Floats, share: Floats) -> Floats:
-    """Interpolate quaternions (C, J, 4) by share (C,) from a to b, linearly and normalised."""
-    near = np.where((a * b).sum(-1, keepdims=True) < 0, -b, b)
-    mixed = a + share[:, None, None] * (near - a)
-    return mixed / np.linalg.norm(mixed, axis=-1, keepdims=True)
+    return mixed(between, shown[centres], np.where(within, 0.0, far)[:, None])
