@@ -34,8 +34,8 @@ def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
 def csv_parts(session: SessionHead) -> Iterator[str]:
     """Yield columns time_s, valid (0 or 1), confidence, then x, y, z of the 24 joints, to a micrometre; piece by piece.
 
-    What the session has of these follows: contacts of heels and toes, 0..1; confidence of the hands, x, y, z of the
-    finger joints; confidence of the face, its coefficients, its gaze in radians.
+    If the session has them, these follow: contacts of heels and toes, 0..1. Confidence of the hands, and x, y, z of the
+    finger joints. Confidence of the face, its coefficients, and its gaze in radians.
     """
     columns = list(_columns(session))
     yield ",".join(name for each in columns for name in each.names) + "\n"
