@@ -105,13 +105,17 @@ def lerp(a: Floats, b: Floats, fraction: NDArray[np.float64]) -> NDArray[np.floa
 
 
 def lerp_to_peaks(
-    rows: Floats, times_s: NDArray[np.float64], ends: tuple[NDArray[np.intp], NDArray[np.intp]], samples_s: Floats
+    rows: Floats,
+    times_s: NDArray[np.float64],
+    ends: tuple[NDArray[np.intp], NDArray[np.intp]],
+    samples_s: Floats,
+    rate_hz: int,
 ) -> NDArray[np.float64]:
     """Interpolate rows (R, C) linearly to uniform samples (B, C), but keep the height of peaks.
 
     A blink lasts three frames, and its highest one may lie between two samples. So wherever a column turns, the nearest
     sample takes its value as it is. times_s (R,): of the rows. ends: the rows (B,) before and after each sample; the
-    neighbours of those must be among the rows. samples_s (B,): times of the samples.
+    neighbours of those must be among the rows. samples_s (B,): times of the samples, at rate_hz.
     """
     before, after = ends
     span_s = times_s[after] - times_s[before]
@@ -120,9 +124,8 @@ def lerp_to_peaks(
     steps = np.diff(np.pad(rows, ((1, 1), (0, 0)), mode="edge"), axis=0)
     into, out_of = steps[:-1], steps[1:]
     turns = (into * out_of <= 0) & (into != out_of)
-    nearest_s = (0.5 + _SAME_INSTANT) * (samples_s[-1] - samples_s[0]) / max(1, len(samples_s) - 1)
     for row in ends:
-        is_nearest = np.abs(times_s[row] - samples_s) <= nearest_s
+        is_nearest = np.abs(times_s[row] - samples_s) <= (0.5 + _SAME_INSTANT) / rate_hz
         values = np.where(is_nearest[:, None] & turns[row], rows[row], values)
     return values
 

@@ -120,7 +120,8 @@ class Sampler:
         first = max(0, int(before.min()) - 1)  # neighbours tell a peak
         near = self.mine[first : int(after.max()) + 2]
         values, times_s = (self.rows[name][near].astype(np.float64) for name in ("blendshapes", "t"))
-        return lerp_to_peaks(values, times_s, (before - first, after - first), self.grid.times_s[stretch])
+        ends, samples_s = (before - first, after - first), self.grid.times_s[stretch]
+        return lerp_to_peaks(values, times_s, ends, samples_s, self.grid.rate_hz)
 
     def face_confidence(self, stretch: slice) -> NDArray[np.float64]:
         """Confidence of the face, zero for held poses."""

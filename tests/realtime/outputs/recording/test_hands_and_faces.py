@@ -21,6 +21,7 @@ from realtime.outputs.recording.assemble import journal_path
 from realtime.outputs.recording.journal_format import ROW_LAYOUT, row_dtype
 from realtime.outputs.recording.journal_reader import read_journal
 from realtime.outputs.recording.recorder import Recorder
+from realtime.outputs.recording.sampling import sampler
 from realtime.outputs.recording.session import Session, load_session, open_session
 from tests.realtime.outputs.fingers_and_faces import (
     FINGERED_BODY,
@@ -168,8 +169,11 @@ def test_a_hand_that_is_not_seen_is_as_it_was_shown(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("rate_hz", [30.0, 29.97, 25.0, 15.0])
 @pytest.mark.parametrize("phase", [0.0, 0.25, 0.5])
-def test_a_blink_keeps_its_height(tmp_path: Path, rate_hz: float, phase: float) -> None:
-    """A blink of 100 ms whose highest frame lies between two samples of the file."""
+def test_a_blink_keeps_its_height(
+    tmp_path: Path, rate_hz: float, phase: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A blink of 100 ms whose highest frame lies between two samples of the file, however many are made at a time."""
+    monkeypatch.setattr(sampler, "_BLOCK", 1 if phase == 0.25 else 2048)
     blink = BLENDSHAPES.index("eyeBlinkLeft")
 
     def frame(k: int) -> SolvedFrame:
