@@ -1,4 +1,4 @@
-"""Loads a body in SMPL's format: the bundled free one, or the user's .npz. Without bpy."""
+"""Loads a body in SMPL's, SMPL-H's or SMPL-X's format: the bundled free one, or the user's .npz. Without bpy."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joints import NUM_JOINTS
+from ..joints import FINGER_NAMES, JOINT_NAMES, NUM_JOINTS, NUM_WITH_FINGERS
 from ..protocol import NUM_BETAS, Skeleton
 
 Array = NDArray[np.float64]
@@ -18,6 +18,17 @@ Array = NDArray[np.float64]
 BUNDLED = Path(__file__).parents[1] / "body_open.npz"
 _KEYS = ("v_template", "shapedirs", "J_regressor", "weights", "f")
 _SAME_JOINT_M = 1e-3
+_BODY = JOINT_NAMES[:22]  # of all formats; then SMPL has two hand joints
+_LAYOUTS = {
+    len(names): names
+    for names in (
+        JOINT_NAMES,
+        (*_BODY, *FINGER_NAMES),
+        (*_BODY, "jaw", "left_eye_smplhf", "right_eye_smplhf", *FINGER_NAMES),
+    )
+}
+_ALL = (*JOINT_NAMES, *FINGER_NAMES)
+_HAND_AT = {"left_hand": "left_middle1", "right_hand": "right_middle1"}  # in bodies that have fingers in its place
 
 
 class BodyError(ValueError):
@@ -26,18 +37,23 @@ class BodyError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Body:
-    """T-pose that faces +Z with Y up, in metres."""
+    """T-pose that faces +Z with Y up, in metres. Joints are SMPL's 24, or 54 with the fingers."""
 
     vertices: Array  # (V, 3)
     vertex_shapes: Array  # (V, 3, 10)
-    joints: Array  # (24, 3) for the average shape
-    joint_shapes: Array  # (24, 3, 10)
-    weights: Array  # (V, 24)
+    joints: Array  # (24 or 54, 3) for the average shape
+    joint_shapes: Array  # (24 or 54, 3, 10)
+    weights: Array  # (V, 24 or 54)
     faces: NDArray[np.int64]  # (F, 3)
 
     def rest_vertices(self, betas: Array, scale: float = 1.0) -> Array:
         """Return vertices (V, 3) for a shape (10,) and a person's size relative to the body's."""
         return scale * (self.vertices + self.vertex_shapes @ betas)
+
+    def rest_fingers(self, betas: Array, scale: float = 1.0) -> Array:
+        """Return finger joints for a shape (10,) and a size: (30, 3), or (0, 3) of a body without."""
+        rest: Array = scale * (self.joints + self.joint_shapes @ betas)[NUM_JOINTS:]
+        return rest
 
     def fitted(self, skeleton: Skeleton) -> Body:
         """Return the body scaled as in the stream. Raises BodyError if it is another body.
@@ -45,21 +61,26 @@ class Body:
         The program may have scaled it to a stature. It then removed from each shape component S_k the growth g_k v of
         the template v. Scale and g_k are solved from the stream's joints.
         """
-        ours, theirs = self.joints - self.joints[0], skeleton.joints - skeleton.joints[0]
+        ours, theirs = (self.joints - self.joints[0])[:NUM_JOINTS], skeleton.joints - skeleton.joints[0]
         scale = float((ours * theirs).sum() / (ours * ours).sum())
         if np.abs(ours * scale - theirs).max() > _SAME_JOINT_M:
             raise BodyError(
                 f"the stream's body '{skeleton.body_name}' is not the file's: choose the .npz of the body that the "
                 "program was started with"
             )
-        taken = scale * self.joint_shapes - skeleton.joint_shapes
+        taken = scale * self.joint_shapes[:NUM_JOINTS] - skeleton.joint_shapes
         growth = np.einsum("jck,jc->k", taken, skeleton.joints) / (skeleton.joints**2).sum()
+
+        def shapes(points: Array, directions: Array) -> Array:
+            return scale * (directions - points[..., None] * growth)
+
+        fingers, finger_shapes = self.joints[NUM_JOINTS:], self.joint_shapes[NUM_JOINTS:]
         return replace(
             self,
             vertices=scale * self.vertices,
-            vertex_shapes=scale * (self.vertex_shapes - self.vertices[..., None] * growth),
-            joints=skeleton.joints,
-            joint_shapes=skeleton.joint_shapes,
+            vertex_shapes=shapes(self.vertices, self.vertex_shapes),
+            joints=np.concatenate([skeleton.joints, scale * fingers]),
+            joint_shapes=np.concatenate([skeleton.joint_shapes, shapes(fingers, finger_shapes)]),
         )
 
 
@@ -78,20 +99,38 @@ def load_body(path: Path) -> Body:
         if isinstance(error, BodyError):
             raise
         raise BodyError(f"{path} is no .npz of plain arrays: save the body's arrays with numpy.savez") from error
-    count = len(template)
-    shapes = shapes[..., :NUM_BETAS]
-    expected = ((count, 3), (count, 3, NUM_BETAS), (NUM_JOINTS, count), (count, NUM_JOINTS), (len(faces), 3))
+    count, shapes = len(template), shapes[..., :NUM_BETAS]
+    names = _LAYOUTS.get(len(regressor), JOINT_NAMES)
+    expected = ((count, 3), (count, 3, NUM_BETAS), (len(names), count), (count, len(names)), (len(faces), 3))
     for key, array, shape in zip(_KEYS, (template, shapes, regressor, weights, faces), expected, strict=True):
         if array.shape != shape or array.dtype.kind not in "iuf" or not np.isfinite(array).all():
             raise BodyError(f"the body file {path}: '{key}' is not {shape} finite numbers, so it is no SMPL body")
     if faces.min() < 0 or faces.max() >= count:
         raise BodyError(f"the body file {path}: 'f' names vertices that are not there")
     template, shapes, regressor = (np.asarray(array, np.float64) for array in (template, shapes, regressor))
+    regressor = regressor[_places(names)]
     return Body(
         vertices=template,
         vertex_shapes=shapes,
         joints=regressor @ template,
         joint_shapes=np.einsum("jv,vck->jck", regressor, shapes),
-        weights=np.asarray(weights, np.float64),
+        weights=_weights(np.asarray(weights, np.float64), names),
         faces=np.asarray(faces, np.int64),
     )
+
+
+def _places(names: tuple[str, ...]) -> list[int]:
+    """Return the places among a file's joints of SMPL's, and of the fingers if it has any."""
+    wanted = JOINT_NAMES if names == JOINT_NAMES else (*JOINT_NAMES, *FINGER_NAMES)
+    return [names.index(name if name in names else _HAND_AT[name]) for name in wanted]
+
+
+def _weights(weights: Array, names: tuple[str, ...]) -> Array:
+    """Bring weights (V, J) into the order of our joints; jaw and eyes move with the head."""
+    if names == JOINT_NAMES:
+        return weights
+    ours = np.zeros((len(weights), NUM_WITH_FINGERS))
+    for place, name in enumerate(names):
+        joint = _ALL.index(name) if name in _ALL else JOINT_NAMES.index("head")
+        ours[:, joint] += weights[:, place]
+    return ours

@@ -9,7 +9,7 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from ..joints import ALL_NAMES, ALL_PARENTS, FINGER_NAMES, JOINT_NAMES, NUM_JOINTS
+from ..joints import ALL_NAMES, ALL_PARENTS, FINGER_NAMES, JOINT_NAMES, NUM_JOINTS, NUM_WITH_FINGERS, SIDES
 from ..pose_math import ROTATION_BLENDER_STREAM, from_matrix, to_blender_axes
 from ..protocol import Skeleton
 from ..rigs.rig import RestBone
@@ -48,12 +48,26 @@ def create(context: bpy.types.Context, name: str, rest_joints: Array) -> bpy.typ
 
 
 def set_rest(context: bpy.types.Context, ob: bpy.types.Object, rest_joints: Array) -> None:
-    """Set an armature's proportions, creating missing bones. Leaves it active, in object mode."""
+    """Set an armature's proportions, creating missing bones. Leaves it active, in object mode.
+
+    Fingers that rest_joints lacks move along with their wrists.
+    """
     if context.object is not None and context.object.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
+    if len(rest_joints) == NUM_JOINTS and not lacks_fingers(ob):
+        rest_joints = np.concatenate([rest_joints, _moved_fingers(ob, rest_joints)])
     _edit(context, ob)
     _set_bones(ob.data.edit_bones, rest_joints, range(len(rest_joints)))
     bpy.ops.object.mode_set(mode="OBJECT")
+
+
+def _moved_fingers(ob: bpy.types.Object, rest_joints: Array) -> Array:
+    heads = (
+        np.array([ob.data.bones[name].head_local for name in ALL_NAMES[:NUM_WITH_FINGERS]]) @ ROTATION_BLENDER_STREAM
+    )
+    wrists = np.repeat([JOINT_NAMES.index(f"{side}_wrist") for side in SIDES], len(FINGER_NAMES) // 2)
+    moved: Array = heads[NUM_JOINTS:] + rest_joints[wrists] - heads[wrists]
+    return moved
 
 
 def lacks_fingers(ob: bpy.types.Object) -> bool:

@@ -6,7 +6,7 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joints import JOINT_NAMES
+from ..joints import ALL_NAMES
 from ..pose_math import to_blender_axes
 from ..rigs.body import Body
 
@@ -26,7 +26,7 @@ def create(ob: bpy.types.Object, body: Body, rest_vertices: Array) -> bpy.types.
         collection.objects.link(skin)
     skin.parent = ob
     skin[_MARK] = True
-    for joint, name in enumerate(JOINT_NAMES):
+    for joint, name in enumerate(ALL_NAMES[: body.weights.shape[1]]):
         group = skin.vertex_groups.new(name=name)
         for vertex in np.flatnonzero(body.weights[:, joint] > _LEAST_WEIGHT).tolist():
             group.add([vertex], float(body.weights[vertex, joint]), "REPLACE")

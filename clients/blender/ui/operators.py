@@ -65,7 +65,7 @@ class TOKENMOCAP_OT_create(bpy.types.Operator):
         except BodyError as error:
             return _refuse(self, f"{error}; or turn the mesh off")
         shape = _shape(self.person)
-        ob = armature.create(context, "TokenMocap", skeleton.rest_joints(*shape))
+        ob = armature.create(context, "TokenMocap", _rest_joints(skeleton, body, shape))
         if body is not None:
             mesh.create(ob, body, body.rest_vertices(*shape))
         ob.tokenmocap.person = self.person
@@ -92,12 +92,13 @@ class TOKENMOCAP_OT_fit(bpy.types.Operator):
         shape = _shape(ob.tokenmocap.person)
         skins = mesh.skins(ob)
         try:
-            vertices = [_body(context, skeleton).rest_vertices(*shape) for _ in skins]
+            body = _body(context, skeleton) if skins else None
         except BodyError as error:
             return _refuse(self, error)
-        armature.set_rest(context, ob, skeleton.rest_joints(*shape))
-        for skin, rest_vertices in zip(skins, vertices, strict=True):
-            mesh.set_rest(skin, rest_vertices)
+        armature.set_rest(context, ob, _rest_joints(skeleton, body, shape))
+        if body is not None:
+            for skin in skins:
+                mesh.set_rest(skin, body.rest_vertices(*shape))
         live.forget_armatures()
         return {"FINISHED"}
 
@@ -251,6 +252,14 @@ def _shape(person_id: int) -> tuple[np.ndarray, float]:
     pose = receiver.newest() if receiver is not None else None
     person = chosen(pose.people, person_id, None) if pose is not None else None
     return (person.betas, person.scale) if person is not None else (np.zeros(10), 1.0)
+
+
+def _rest_joints(skeleton: Skeleton, body: Body | None, shape: tuple[np.ndarray, float]) -> np.ndarray:
+    """Return the stream's joints; where it has no fingers, with those of the body, which its mesh needs."""
+    joints = skeleton.rest_joints(*shape)
+    if body is None or skeleton.fingers is not None:
+        return joints
+    return np.concatenate([joints, body.rest_fingers(*shape)])
 
 
 def _body(context: bpy.types.Context, skeleton: Skeleton) -> Body:

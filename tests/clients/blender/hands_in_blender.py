@@ -129,6 +129,23 @@ def leave(ob: Any, mesh: Any) -> None:
     written["moved_when_off"] = moved()
 
 
+def fit(ob: Any) -> None:
+    """Fingers stay on wrists that move, also while no hands are streamed."""
+    scale = part("pose_math").ROTATION_BLENDER_STREAM
+
+    def rest() -> np.ndarray:
+        names = part("joints").ALL_NAMES[:54]
+        return np.array([ob.data.bones[name].head_local for name in names])
+
+    before = rest()
+    part("scene.armature").set_rest(bpy.context, ob, 1.2 * before[:24] @ scale)
+    written["fit_before"], written["fit_larger"] = before, rest()
+    bpy.context.view_layer.objects.active = ob
+    bpy.ops.tokenmocap.follow(person=1)
+    bpy.ops.tokenmocap.fit()
+    written["fit_after"] = rest()
+
+
 def watch_rig(name: str, ob: Any, bones: dict[str, str]) -> None:
     """Where the bones of joints are while it follows person 1."""
     ob.tokenmocap.person = 1
@@ -200,6 +217,7 @@ def main() -> None:
     play(1.2)
     follow(ob, mesh)
     leave(ob, mesh)
+    fit(ob)
     ob.tokenmocap.is_driven = False
     bpy.context.scene.tokenmocap.is_live = True
     retarget()

@@ -124,6 +124,15 @@ def test_fingers_and_face_stay_where_nobody_sends_or_wants_them(session: Session
         assert wrist > 0.02
 
 
+def test_fingers_stay_on_their_wrists(session: Session) -> None:
+    before, larger, after = (session.seen[f"fit_{when}"] for when in ("before", "larger", "after"))
+    wrists = np.repeat([20, 21], 15)
+    assert np.abs(larger[:24] - 1.2 * before[:24]).max() < 1e-5
+    np.testing.assert_allclose(larger[24:] - larger[wrists], before[24:] - before[wrists], atol=1e-6)
+    np.testing.assert_allclose(after, before, atol=1e-5)
+    np.testing.assert_allclose(after[24:], session.rest[22:] @ Z_UP.T, atol=2e-3)  # grown at the wrists of that time
+
+
 @pytest.mark.parametrize("rig", ["mixamo", "metarig", "rigify"])
 def test_fingers_of_other_armatures_point_the_same_way(session: Session, rig: str) -> None:
     names = session.seen[f"{rig}_joints"].tolist()
