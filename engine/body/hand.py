@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.keypoints import HAND as POINTS
-from engine.body.skeleton import FINGERS
-from engine.body.vectors import length, unit
+from engine.body.model import BodyModel
+from engine.body.skeleton import FINGER_JOINTS, FINGERS
+from engine.body.vectors import cross, length, unit
 
 Array = NDArray[np.float32]
 
@@ -24,9 +25,9 @@ _ALONG = dict.fromkeys(FINGERS, ("mcp", "pip", "dip", "tip")) | {"thumb": ("cmc"
 CHAINS = np.array([POINTS.indices(f"{finger}_{point}" for point in _ALONG[finger]) for finger in FINGERS])
 THUMB = FINGERS.index("thumb")
 
-# Lengths in parts of the hand's: from the wrist to the knuckle, then the three phalanges; of the thumb its metacarpal
-# and two phalanges. Buchholz, Armstrong and Goldstein 1992, "Anthropometric data for describing the kinematics of the
-# human hand", Ergonomics 35(3).
+# Lengths in parts of the hand's: from the wrist to the knuckle, then the three phalanges; of the thumb from its saddle
+# joint. Buchholz, Armstrong and Goldstein 1992, "Anthropometric data for describing the kinematics of the human hand",
+# Ergonomics 35(3).
 _LENGTHS = {
     "index": (0.463, 0.245, 0.143, 0.097),
     "middle": (0.446, 0.266, 0.170, 0.108),
@@ -34,15 +35,17 @@ _LENGTHS = {
     "ring": (0.421, 0.244, 0.165, 0.107),
     "thumb": (0.0, 0.251, 0.196, 0.158),
 }
+# Bodies' rigs, and landmarks, have the first joint that much nearer to the tip than anatomy has, where the fingers
+# begin to part; and tips are the flesh's, not the bone's.
+_BEYOND, _FLESH = 0.09, 0.03
 _HAND_M = 0.19  # an adult's hand, wrist to middle finger tip
-# Degrees from x towards the thumb: of the metacarpal, and of the straight finger.
-_FAN_DEG = {"index": (15, 6), "middle": (2, 0), "pinky": (-25, -12), "ring": (-11, -5)}
-_KNUCKLE_Y = {"index": -0.01, "middle": 0.0, "pinky": -0.04, "ring": -0.01}  # the knuckles' arch, in hand lengths
-_THUMB_BASE = np.array((0.12, -0.06, 0.13))  # its saddle joint, in hand lengths
-_THUMB_DIRECTION = np.array((0.74, -0.22, 0.64))
-# The side to which the thumb's nail looks at rest, if its bones are too straight to tell.
-_THUMB_NAIL = np.array((-0.35, 0.55, 0.75))
-_BENT = 0.03  # sine of a finger's bend at rest, above which its plane tells the hinge's axis
+# Degrees from x towards the thumb: of the first joint as seen from the wrist, and of the straight finger.
+_FAN_DEG = {"index": (14, 7), "middle": (1, -2), "pinky": (-23, -20), "ring": (-11, -11)}
+_THUMB_BASE = np.array((0.14, -0.02, 0.10))  # its saddle joint, in hand lengths
+_THUMB_DIRECTIONS = np.array([(0.55, -0.50, 0.67), (0.69, -0.49, 0.52), (0.76, -0.52, 0.38)])
+_THUMB_NAIL = np.array((-0.45, 0.3, 0.85))  # the side to which the nail looks, if a straight thumb does not tell it
+_TIP_M = 0.006  # outermost part of a finger, whose middle is its tip
+_BENT = 0.1  # sine of the last bend at rest from which the thumb's plane tells it
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,18 +79,47 @@ class HandGeometry:
 
 
 def published_hand() -> HandGeometry:
-    """Return an adult's hand of published mean proportions, flat and straight."""
+    """Return an adult's hand of published mean proportions, flat and straight: for bodies without fingers."""
     roots, bones, nails = np.zeros((5, 3)), np.zeros((5, 3, 3)), np.tile((0.0, 1.0, 0.0), (5, 1))
     for row, finger in enumerate(FINGERS):
-        knuckle, *phalanges = _LENGTHS[finger]
+        knuckle, *phalanges = _LENGTHS[finger] + np.array((_BEYOND, -_BEYOND, 0.0, _FLESH))
         if finger == "thumb":
-            roots[row], along, nails[row] = _THUMB_BASE, unit(_THUMB_DIRECTION), unit(_THUMB_NAIL)
+            along, nails[row] = unit(_THUMB_DIRECTIONS), unit(_THUMB_NAIL)
+            roots[row] = _THUMB_BASE + _BEYOND * along[0]
         else:
-            metacarpal, straight = np.radians(_FAN_DEG[finger])
-            roots[row] = knuckle * np.cos(metacarpal), _KNUCKLE_Y[finger], knuckle * np.sin(metacarpal)
+            joint, straight = np.radians(_FAN_DEG[finger])
+            roots[row] = knuckle * np.cos(joint), 0.0, knuckle * np.sin(joint)
             along = np.array((np.cos(straight), 0.0, np.sin(straight)))
         bones[row] = np.array(phalanges)[:, None] * along
     return HandGeometry(*(part.astype(np.float32) for part in (_HAND_M * roots, _HAND_M * bones, nails)))
+
+
+def hand_of(body: BodyModel) -> HandGeometry:
+    """Return the left hand of a body's mean shape; the published one if the body has no fingers."""
+    names = [f"left_{joint}" for joint in FINGER_JOINTS]
+    if not set(names) <= set(body.skeleton.names):
+        return published_hand()
+    numbers = body.skeleton.indices(names).reshape(5, 3)
+    chains = body.joints_template[numbers] - body.joints_template[body.skeleton.index("left_wrist")]
+    tips = np.stack([_tip(body, last, chain[2] - chain[1]) for last, chain in zip(numbers[:, 2], chains, strict=True)])
+    bones = np.diff(np.concatenate((chains, (chains[:, 2] + tips)[:, None]), axis=1), axis=1)
+    nails = np.tile(np.array((0.0, 1.0, 0.0), np.float32), (5, 1))
+    nails[THUMB] = _nail(bones[THUMB])
+    return HandGeometry(chains[:, 0], bones, nails)
+
+
+def _tip(body: BodyModel, last: int, along: Array) -> Array:
+    """Return the finger's tip from its last joint: the middle of the outermost vertices that the joint moves."""
+    own = body.v_template[body.weights[:, last] > 0.5] - body.joints_template[last]
+    reach = own @ unit(along)
+    tip: Array = own[reach > reach.max() - _TIP_M].mean(0)
+    return tip
+
+
+def _nail(bones: Array) -> Array:
+    """Return the side to which the thumb's nail looks, away from its last bend if that is clear."""
+    across = cross(unit(bones[1]), unit(bones[2]))
+    return unit(cross(bones[1], across)) if length(across)[0] > _BENT else unit(_THUMB_NAIL).astype(np.float32)
 
 
 def mirrored_quaternion(rotations: Array) -> Array:

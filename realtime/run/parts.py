@@ -7,7 +7,7 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
 from engine.body.files import load_body
-from engine.body.hand import published_hand
+from engine.body.hand import hand_of
 from engine.body.model import BodyModel
 from engine.files.whole_file import check_writable
 from realtime.calibration.calibrate import Calibration
@@ -77,7 +77,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         look_ahead=config.offline,
         heights_m=heights_m,
         seated=config.seated,
-        hands=HandCompletion(published_hand(), body) if config.perception.hands else None,
+        hands=HandCompletion(hand_of(body), body) if config.perception.hands else None,
     )
     calibration = _calibration(config, name, body, watch) if config.calibrate else None
     fan_out = cleanup.enter_context(closing(FanOut(config, world, full_body, estimator, solver, readout, calibration)))

@@ -12,7 +12,7 @@ from engine.body.keypoints import HAND, Keypoints
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import SIDES, Side
-from realtime.estimate.hands.fit import HandFitter
+from realtime.estimate.hands.fit import HandFitter, with_picture
 from realtime.estimate.hands.joints import quaternions
 from realtime.estimate.hands.memory import FINGERS, HandsMemory, Measured
 from realtime.estimate.hands.wrist import HIGHEST, LOWEST, Forearms
@@ -76,7 +76,10 @@ class HandCompletion:
         if not seen:
             return measured
         rows = list(seen)
-        landmarks = np.stack([part.world_m for part in seen.values()]) * _MIRROR[rows, None]
+        world_m, image_px = (
+            np.stack([getattr(part, name) for part in seen.values()]) for name in ("world_m", "image_px")
+        )
+        landmarks = with_picture(world_m.astype(np.float64), image_px.astype(np.float64)) * _MIRROR[rows, None]
         fitted = self._fitter.fit(landmarks, memory.proportions)
         rays = np.stack([lens.ray_rotation(np.median(part.image_px, axis=0)) for part in seen.values()])
         palms = np.tile(np.eye(3), (2, 1, 1))

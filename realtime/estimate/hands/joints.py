@@ -75,45 +75,35 @@ class Posed:
 
 
 def pose(angles: Floats, bones: Floats) -> Posed:
-    """Pose fingers by angles (N, 5, 5); bones (N or 1, 5, 3, 3) in the fingers' frames."""
-    first = _first_joint(angles)
-    axes = np.empty((*angles.shape[:-1], 3, 4))
-    sine, cosine = np.sin(angles[..., BEND]), np.cos(angles[..., BEND])
-    axes[..., 0] = 0.0, 0.0, -1.0
-    axes[..., 0, 1], axes[..., 1, 1], axes[..., 2, 1] = sine, cosine, 0.0
+    """Pose fingers by angles (N, 5, 5); bones (5, 3, 3) in the fingers' frames."""
+    shape = angles.shape[:-1]
+    sine, cosine = np.sin(angles[..., :BEND2]), np.cos(angles[..., :BEND2])
+    sf, sb, st = sine[..., BEND], sine[..., SIDEWAYS], sine[..., TWIST]
+    cf, cb, ct = cosine[..., BEND], cosine[..., SIDEWAYS], cosine[..., TWIST]
+    first = np.empty((*shape, 3, 3))  # bend about -z, then sideways about y, then twist about x
+    first[..., 0, 0], first[..., 1, 0], first[..., 2, 0] = cf * cb, -sf * cb, -sb
+    first[..., 0, 1], first[..., 1, 1], first[..., 2, 1] = sf * ct + cf * sb * st, cf * ct - sf * sb * st, cb * st
+    first[..., 0, 2], first[..., 1, 2], first[..., 2, 2] = cf * sb * ct - sf * st, -cf * st - sf * sb * ct, cb * ct
+    axes = np.zeros((*shape, 3, 4))
+    axes[..., 2, 0] = -1.0
+    axes[..., 0, 1], axes[..., 1, 1] = sf, cf
     axes[..., 2], axes[..., 3] = first[..., 0], -first[..., 2]
+
     bends = angles[..., BEND2:].cumsum(-1)
-    turned = np.empty((*angles.shape[:-1], 3, 3))
-    turned[..., 0, :] = bones[..., 0, :]
+    sine, cosine = np.sin(bends), np.cos(bends)
+    turned = np.empty((*shape, 3, 3))
+    turned[...] = bones
     x, y = bones[..., 1:, 0], bones[..., 1:, 1]
-    turned[..., 1:, 0] = np.cos(bends) * x + np.sin(bends) * y
-    turned[..., 1:, 1] = np.cos(bends) * y - np.sin(bends) * x
-    turned[..., 1:, 2] = bones[..., 1:, 2]
-    points = (turned @ first.swapaxes(-1, -2)).cumsum(-2)
-    axes[..., 2] = _twist_axis(sine, cosine, angles[..., SIDEWAYS])
-    return Posed(points, axes)
-
-
-def _first_joint(angles: Floats) -> Floats:
-    """Rotations (..., 3, 3) of the first joints, in the fingers' frames."""
-    (sf, sb, st), (cf, cb, ct) = (np.moveaxis(f(angles[..., :3]), -1, 0) for f in (np.sin, np.cos))
-    out = np.empty((*angles.shape[:-1], 3, 3))
-    # bend about -z, then sideways about y, then twist about x: Rz(-f) Ry(b) Rx(t)
-    out[..., 0, 0], out[..., 0, 1], out[..., 0, 2] = cf * cb, sf * ct + cf * sb * st, cf * sb * ct - sf * st
-    out[..., 1, 0], out[..., 1, 1], out[..., 1, 2] = -sf * cb, cf * ct - sf * sb * st, -cf * st - sf * sb * ct
-    out[..., 2, 0], out[..., 2, 1], out[..., 2, 2] = -sb, cb * st, cb * ct
-    return out
-
-
-def _twist_axis(sine: Floats, cosine: Floats, sideways: Floats) -> Floats:
-    return np.stack((cosine * np.cos(sideways), -sine * np.cos(sideways), -np.sin(sideways)), axis=-1)
+    turned[..., 1:, 0] = cosine * x + sine * y
+    turned[..., 1:, 1] = cosine * y - sine * x
+    return Posed((turned @ first.swapaxes(-1, -2)).cumsum(-2), axes)
 
 
 def quaternions(angles: Floats, frames: Floats) -> Floats:
     """Return local rotations (N, 15, 4), x, y, z, w, in the axes of the T-pose; frames (5, 3, 3) of the fingers."""
-    half = angles / 2
-    s, c = np.sin(half), np.cos(half)
-    (sf, sb, st), (cf, cb, ct) = np.moveaxis(s[..., :3], -1, 0), np.moveaxis(c[..., :3], -1, 0)
+    s, c = np.sin(angles / 2), np.cos(angles / 2)
+    sf, sb, st = s[..., BEND], s[..., SIDEWAYS], s[..., TWIST]
+    cf, cb, ct = c[..., BEND], c[..., SIDEWAYS], c[..., TWIST]
     out = np.zeros((*angles.shape[:-1], 3, 4))
     # quaternions of Rz(-f) Ry(b) Rx(t)
     out[..., 0, 0] = cf * cb * st + sf * sb * ct

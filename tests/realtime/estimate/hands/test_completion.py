@@ -82,7 +82,7 @@ def test_fingers_of_both_hands_come_back_when_each_is_measured_in_every_second_f
         hand = last.hands[side]
         off_deg = apart_deg(Rotation.from_quat(hand.rotations), Rotation.from_quat(known * mirror))
         assert off_deg.mean() < 5
-        assert off_deg.max() < 12
+        assert off_deg.max() < 15
         assert hand.confidence > 0.9
         np.testing.assert_allclose(np.linalg.norm(hand.rotations, axis=-1), 1, atol=1e-5)
 
@@ -98,7 +98,7 @@ def test_the_palm_turns_the_forearm_and_the_wrist() -> None:
         wrist, elbow = (SMPL.index(f"{side}_{joint}") for joint in ("wrist", "elbow"))
         for pose in (last.raw, last.steady):
             off = angle_between(world_rotmat(pose, wrist), world_rotmat(body_pose(real), wrist))
-            assert np.degrees(off) < 2
+            assert np.degrees(off) < 5  # priors, made for the network's noise, open a fist a little
             turned = angle_between(pose.rotmats[elbow], body_pose().rotmats[elbow])
             assert np.degrees(turned) == pytest.approx(55, abs=2)  # the wrist keeps 15 degrees of the turn
 
