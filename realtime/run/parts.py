@@ -77,7 +77,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         look_ahead=config.offline,
         heights_m=heights_m,
         seated=config.seated,
-        hands=HandCompletion(hand_of(body), body) if config.perception.hands else None,
+        hands=HandCompletion(hand_of(full_body), body) if config.perception.hands else None,
     )
     calibration = _calibration(config, name, body, watch) if config.calibrate else None
     fan_out = cleanup.enter_context(closing(FanOut(config, world, full_body, estimator, solver, readout, calibration)))
