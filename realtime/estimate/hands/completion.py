@@ -43,19 +43,19 @@ class HandCompletion:
 
     def complete(self, t: float, lens: PinholeCamera, estimate: Estimate, memory: HandsMemory) -> Estimate:
         """Return the estimate of the frame at time t (s) with both hands and its arms turned; lens of the frame."""
-        poses = np.stack((estimate.raw.rotmats, estimate.steady.rotmats)).astype(np.float64)
-        angles, elbow_turns, forearms = self._forearms.of_pose(poses)
+        same = estimate.steady is estimate.raw
+        poses = np.stack([pose.rotmats for pose in ((estimate.raw,) if same else (estimate.raw, estimate.steady))])
+        angles, elbow_turns, forearms = self._forearms.of_pose(poses.astype(np.float64))
         memory.update(t, self._measured(estimate, forearms[0], memory, lens))
         hands = self._hands(memory)
         share = memory.arm_share
         if not share.any():
             return replace(estimate, hands=hands)
         angles = angles + share[:, None] * (memory.arms - angles)
-        raw, steady = self._forearms.turned(poses, angles, elbow_turns, share).astype(np.float32)
-        same = estimate.steady is estimate.raw
-        raw_pose = replace(estimate.raw, rotmats=raw)
-        steady_pose = raw_pose if same else replace(estimate.steady, rotmats=steady)
-        return replace(estimate, raw=raw_pose, steady=steady_pose, hands=hands)
+        turned = self._forearms.turned(poses, angles, elbow_turns, share)
+        raw = replace(estimate.raw, rotmats=turned[0])
+        steady = raw if same else replace(estimate.steady, rotmats=turned[1])
+        return replace(estimate, raw=raw, steady=steady, hands=hands)
 
     def _hands(self, memory: HandsMemory) -> dict[Side, Hand]:
         angles = np.stack((memory.shown, memory.raw))[..., FINGERS].reshape(2, 2, 5, 5)
@@ -81,17 +81,16 @@ class HandCompletion:
         )
         landmarks = with_picture(world_m.astype(np.float64), image_px.astype(np.float64)) * _MIRROR[rows, None]
         fitted = self._fitter.fit(landmarks, memory.proportions)
-        rays = np.stack([lens.ray_rotation(np.median(part.image_px, axis=0)) for part in seen.values()])
-        palms = np.tile(np.eye(3), (2, 1, 1))
-        palms[rows] = rays * (_MIRROR[rows, :, None] * _MIRROR[rows, None]) @ fitted.R_cam_palm
-        arms = self._forearms.of_palms(forearms, palms)
+        rays = np.stack([lens.ray_rotation(part.image_px.mean(0)) for part in seen.values()])
+        palms = rays * (_MIRROR[rows, :, None] * _MIRROR[rows, None]) @ fitted.R_cam_palm
+        arms = self._forearms.of_palms(forearms[rows], palms)
         beyond = np.maximum(LOWEST - arms, arms - HIGHEST).max(-1)
         off = np.sqrt((fitted.off**2).mean(-1))
         for k, (row, part) in enumerate(seen.items()):
             trust = _OFF(off[k]) * _BACKWARD(fitted.backward[k]) * _SMALL_PX(np.ptp(part.image_px, axis=0).max())
             confidence = float(trust * part.presence)
-            angles = np.concatenate((fitted.angles[k].ravel(), arms[row]))
-            measured[row] = Measured(angles, confidence, float(_BEYOND(beyond[row])))
+            angles = np.concatenate((fitted.angles[k].ravel(), arms[k]))
+            measured[row] = Measured(angles, confidence, float(_BEYOND(beyond[k])))
             memory.learn(fitted.lengths[k], confidence)
         return measured
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.model import BodyModel
-from engine.body.rotations import axis_angle_from_rotmat, quaternion_from_rotmat, rotmat_from_axis_angle
+from engine.body.rotations import cross_matrix, quaternion_from_rotmat, rotmat_from_axis_angle
 from engine.body.skeleton import SIDES, SMPL
 from engine.body.vectors import unit
 
@@ -42,6 +42,7 @@ class Forearms:
         along = unit(rest[1] - rest[0])
         thumb = unit(np.cross(along, (0.0, 1.0, 0.0)))
         self._axes = np.stack((along, -thumb, np.cross(thumb, along)))  # rows: of turn, bend and deviation
+        self._cross = cross_matrix(along)
 
     def of_pose(self, rotmats: Floats) -> tuple[Floats, Floats, Floats]:
         """Return the arms' angles (..., 2, 3), the elbows' own turns (..., 2), and (..., 2, 3, 3) unturned forearms.
@@ -51,15 +52,15 @@ class Forearms:
         trunk = rotmats[..., _TRUNK[0], :, :]
         for joint in _TRUNK[1:]:
             trunk = trunk @ rotmats[..., joint, :, :]
-        upper = trunk[..., None, :, :] @ rotmats[..., _COLLAR, :, :] @ rotmats[..., _SHOULDER, :, :]
         elbow = rotmats[..., ELBOW, :, :] * _MIRROR
-        elbow_turn = self._turn(elbow)
-        swung = elbow @ self._about(-elbow_turn)
-        angles = self._angles(self._about(elbow_turn) @ (rotmats[..., WRIST, :, :] * _MIRROR))
-        return angles, elbow_turn, (upper * _MIRROR) @ swung
+        upper = (trunk[..., None, :, :] @ rotmats[..., _COLLAR, :, :] @ rotmats[..., _SHOULDER, :, :]) * _MIRROR
+        angles = self._angles(np.stack((elbow, rotmats[..., WRIST, :, :] * _MIRROR)))
+        elbow_turn, arms = angles[0, ..., 0], angles[1]
+        arms[..., 0] += elbow_turn  # a turn comes first and a swing after it, so turns about the forearm add up
+        return arms, elbow_turn, upper @ elbow @ self._about(-elbow_turn)
 
     def of_palms(self, forearms: Floats, palms: Floats) -> Floats:
-        """Return the angles (2, 3) of palms (2, 3, 3), on unturned forearms (2, 3, 3), both seen as left ones."""
+        """Return the angles (N, 3) of palms (N, 3, 3), on unturned forearms (N, 3, 3), all seen as left ones."""
         return self._angles(forearms.swapaxes(-1, -2) @ palms)
 
     def turned(self, rotmats: Floats, angles: Floats, elbow_turn: Floats, share: Floats) -> Floats:
@@ -70,23 +71,30 @@ class Forearms:
         own = angles[..., 0].clip(-WRIST_TURN_RAD, WRIST_TURN_RAD)
         forearm = elbow_turn + share * (angles[..., 0] - own - elbow_turn)
         swing = rotmat_from_axis_angle(angles[..., 1:] @ self._axes[1:])
-        wrist = self._about(angles[..., 0] - forearm) @ swing
-        elbow = (rotmats[..., ELBOW, :, :] * _MIRROR) @ self._about(forearm - elbow_turn)
-        out = rotmats.copy()
-        seen = share > 0
-        out[..., ELBOW[seen], :, :] = (elbow * _MIRROR)[..., seen, :, :]
-        out[..., WRIST[seen], :, :] = (wrist * _MIRROR)[..., seen, :, :]
+        turns = self._about(np.stack((forearm - elbow_turn, angles[..., 0] - forearm)))
+        elbow = (rotmats[..., ELBOW, :, :] * _MIRROR) @ turns[0] * _MIRROR
+        wrist = turns[1] @ swing * _MIRROR
+        out, seen = rotmats.copy(), share > 0
+        out[..., ELBOW[seen], :, :], out[..., WRIST[seen], :, :] = elbow[..., seen, :, :], wrist[..., seen, :, :]
         return out
 
     def _angles(self, rotmats: Floats) -> Floats:
-        turn = self._turn(rotmats)
-        swing = axis_angle_from_rotmat(self._about(-turn) @ rotmats) @ self._axes[1:].T
-        return np.concatenate((turn[..., None], swing), axis=-1)
-
-    def _turn(self, rotmats: Floats) -> Floats:
-        """Return the turn (...), -pi..pi, about the forearm's axis: the twist of a swing and a twist."""
+        """Return turn, bend and deviation (..., 3) of rotations: first the turn, -pi..pi, then a swing without any."""
         quaternion = quaternion_from_rotmat(rotmats)
-        return 2 * np.arctan2(quaternion[..., :3] @ self._axes[0], quaternion[..., 3])
+        about = quaternion[..., :3] @ self._axes.T
+        scalar = np.hypot(quaternion[..., 3], about[..., 0])
+        half = np.arctan2(about[..., 0], quaternion[..., 3])
+        cosine, sine = np.cos(half), np.sin(half)
+        out = np.empty_like(about)
+        out[..., 0] = 2 * half
+        out[..., 1] = cosine * about[..., 1] + sine * about[..., 2]
+        out[..., 2] = cosine * about[..., 2] - sine * about[..., 1]
+        length = np.hypot(out[..., 1], out[..., 2])
+        out[..., 1:] *= (2 * np.arctan2(length, scalar) / np.maximum(length, 1e-12))[..., None]
+        return out
 
     def _about(self, turn: Floats) -> Floats:
-        return rotmat_from_axis_angle(turn[..., None] * self._axes[0])
+        """Rotations (..., 3, 3) by a turn (...) about the forearm's axis."""
+        sine, cosine = np.sin(turn)[..., None, None], np.cos(turn)[..., None, None]
+        rotmats: Floats = np.eye(3) + sine * self._cross + (1 - cosine) * (self._cross @ self._cross)
+        return rotmats

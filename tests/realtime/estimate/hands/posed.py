@@ -69,7 +69,7 @@ def points(angles: np.ndarray, hand: HandGeometry) -> np.ndarray:
 
 def seen_hand(world_m: np.ndarray, center_px: tuple[float, float] = (320, 240), presence: float = 1.0) -> Keypoints:
     """A detector's keypoints of world_m (21, 3) in the camera's axes, 600 pixels a metre, about a pixel."""
-    image_px = (world_m - np.median(world_m, axis=0))[:, :2] * 600 + center_px
+    image_px = (world_m - world_m.mean(0))[:, :2] * 600 + center_px
     return Keypoints(
         HAND, image_px.astype(np.float32), world_m.astype(np.float32), np.ones(len(HAND), np.float32), presence
     )
