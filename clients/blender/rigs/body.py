@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import zipfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joints import FINGER_NAMES, JOINT_NAMES, NUM_JOINTS, NUM_WITH_FINGERS
+from ..joints import ALL_NAMES, BLENDSHAPES, EYE_NAMES, FINGER_NAMES, JOINT_NAMES, NUM_JOINTS
 from ..protocol import NUM_BETAS, Skeleton
 
 Array = NDArray[np.float64]
@@ -24,10 +25,9 @@ _LAYOUTS = {
     for names in (
         JOINT_NAMES,
         (*_BODY, *FINGER_NAMES),
-        (*_BODY, "jaw", "left_eye_smplhf", "right_eye_smplhf", *FINGER_NAMES),
+        (*_BODY, "jaw", *EYE_NAMES, *FINGER_NAMES),
     )
 }
-_ALL = (*JOINT_NAMES, *FINGER_NAMES)
 _HAND_AT = {"left_hand": "left_middle1", "right_hand": "right_middle1"}  # in bodies that have fingers in its place
 
 
@@ -37,23 +37,25 @@ class BodyError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Body:
-    """T-pose that faces +Z with Y up, in metres. Joints are SMPL's 24, or 54 with the fingers."""
+    """T-pose that faces +Z with Y up, in metres. J joints: SMPL's 24, 54 with the fingers, or 56 with eyes too."""
 
     vertices: Array  # (V, 3)
     vertex_shapes: Array  # (V, 3, 10)
-    joints: Array  # (24 or 54, 3) for the average shape
-    joint_shapes: Array  # (24 or 54, 3, 10)
-    weights: Array  # (V, 24 or 54)
+    joints: Array  # (J, 3) for the average shape
+    joint_shapes: Array  # (J, 3, 10)
+    weights: Array  # (V, J)
     faces: NDArray[np.int64]  # (F, 3)
+    expressions: dict[str, Array] = field(
+        default_factory=dict
+    )  # ARKit's name -> displacements (V, 3) of the whole of it
 
     def rest_vertices(self, betas: Array, scale: float = 1.0) -> Array:
         """Return vertices (V, 3) for a shape (10,) and a person's size relative to the body's."""
         return scale * (self.vertices + self.vertex_shapes @ betas)
 
-    def rest_fingers(self, betas: Array, scale: float = 1.0) -> Array:
-        """Return finger joints for a shape (10,) and a size: (30, 3), or (0, 3) of a body without."""
-        rest: Array = scale * (self.joints + self.joint_shapes @ betas)[NUM_JOINTS:]
-        return rest
+    def rest_joints(self, betas: Array, scale: float = 1.0) -> Array:
+        """Return joints (J, 3) for a shape (10,) and a person's size relative to the body's."""
+        return scale * (self.joints + self.joint_shapes @ betas)
 
     def fitted(self, skeleton: Skeleton) -> Body:
         """Return the body scaled as in the stream. Raises BodyError if it is another body.
@@ -74,13 +76,14 @@ class Body:
         def shapes(points: Array, directions: Array) -> Array:
             return scale * (directions - points[..., None] * growth)
 
-        fingers, finger_shapes = self.joints[NUM_JOINTS:], self.joint_shapes[NUM_JOINTS:]
+        others, other_shapes = self.joints[NUM_JOINTS:], self.joint_shapes[NUM_JOINTS:]
         return replace(
             self,
             vertices=scale * self.vertices,
             vertex_shapes=shapes(self.vertices, self.vertex_shapes),
-            joints=np.concatenate([skeleton.joints, scale * fingers]),
-            joint_shapes=np.concatenate([skeleton.joint_shapes, shapes(fingers, finger_shapes)]),
+            joints=np.concatenate([skeleton.joints, scale * others]),
+            joint_shapes=np.concatenate([skeleton.joint_shapes, shapes(others, other_shapes)]),
+            expressions={name: scale * moved for name, moved in self.expressions.items()},
         )
 
 
@@ -93,6 +96,7 @@ def load_body(path: Path) -> Body:
             if missing:
                 raise BodyError(f"the body file {path} lacks {', '.join(missing)}: give an SMPL body as .npz")
             template, shapes, regressor, weights, faces = (archive[key] for key in _KEYS)
+            expressions = _expressions(path, archive, len(template))
     except OSError as error:
         raise BodyError(f"cannot read the body file {path}: {error.strerror or error}") from error
     except (ValueError, zipfile.BadZipFile, EOFError) as error:
@@ -116,21 +120,28 @@ def load_body(path: Path) -> Body:
         joint_shapes=np.einsum("jv,vck->jck", regressor, shapes),
         weights=_weights(np.asarray(weights, np.float64), names),
         faces=np.asarray(faces, np.int64),
+        expressions=expressions,
     )
 
 
 def _places(names: tuple[str, ...]) -> list[int]:
-    """Return the places among a file's joints of SMPL's, and of the fingers if it has any."""
-    wanted = JOINT_NAMES if names == JOINT_NAMES else (*JOINT_NAMES, *FINGER_NAMES)
+    """Return the places among a file's joints of SMPL's, and of the fingers and eyes that it has."""
+    wanted = [name for name in ALL_NAMES if name in JOINT_NAMES or name in names]
     return [names.index(name if name in names else _HAND_AT[name]) for name in wanted]
 
 
 def _weights(weights: Array, names: tuple[str, ...]) -> Array:
-    """Bring weights (V, J) into the order of our joints; jaw and eyes move with the head."""
-    if names == JOINT_NAMES:
-        return weights
-    ours = np.zeros((len(weights), NUM_WITH_FINGERS))
+    """Bring a file's weights (V, ...) into the order of our joints (V, J); the jaw moves with the head."""
+    ours = np.zeros((len(weights), len(_places(names))))
     for place, name in enumerate(names):
-        joint = _ALL.index(name) if name in _ALL else JOINT_NAMES.index("head")
-        ours[:, joint] += weights[:, place]
+        ours[:, ALL_NAMES.index("head" if name == "jaw" else name)] += weights[:, place]
     return ours
+
+
+def _expressions(path: Path, archive: Mapping[str, NDArray], count: int) -> dict[str, Array]:
+    if "expression_names" not in archive or "expression_dirs" not in archive:
+        return {}
+    names, moved = archive["expression_names"], archive["expression_dirs"]
+    if moved.shape != (count, 3, names.size) or moved.dtype.kind != "f" or not np.isfinite(moved).all():
+        raise BodyError(f"the body file {path}: 'expression_dirs' does not fit its names and vertices")
+    return {name: moved[..., k].astype(np.float64) for k, name in enumerate(names.tolist()) if name in BLENDSHAPES}

@@ -37,7 +37,7 @@ def turns_to_t_pose(heads: Mapping[int, Array], t_pose: Array, forearms: tuple[A
             chain = (first, first + 1, first + 2)
             turns |= dict.fromkeys(chain, hand)
             for joint, tip in pairwise(chain):
-                if joint in heads and tip in heads and len(t_pose) == NUM_WITH_FINGERS:
+                if joint in heads and tip in heads and len(t_pose) >= NUM_WITH_FINGERS:
                     bone = rotate(hand, heads[tip] - heads[joint])
                     turns[joint] = multiply(shortest_arc(bone, t_pose[tip] - t_pose[joint]), hand)
                 turns[tip] = turns[joint]

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ..joints import ALL_NAMES, FINGER_NAMES, JOINT_NAMES
+from ..joints import ALL_NAMES, EYE_NAMES, FINGER_NAMES, JOINT_NAMES
 from ..pose_math import (
     IDENTITY,
     ROTATION_BLENDER_STREAM,
@@ -97,12 +97,12 @@ class Rig:
 def smpl_rig(bones: Mapping[str, RestBone]) -> Rig:
     """Make the rig of this extension's armature: every joint has a bone of its name, the rest pose is the T-pose.
 
-    Fingers may be missing.
+    Fingers and eyes may be missing.
     """
     missing = [name for name in JOINT_NAMES if name not in bones]
     if missing:
         raise RigError(f"the armature has lost the bones {', '.join(missing)}: create it again")
-    names = (*JOINT_NAMES, *(name for name in FINGER_NAMES if name in bones))
+    names = (*JOINT_NAMES, *(name for name in (*FINGER_NAMES, *EYE_NAMES) if name in bones))
     return Rig(
         bones=names,
         joints=np.array([ALL_NAMES.index(name) for name in names]),

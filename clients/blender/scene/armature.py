@@ -9,7 +9,7 @@ import numpy as np
 from mathutils import Vector
 from numpy.typing import NDArray
 
-from ..joints import ALL_NAMES, ALL_PARENTS, FINGER_NAMES, JOINT_NAMES, NUM_JOINTS, NUM_WITH_FINGERS, SIDES
+from ..joints import ALL_NAMES, ALL_PARENTS, EYE_NAMES, FINGER_NAMES, JOINT_NAMES, NUM_ALL, NUM_JOINTS
 from ..pose_math import ROTATION_BLENDER_STREAM, from_matrix, to_blender_axes
 from ..protocol import Skeleton
 from ..rigs.rig import RestBone
@@ -26,6 +26,7 @@ _TIPS_M = {
     22: (0.08, 0.0, 0.0),
     23: (-0.08, 0.0, 0.0),
 }
+_EYE_M = (0.0, 0.0, 0.03)
 _SHORTEST_M = 0.01  # Blender removes bones without a length
 _FINGERTIP = 0.8  # of the bone before
 _FEET = (10, 11)
@@ -34,7 +35,7 @@ _FEET = (10, 11)
 def create(context: bpy.types.Context, name: str, rest_joints: Array) -> bpy.types.Object:
     """Create an armature object in the T-pose of rest_joints, metres in the stream's axes.
 
-    Of (24, 3) it has SMPL's bones, of (54, 3) those of the fingers too.
+    Of (24, 3) it has SMPL's bones, of (54, 3) those of the fingers too, of (56, 3) those of the eyes.
     """
     armature = bpy.data.armatures.new(name)
     ob = bpy.data.objects.new(name, armature)
@@ -50,24 +51,20 @@ def create(context: bpy.types.Context, name: str, rest_joints: Array) -> bpy.typ
 def set_rest(context: bpy.types.Context, ob: bpy.types.Object, rest_joints: Array) -> None:
     """Set an armature's proportions, creating missing bones. Leaves it active, in object mode.
 
-    Fingers that rest_joints lacks move along with their wrists.
+    Fingers and eyes that rest_joints lacks move along with wrists and head.
     """
     if context.object is not None and context.object.mode != "OBJECT":
         bpy.ops.object.mode_set(mode="OBJECT")
-    if len(rest_joints) == NUM_JOINTS and not lacks_fingers(ob):
-        rest_joints = np.concatenate([rest_joints, _moved_fingers(ob, rest_joints)])
+    given = range(len(rest_joints))
+    others = [joint for joint in range(len(given), NUM_ALL) if ALL_NAMES[joint] in ob.data.bones]
+    rest_joints = np.concatenate([rest_joints, np.zeros((NUM_ALL - len(given), 3))])
+    for joint in others:  # parents come first
+        bone, above = ob.data.bones[ALL_NAMES[joint]], ALL_PARENTS[joint]
+        step = bone.head_local - ob.data.bones[ALL_NAMES[above]].head_local
+        rest_joints[joint] = rest_joints[above] + np.array(step) @ ROTATION_BLENDER_STREAM
     _edit(context, ob)
-    _set_bones(ob.data.edit_bones, rest_joints, range(len(rest_joints)))
+    _set_bones(ob.data.edit_bones, rest_joints, [*given, *others])
     bpy.ops.object.mode_set(mode="OBJECT")
-
-
-def _moved_fingers(ob: bpy.types.Object, rest_joints: Array) -> Array:
-    heads = (
-        np.array([ob.data.bones[name].head_local for name in ALL_NAMES[:NUM_WITH_FINGERS]]) @ ROTATION_BLENDER_STREAM
-    )
-    wrists = np.repeat([JOINT_NAMES.index(f"{side}_wrist") for side in SIDES], len(FINGER_NAMES) // 2)
-    moved: Array = heads[NUM_JOINTS:] + rest_joints[wrists] - heads[wrists]
-    return moved
 
 
 def lacks_fingers(ob: bpy.types.Object) -> bool:
@@ -140,7 +137,9 @@ def _copied(ob: bpy.types.Object, bone: str) -> str | None:
 def _tails(rest_joints: Array) -> Array:
     tails = rest_joints.copy()
     for joint in range(len(rest_joints)):
-        if joint in _POINTS_TO:
+        if ALL_NAMES[joint] in EYE_NAMES:
+            step = np.array(_EYE_M)
+        elif joint in _POINTS_TO:
             step = rest_joints[_POINTS_TO[joint]] - rest_joints[joint]
         elif joint in _TIPS_M:
             step = np.array(_TIPS_M[joint])

@@ -9,6 +9,7 @@ import bpy
 import numpy as np
 from bpy.props import IntProperty
 
+from ..joints import NUM_JOINTS
 from ..protocol import Skeleton
 from ..rigs.body import BUNDLED, Body, BodyError, load_body
 from ..rigs.bone_map import PRESETS, BoneMapError, load_preset
@@ -67,7 +68,7 @@ class TOKENMOCAP_OT_create(bpy.types.Operator):
         shape = _shape(self.person)
         ob = armature.create(context, "TokenMocap", _rest_joints(skeleton, body, shape))
         if body is not None:
-            mesh.create(ob, body, body.rest_vertices(*shape))
+            mesh.create(ob, body, *shape)
         ob.tokenmocap.person = self.person
         bind_smpl(ob)
         live.forget_armatures()
@@ -98,7 +99,7 @@ class TOKENMOCAP_OT_fit(bpy.types.Operator):
         armature.set_rest(context, ob, _rest_joints(skeleton, body, shape))
         if body is not None:
             for skin in skins:
-                mesh.set_rest(skin, body.rest_vertices(*shape))
+                mesh.set_rest(skin, body, *shape)
         live.forget_armatures()
         return {"FINISHED"}
 
@@ -255,11 +256,11 @@ def _shape(person_id: int) -> tuple[np.ndarray, float]:
 
 
 def _rest_joints(skeleton: Skeleton, body: Body | None, shape: tuple[np.ndarray, float]) -> np.ndarray:
-    """Return the stream's joints; where it has no fingers, with those of the body, which its mesh needs."""
+    """Return the stream's joints; fingers and eyes of the body if it has any, because its mesh hangs on them."""
     joints = skeleton.rest_joints(*shape)
-    if body is None or skeleton.fingers is not None:
+    if body is None or len(body.joints) == NUM_JOINTS:
         return joints
-    return np.concatenate([joints, body.rest_fingers(*shape)])
+    return np.concatenate([joints[:NUM_JOINTS], body.rest_joints(*shape)[NUM_JOINTS:]])
 
 
 def _body(context: bpy.types.Context, skeleton: Skeleton) -> Body:

@@ -1,8 +1,8 @@
 """Run by a Python that has bpy: characters follow hands and a face; writes down what came of it.
 
-    python hands_in_blender.py EXTENSION.zip ADDRESS OUT.npz SECONDS HANDS
+    python hands_in_blender.py EXTENSION.zip ADDRESS OUT.npz SECONDS HANDS BODY.npz
 
-Hands and face come into the stream once the file HANDS is there.
+Hands and face come into the stream once the file HANDS is there. BODY has fingers, eyes and expressions.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from blender_retargeting import mixamo
 
 ZIP, ADDRESS, OUT = sys.argv[1:4]
 HANDS = Path(sys.argv[5])
+BODY = sys.argv[6]
 KEYS = ("Basis", "eyeBlink_L", "JawOpen", "blendShape1.mouthSmileRight", "smirk")
 
 
@@ -146,6 +147,26 @@ def fit(ob: Any) -> None:
     written["fit_after"] = rest()
 
 
+def dress() -> None:
+    """A character whose body has fingers, eyes and expressions of its own."""
+    bpy.context.scene.tokenmocap.body_file = BODY
+    bpy.ops.tokenmocap.create()
+    bpy.context.scene.tokenmocap.body_file = ""
+    ob = bpy.context.object
+    bpy.ops.tokenmocap.follow(person=1)
+    written["dressed_bones"] = list(ob.data.bones.keys())
+    times, skins = [], []
+    for _ in range(4):
+        play(0.4)
+        skin = ob.children[0].evaluated_get(bpy.context.evaluated_depsgraph_get())
+        vertices = np.empty(3 * len(skin.data.vertices))
+        skin.data.vertices.foreach_get("co", vertices)
+        times.append(shown(ob))
+        skins.append(vertices.reshape(-1, 3))
+    written["dressed_times"], written["skins"] = times, skins
+    ob.tokenmocap.is_driven = False
+
+
 def watch_rig(name: str, ob: Any, bones: dict[str, str]) -> None:
     """Where the bones of joints are while it follows person 1."""
     ob.tokenmocap.person = 1
@@ -220,6 +241,7 @@ def main() -> None:
     fit(ob)
     ob.tokenmocap.is_driven = False
     bpy.context.scene.tokenmocap.is_live = True
+    dress()
     retarget()
     bpy.ops.preferences.addon_disable(module=MODULE)
     np.savez(OUT, **written)

@@ -16,11 +16,11 @@ from clients.blender.protocol import Skeleton, parse
 from clients.blender.rigs.body import BodyError, load_body
 from clients.blender.rigs.bone_map import PRESETS, BoneMapError, load_preset, matched
 from engine.body.files import OPEN_BODY
-from engine.body.files import load_body as load_model
 from engine.body.model import BodyModel
-from engine.body.skeleton import FINGER_JOINTS, SMPLH, SMPLX
+from engine.body.skeleton import SMPLX
 from realtime.outputs.streams.wire import Wire
 from tests.clients.blender.blender_performance import BETAS, open_body
+from tests.clients.blender.fingered_body import write_fingered
 
 
 def skeleton_of(body: BodyModel) -> Skeleton:
@@ -85,46 +85,33 @@ def test_body_has_the_programs_vertices() -> None:
     assert np.array_equal(fitted.faces, theirs.faces)
 
 
-def with_fingers(path: Path, jaw_and_eyes: bool) -> BodyModel:
-    """Write the free body's file with joints of SMPL-H, or of SMPL-X, whose fingers take the hands' skin."""
-    with np.load(OPEN_BODY) as archive:
-        arrays = {key: archive[key] for key in ("v_template", "shapedirs", "J_regressor", "weights", "f")}
-    names = (SMPLX if jaw_and_eyes else SMPLH).names
-    count = len(arrays["v_template"])
-    regressor, weights = np.zeros((len(names), count)), np.zeros((count, len(names)))
-    regressor[:22], weights[:, :22] = arrays["J_regressor"][:22], arrays["weights"][:, :22]
-    for side, joint in (("left", 22), ("right", 23)):
-        hand = np.flatnonzero(arrays["weights"][:, joint] > 0.5)
-        for k, name in enumerate(FINGER_JOINTS):
-            place = names.index(f"{side}_{name}")
-            regressor[place, hand[7 * k : 7 * k + 5]] = 0.2
-            weights[hand[k::15], place] += arrays["weights"][hand[k::15], joint]
-        loose = np.setdiff1d(np.arange(count), hand)
-        weights[loose, names.index(f"{side}_middle1")] += arrays["weights"][loose, joint]
-        regressor[names.index(f"{side}_middle1")] = arrays["J_regressor"][joint]
-    if jaw_and_eyes:
-        regressor[names.index("jaw")] = regressor[names.index("head")]
-        skull = np.flatnonzero(weights[:, 15] > 0.9)[::3]
-        weights[skull, names.index("jaw")], weights[skull, 15] = weights[skull, 15], 0
-    parents = (SMPLX if jaw_and_eyes else SMPLH).parents
-    np.savez(
-        path, **(arrays | {"J_regressor": regressor, "weights": weights, "kintree_table": [parents, range(len(names))]})
-    )
-    return load_model(str(path))
-
-
 @pytest.mark.parametrize("jaw_and_eyes", [False, True], ids=["SMPL-H", "SMPL-X"])
 def test_body_with_fingers_has_the_programs_joints_and_weights(tmp_path: Path, jaw_and_eyes: bool) -> None:
-    theirs = with_fingers(tmp_path / "body.npz", jaw_and_eyes).scaled_to_height(1.9)
+    theirs = write_fingered(tmp_path / "body.npz", jaw_and_eyes).scaled_to_height(1.9)
     fitted = load_body(tmp_path / "body.npz").fitted(skeleton_of(theirs.core))
     wanted = theirs.v_template + theirs.shapedirs @ BETAS
     assert np.abs(fitted.rest_vertices(BETAS) - wanted).max() < 5e-5
-    fingers = theirs.skeleton.indices(FINGER_NAMES)
-    assert np.abs(fitted.rest_fingers(BETAS) - theirs.rest_joints(BETAS[None])[0, fingers]).max() < 5e-5
-    assert np.abs(fitted.weights[:, 24:] - theirs.weights[:, fingers]).max() < 1e-6
+    others = theirs.skeleton.indices([*FINGER_NAMES, *(SMPLX.names[23:25] if jaw_and_eyes else ())])
+    assert np.abs(fitted.rest_joints(BETAS)[24:] - theirs.rest_joints(BETAS[None])[0, others]).max() < 5e-5
+    assert np.abs(fitted.weights[:, 24:] - theirs.weights[:, others]).max() < 1e-6
     np.testing.assert_allclose(fitted.weights.sum(1), theirs.weights.sum(1), atol=1e-6)
-    head = theirs.weights[:, 15] + (theirs.weights[:, 22:25].sum(1) if jaw_and_eyes else 0)
+    head = theirs.weights[:, 15] + (theirs.weights[:, 22] if jaw_and_eyes else 0)
     np.testing.assert_allclose(fitted.weights[:, 15], head, atol=1e-6)
+
+
+def test_expressions_of_a_body_grow_with_it(tmp_path: Path) -> None:
+    write_fingered(tmp_path / "body.npz", jaw_and_eyes=True, expressions=("jawOpen", "smirk", "cheekPuff"))
+    with np.load(tmp_path / "body.npz") as archive:
+        arrays = dict(archive)
+    moved = arrays["expression_dirs"]
+    theirs = open_body().scaled_to_height(1.9)
+    fitted = load_body(tmp_path / "body.npz").fitted(skeleton_of(theirs))
+    assert list(fitted.expressions) == ["jawOpen", "cheekPuff"]
+    growth = np.linalg.norm(theirs.v_template) / np.linalg.norm(open_body().v_template)
+    np.testing.assert_allclose(fitted.expressions["cheekPuff"], growth * moved[..., 2], atol=1e-6)
+    np.savez(tmp_path / "body.npz", **(arrays | {"expression_dirs": moved[:, :, :2]}))
+    with pytest.raises(BodyError, match="'expression_dirs' does not fit"):
+        load_body(tmp_path / "body.npz")
 
 
 @pytest.mark.parametrize("height_m", [1.5, open_body().stature_m, 1.92])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,15 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation, Slerp
 
 from clients.blender import build
-from clients.blender.joints import BLENDSHAPES, FINGER_NAMES
+from clients.blender.joints import BLENDSHAPES, FINGER_NAMES, JOINT_NAMES
+from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
+from engine.body.model import BodyModel
 from engine.body.skeleton import SIDES, SMPLH
 from realtime.assets import cache_folder
 from realtime.kernel.messages import Person
 from tests.clients.blender.blender_performance import Publisher, finger_bones, with_hands
+from tests.clients.blender.fingered_body import write_fingered
 
 PYTHONS = [python for python in os.environ.get("TOKENMOCAP_BPY_PYTHON", "").split(os.pathsep) if python]
 SECONDS = float(os.environ.get("TOKENMOCAP_BPY_SECONDS", "3"))
@@ -29,8 +33,9 @@ pytestmark = pytest.mark.skipif(not PYTHONS, reason="TOKENMOCAP_BPY_PYTHON names
 class Session:
     """What Blender wrote down, beside what was sent to it once hands were there."""
 
-    def __init__(self, seen: dict[str, NDArray], publisher: Publisher) -> None:
-        self.seen = seen
+    def __init__(self, seen: dict[str, NDArray], publisher: Publisher, body_file: Path) -> None:
+        self.seen, self.body_file = seen, body_file
+        self.fingered: BodyModel = load_body(body_file)
         sent = [(t, solved.people[0]) for t, solved in publisher.sent if solved.people[0].face is not None]
         self.t = np.array([t for t, _ in sent])
         self.people = [person for _, person in sent]
@@ -40,13 +45,24 @@ class Session:
 
     def posed_at(self, times: NDArray) -> tuple[NDArray, NDArray]:
         """Turns (N, 52, 3, 3) and places (N, 52, 3) in our axes, by SciPy's slerp and our own kinematics."""
-        rotations = np.swapaxes([_all_rotations(person) for person in self.people], 0, 1)
-        local = np.stack([Slerp(self.t, Rotation.from_quat(q))(times).as_matrix() for q in rotations], axis=1)
-        trans = np.array([person.pose.trans for person in self.people])
-        place = np.stack([np.interp(times, self.t, trans[:, axis]) for axis in range(3)], axis=-1)
         rest = np.repeat(self.rest[None], len(times), axis=0)
-        world, joints = forward_kinematics(local.astype(np.float32), rest, SMPLH)
-        return world, joints + place[:, None]
+        world, joints = forward_kinematics(self.local_at(times), rest, SMPLH)
+        return world, joints + self.trans_at(times)[:, None]
+
+    def local_at(self, times: NDArray) -> NDArray:
+        """Local turns (N, 52, 3, 3)."""
+        rotations = np.swapaxes([_all_rotations(person) for person in self.people], 0, 1)
+        local = [Slerp(self.t, Rotation.from_quat(q))(times).as_matrix() for q in rotations]
+        return np.stack(local, axis=1).astype(np.float32)
+
+    def trans_at(self, times: NDArray) -> NDArray:
+        trans = np.array([person.pose.trans for person in self.people])
+        return np.stack([np.interp(times, self.t, trans[:, axis]) for axis in range(3)], axis=-1)
+
+    def gaze_at(self, times: NDArray) -> NDArray:
+        """Yaw and pitch (N, 2)."""
+        gaze = np.array([person.face.gaze_rad for person in self.people if person.face is not None])
+        return np.stack([np.interp(times, self.t, gaze[:, axis]) for axis in (0, 1)], axis=-1)
 
     def expressions_at(self, times: NDArray) -> NDArray:
         """(N, 3) of SHOWN."""
@@ -67,7 +83,8 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     build.build(folder / "extension.zip", wheels)
     with Publisher(with_hands((folder / "hands").exists)) as publisher:
         script, out = Path(__file__).with_name("hands_in_blender.py"), folder / "seen.npz"
-        arguments = [script, folder / "extension.zip", publisher.address, out, SECONDS, folder / "hands"]
+        write_fingered(body_file := folder / "body.npz", jaw_and_eyes=True, expressions=SHOWN)
+        arguments = [script, folder / "extension.zip", publisher.address, out, SECONDS, folder / "hands", body_file]
         done = subprocess.run(
             [request.param, *map(str, arguments)],
             env=os.environ | {"BLENDER_USER_RESOURCES": str(folder)},
@@ -78,7 +95,7 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     with np.load(out) as seen:
-        return Session(dict(seen), publisher)
+        return Session(dict(seen), publisher, body_file)
 
 
 def test_hands_that_come_later_extend_the_armature(session: Session) -> None:
@@ -133,6 +150,22 @@ def test_fingers_stay_on_their_wrists(session: Session) -> None:
     np.testing.assert_allclose(after[24:], session.rest[22:] @ Z_UP.T, atol=2e-3)  # grown at the wrists of that time
 
 
+def test_a_body_with_fingers_and_expressions_is_skinned_as_ours(session: Session) -> None:
+    times, body, person = session.seen["dressed_times"], session.fingered, session.people[0]
+    assert set(session.seen["dressed_bones"]) == {*JOINT_NAMES, *FINGER_NAMES, "left_eye", "right_eye"}
+    local, trans, gaze = session.local_at(times), session.trans_at(times), session.gaze_at(times)
+    expressions = session.expressions_at(times)
+    with np.load(session.body_file) as archive:
+        moved = archive["expression_dirs"]
+    for k, skin in enumerate(session.seen["skins"]):
+        eye = Rotation.from_euler("YX", [gaze[k, 0], -gaze[k, 1]]).as_matrix()
+        rotmats = np.concatenate([local[k, :22], [np.eye(3), eye, eye], local[k, 22:]]).astype(np.float32)
+        face = replace(body, v_template=body.v_template + (moved @ expressions[k]).astype(np.float32))
+        ours = (person.scale * face.vertices(rotmats[None], person.betas[None])[0] + trans[k]) @ Z_UP.T
+        assert np.linalg.norm(skin - ours, axis=-1).max() < 0.002
+    assert np.abs(moved @ expressions[0]).max() > 0.01
+
+
 @pytest.mark.parametrize("rig", ["mixamo", "metarig", "rigify"])
 def test_fingers_of_other_armatures_point_the_same_way(session: Session, rig: str) -> None:
     names = session.seen[f"{rig}_joints"].tolist()
@@ -153,8 +186,7 @@ def test_fingers_of_other_armatures_point_the_same_way(session: Session, rig: st
 def test_eyes_of_other_armatures_look_the_same_way(session: Session, rig: str) -> None:
     times = session.seen[f"{rig}_times"]
     world, _ = session.posed_at(times)
-    gaze = np.array([person.face.gaze_rad for person in session.people if person.face is not None])
-    yaw, pitch = (np.interp(times, session.t, gaze[:, axis]) for axis in (0, 1))
+    yaw, pitch = session.gaze_at(times).T
     ahead = np.stack([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)], axis=-1)
     ours = np.einsum("nab,nb->na", world[:, SMPLH.names.index("head")], ahead) @ Z_UP.T
     rest, eyes = session.seen[f"{rig}_eye_rest"], session.seen[f"{rig}_eyes"]
