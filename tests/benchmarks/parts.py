@@ -46,8 +46,8 @@ VARIANTS = {"body": PerceptionConfig(), "body, hands, face": PerceptionConfig(ha
 @functools.cache
 def clip() -> tuple[NDArray[np.uint8], ...]:
     """Compose the pictures of the camera, to and fro, without a jump at the end."""
-    capture, portrait = cv2.VideoCapture(str(fetch(DEMO_CLIP))), cv2.imread(str(fetch(ASTRONAUT)), cv2.IMREAD_COLOR)
-    assert portrait is not None
+    capture = cv2.VideoCapture(str(fetch(DEMO_CLIP)))
+    portrait = np.asarray(cv2.imread(str(fetch(ASTRONAUT)), cv2.IMREAD_COLOR), np.uint8)
     perception = create_perception(PerceptionConfig())
     frames: list[NDArray[np.uint8]] = []
     while True:
@@ -71,9 +71,8 @@ def with_face(image: NDArray[np.uint8], roi: Roi, portrait: NDArray[np.uint8]) -
     )
     mask = np.zeros(portrait.shape[:2], np.float32)
     cv2.ellipse(mask, (225, 123), (62, 78), 0, 0, 360, 1.0, -1)
-    mask = cv2.GaussianBlur(mask, (0, 0), 4)
     size = image.shape[1], image.shape[0]
-    weight = cv2.warpAffine(mask, to_image, size)[..., None]
+    weight = cv2.warpAffine(cv2.GaussianBlur(mask, (0, 0), 4), to_image, size)[..., None]
     return (image * (1 - weight) + cv2.warpAffine(portrait, to_image, size) * weight).astype(np.uint8)
 
 

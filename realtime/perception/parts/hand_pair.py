@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.body.keypoints import HAND, Keypoints
 from engine.body.skeleton import SIDES, Side
-from realtime.perception.parts.hand import HandView
+from realtime.perception.parts.hand import HandView, chirality
 from realtime.perception.parts.seeds import hand_square, px_per_m, wrist
 from realtime.perception.roi import Roi
 
@@ -29,6 +29,8 @@ ATTEMPTS = 3  # to find a hand before a rest: the body's square, the square arou
 REST_S = 0.2
 
 SURE = 3.0  # log odds of a side by one view, at most
+CLEAR = 0.9  # presence from which a view's side counts in full; at MIN_PRESENCE it does not count
+BENT = 0.15  # chirality from which points that contradict the score take its weight away
 FADES = 0.8  # of earlier views, at each view
 BY_BODY = 0.5  # log odds by the name of the body's nearer wrist
 DECISIVE = 2.0  # log odds that take a hand to the other side
@@ -88,7 +90,7 @@ class HandPair:
         if view.hand.presence < MIN_PRESENCE or not is_near:
             self._miss(hand, view if is_near else None, near_px, t)
             return {}
-        logit = float(np.clip(math.log(max(view.right, 1e-6) / max(1.0 - view.right, 1e-6)), -SURE, SURE))
+        logit = odds(view)
         hand.right = FADES * hand.right + logit + BY_BODY * _SIGN[named]
         hand.roi, hand.t, hand.wrist_px = view.next_roi, t, near_px
         hand.misses = 0
@@ -168,6 +170,19 @@ class HandPair:
         else:
             true = _nearest_name(view.hand, body)
         return _OTHER[true]
+
+
+def odds(view: HandView) -> float:
+    """Return the log odds of a right hand by one view: by its score, unless its own points are of the other side.
+
+    In the dark scores are wrong and presence is low, so a view counts by its presence.
+    """
+    logit = math.log(max(view.right, 1e-6) / max(1.0 - view.right, 1e-6))
+    bend = chirality(view.hand.world_m)
+    if abs(bend) > BENT and bend * logit < 0:
+        return 0.0
+    clear = (view.hand.presence - MIN_PRESENCE) / (CLEAR - MIN_PRESENCE)
+    return max(-SURE, min(SURE, logit)) * max(0.0, min(1.0, clear))
 
 
 def is_same(one: Keypoints, other: Keypoints, scale_px_per_m: float) -> bool:

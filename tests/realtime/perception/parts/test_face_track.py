@@ -28,7 +28,7 @@ def test_irises_take_turns_once_the_face_is_known_to_be_large() -> None:
 
 
 def test_a_small_face_has_no_irises() -> None:
-    assert eyes_of(FaceTrack(), 50.0, 4) == [()] * 4
+    assert eyes_of(FaceTrack(), 40.0, 4) == [()] * 4
 
 
 def test_in_a_profile_only_the_eye_that_shows_is_looked_at() -> None:

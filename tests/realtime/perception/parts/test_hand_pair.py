@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from engine.body.keypoints import Keypoints
 from engine.body.skeleton import SIDES, Side
-from realtime.perception.parts.hand import HandView
-from realtime.perception.parts.hand_pair import ATTEMPTS, REST_S, STALE_S, HandLook, HandPair, is_same
+from realtime.perception.parts.hand import HandLandmarker, HandView
+from realtime.perception.parts.hand_pair import ATTEMPTS, REST_S, STALE_S, HandLook, HandPair, is_same, odds
 from tests.realtime.perception.parts.acted import PX_PER_M, SIZE, body, hand, other
+from tests.realtime.perception.parts.conftest import FIST
 
 LEFT, RIGHT = (800.0, 400.0), (480.0, 400.0)  # of somebody who faces the camera
 FPS = 30
@@ -67,6 +69,20 @@ def test_one_doubtful_view_moves_no_hand_to_the_other_side() -> None:
     told = play(pair, [(person, good)] * 6 + [(person, (hand(LEFT, 0.95), hand(RIGHT, 0.98)))] + [(person, good)] * 5)
     assert told[6] == {}  # it is not used either
     assert [list(each) for each in told[7:]] == [["right"], ["left"], ["right"], ["left"], ["right"]]
+
+
+def test_a_hand_in_the_dark_stays_the_body_s() -> None:
+    """The network hardly sees the hand, and takes it for a right one in every frame."""
+    person, dim = body(LEFT, (5000.0, 400.0)), hand(LEFT, 0.2, presence=0.56)
+    told = play(HandPair(), [(person, (dim,))] * 12)
+    assert {side for each in told for side in each} == {"left"}
+    assert abs(odds(hand(LEFT, 0.2, presence=0.95))) > 5 * abs(odds(dim))
+
+
+def test_a_score_that_contradicts_the_hand_s_own_points_does_not_count(hands: HandLandmarker, fist: np.ndarray) -> None:
+    view = hands(fist, FIST)
+    assert odds(view) > 2
+    assert odds(replace(view, right=0.02)) == 0
 
 
 def test_crossed_hands_keep_their_sides() -> None:
