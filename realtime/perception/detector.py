@@ -1,4 +1,4 @@
-"""Detects people roughly in the whole image with BlazePose's person detector.
+"""Detects people roughly in an image, or in a square of it, with BlazePose's person detector.
 
 A single-shot detector (Liu et al. 2016) with fixed-size anchors on 224 x 224 pixels, configured as in MediaPipe's pose
 detection graph. Each detection is a box around head and trunk with four key points. Two are the middles of hips and
@@ -48,17 +48,15 @@ def anchors(side: int = SIDE, strides: Sequence[int] = STRIDES) -> NDArray[np.fl
 
 
 class Detector:
-    """Detector of people in an image of any size, which is scaled into 224 x 224 with black bars."""
+    """Detector of people in a square of an image, which is scaled to 224 x 224; beyond the image's edge it is black."""
 
     def __init__(self, network: Network, min_score: float = 0.5) -> None:
         self._network = network
         self._anchors = anchors()
         self._min_logit = math.log(min_score / (1.0 - min_score))
 
-    def __call__(self, image_bgr: NDArray[np.uint8]) -> list[Detection]:
-        """Return the detections in the (H, W, 3) image, highest score first."""
-        height, width = image_bgr.shape[:2]
-        view = Roi((width / 2, height / 2), float(max(width, height)), 0.0)
+    def __call__(self, image_bgr: NDArray[np.uint8], view: Roi) -> list[Detection]:
+        """Return the detections in `view` of the (H, W, 3) image, highest score first."""
         cv2.warpAffine(
             image_bgr,
             view.warp(SIDE),

@@ -12,6 +12,7 @@ from realtime.perception.roi import Roi
 REMEMBER_S = 2.0  # a person found again within this time near the old position keeps the number
 NEAR = 0.5  # maximum distance of centres for the same position, in sides of the larger square
 WALK_PER_S = 0.7  # sides a second by which that distance grows: 1.5 m/s, as a square is about 2.2 m wide
+HERE = 0.25  # maximum distance, in sides, and relative difference of sides for the same square
 ALIKE = 2.0  # maximum ratio of the squares' sides for the same person
 
 
@@ -34,6 +35,11 @@ class Identities:
         """Return whether a person was lost recently."""
         return bool(self._lost)
 
+    @property
+    def lost_rois(self) -> list[Roi]:
+        """Last squares of people who were lost recently, the latest first."""
+        return [lost.roi for lost in sorted(self._lost.values(), key=lambda lost: lost.t, reverse=True)]
+
     def lose(self, person_id: int, roi: Roi, t: float) -> None:
         """Record that the person was last seen in `roi` at time `t` (s)."""
         self._lost[person_id] = _Lost(person_id, roi, t)
@@ -45,6 +51,12 @@ class Identities:
     def recalls(self, roi: Roi, t: float) -> bool:
         """Return whether a person was lost near here."""
         return self._nearest(roi, t, ()) is not None
+
+    def lost_here(self, roi: Roi) -> bool:
+        """Return whether a person was lost in the same square."""
+        return any(
+            distance(lost.roi, roi) < HERE and size_ratio(lost.roi, roi) < 1 + HERE for lost in self._lost.values()
+        )
 
     def claim(self, roi: Roi, t: float, in_use: Container[int] = ()) -> int:
         """Return the id for a person who appears in `roi`: that of the nearest lost one there, else a new one.

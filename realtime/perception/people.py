@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,7 @@ from realtime.perception.detector import Detection
 from realtime.perception.identity import Identities, distance, size_ratio
 from realtime.perception.landmarker import PersonView
 from realtime.perception.roi import Roi
+from realtime.perception.search import Search
 from realtime.perception.standing import Standing, State, proof
 
 logger = logging.getLogger(__name__)
@@ -27,11 +28,15 @@ LARGEST_SIDE_PX = 32766  # limit of OpenCV's warps
 TAKEN = 0.15  # a detection this near to a track's centre, in sides of the larger square, is that track
 HOLD = 0.04  # a track keeps its square while the next differs by less of its side: a third of a still person's jitter
 MOST_TRIALS = 2  # at a time, beside the people: a ghost must not block a person's trial
+# Minimum proof of somebody new who is found in a square: small people are seen whole, above 0.9, while a table's foot
+# reaches 0.6 and a trunk 0.8. And of somebody who is found where somebody was lost.
+ZOOMED_PROOF, LOST_PROOF = 0.85, 0.65
+LOST_VIEWS = 1.7, 2.2  # sides of the squares in which a lost person is looked for in turn, in sides of the last square
 DUPLICATE = 0.06  # mean distance of limb landmarks, in sides of the square, below which two tracks are the same person
 
 FACE = BLAZEPOSE.matching("nose", "eye", "ear", "mouth")
 
-Detect = Callable[[NDArray[np.uint8]], list[Detection]]
+Detect = Callable[[NDArray[np.uint8], Roi], list[Detection]]
 Observe = Callable[[NDArray[np.uint8], Roi], PersonView]
 
 
@@ -45,22 +50,28 @@ class _Track:
     view: PersonView
     roi: Roi  # next square
     id: int | None = None  # None: on trial without a good frame
+    back: bool = False  # found in the square in which somebody was lost
 
     @property
     def counts(self) -> bool:
         """Return whether this counts as a person."""
         return self.id is not None
 
+    @property
+    def is_new(self) -> bool:
+        """Return whether nobody knew of this person."""
+        return not self.back and self.standing.state in ("trial", "earning")
+
 
 class PeopleTracker:
     """Converter of frames to sightings, with state; feed it the frames of one source in order.
 
-    `detect` finds people in a whole image, `look` sees one person in a square of it. New people must earn their
+    `detect` finds people in a square of an image, `look` sees one person in a square. New people must earn their
     `Standing`. A sighting has people with a good frame so far, with those on trial or in doubt marked. A track ends
     with its standing, or with the frame in which the presence falls below `min_presence`. The detector runs while fewer
-    than `max_people` are
-    tracked: in every frame if there are none, or after a recent loss, otherwise every `redetect_every` frames. An image
-    of another size restarts all tracks.
+    than `max_people` are tracked. It sees the first image whole and in every square of `Search`. Later it sees it whole
+    in every frame without people, otherwise every `redetect_every` frames. One square has its turn every `zoom_every`
+    frames. It also looks where people were lost. An image of another size restarts all tracks.
     """
 
     def __init__(
@@ -72,6 +83,7 @@ class PeopleTracker:
         min_presence: float = 0.5,
         min_proof: float = 0.4,
         redetect_every: int = 15,
+        zoom_every: int = 5,
     ) -> None:
         self._detect = detect
         self._look = look
@@ -81,7 +93,9 @@ class PeopleTracker:
         self._redetect_every = redetect_every
         self._tracks: list[_Track] = []
         self._identities = Identities()
-        self._frames_since_detection = 0
+        self._zoom_every = zoom_every
+        self._search: Search | None = None  # None: no image so far
+        self._frames = 0  # since the search began
         self._size: tuple[int, int] | None = None
 
     def observe(self, frame: Frame) -> Sighting:
@@ -93,13 +107,8 @@ class PeopleTracker:
             self._begin_anew(self._size, frame.size, t)
         self._size = frame.size
         self._follow(image, t)
-        self._frames_since_detection += 1
-        there = sum(track.counts for track in self._tracks)
-        if there < self._max_people and (
-            not there or self._identities.misses_somebody or self._frames_since_detection >= self._redetect_every
-        ):
-            self._acquire(image, t)
-            self._frames_since_detection = 0
+        for view in self._views(image):
+            self._acquire(image, view, t)
         return Sighting(frame, tuple(self._told()))
 
     def _follow(self, image: NDArray[np.uint8], t: float) -> None:
@@ -108,15 +117,43 @@ class PeopleTracker:
             view = self._look(image, track.roi)
             if not self._is_person(view, image):
                 self._lose(track, t)
-            elif not self._is_seen_twice(view, track.standing.state, kept):  # the older track stays
+            elif not self._is_seen_twice(view, track.is_new, kept):  # the older track stays
                 roi = track.roi if track.roi.agrees(view.next_roi, HOLD) else view.next_roi
-                kept.append(_Track(track.standing, view, roi, track.id))
+                kept.append(_Track(track.standing, view, roi, track.id, track.back))
+            else:  # it slid onto somebody else
+                self._lose(track, t)
         self._tracks = []
         for track in sorted(kept, key=lambda track: not track.counts):
             self._judge(track, t)
 
-    def _acquire(self, image: NDArray[np.uint8], t: float) -> None:
-        finds = self._detect(image)
+    def _views(self, image: NDArray[np.uint8]) -> Iterator[Roi]:
+        """Yield the squares in which to look for people now, as long as somebody may be missing."""
+        if self._search is None:
+            self._search, self._frames = Search((image.shape[1], image.shape[0])), 0
+            for view in self._search.everywhere():
+                if self._there < self._max_people:
+                    yield view
+            return
+        self._frames += 1
+        if self._there >= self._max_people:
+            return
+        for roi in self._identities.lost_rois[: self._max_people - self._there]:
+            yield replace(roi, size_px=LOST_VIEWS[self._frames % 2] * roi.size_px, angle_rad=0.0)
+        if not self._there or self._frames % self._redetect_every == 0:
+            yield self._search.whole
+        if self._frames % self._zoom_every == 0 and self._there < self._max_people:
+            square = self._search.next(image, [person.box_xyxy for person in self._told()])
+            if square is not None:
+                yield square
+
+    @property
+    def _there(self) -> int:
+        """Number of people."""
+        return sum(track.counts for track in self._tracks)
+
+    def _acquire(self, image: NDArray[np.uint8], view: Roi, t: float) -> None:
+        zoomed = view.size_px < max(image.shape[:2])
+        finds = self._detect(image, view)
         finds.sort(key=lambda find: (self._identities.recalls(find.roi, t), find.score), reverse=True)
         for find in finds:
             if len(self._tracks) >= self._max_people + MOST_TRIALS:
@@ -125,9 +162,15 @@ class PeopleTracker:
                 continue
             if not find.roi.is_sane(image.shape[1], image.shape[0]):
                 continue
-            view = self._look(image, find.roi)
-            if self._is_person(view, image) and not self._is_seen_twice(view, "trial", self._tracks):
-                self._judge(_Track(Standing(t, self._min_proof), view, view.next_roi), t)
+            seen = self._look(image, find.roi)
+            back = self._identities.lost_here(find.roi)
+            if self._is_person(seen, image) and not self._is_seen_twice(seen, not back, self._tracks):
+                standing = Standing(t, self._min_proof, self._first_proof(find.roi, t) if zoomed else None)
+                self._judge(_Track(standing, seen, seen.next_roi, back=back), t)
+
+    def _first_proof(self, roi: Roi, t: float) -> float:
+        """Return the proof that somebody found in a square must give."""
+        return max(self._min_proof, LOST_PROOF if self._identities.recalls(roi, t) else ZOOMED_PROOF)
 
     def _judge(self, track: _Track, t: float) -> None:
         """Keep the track with its new standing, if there is room."""
@@ -136,7 +179,7 @@ class PeopleTracker:
         if state == "lost":
             self._lose(track, t, before)
             return
-        if not track.counts and sum(other.counts for other in self._tracks) == self._max_people:
+        if not track.counts and self._there == self._max_people:
             return
         if state == "trial":
             track.id = None
@@ -157,6 +200,7 @@ class PeopleTracker:
             if track.id is not None:
                 self._identities.lose(track.id, track.roi, t)
         self._tracks = []
+        self._search = None
         self._identities.rescale(old, new)
 
     def _told(self) -> list[TrackedPerson]:
@@ -168,9 +212,8 @@ class PeopleTracker:
         return sorted(people, key=lambda person: person.id)
 
     @staticmethod
-    def _is_seen_twice(view: PersonView, state: State, others: list[_Track]) -> bool:
+    def _is_seen_twice(view: PersonView, new: bool, others: list[_Track]) -> bool:
         """Return whether another track has this person. Passing people share a head, so it rejects only new ones."""
-        new = state == "trial" or state == "earning"
         return any(is_duplicate(view, o.view) or (new and o.counts and shares_head(view, o.view)) for o in others)
 
     def _is_person(self, view: PersonView, image: NDArray[np.uint8]) -> bool:

@@ -30,6 +30,12 @@ class Roi:
         dx, dy = float(rim_px[0]) - x, float(rim_px[1]) - y
         return cls((x, y), 2.0 * MARGIN * math.hypot(dx, dy), math.atan2(dx, -dy))
 
+    @classmethod
+    def whole(cls, size: tuple[int, int]) -> Roi:
+        """Make the upright square around an image of a size (width, height)."""
+        width, height = size
+        return cls((width / 2, height / 2), float(max(size)), 0.0)
+
     def agrees(self, other: Roi, tolerance: float) -> bool:
         """Return whether the squares' corners differ by about `tolerance` sides or less."""
         turn = abs(math.remainder(self.angle_rad - other.angle_rad, math.tau))

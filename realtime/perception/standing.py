@@ -38,22 +38,23 @@ class Standing:
     min_proof: minimum proof of a good frame.
     """
 
-    def __init__(self, t: float, min_proof: float = 0.4) -> None:
-        """Begin the trial at time t, s."""
+    def __init__(self, t: float, min_proof: float = 0.4, first_proof: float | None = None) -> None:
+        """Begin the trial at time t (s); first_proof: minimum proof of the frames that make a person, if another."""
         self.state: State = "trial"
         self._since = t
         self._min_proof = min_proof
+        self._first_proof = min_proof if first_proof is None else first_proof
 
     def update(self, t: float, shown: float) -> State:
         """Update with the frame at time t (s), in which the person had `shown` as `proof`."""
         lasted_s = t - self._since
         if self.state == "trial":
-            if shown >= self._min_proof:
+            if shown >= self._first_proof:
                 self._become("earning", t)
             elif lasted_s > TRIAL_S:
                 self._become("lost", t)
         elif self.state == "earning":
-            if shown < self._min_proof:
+            if shown < self._first_proof:
                 self._become("trial", t)
             elif lasted_s >= EARN_S:
                 self._become("confirmed", t)

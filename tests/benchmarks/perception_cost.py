@@ -25,6 +25,7 @@ from realtime.assets import DEMO_CLIP, POSE_DETECTOR, POSE_LANDMARKS_FULL, fetch
 from realtime.kernel.messages import Frame
 from realtime.perception import PerceptionConfig, create_perception
 from realtime.perception.detector import SPEC, Detector
+from realtime.perception.roi import Roi
 from realtime.perception.runtime import load_network
 
 
@@ -74,7 +75,7 @@ def main() -> None:
         frame = Frame(image, i, i / 60)
         timed("bare", bare)
         timed("observe", partial(perception.observe, frame))
-        timed("detector", partial(detector, image))
+        timed("detector", partial(detector, image, Roi.whole(frame.size)))
     for name in wall:
         print(
             f"{name:9s} wall ms min {min(wall[name]):5.2f} median {np.median(wall[name]):5.2f}"

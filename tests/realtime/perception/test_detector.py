@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from realtime.perception.detector import SPEC, Detector, anchors, merge_overlapping
+from realtime.perception.roi import Roi
 from realtime.perception.runtime import load_network
 
 
@@ -22,6 +23,9 @@ def test_anchors_in_closed_form() -> None:
     np.testing.assert_allclose(centers[1568 + 2 * (14 * 13 + 0) + 1], [0.5 / 14, 13.5 / 14])
     np.testing.assert_allclose(centers[1960 + 6 * (7 * 2 + 4) + 5], [4.5 / 7, 2.5 / 7])
     np.testing.assert_allclose(centers.mean(axis=0), 0.5, atol=1e-6)
+
+
+EMPTY, WHOLE = np.zeros((480, 640, 3), np.uint8), Roi.whole((640, 480))
 
 
 class OnePerson:
@@ -44,7 +48,7 @@ def test_decoding_brings_points_back_to_the_picture() -> None:
     """Hips in the middle of the letterboxed input, head rim right above: a 640 x 480 picture has bars of 80 pixels."""
     points = np.array([[0.5, 0.5], [0.5, 0.25], [0.5, 0.4], [0.5, 0.3]])
     anchor = 1568 + 2 * (14 * 7 + 7)
-    (found,) = Detector(OnePerson(anchor, points, 0.8))(np.zeros((480, 640, 3), np.uint8))
+    (found,) = Detector(OnePerson(anchor, points, 0.8))(EMPTY, WHOLE)
     assert found.score == pytest.approx(0.8, abs=1e-6)
     assert found.roi.center_px == pytest.approx((320, 240), abs=1e-3)
     assert found.roi.size_px == pytest.approx(2 * 1.25 * 160, abs=1e-3)
@@ -53,10 +57,17 @@ def test_decoding_brings_points_back_to_the_picture() -> None:
     np.testing.assert_allclose(found.box_xyxy, [x - 80, y - 40, x + 80, y + 40], atol=1e-3)
 
 
+def test_in_a_square_of_the_picture_finds_are_where_they_are_in_the_picture() -> None:
+    points = np.array([[0.5, 0.5], [0.5, 0.25], [0.5, 0.4], [0.5, 0.3]])
+    (found,) = Detector(OnePerson(0, points, 0.8))(EMPTY, Roi((100.0, 400.0), 160.0, 0.0))
+    assert found.roi.center_px == pytest.approx((100, 400), abs=1e-3)
+    assert found.roi.size_px == pytest.approx(2 * 1.25 * 40, abs=1e-3)
+
+
 def test_unsure_finds_are_dropped() -> None:
     network = OnePerson(0, np.full((4, 2), 0.5), 0.45)
-    assert Detector(network, min_score=0.5)(np.zeros((480, 640, 3), np.uint8)) == []
-    assert len(Detector(network, min_score=0.4)(np.zeros((480, 640, 3), np.uint8))) == 1
+    assert Detector(network, min_score=0.5)(EMPTY, WHOLE) == []
+    assert len(Detector(network, min_score=0.4)(EMPTY, WHOLE)) == 1
 
 
 def test_overlapping_finds_are_averaged_by_score() -> None:
@@ -81,8 +92,8 @@ def test_merging_does_not_depend_on_the_order(points: np.ndarray) -> None:
 
 
 def test_the_real_network_finds_the_man(detector_file: Path, clip: list[np.ndarray]) -> None:
-    finds = Detector(load_network(detector_file, SPEC))(clip[0])
     height, width = clip[0].shape[:2]
+    finds = Detector(load_network(detector_file, SPEC))(clip[0], Roi.whole((width, height)))
     best = finds[0]
     assert best.score > 0.6
     assert 0.3 * width < best.roi.center_px[0] < 0.7 * width
@@ -93,4 +104,4 @@ def test_the_real_network_finds_the_man(detector_file: Path, clip: list[np.ndarr
 
 def test_an_empty_wall_is_nobody(detector_file: Path) -> None:
     wall = np.full((480, 640, 3), 127, np.uint8)
-    assert Detector(load_network(detector_file, SPEC))(wall) == []
+    assert Detector(load_network(detector_file, SPEC))(wall, WHOLE) == []

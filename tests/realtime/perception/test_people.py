@@ -28,12 +28,18 @@ class World:
     people: dict[str, Roi] = field(default_factory=dict)
     unseen_by_detector: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)  # whose limbs are not seen, like a ghost's
-    detections: int = 0
+    detections: int = 0  # in whole pictures
     looks: int = 0
 
-    def detect(self, image: np.ndarray) -> list[Detection]:
-        self.detections += 1
-        seen = [roi for name, roi in self.people.items() if name not in self.unseen_by_detector]
+    def detect(self, image: np.ndarray, view: Roi) -> list[Detection]:
+        """Finds people in the view who are at least a tenth of it large."""
+        self.detections += view.size_px >= max(image.shape)
+        inside = {
+            name: roi
+            for name, roi in self.people.items()
+            if max(abs(view.from_image(np.array([roi.center_px]))[0] - 0.5)) < 0.5 and roi.size_px > view.size_px / 10
+        }
+        seen = [roi for name, roi in inside.items() if name not in self.unseen_by_detector]
         return [Detection(0.9 - 0.1 * i, np.zeros(4), roi) for i, roi in enumerate(seen)]
 
     def look(self, image: np.ndarray, roi: Roi) -> PersonView:
@@ -83,6 +89,27 @@ def test_detector_runs_only_to_acquire() -> None:
         assert session.step() == [0]
     assert world.detections == 1
     assert world.looks == 50
+
+
+def test_who_is_small_is_found_in_a_square_of_the_first_picture_and_later_within_seconds() -> None:
+    world = World({"a": at(300), "far": at(560, 100, 50)})
+    session = Session(world, max_people=3)
+    assert session.step() == [0, 1]
+    world.people["farther"] = at(80, 400, 40)
+    frames = next(k for k in range(400) if len(session.step()) == 3)
+    assert 0 < frames < 5 * 40
+
+
+def test_what_moves_is_looked_at_first() -> None:
+    world = World({"a": at(300)})
+    session = Session(world, max_people=2)
+    session.step(frames=5)
+    world.people["far"] = at(560, 60, 40)
+    for k in range(15):
+        session.image[40:80, 540:580] = 255 * (k % 2)
+        if len(session.step()) == 2:
+            return
+    raise AssertionError("not found within half a second")
 
 
 def test_nobody_is_an_empty_sighting_and_the_detector_keeps_looking() -> None:
@@ -197,7 +224,7 @@ def test_a_second_body_on_one_person_is_not_told_though_its_limbs_lie_elsewhere(
     session.step(frames=4)
     inner = world.look
     session.tracker = PeopleTracker(
-        lambda image: [Detection(0.9, np.zeros(4), upright), Detection(0.8, np.zeros(4), at(450, 320))],
+        lambda image, view: [Detection(0.9, np.zeros(4), upright), Detection(0.8, np.zeros(4), at(450, 320))],
         lambda image, roi: inner(image, roi) if roi == upright else PersonView(_landmarks(ghost, 1.0), ghost),
         max_people=2,
     )
