@@ -31,11 +31,6 @@ class Identities:
         self._lost: dict[int, _Lost] = {}
 
     @property
-    def misses_somebody(self) -> bool:
-        """Return whether a person was lost recently."""
-        return bool(self._lost)
-
-    @property
     def lost_rois(self) -> list[Roi]:
         """Last squares of people who were lost recently, the latest first."""
         return [lost.roi for lost in sorted(self._lost.values(), key=lambda lost: lost.t, reverse=True)]
