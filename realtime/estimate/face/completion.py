@@ -1,0 +1,116 @@
+"""Completes estimates with faces: from the points of a face to expression, gaze, and the head's rotation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.expressions import BLENDSHAPES
+from engine.body.keypoints import Keypoints
+from engine.body.projection import PinholeCamera
+from engine.body.rotations import rotmat_from_axis_angle
+from realtime.estimate.face.expression import ExpressionSolver
+from realtime.estimate.face.gaze import IRIS, MOST_RAD, eye_gaze, look_coefficients
+from realtime.estimate.face.head import EYE_CORNERS, HeadFit, fit_head
+from realtime.estimate.face.lids import BLINK, SQUINT, WIDE, lid_coefficients, openings
+from realtime.estimate.face.memory import SURE, FaceMemory, Measured
+from realtime.estimate.face.neck import head_of, with_head
+from realtime.estimate.face.neutral import NeutralFace
+from realtime.estimate.face.rig import MESH, FaceRig, load_rig
+from realtime.kernel.messages import CameraPose, Estimate, Face
+
+Array = NDArray[np.float32]
+
+Coefficients = Callable[[Keypoints], Array]  # from a face's points to the 52 coefficients
+
+# Confidence by what speaks for it: from here, and fully.
+_EYES_PX = 12.0, 30.0  # distance of the eyes' outer corners
+_MISFIT = 0.15, 0.08  # of the rigid points
+_AHEAD = 0.34, 0.70  # cosine between the face and the line of sight: profiles hide half of it
+_OPEN = 0.55  # share of the neutral opening from which an eye tells where it looks
+
+
+class FaceCompletion:
+    """Completes the people of a run who have faces."""
+
+    def __init__(
+        self, rig: FaceRig | None = None, *, neutral_m: Array | None = None, network: Coefficients | None = None
+    ) -> None:
+        """Load the shipped rig by default.
+
+        neutral_m: (468, 3) in head axes, the calibrated face of the person who appears first. network: gives the
+        coefficients in place of the geometry.
+        """
+        self._rig = load_rig() if rig is None else rig
+        self._solver = ExpressionSolver(self._rig)
+        self._given_m = neutral_m
+        self._network = network
+
+    def complete(self, t: float, lens: PinholeCamera, estimate: Estimate, memory: FaceMemory) -> Estimate:
+        """Return the estimate of the frame at time t (s) with a face, and with the head as that says."""
+        memory.begin(t)
+        seen = estimate.person.keypoints.get("face")
+        R_cam_body = head_of(estimate.raw)
+        memory.update(t, None if seen is None else self._measure(t, lens, seen, memory), R_cam_body)
+        turn = rotmat_from_axis_angle(np.float32(memory.share) * memory.turn) if memory.share > 0 else None
+        raw = _turned(estimate.raw, turn)
+        steady = raw if estimate.steady is estimate.raw else _turned(estimate.steady, turn)
+        share = np.float32(memory.share)
+        gaze_rad = (share * memory.gaze()).clip(-MOST_RAD, MOST_RAD).astype(np.float32)
+        face = Face(share * memory.coefficients, gaze_rad, memory.confidence)
+        return replace(estimate, raw=raw, steady=steady, face=face)
+
+    def _measure(self, t: float, lens: PinholeCamera, seen: Keypoints, memory: FaceMemory) -> Measured | None:
+        if not (np.isfinite(seen.image_px).all() and np.isfinite(seen.world_m).all()):
+            return None
+        if memory.neutral is None:
+            memory.neutral = NeutralFace(self._rig, self._solver, self._given_m)
+            self._given_m = None
+        neutral = memory.neutral
+        fit = fit_head(seen.world_m, neutral.fit_m)
+        if fit is None:
+            return None
+        confidence = _confidence(seen, fit)
+        R_cam_head = lens.ray_rotation(seen.image_px[EYE_CORNERS, :].mean(axis=0)) @ fit.R_cam_head
+        if confidence < SURE:
+            return Measured(R_cam_head, memory.coefficients, confidence)
+        looked_into = seen.visibility[IRIS] > 0.5
+        neutral.see(t, fit.points_m, -float(fit.R_cam_head[2, 2]), looked_into)
+        opening = memory.see_openings(t, openings(fit.points_m), looked_into)
+        opened = looked_into & (opening > _OPEN * neutral.openings)
+        if opened.any():
+            memory.see_gaze(t, eye_gaze(fit.points_m, fit.R_cam_head), opened)
+        if self._network is not None:
+            return Measured(R_cam_head, self._network(seen), confidence)
+        coefficients = np.zeros(len(BLENDSHAPES), np.float32)
+        coefficients[self._rig.units] = neutral.coefficients(fit.points_m)
+        gaze_rad = memory.gaze()
+        if np.isfinite(opening).all():
+            coefficients[[BLINK, WIDE, SQUINT]] = lid_coefficients(opening, neutral.openings, float(gaze_rad[1]))
+        for index, value in look_coefficients(gaze_rad).items():
+            coefficients[index] = value
+        return Measured(R_cam_head, coefficients, confidence)
+
+
+def _confidence(seen: Keypoints, fit: HeadFit) -> float:
+    """Return the detector's presence times what size, direction, fit and the picture's edge leave of it."""
+    outer_px = seen.image_px[[EYE_CORNERS[0], EYE_CORNERS[3]]]
+    eyes_px = float(np.linalg.norm(outer_px[1] - outer_px[0])) / max(abs(float(fit.R_cam_head[0, 0])), 0.3)
+    factors = (
+        _ramp(eyes_px, *_EYES_PX),
+        _ramp(fit.misfit, *_MISFIT),
+        _ramp(-float(fit.R_cam_head[2, 2]), *_AHEAD),
+        float(seen.visibility[:MESH].mean()),
+    )
+    return float(seen.presence * np.prod(factors))
+
+
+def _turned(pose: CameraPose, turn: Array | None) -> CameraPose:
+    return pose if turn is None else with_head(pose, head_of(pose) @ turn)
+
+
+def _ramp(value: float, start: float, end: float) -> float:
+    return min(max((value - start) / (end - start), 0.0), 1.0)
