@@ -1,10 +1,11 @@
-"""State of an estimator for one person between frames: left and right, shape, tokens and hands."""
+"""State of an estimator for one person between frames: left and right, shape, tokens, hands and face."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.estimate.face.memory import FaceMemory
 from realtime.estimate.hands.memory import HandsMemory
 from realtime.estimate.leftright import LeftRightCheck
 from realtime.estimate.tokens import TokenWindow
@@ -24,6 +25,7 @@ class EstimatorMemory:
         self.shape = Lapsing(RunningShape, JUDGED_AFRESH_S)
         self.tokens = Lapsing(TokenWindow)
         self.hands = Lapsing(HandsMemory, JUDGED_AFRESH_S)
+        self.face = FaceMemory()  # which keeps what it knows of the person
 
 
 class RunningShape:

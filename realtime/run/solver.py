@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from engine.body.projection import PinholeCamera
 from realtime.calibration.blend import CameraBlend
 from realtime.calibration.watch import CameraWatch
 from realtime.estimate.estimator import Estimator
+from realtime.estimate.face.completion import FaceCompletion
 from realtime.estimate.hands.completion import HandCompletion
 from realtime.ground.feet import FeetMode
 from realtime.ground.grounding import Stander, settle
@@ -54,14 +54,16 @@ class Solver:
         heights_m: Sequence[float] = (),
         seated: bool = False,
         hands: HandCompletion | None = None,
+        faces: FaceCompletion | None = None,
     ) -> None:
         """Store the parts. Without `watch` the camera stays that of the world.
 
         look_ahead: hold frames until their future is known, and smooth both ways in time; for files.
         heights_m: of people, in order of appearance. seated: everybody sits.
-        hands: completes people with hands; None: hands are not looked for.
+        hands, faces: complete people with these; None: they are not looked for.
         """
-        self._estimator, self._world, self._watch, self._hands = estimator, world, watch, hands
+        self._estimator, self._world, self._watch = estimator, world, watch
+        self._hands, self._faces = hands, faces
         self._tracks = Tracks(lambda number: Track(number, world.body, self.smoothing.parameters, feet, seated=seated))
         self._statures = Statures(world, heights_m, at_once=look_ahead)
         self._blend = CameraBlend(world.camera)
@@ -117,13 +119,20 @@ class Solver:
         return tuple(solved)
 
     def _with_parts(self, estimated: EstimatedFrame) -> tuple[Estimate, ...]:
-        """Return the frame's estimates with hands, if these are looked for."""
-        if self._hands is None or not estimated.people:
-            return estimated.people
-        frame, t = estimated.frame, estimated.frame.t_capture
+        """Return the frame's estimates with hands and faces, if these are looked for."""
+        frame, t, people = estimated.frame, estimated.frame.t_capture, estimated.people
         lens = PinholeCamera(*frame.size, self._cameras[frame.seq].fov_deg)
-        memories = [self._tracks.of(each.person.id, t).hands.at(t) for each in estimated.people]
-        return tuple(map(partial(self._hands.complete, t, lens), estimated.people, memories))
+        if self._hands is not None:
+            people = tuple(
+                self._hands.complete(t, lens, each, self._tracks.of(each.person.id, t).hands.at(t)) for each in people
+            )
+        if self._faces is not None:
+            tracks = [self._tracks.of(each.person.id, t) for each in people]
+            rows = zip(tracks, people, strict=True)
+            people = tuple(
+                track.with_smooth_face(t, self._faces.complete(t, lens, each, track.face)) for track, each in rows
+            )
+        return people
 
     def _begin_anew(self, size: tuple[int, int]) -> tuple[SolvedFrame, ...]:
         """Return the frames held so far, and drop state that another picture size or smoothing makes invalid.

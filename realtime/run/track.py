@@ -14,6 +14,7 @@ from realtime.kernel.messages import CameraPose, Estimate
 from realtime.kernel.tracks import Lapsing
 from realtime.smoothing.calm import CalmLimbs
 from realtime.smoothing.coasting import Coasting
+from realtime.smoothing.face import FaceFilters
 from realtime.smoothing.hands import HandFilters, unsmoothed
 from realtime.smoothing.pose_smoother import PoseFilters, SmoothingLevel
 from realtime.world.world import World
@@ -42,6 +43,7 @@ class Track(EstimatorMemory):
         """Restart the filters with this level; None: no smoothing."""
         self._filters = None if level is None else Lapsing(lambda: PoseFilters(level))
         self._hands = None if level is None else Lapsing(lambda: HandFilters(level))
+        self._face = None if level is None else Lapsing(lambda: FaceFilters(level))
 
     def begin_anew(self, *, another_camera: bool) -> None:
         """Drop state that is invalid for images of another size, or with another_camera for another view."""
@@ -62,6 +64,12 @@ class Track(EstimatorMemory):
             return estimate
         hands = unsmoothed(estimate.hands) if self._hands is None else self._hands.at(t).update(t, estimate.hands)
         return replace(estimate, hands=hands)
+
+    def with_smooth_face(self, t: float, estimate: Estimate) -> Estimate:
+        """Return the estimate with a filtered face, if faces are looked for."""
+        if estimate.face is None or self._face is None:
+            return estimate
+        return replace(estimate, face=self._face.at(t).update(t, estimate.face))
 
     def calmed(self, t: float, smooth: CameraPose, joint_confidence: np.ndarray, world: World) -> CameraPose:
         """Return the smoothed pose with hidden limbs at rest: limbs hang and feet stand in the world's axes."""

@@ -34,6 +34,7 @@ class SmoothingLevel:
     rotations: OneEuroParameters  # beta in Hz / (rad/s)
     across: OneEuroParameters  # of the root, across the line of sight; beta in Hz / (m/s)
     depth: OneEuroParameters  # of the root, along it; beta in Hz / (m/s)
+    face: OneEuroParameters  # of a coefficient, beta in Hz / (1/s), and of the gaze, beta in Hz / (rad/s)
 
 
 LEVELS: dict[str, SmoothingLevel | None] = {
@@ -43,18 +44,21 @@ LEVELS: dict[str, SmoothingLevel | None] = {
         rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=1.0, beta=5.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=2.0),
+        face=OneEuroParameters(min_cutoff_hz=1.5, beta=3.0, derivative_cutoff_hz=5.0),
     ),
     "medium": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.06, takeover=1.5),
         rotations=OneEuroParameters(min_cutoff_hz=0.5, beta=1.5, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.35, beta=1.2, derivative_cutoff_hz=2.0),
+        face=OneEuroParameters(min_cutoff_hz=1.0, beta=2.5, derivative_cutoff_hz=5.0),
     ),
     "strong": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.1, takeover=2.0),
         rotations=OneEuroParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=0.4, beta=1.5, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.7, derivative_cutoff_hz=2.0),
+        face=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=5.0),
     ),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.expressions import BLENDSHAPES
 from realtime.estimate.face.expression import ExpressionSolver
 from realtime.estimate.face.lids import LID_POINTS, openings
 from realtime.estimate.face.rig import MESH, FaceRig
@@ -16,7 +17,8 @@ _STEPS = 15  # samples after which the median is taken anew
 _CALM_M_PER_S = 0.03  # of an adult's face: median speed of the points below which it is calm
 _AHEAD = 0.9  # least cosine between the face's direction and the line of sight
 _BLEND_S = 1.0  # in which a learnt face replaces the mean one
-_BELIEVED = 0.5  # of a coefficient: a face that laughs from the start is not at rest
+_BELIEVED = 0.3  # of a smile: a face that laughs from the start is not at rest
+_SMILES = [BLENDSHAPES.index(f"mouthSmile{side}") for side in ("Left", "Right")]
 _OPENING = 0.5, 1.3  # of the mean face's: lowest and highest opening of eyes at rest
 _RISE = 0.95  # of an opening: eyes at rest are nearly as open as they have been
 
@@ -84,7 +86,8 @@ class NeutralFace:
 
 
 def believable(points_m: Array, rig: FaceRig, solver: ExpressionSolver) -> Array:
-    """Return a face (468, 3) without strong expressions, so that it can be one at rest."""
+    """Return a face (468, 3) without a broad smile, so that it can be one at rest."""
     points_m = points_m.astype(np.float32)
     excess = (solver.solve(points_m - rig.neutral_m, from_mean=True) - _BELIEVED).clip(0.0)
+    excess[~np.isin(rig.units, _SMILES)] = 0.0
     return points_m - np.tensordot(excess, rig.moves_m, 1)

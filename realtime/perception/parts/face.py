@@ -35,6 +35,7 @@ LIDS: dict[Side, tuple[int, ...]] = {
     "left": (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398),
 }
 OUTER = 33, 263  # outer corners of the eyes; the origin of the world points is half-way
+_LOWER_LID, _UPPER_LID = [3, 4, 5], [11, 12, 13]  # of LIDS: three points in the middle, one above the other
 NOSE = 168, 2  # its root between the eyes, and its base
 MEAN_FACE_M = 0.090 + 0.053  # of an adult: the distance of OUTER and the one of NOSE, together
 
@@ -109,6 +110,13 @@ def assemble(mesh: NDArray[np.float64], eyes: dict[Side, Array], presence: float
             visibility[IRIS[side]] = 0.0
     face = Keypoints(FACE, points[:, :2].astype(np.float32), metric(points), visibility, presence)
     return FaceView(face, enclosing(mesh[:, :2], upward(*mesh[list(OUTER), :2]) - math.pi / 2, BEYOND))
+
+
+def opening(points_px: NDArray[np.floating], side: Side) -> float:
+    """Return the mean height between an eye's lids over its width, for points (478, 2) in pixels."""
+    lids, (start, end) = points_px[list(LIDS[side])], EYE_CORNERS[side]
+    height = np.linalg.norm(lids[_UPPER_LID] - lids[_LOWER_LID], axis=1).mean()
+    return float(height / max(float(np.linalg.norm(points_px[start] - points_px[end])), 1e-6))
 
 
 def metric(points_px: NDArray[np.float64]) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.body.keypoints import Keypoints
 from engine.body.skeleton import SIDES, Side
-from realtime.perception.parts.face import EYE_CORNERS, FaceView
+from realtime.perception.parts.face import EYE_CORNERS, FaceView, opening
 from realtime.perception.parts.seeds import face_square
 from realtime.perception.roi import Roi
 
@@ -19,6 +19,9 @@ FAR = 0.4  # of the face from where the body has its face, in sides of the squar
 ATTEMPTS = 2  # to find a face before a rest
 REST_S = 0.2
 MIN_EYE_PX = 12.0  # between an eye's corners, for its iris: faces from 60 pixels on
+CLOSES = 0.8  # of its usual opening: an eye that may blink, so that both are looked at until it is open again
+SLOW_S = 0.045  # between looks: at such a rate both eyes are looked at, as a blink is two frames long
+FORGET = 0.995  # of the usual opening, at each look
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,13 @@ class FaceTrack:
         self._rests_until = -math.inf
         self._eyes_px: dict[Side, float] = {}  # between the corners
         self._eye: Side = "left"  # looked at last
+        self._usual: dict[Side, float] = {}  # opening of an eye
+        self._blinks = False
 
     def next_look(self, body: Keypoints, size: tuple[int, int], t: float) -> FaceLook | None:
-        """Return the view that is wanted at time t, with one iris at most; None: no face is worth a look.
+        """Return the view that is wanted at time t, with one iris, or both in a blink; None: no face is worth a look.
 
-        body: the latest known. size: of the image, (width, height).
+        body: the latest known. size: (width, height) of the image.
         """
         own = self._roi is not None and 0 <= t - self._t <= STALE_S
         roi = self._roi if own and self._roi is not None else face_square(body)
@@ -51,7 +56,8 @@ class FaceTrack:
         if t < self._rests_until or not (roi.is_sane(*size) and 0 <= x <= size[0] and 0 <= y <= size[1]):
             return None
         large = [side for side in SIDES if own and self._eyes_px.get(side, 0.0) >= MIN_EYE_PX]
-        eyes = tuple(side for side in large if len(large) == 1 or side != self._eye)
+        both = self._blinks or t - self._t > SLOW_S
+        eyes = tuple(side for side in large if len(large) == 1 or both or side != self._eye)
         return FaceLook(roi, eyes)
 
     def take(self, look: FaceLook, view: FaceView, body: Keypoints, t: float) -> Keypoints | None:
@@ -66,6 +72,11 @@ class FaceTrack:
         self._roi, self._t, self._misses = view.next_roi, t, 0
         self._eye = look.eyes[-1] if look.eyes else self._eye
         points = view.face.image_px
+        self._blinks = False
+        for side in look.eyes:
+            now = opening(points, side)
+            self._usual[side] = max(now, FORGET * self._usual.get(side, now))
+            self._blinks |= now < CLOSES * self._usual[side]
         self._eyes_px = {
             side: float(np.linalg.norm(points[start] - points[end])) for side, (start, end) in EYE_CORNERS.items()
         }

@@ -58,5 +58,5 @@ def test_any_points_give_coefficients_from_0_to_1(moved_m: np.ndarray, from_mean
 
 
 def test_supported_names_are_arkit_s() -> None:
-    assert SUPPORTED <= set(BLENDSHAPES)
+    assert SUPPORTED.issubset(BLENDSHAPES)
     assert "tongueOut" not in SUPPORTED

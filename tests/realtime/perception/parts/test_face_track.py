@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from engine.body.skeleton import Side
+from realtime.perception.parts.face import EYE_CORNERS, LIDS
 from realtime.perception.parts.face_track import ATTEMPTS, REST_S, FaceTrack
 from realtime.perception.parts.seeds import face_square
 from tests.realtime.perception.parts.acted import SIZE, body, face
@@ -29,6 +31,36 @@ def test_irises_take_turns_once_the_face_is_known_to_be_large() -> None:
 
 def test_a_small_face_has_no_irises() -> None:
     assert eyes_of(FaceTrack(), 40.0, 4) == [()] * 4
+
+
+def test_both_eyes_are_looked_at_in_a_blink() -> None:
+    """A blink of 100 ms is three frames long: an eye that is seen in every second one may be missed half shut."""
+    track, seen = FaceTrack(), []
+    for i in range(9):
+        look = track.next_look(PERSON, SIZE, i / FPS)
+        assert look is not None
+        seen.append(look.eyes)
+        view = face(PLACE, 80.0)
+        height_px = 1.0 if i in (3, 4, 5) else 5.0
+        for side, (start, end) in EYE_CORNERS.items():
+            points = view.face.image_px
+            corners = points[[start, end]]
+            points[list(LIDS[side][:8])] = corners.mean(axis=0) + np.array([0, height_px])
+            points[list(LIDS[side][9:])] = corners.mean(axis=0) - np.array([0, height_px])
+            points[[start, end]] = corners
+        track.take(look, view, PERSON, i / FPS)
+    assert seen[:4] == [(), ("right",), ("left",), ("right",)]
+    assert seen[4:7] == [("left", "right")] * 3
+    assert [len(eyes) for eyes in seen[7:]] == [1, 1]
+
+
+def test_both_eyes_are_looked_at_where_frames_are_slow() -> None:
+    track = FaceTrack()
+    for i in range(4):
+        look = track.next_look(PERSON, SIZE, i / 15)
+        assert look is not None
+        assert look.eyes == (() if i == 0 else ("left", "right"))
+        track.take(look, face(PLACE, 80.0), PERSON, i / 15)
 
 
 def test_in_a_profile_only_the_eye_that_shows_is_looked_at() -> None:
