@@ -92,7 +92,7 @@ class Studio:
 
 def look(studio: Studio, network: HandLandmarker, angles: Floats, turn: Rotation, rng: np.random.Generator) -> Seen:
     """Render a hand and look at it as a tracker does, in the square of its last landmarks."""
-    light = rng.normal(0, 0.5, 3) + (0, -0.5, -1)
+    light = rng.normal((0, -0.5, -1), 0.5)
     image, pixels = studio.render(angles, turn, light / np.linalg.norm(light))
     roi = around(pixels)
     for _ in range(ROUNDS):
@@ -123,8 +123,8 @@ def row(name: str, studio: Studio, fitter: HandFitter, seen: list[Seen]) -> str:
     joints = apart_deg(found, known)
     palms = apart_deg(Rotation.from_matrix(fitted.R_cam_palm), Rotation.concatenate([each.R_cam_palm for each in sure]))
     off_mm = 1000 * studio.hand.length_m * np.median(fitted.off)
-    share = len(sure) / len(seen)
-    return f"| {name} | {share:.0%} | {joints.mean():.1f} | {np.median(joints):.1f} | {np.median(palms):.1f} | {off_mm:.1f} |"
+    figures = (joints.mean(), np.median(joints), np.median(palms), off_mm)
+    return " | ".join((f"| {name}", f"{len(sure) / len(seen):.0%}", *(f"{figure:.1f}" for figure in figures))) + " |"
 
 
 def strip(studio: Studio, network: HandLandmarker, fitter: HandFitter) -> NDArray[np.uint8]:

@@ -1,9 +1,9 @@
 """Hands of one person between frames: the latest measurement, and the ways to it and to a relaxed hand.
 
-A hand is measured in every second frame at most. Its 28 angles, 25 of the fingers and 3 of the arm, lie in a box of
-joint limits. All blending is of angles, so no blend leaves the box. Between measurements, motion is continued for a
-moment. A lost hand eases to a relaxed one, and its arm to the body's own; a found hand eases back. A measurement that
-leaps is believed when the next one agrees, and then approached.
+A hand is measured in every second frame at most, and keeps its pose between. Its 28 angles, 25 of the fingers and 3 of
+the arm, lie in a box of joint limits. All blending is of angles, so no blend leaves the box. A lost hand eases to a
+relaxed one, and its arm to the body's own; a found hand eases back. A measurement that leaps is believed when the next
+one agrees, and then approached.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ HOLD_S, HOLD_FRAMES = 0.15, 3  # a hand is taken as seen for so long after a mea
 LOST_S, FOUND_S = 0.5, 0.2  # in which a hand eases to the relaxed one, and back
 MOST_SHARE = 0.4  # of a way in one frame, however slow the frames are
 LEAPS_RAD = np.radians((60.0, 40.0))  # of the arm's angles at most, and of the fingers' on average
-AHEAD_S, AHEAD_SHARE = 0.05, 0.5  # for which motion is continued, and how much of it: the rest is noise
 PRIOR_HANDS, MOST_HANDS = 20, 300  # measurements that the hand at rest counts for, and length of the running mean
 PROPORTIONS = 0.8, 1.25  # lowest and highest
 
@@ -49,7 +48,6 @@ class HandsMemory:
         self.raw = np.tile(np.concatenate((joints.RELAXED.ravel(), np.zeros(3))), (2, 1))  # (2, 28) measured last
         self.shown = self.raw.copy()  # (2, 28) of which the arm's are those to approach by `arm_share`
         self._share = np.zeros(2)  # of the way from the relaxed hand to the measured one
-        self._speed = np.zeros((2, 28))
         self._confidence, self._arm_confidence = np.zeros(2), np.zeros(2)
         self._away, self._away_share = np.zeros((2, 28)), np.zeros(2)  # what is left of leaps
         self._t, self._measured_t = -np.inf, np.full(2, -np.inf)
@@ -93,15 +91,11 @@ class HandsMemory:
         step = np.where(seen, min(dt / FOUND_S, MOST_SHARE), -min(dt / LOST_S, MOST_SHARE))
         self._share = (self._share + step).clip(0.0, 1.0)
         self._away_share = (self._away_share - min(dt / FOUND_S, MOST_SHARE)).clip(0.0, 1.0)
-        goal = self._goal(t) + _smoothstep(self._away_share)[:, None] * self._away
+        goal = self.raw + _smoothstep(self._away_share)[:, None] * self._away
         self.shown = goal.clip(_LOWEST, _HIGHEST)
         relaxed = joints.RELAXED.ravel()
         share = _smoothstep(self._share)[:, None]
         self.shown[:, FINGERS] = relaxed + share * (self.shown[:, FINGERS] - relaxed)
-
-    def _goal(self, t: float) -> Floats:
-        ahead_s = AHEAD_SHARE * (t - self._measured_t).clip(0.0, AHEAD_S)
-        return (self.raw + ahead_s[:, None] * self._speed).clip(_LOWEST, _HIGHEST)
 
     def _take(self, t: float, side: int, each: Measured, hold_s: float) -> None:
         angles, since_s = each.angles.copy(), t - self._measured_t[side]
@@ -115,13 +109,10 @@ class HandsMemory:
             self._doubted[side] = angles
             return
         if known and (leaps or since_s > hold_s):
-            shown = self._goal(t)[side] + _smoothstep(self._away_share[side]) * self._away[side]
+            shown = self.raw[side] + _smoothstep(self._away_share[side]) * self._away[side]
             self._away[side], self._away_share[side] = shown - angles, 1.0
-            self._speed[side] = 0.0
-        elif known:
-            self._speed[side] += 0.5 * ((angles - self.raw[side]) / since_s - self._speed[side])
-        else:
-            self._speed[side], self._away_share[side] = 0.0, 0.0
+        elif not known:
+            self._away_share[side] = 0.0
         self.raw[side], self._measured_t[side] = angles, t
         gain = 0.3 if known else 1.0
         self._confidence[side] += gain * (each.confidence - self._confidence[side])
