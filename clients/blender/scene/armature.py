@@ -74,9 +74,9 @@ def lacks_fingers(ob: bpy.types.Object) -> bool:
 def add_fingers(context: bpy.types.Context, ob: bpy.types.Object, skeleton: Skeleton, scale: float) -> None:
     """Create the missing fingers of one of our armatures and leave all else as it is.
 
-    scale: the person's size relative to the skeleton's. In object mode only.
+    scale: the person's size relative to the skeleton's. In object mode only, for an object that is visible.
     """
-    active, selected, hidden = context.view_layer.objects.active, list(context.selected_objects), ob.hide_get()
+    active, selected = context.view_layer.objects.active, list(context.selected_objects)
     _edit(context, ob)
     bones = ob.data.edit_bones
     body = np.array([bones[name].head for name in JOINT_NAMES]) @ ROTATION_BLENDER_STREAM  # to the stream's axes
@@ -85,7 +85,6 @@ def add_fingers(context: bpy.types.Context, ob: bpy.types.Object, skeleton: Skel
     _set_bones(bones, rest_joints, [joint for joint in fingers if ALL_NAMES[joint] not in bones])
     bpy.ops.object.mode_set(mode="OBJECT")
     ob.select_set(False)
-    ob.hide_set(hidden)
     for other in selected:
         other.select_set(True)
     context.view_layer.objects.active = active

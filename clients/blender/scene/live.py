@@ -139,11 +139,12 @@ def _scan(pose: Pose) -> None:
 
 
 def _grow_fingers(ob: bpy.types.Object, skeleton: Skeleton | None, pose: Pose) -> None:
-    """Give one of our armatures the fingers that came into the stream after it was made, once nobody edits."""
+    """Give one of our armatures the fingers that came after it was made, once it is in view and nobody edits."""
     if skeleton is None or skeleton.fingers is None or ob.tokenmocap.bone_map or not ob.tokenmocap.with_hands:
         return
     context = bpy.context
-    if context.mode == "OBJECT" and ob.name in context.view_layer.objects and armature.lacks_fingers(ob):
+    can_edit = context.mode == "OBJECT" and ob.visible_get() and ob.data.library is None
+    if can_edit and armature.lacks_fingers(ob):
         person = chosen(pose.people, ob.tokenmocap.person, None)
         armature.add_fingers(context, ob, skeleton, person.scale if person is not None else 1.0)
 

@@ -65,8 +65,12 @@ def grow() -> Any:
         return np.array([np.array(ob.data.bones[name].matrix_local) for name in names])
 
     written["bones_before"], before = names, rest()
+    ob.hide_viewport = True
     HANDS.touch()
     wait_for(lambda: part("scene.live").receiver().skeleton.fingers is not None)
+    play(1.5)
+    written["bones_while_hidden"] = list(ob.data.bones.keys())
+    ob.hide_viewport = False
     play(1.5)
     written["bones_after"] = list(ob.data.bones.keys())
     written["rest_moved_m"] = np.abs(rest() - before).max()

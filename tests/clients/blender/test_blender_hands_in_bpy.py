@@ -101,6 +101,7 @@ def session(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 def test_hands_that_come_later_extend_the_armature(session: Session) -> None:
     before, after = session.seen["bones_before"].tolist(), session.seen["bones_after"].tolist()
     assert not set(before) & set(FINGER_NAMES)
+    assert session.seen["bones_while_hidden"].tolist() == before
     assert set(after) == {*before, *FINGER_NAMES}
     assert session.seen["rest_moved_m"] < 1e-7
     assert session.seen["active_after"] == "other"
