@@ -59,7 +59,7 @@ def smooth_hand(
     apart_s = since_s + until_s
     within = (apart_s <= MAX_GAP_S) & (fresh[before] <= centres) & (fresh[after] >= centres)
     way = np.divide(since_s, apart_s, out=np.zeros_like(apart_s), where=apart_s > 0)
-    count, nearer = len(centres), until_s < since_s
-    between = mixed(smooth[:count], smooth[count:], np.where(within, way, nearer)[:, None])
+    count = len(centres)
+    between = mixed(smooth[:count], smooth[count:], way[:, None])
     far = (np.minimum(since_s, until_s) / MAX_GAP_S).clip(0, 1)
     return mixed(between, shown[centres], np.where(within, 0.0, far)[:, None])

@@ -87,3 +87,15 @@ def test_both_ways_a_hand_that_was_never_measured_is_as_shown() -> None:
     shown = bends(np.linspace(0, 1, 10))
     rows = np.arange(10)
     assert (smooth_hand(rows / FPS, shown * 0 + shown[0], shown, np.zeros(10), rows, level()) == shown).all()
+
+
+def test_both_ways_a_hand_that_comes_back_in_another_pose_does_not_leap() -> None:
+    """Between measurements that are just too far apart to interpolate, the hand goes the way that it was shown."""
+    rows = np.arange(100)
+    raw = np.where(rows < 51, 0.2, 1.4)
+    eased = np.interp(rows, (40, 51), (0.2, 1.4))
+    raw[41:51] = 0.2
+    raw[:40] += 1e-4 * rows[:40]  # each of these is a measurement, as is each from 51 on
+    raw[51:] += 1e-4 * rows[51:]
+    angles = bend_of(smooth_hand(rows / FPS, bends(raw), bends(eased), np.ones(100), rows, level()))
+    assert np.abs(np.diff(angles)).max() < 0.25
