@@ -29,12 +29,18 @@ class PerceptionConfig:
     max_people: Annotated[int, Parameter("--people", metavar="N", help="follow up to N people")] = 1
     hands: Annotated[bool, Parameter("--hands", help="fingers, of hands that are large enough in the picture")] = False
     face: Annotated[bool, Parameter("--face", help="expression, gaze and head of faces that are large enough")] = False
+    face_model: Annotated[
+        Path | None,
+        Parameter("--face-model", metavar="FILE.task", help="your own MediaPipe Face Landmarker, for the expressions"),
+    ] = None
     min_detection: float = 0.5  # minimum score of a detection
     min_presence: float = 0.5  # below it a track is lost
     min_proof: float = 0.4  # minimum visibility of four limb joints over some frames for a new person
     redetect_every: int = 15  # frames between searches for more people, while fewer than max_people are tracked
 
     def __post_init__(self) -> None:
+        if self.face_model is not None and not self.face:
+            raise ValueError("--face-model is for the expressions of faces: give --face too")
         for name in ("threads", "max_people", "redetect_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")

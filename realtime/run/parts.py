@@ -17,6 +17,7 @@ from realtime.calibration.watch import CameraWatch
 from realtime.capture.factory import camera_name, first_frames, open_source
 from realtime.capture.reader import FrameReader
 from realtime.estimate.estimator import Estimator, EstimatorConfig, create_estimator
+from realtime.estimate.face.blendshape_network import load_blendshape_network
 from realtime.estimate.face.completion import FaceCompletion
 from realtime.estimate.hands.completion import HandCompletion
 from realtime.outputs.view.display import NoDisplayError, why_no_window
@@ -79,7 +80,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         heights_m=heights_m,
         seated=config.seated,
         hands=HandCompletion(hand_of(full_body), body) if config.perception.hands else None,
-        faces=FaceCompletion() if config.perception.face else None,
+        faces=_faces(config) if config.perception.face else None,
     )
     calibration = _calibration(config, name, body, watch) if config.calibrate else None
     fan_out = cleanup.enter_context(closing(FanOut(config, world, full_body, estimator, solver, readout, calibration)))
@@ -90,6 +91,11 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
     fan_out.begin(source.description)
     return Parts(body, kept, watch, world, perception, estimator, solver, fan_out, reader, calibration)
+
+
+def _faces(config: LiveConfig) -> FaceCompletion:
+    file = config.perception.face_model
+    return FaceCompletion(network=None if file is None else load_blendshape_network(file))
 
 
 def _calibration(config: LiveConfig, name: str, body: BodyModel, watch: CameraWatch) -> Calibration:

@@ -24,7 +24,7 @@ from realtime.kernel.messages import CameraPose, Estimate, Face
 
 Array = NDArray[np.float32]
 
-Coefficients = Callable[[Keypoints], Array]  # from a face's points to the 52 coefficients
+Coefficients = Callable[[Array], Array]  # from a face's points (478, 2) in pixels to the 52 coefficients
 
 # Confidence by what speaks for it: from here, and fully.
 _EYES_PX = 12.0, 30.0  # distance of the eyes' outer corners
@@ -84,7 +84,8 @@ class FaceCompletion:
         if opened.any():
             memory.see_gaze(t, eye_gaze(fit.points_m, fit.R_cam_head), opened)
         if self._network is not None:
-            return Measured(R_cam_head, self._network(seen), confidence)
+            points_px = memory.see_eyes(t, seen.image_px, looked_into)
+            return Measured(R_cam_head, self._network(points_px), confidence)
         coefficients = np.zeros(len(BLENDSHAPES), np.float32)
         coefficients[self._rig.units] = neutral.coefficients(fit.points_m)
         gaze_rad = memory.gaze()

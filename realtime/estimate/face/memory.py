@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from engine.body.expressions import BLENDSHAPES
 from engine.body.rotations import angle_between, axis_angle_from_rotmat
+from realtime.estimate.face.gaze import IRIS
+from realtime.estimate.face.lids import CORNERS, LID_POINTS
 from realtime.estimate.face.neutral import NeutralFace
 
 Array = NDArray[np.float32]
@@ -48,6 +50,7 @@ class FaceMemory:
         self.openings = np.ones(2, np.float32)  # of the eyes, measured last
         self.gaze_rad = np.zeros((2, 2), np.float32)  # of the eyes
         self._eyes_t, self._gaze_t = np.full(2, -np.inf), np.full(2, -np.inf)
+        self._eyes_px: list[tuple[float, Array] | None] = [None, None]
         self._confidence = self._share = 0.0
         self._t = self._measured_t = -np.inf
         self._R_cam_head: Array | None = None
@@ -73,6 +76,18 @@ class FaceMemory:
         self.openings = np.where(seen, openings, self.openings)
         self._eyes_t = np.where(seen, t, self._eyes_t)
         return _of_both(self.openings, t - self._eyes_t <= EYE_HOLD_S)
+
+    def see_eyes(self, t: float, image_px: Array, seen: NDArray[np.bool_]) -> Array:
+        """Store lids and irises of the eyes that are seen (2,); return the points (478, 2) with both eyes' latest."""
+        points_px = image_px.copy()
+        for side, (start, end) in enumerate(CORNERS):
+            middle = image_px[[start, end]].mean(axis=0)
+            rows = [*LID_POINTS[side], *range(IRIS[side], IRIS[side] + 5)]
+            if seen[side]:
+                self._eyes_px[side] = t, image_px[rows] - middle
+            elif (kept := self._eyes_px[side]) is not None and t - kept[0] <= EYE_HOLD_S:
+                points_px[rows] = middle + kept[1]
+        return points_px
 
     def see_gaze(self, t: float, gaze_rad: Array, seen: NDArray[np.bool_]) -> None:
         """Store the gaze (2, 2) of the eyes that are seen (2,)."""
