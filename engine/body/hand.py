@@ -109,8 +109,13 @@ def hand_of(body: BodyModel) -> HandGeometry:
 
 
 def _tip(body: BodyModel, last: int, along: Array) -> Array:
-    """Return the finger's tip from its last joint: the middle of the outermost vertices that the joint moves."""
+    """Return the finger's tip from its last joint: the middle of the outermost vertices that the joint moves.
+
+    A joint that moves none, in a body without a skin there, has a tip as far away as the joint before it.
+    """
     own = body.v_template[body.weights[:, last] > 0.5] - body.joints_template[last]
+    if not len(own):
+        return along
     reach = own @ unit(along)
     tip: Array = own[reach > reach.max() - _TIP_M].mean(0)
     return tip

@@ -80,5 +80,11 @@ def test_a_body_s_own_fingers_are_found_from_wrist_to_tip() -> None:
     assert Rotation.from_matrix(hand.frames.swapaxes(1, 2) @ found.frames).magnitude().max() < np.radians(20)
 
 
+def test_a_body_without_skin_on_its_fingers_has_tips_too() -> None:
+    body = body_with_fingers(published_hand())
+    bare = hand_of(replace(body, weights=np.zeros_like(body.weights)))
+    np.testing.assert_allclose(bare.bones[:, 2], bare.bones[:, 1], atol=1e-6)
+
+
 def test_a_body_without_fingers_gets_the_published_ones() -> None:
     np.testing.assert_array_equal(hand_of(load_body("open").core).points, published_hand().points)

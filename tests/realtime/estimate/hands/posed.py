@@ -67,6 +67,16 @@ def points(angles: np.ndarray, hand: HandGeometry) -> np.ndarray:
     return out
 
 
+def angles_of(turned: Rotation, hand: HandGeometry) -> np.ndarray:
+    """Degrees (count, 5, 5) of local rotations (count * 15), taken apart by scipy."""
+    local = turned.as_matrix().reshape(-1, 5, 3, 3, 3)
+    own = hand.frames.swapaxes(1, 2)[:, None] @ local @ hand.frames[:, None]
+    first = Rotation.from_matrix(own[:, :, 0].reshape(-1, 3, 3)).as_euler("ZYX", degrees=True) * (-1, 1, 1)
+    further = np.degrees(Rotation.from_matrix(own[:, :, 1:].reshape(-1, 3, 3)).as_rotvec())
+    assert np.abs(further[:, :2]).max() < 0.05  # hinges turn about their axis alone
+    return np.concatenate((first.reshape(-1, 5, 3), -further[:, 2].reshape(-1, 5, 2)), axis=-1)
+
+
 def seen_hand(world_m: np.ndarray, center_px: tuple[float, float] = (320, 240), presence: float = 1.0) -> Keypoints:
     """A detector's keypoints of world_m (21, 3) in the camera's axes, 600 pixels a metre, about a pixel."""
     image_px = (world_m - world_m.mean(0))[:, :2] * 600 + center_px

@@ -7,6 +7,8 @@ from types import MappingProxyType
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
@@ -19,7 +21,16 @@ from realtime.estimate.hands.completion import HandCompletion
 from realtime.estimate.hands.joints import RELAXED
 from realtime.estimate.hands.memory import HandsMemory
 from realtime.kernel.messages import CameraPose, Estimate
-from tests.realtime.estimate.hands.posed import apart_deg, gesture, points, rotations, seen_hand
+from tests.realtime.estimate.hands.posed import (
+    RANGES_DEG,
+    angles_of,
+    apart_deg,
+    gesture,
+    natural,
+    points,
+    rotations,
+    seen_hand,
+)
 from tests.realtime.seen_people import somebody
 
 FPS = 30
@@ -184,6 +195,37 @@ def test_no_arm_flips_while_the_palm_turns_all_the_way_through_its_edge() -> Non
 
     frames = run(300, shown, body_pose())
     assert largest_turn_deg(frames) < 60
+
+
+def anything(rng: np.random.Generator, side: str) -> dict[str, Keypoints]:
+    """A good hand in any arm's pose, a mirror image, points of nothing, numbers that are none, or no hand at all."""
+    kind = rng.choice(["none", "good", "good", "mirrored", "noise", "nan", "tiny"])
+    wrist = Rotation.from_rotvec(rng.normal(0, 1, 3))
+    hand = seen(side, natural(rng, 1)[0], body_pose({side: wrist}), 0.004, int(rng.integers(1 << 30)))
+    world_m = hand.world_m * {"mirrored": (-1, 1, 1), "nan": np.nan, "tiny": 1e-9}.get(kind, 1)
+    if kind == "noise":
+        world_m = rng.normal(0, 0.06, world_m.shape)
+    return {} if kind == "none" else {side: seen_hand(world_m, presence=float(rng.uniform()))}
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([12, 30, 60]))
+def test_whatever_is_seen_numbers_are_finite_limits_hold_and_no_arm_flips(seed: int, fps: int) -> None:
+    rng, memory, pose = np.random.default_rng(seed), HandsMemory(), body_pose()
+    frames = []
+    for k in range(40):
+        hands = anything(rng, "left") | anything(rng, "right")
+        frames.append(COMPLETION.complete(k / fps, LENS, estimate(pose, hands), memory))
+    for side, mirror in zip(SIDES, ((1, 1, 1, 1), (1, -1, -1, 1)), strict=True):
+        shown = np.stack([each.hands[side].rotations for each in frames]) * mirror
+        np.testing.assert_allclose(np.linalg.norm(shown, axis=-1), 1, atol=1e-5)
+        degrees = angles_of(Rotation.from_quat(shown.reshape(-1, 4)), HAND)
+        assert (degrees > RANGES_DEG[..., 0] - 0.1).all()
+        assert (degrees < RANGES_DEG[..., 1] + 0.1).all()
+        confidence = np.array([each.hands[side].confidence for each in frames])
+        assert ((confidence >= 0) & (confidence <= 1)).all()
+    assert np.isfinite([each.raw.rotmats for each in frames]).all()
+    assert largest_turn_deg(frames) < 90
 
 
 @pytest.mark.parametrize("kind", ["nan", "one point", "tiny", "far", "infinite", "small in the picture"])

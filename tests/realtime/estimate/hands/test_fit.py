@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from engine.body.hand import CHAINS, HandGeometry, published_hand
+from engine.body.hand import CHAINS, published_hand
 from engine.body.projection import PinholeCamera
 from realtime.estimate.hands.fit import Fitted, HandFitter, Noise
 from realtime.estimate.hands.joints import pose, quaternions
-from tests.realtime.estimate.hands.posed import RANGES_DEG, apart_deg, gesture, natural, points, rotations
+from tests.realtime.estimate.hands.posed import RANGES_DEG, angles_of, apart_deg, gesture, natural, points, rotations
 
 HAND, FITTER = published_hand(), HandFitter(published_hand())
 NOISE_M = 0.003
@@ -89,16 +89,6 @@ def test_a_hand_before_three_cameras_comes_back_within_eight_degrees() -> None:
         .mean(0)
     )
     assert off_deg.max() < 8
-
-
-def angles_of(turned: Rotation, hand: HandGeometry) -> np.ndarray:
-    """Degrees (count, 5, 5) of local rotations (count * 15), taken apart by scipy."""
-    local = turned.as_matrix().reshape(-1, 5, 3, 3, 3)
-    own = hand.frames.swapaxes(1, 2)[:, None] @ local @ hand.frames[:, None]
-    first = Rotation.from_matrix(own[:, :, 0].reshape(-1, 3, 3)).as_euler("ZYX", degrees=True) * (-1, 1, 1)
-    further = np.degrees(Rotation.from_matrix(own[:, :, 1:].reshape(-1, 3, 3)).as_rotvec())
-    assert np.abs(further[:, :2]).max() < 0.01  # hinges turn about their axis alone
-    return np.concatenate((first.reshape(-1, 5, 3), -further[:, 2].reshape(-1, 5, 2)), axis=-1)
 
 
 @settings(max_examples=20, deadline=None)
