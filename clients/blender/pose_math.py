@@ -7,6 +7,8 @@ left at +X. Only `ROTATION_BLENDER_STREAM` defines this conversion. Quaternions 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -107,6 +109,15 @@ def to_blender(q: Array) -> Array:
 def world_rotations(rotations: Array) -> Array:
     """Convert local rotations (..., J, 4) of the first J joints, parent to child, to rotations in the world."""
     world = np.array(rotations, np.float64)
-    for joint in range(1, world.shape[-2]):
-        world[..., joint, :] = multiply(world[..., ALL_PARENTS[joint], :], rotations[..., joint, :])
+    for joints in _levels(world.shape[-2]):
+        world[..., joints, :] = multiply(world[..., ALL_PARENTS[joints], :], rotations[..., joints, :])
     return world
+
+
+@functools.cache
+def _levels(count: int) -> tuple[NDArray[np.intp], ...]:
+    """Return the first joints below the root by their distance from it: those of a level can be rotated at once."""
+    depth = np.zeros(count, int)
+    for joint in range(1, count):
+        depth[joint] = depth[ALL_PARENTS[joint]] + 1
+    return tuple(np.flatnonzero(depth == level) for level in range(1, depth.max() + 1))
