@@ -14,7 +14,7 @@ from engine.body.projection import PinholeCamera
 from engine.body.skeleton import SIDES, Side
 from realtime.estimate.hands.fit import HandFitter, with_picture
 from realtime.estimate.hands.joints import quaternions
-from realtime.estimate.hands.memory import FINGERS, HandsMemory, Measured
+from realtime.estimate.hands.memory import FINGERS, SURE, HandsMemory, Measured
 from realtime.estimate.hands.wrist import HIGHEST, LOWEST, Forearms
 from realtime.kernel.messages import Estimate, Hand, Part
 from realtime.kernel.seen import Ramp
@@ -31,6 +31,7 @@ _OFF = Ramp(0.09, 0.045)  # landmarks off the fitted hand, in parts of its lengt
 _BACKWARD = Ramp(0.6, 0.2)  # fingers that bend backwards, rad: of the other hand, or seen from the wrong side
 _SMALL_PX = Ramp(12.0, 30.0)  # the hand's extent in the picture
 _BEYOND = Ramp(1.2, 0.4)  # an arm's angles beyond their limits, rad
+_TURNS = Ramp(SURE, 0.6)  # confidence from which a palm turns its arm, and does so alone
 
 
 class HandCompletion:
@@ -88,10 +89,10 @@ class HandCompletion:
         off = np.sqrt((fitted.off**2).mean(-1))
         for k, (row, part) in enumerate(seen.items()):
             trust = _OFF(off[k]) * _BACKWARD(fitted.backward[k]) * _SMALL_PX(np.ptp(part.image_px, axis=0).max())
-            confidence = float(trust * part.presence)
+            confidence = trust * part.presence
             angles = np.concatenate((fitted.angles[k].ravel(), arms[k]))
-            measured[row] = Measured(angles, confidence, float(_BEYOND(beyond[k])))
-            memory.learn(fitted.lengths[k], confidence)
+            measured[row] = Measured(angles, float(confidence), float(_BEYOND(beyond[k]) * _TURNS(confidence)))
+            memory.learn(fitted.lengths[k], float(confidence))
         return measured
 
 

@@ -38,7 +38,7 @@ class Measured:
 
     angles: Floats  # (28,) of which the arm's turn is of any winding, and the arm's may exceed their limits
     confidence: float  # 0..1
-    arm_confidence: float  # 0..1, relative to it
+    arm_confidence: float  # 0..1, with which the palm turns the arm
 
 
 class HandsMemory:

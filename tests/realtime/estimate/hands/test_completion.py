@@ -114,6 +114,17 @@ def test_the_palm_turns_the_forearm_and_the_wrist() -> None:
             assert np.degrees(turned) == pytest.approx(55, abs=2)  # the wrist keeps 15 degrees of the turn
 
 
+def test_an_unsure_palm_does_not_turn_the_arm() -> None:
+    """A doubtful look at a hand turned a forearm by 72 degrees for a third of a second, in a clip."""
+    real = body_pose({"left": Rotation.from_rotvec((np.radians(70), 0, 0))})
+    for presence, most_deg in ((0.35, 12), (0.9, 80)):
+        look = replace(seen("left", gesture("fist"), real), presence=presence)
+        last = run(30, lambda k, look=look: {"left": look}, body_pose())[-1]
+        turned = np.degrees(angle_between(last.raw.rotmats[ARMS], body_pose().rotmats[ARMS]).max())
+        assert turned < most_deg
+    assert turned > 50
+
+
 def test_a_hand_beside_the_optical_axis_is_seen_along_its_ray() -> None:
     """A crop shows a hand as it looks from the camera, not as it would look in the middle of the picture."""
     pose = body_pose()
