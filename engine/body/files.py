@@ -1,4 +1,4 @@
-"""Loads a body file: the one that ships, or the user's SMPL, SMPL-H or SMPL-X model as .pkl or .npz."""
+"""Loads a body file: the two that ship, or the user's SMPL, SMPL-H or SMPL-X model as .pkl or .npz."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.expressions import BLENDSHAPES
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.landmark_points import transferred_landmarks
 from engine.body.model import BodyModel, ShapeSpace
@@ -21,17 +22,19 @@ from engine.files.unpickle import UnpickleError
 from engine.shipped import ASSETS, ShippedFileError, checked
 
 OPEN_BODY = ASSETS / "body_open.npz"  # the free body that ships with the project
+OPEN_HANDS_BODY = ASSETS / "body_open_hands.npz"  # the same with fingers, jaw, eyes and expressions
+FREE_BODIES = {"open": OPEN_BODY, "open-hands": OPEN_HANDS_BODY}  # by their names, which --body takes
 NUM_BETAS = 10
 
 _REQUIRED = ("v_template", "shapedirs", "J_regressor", "weights", "kintree_table", "f")
 _LANDMARK_KEYS = ("landmark_rest", "landmark_shapedirs", "landmark_weights")
-_KNOWN = (*_REQUIRED, "posedirs", "name", *_LANDMARK_KEYS)
+_EXPRESSION_KEYS = ("expression_names", "expression_dirs")
+_KNOWN = (*_REQUIRED, "posedirs", "name", *_LANDMARK_KEYS, *_EXPRESSION_KEYS)
 _STAR_POSE_FEATURES = 93
 _FEWEST_VERTICES = 100
 _LONGEST_NAME = 64  # maximum length in sessions
 _LARGEST = 10.0  # limit of any number: metres, or shares of one
 _MOST_BYTES, _MOST_TIMES = 1 << 26, 20  # decompressed size of an archive: the first, or the second times its size
-_FREE = ("open",)  # names in the free bodies, which share one shape space
 # Models of a body, and relatives without one, by the number of their joints.
 _MODELS: dict[int, ShapeSpace] = {len(SMPL): "SMPL", len(SMPLH): "SMPL-H", len(SMPLX): "SMPL-X"}
 _PARTS = {16: "MANO (a hand)", 5: "FLAME (a head)"}
@@ -43,14 +46,14 @@ class BodyFileError(UserError):
 
 
 def load_body(spec: str | Path) -> BodyModel:
-    """Load the body named by `spec`: 'open', the free one that ships, or the path of a user's file.
+    """Load the body named by `spec`: 'open' or 'open-hands', the free ones that ship, or the path of a user's file.
 
     A user's file is an SMPL pickle (v1.0.0, v1.1.0, with or without chumpy's objects), read without running it, or
     SMPL-H's or SMPL-X's. It may also be an .npz with the same keys (Loper et al. 2015; docs/body.md). The number of
     its joints gives the skeleton. Shape components after the tenth, expressions among them, are dropped. A file
     without landmarks gets them from the shipped body. Raises BodyFileError.
     """
-    path = OPEN_BODY if str(spec) == "open" else Path(spec)
+    path = FREE_BODIES.get(str(spec), Path(spec))
     try:
         data = checked(path).read_bytes()
     except ShippedFileError as error:
@@ -72,8 +75,10 @@ def load_body(spec: str | Path) -> BodyModel:
         "weights": arrays["weights"],
         "faces": arrays["f"],
         "posedirs": arrays.get("posedirs"),
+        "expression_names": tuple(arrays.get("expression_names", np.empty(0, str)).tolist()),
+        "expression_dirs": arrays.get("expression_dirs"),
         "skeleton": SKELETONS[len(regressor)],
-        "shape_space": "open" if name in _FREE else _MODELS[len(regressor)],
+        "shape_space": "open" if name in FREE_BODIES else _MODELS[len(regressor)],
     }
     if _LANDMARK_KEYS[0] in arrays:
         body |= {key: arrays[key] for key in _LANDMARK_KEYS}
@@ -143,7 +148,10 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
         raise BodyFileError(f"{path} seems to be STAR, whose pose blend shapes are of another kind; {_WANTED}")
     if arrays["shapedirs"].ndim == 3:
         arrays["shapedirs"] = np.ascontiguousarray(arrays["shapedirs"][..., :NUM_BETAS])
+    expressions = arrays.get("expression_names", np.empty(0))
     shapes = {
+        "expression_names": (expressions.size,),
+        "expression_dirs": (vertex_count, 3, expressions.size),
         "v_template": (vertex_count, 3),
         "shapedirs": (vertex_count, 3, NUM_BETAS),
         "J_regressor": (joint_count, vertex_count),
@@ -167,9 +175,12 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
 
     if vertex_count < _FEWEST_VERTICES:
         raise BodyFileError(f"{path} has {vertex_count} vertices, too few for a body; {_WANTED}")
-    lacking = [key for key in _LANDMARK_KEYS if key not in arrays]
-    if 0 < len(lacking) < len(_LANDMARK_KEYS):
-        raise BodyFileError(f"{path} lacks the key {lacking[0]}; give all of {', '.join(_LANDMARK_KEYS)} or none")
+    for keys in (_LANDMARK_KEYS, _EXPRESSION_KEYS):
+        lacking = [key for key in keys if key not in arrays]
+        if 0 < len(lacking) < len(keys):
+            raise BodyFileError(f"{path} lacks the key {lacking[0]}; give all of {', '.join(keys)} or none")
+    if unknown := set(expressions.tolist()) - set(BLENDSHAPES):
+        raise BodyFileError(f"{path}: expression_names has {min(unknown)}, which is none of ARKit's 52 names")
     if not np.array_equal(arrays["kintree_table"][0, 1:], SKELETONS[joint_count].parents[1:]):
         raise BodyFileError(f"{path}: kintree_table joins the joints in another order than {model}'s; {_WANTED}")
     if not (arrays["f"] < vertex_count).all():
@@ -183,12 +194,16 @@ def _checked(path: Path, content: dict[str, Any]) -> dict[str, NDArray]:
 
 
 def _as_array(path: Path, key: str, value: Any) -> NDArray:
-    """Convert one key's value: float32, integers for faces and the joint tree, text for the name."""
+    """Convert one key's value: float32, integers for faces and the joint tree, text for names."""
     if key == "name":
         said = value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
         if not isinstance(said, str):
             raise BodyFileError(f"{path}: its name is no text; {_WANTED}")
         return np.asarray(said[:_LONGEST_NAME])
+    if key == "expression_names":
+        if not isinstance(value, np.ndarray) or value.dtype.kind != "U":
+            raise BodyFileError(f"{path}: its expression_names are no text; {_WANTED}")
+        return value
     kind = {"f": np.uint32, "kintree_table": np.int64}.get(key, np.float32)
     try:
         with np.errstate(all="ignore"):  # later checks report values out of range

@@ -39,6 +39,8 @@ class BodyModel:
     landmark_weights: Array  # (33, J)
     skeleton: Skeleton = SMPL
     shape_space: ShapeSpace = "SMPL"  # the bodies with which it shares the meaning of betas
+    expression_names: tuple[str, ...] = ()  # E of `engine.body.expressions.BLENDSHAPES`
+    expression_dirs: Array | None = None  # (V, 3, E) displacements of the full expressions; None: it has none
 
     @cached_property
     def core(self) -> BodyModel:
@@ -125,6 +127,7 @@ class BodyModel:
             joints_template=scale * self.joints_template,
             joint_shapedirs=scaled_dirs(self.joint_shapedirs, self.joints_template),
             posedirs=None if self.posedirs is None else scale * self.posedirs,
+            expression_dirs=None if self.expression_dirs is None else scale * self.expression_dirs,
             landmark_rest=scale * self.landmark_rest,
             landmark_shapedirs=scaled_dirs(self.landmark_shapedirs, self.landmark_rest),
         )

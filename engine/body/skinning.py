@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.expressions import BLENDSHAPES
 from engine.body.kinematics import forward_kinematics, skinning_transforms
 from engine.body.model import BodyModel
 
@@ -20,10 +21,15 @@ class Skinner:
 
     def __init__(self, body: BodyModel) -> None:
         count = len(body.v_template)
-        self._body = body
+        self.body = body
         self._template = body.v_template.T.reshape(-1).copy()
         self._shape_basis = _coordinates_apart(body.shapedirs)
         self._pose_basis = None if body.posedirs is None else _coordinates_apart(body.posedirs)
+        self._expressions = np.array([BLENDSHAPES.index(name) for name in body.expression_names], np.intp)
+        if body.expression_dirs is not None:
+            basis = _coordinates_apart(body.expression_dirs)
+            self._face = np.flatnonzero(basis.any(axis=0))  # the coordinates that expressions move
+            self._expression_basis = np.ascontiguousarray(basis[:, self._face])
         self._weights = np.ascontiguousarray(body.weights.T)
         self._rest = np.empty(3 * count, dtype=np.float32)
         self._offset = np.empty(3 * count, dtype=np.float32)
@@ -31,13 +37,16 @@ class Skinner:
         self._placed = np.empty((3, count), dtype=np.float32)
         self._term = np.empty((3, count), dtype=np.float32)
 
-    def vertices(self, rotmats: Array, betas: Array, trans: Array, scale: float = 1.0) -> Array:
+    def vertices(
+        self, rotmats: Array, betas: Array, trans: Array, scale: float = 1.0, blendshapes: Array | None = None
+    ) -> Array:
         """Vertices (V, 3) for a pose (J, 3, 3), a shape (10,) and the pelvis joint's position (3,), float32.
 
-        scale: the person's size to the body's.
+        scale: the person's size to the body's. blendshapes (52,): the expression, 0..1, in the order of
+        `engine.body.expressions.BLENDSHAPES`; a body without expressions ignores it.
         """
-        rest_joints = self._body.rest_joints(betas[None])
-        world, joints = forward_kinematics(rotmats[None], rest_joints, self._body.skeleton)
+        rest_joints = self.body.rest_joints(betas[None])
+        world, joints = forward_kinematics(rotmats[None], rest_joints, self.body.skeleton)
         transforms = skinning_transforms(world, joints + trans / scale, rest_joints)[0].astype(np.float32, copy=False)
         transforms *= np.float32(scale)
 
@@ -47,6 +56,10 @@ class Skinner:
             features = (rotmats[1:] - np.eye(3, dtype=np.float32)).reshape(-1).astype(np.float32, copy=False)
             np.matmul(features, self._pose_basis, out=self._offset)
             self._rest += self._offset
+
+        if blendshapes is not None and len(self._expressions):
+            coefficients = blendshapes[self._expressions].astype(np.float32, copy=False)
+            self._rest[self._face] += coefficients @ self._expression_basis
 
         np.matmul(transforms.reshape(-1, 12).T, self._weights, out=self._blended)
         blended = self._blended.reshape(3, 4, -1)

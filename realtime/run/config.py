@@ -129,3 +129,9 @@ class LiveConfig:
             raise ValueError(f"seconds must be above 0, not {self.seconds}")
         if self.offline and not self.source.is_file:
             raise ValueError("--offline reads a file to its end: give --video FILE or --images DIR")
+
+    @property
+    def drawn_body(self) -> str:
+        """Name or file of the body: where fingers or faces are looked for, the free one has them."""
+        looks = self.perception.hands or self.perception.face
+        return "open-hands" if looks and self.body.file == "open" else self.body.file

@@ -62,7 +62,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     quarter_turns = config.camera.quarter_turns
     name = camera_name(config.source) + (f" turned by {90 * quarter_turns}" if quarter_turns else "")
     kept = KeptCamera([] if config.calibrate else profiles_of(name))
-    full_body, heights_m = load_body(config.body.file), _heights_m(config, kept)
+    full_body, heights_m = load_body(config.drawn_body), _heights_m(config, kept)
     full_body = full_body.scaled_to_height(heights_m[0]) if heights_m else full_body
     body = full_body.core
     watch = CameraWatch(config.camera.of_turned_pictures())

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -69,3 +70,14 @@ def test_a_video_becomes_an_array_of_joints(clip: Path, tmp_path: Path) -> None:
     heights_m = joints[:, 15, 1] - np.minimum(joints[:, 7, 1], joints[:, 8, 1])  # the head above the lower ankle
     assert np.nanmin(heights_m) > 1.0
     assert np.nanmax(heights_m) < 2.0
+
+
+def test_hand_signs_are_drawn(tmp_path: Path) -> None:
+    run("07_hands.py", tmp_path / "signs.png")
+    signs = cv2.imread(str(tmp_path / "signs.png"))
+    assert signs is not None
+    palms = np.hsplit((signs > 60).any(axis=2)[:260], 5)
+    fist, open_hand, point, thumb_up, ok = (int(palm.sum()) for palm in palms)
+    assert open_hand > ok > point > fist > 2000
+    thumb = np.argwhere(palms[3])[0]  # the highest pixel
+    assert palms[3][thumb[0] : thumb[0] + 40].sum(axis=1).max() < 60 < thumb_up

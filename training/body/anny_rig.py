@@ -17,6 +17,7 @@ from engine.body.skeleton import MIRROR_JOINTS, NUM_JOINTS
 Array = NDArray[np.float64]
 
 TOPOLOGY = "anny-noeyes-notongue"  # one closed surface
+PHENOTYPE_BATCH = 32  # people at once
 
 # Joint centres are the heads of these bones of the mixamo rig (the left side; the right follows by name).
 _JOINT_BONES = {
@@ -67,14 +68,15 @@ def sample_shapes(count: int, seed: int) -> ShapeSample:
     import torch
 
     shapes = tqdm(total=2 * (count + 1), desc="shapes (anny's first run takes minutes)", unit="body")
-    phenotypes = _phenotypes(count, np.random.default_rng(seed))
+    values = phenotypes(count, np.random.default_rng(seed))
     meshes, heads, labels = [], [], []
     for rig in ("mixamo", "anny"):
         model = anny.Anny(rig=rig, topology=TOPOLOGY, skinning_method="lbs").to(torch.float32)
         labels.append([label.removeprefix("mixamorig:") for label in model.bone_labels])
         rig_vertices, rig_heads = [], []
-        for start in range(0, count + 1, 32):
-            batch = {key: torch.tensor(v[start : start + 32], dtype=torch.float32) for key, v in phenotypes.items()}
+        for start in range(0, count + 1, PHENOTYPE_BATCH):
+            rows = slice(start, start + PHENOTYPE_BATCH)
+            batch = {key: torch.tensor(v[rows], dtype=torch.float32) for key, v in values.items()}
             size = len(batch["age"])
             pose = torch.eye(4).expand(size, len(model.bone_labels), 4, 4)
             with torch.no_grad():
@@ -82,8 +84,8 @@ def sample_shapes(count: int, seed: int) -> ShapeSample:
             rig_vertices.append(out["rest_vertices"].double().numpy())
             rig_heads.append(out["rest_bone_heads"].double().numpy())
             shapes.update(size)
-        meshes.append(_y_up(np.concatenate(rig_vertices)))
-        heads.append(dict(zip(labels[-1], _y_up(np.concatenate(rig_heads)).swapaxes(0, 1), strict=True)))
+        meshes.append(y_up(np.concatenate(rig_vertices)))
+        heads.append(dict(zip(labels[-1], y_up(np.concatenate(rig_heads)).swapaxes(0, 1), strict=True)))
     shapes.close()
     if not np.allclose(meshes[0], meshes[1], atol=1e-5):
         raise RuntimeError("anny gave different meshes for its two rigs: this is not the release that was asked for")
@@ -120,7 +122,7 @@ def smoothed_weights(weights: Array, faces: NDArray[np.int64], rounds: int = 25)
     return smooth
 
 
-def _phenotypes(count: int, rng: np.random.Generator) -> dict[str, Array]:
+def phenotypes(count: int, rng: np.random.Generator) -> dict[str, Array]:
     """Draw anny's phenotype values in 0..1 of `count` adults, after the mean; adults have age 0.55..0.85."""
     drawn = {
         "gender": rng.uniform(0.0, 1.0, count),
@@ -133,7 +135,7 @@ def _phenotypes(count: int, rng: np.random.Generator) -> dict[str, Array]:
     return {key: np.clip(np.r_[0.66 if key == "age" else 0.5, values], 0.0, 1.0) for key, values in drawn.items()}
 
 
-def _y_up(points: Array) -> Array:
+def y_up(points: Array) -> Array:
     """Convert anny's axes (Z up, facing -Y) to SMPL's (Y up, facing +Z)."""
     return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
 
@@ -147,14 +149,20 @@ def _joints(heads: dict[str, Array]) -> Array:
     return 0.5 * (joints + joints[:, MIRROR_JOINTS] * [-1.0, 1.0, 1.0])
 
 
+def joint_of_bone(label: str) -> int | None:
+    """Return the joint of SMPL's that a bone of anny's rigs belongs to; None for others' bones."""
+    name = max((name for name in _WEIGHT_BONES if label.startswith(name)), key=len, default=None)
+    if name is None:
+        return None
+    joint = _WEIGHT_BONES[name]
+    return int(MIRROR_JOINTS[joint]) if label.endswith(".R") else joint
+
+
 def _merged_weights(bone_weights: Array, bone_indices: NDArray[np.int64], labels: list[str]) -> Array:
     """Merge anny's per-bone weights (V, K) to per-joint weights (V, 24)."""
-    joint_of_bone = np.empty(len(labels), dtype=int)
-    for bone, label in enumerate(labels):
-        joint = _WEIGHT_BONES[max((name for name in _WEIGHT_BONES if label.startswith(name)), key=len)]
-        joint_of_bone[bone] = MIRROR_JOINTS[joint] if label.endswith(".R") else joint
+    joints = np.array([joint_of_bone(label) for label in labels], dtype=int)
     weights = np.zeros((len(bone_weights), NUM_JOINTS))
-    np.add.at(weights, (np.arange(len(bone_weights))[:, None], joint_of_bone[bone_indices]), bone_weights)
+    np.add.at(weights, (np.arange(len(bone_weights))[:, None], joints[bone_indices]), bone_weights)
     return weights / weights.sum(axis=1, keepdims=True)
 
 

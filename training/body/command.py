@@ -1,15 +1,15 @@
-"""Make the free body that ships with the project: MakeHuman's shapes, through the anny package, in SMPL's format.
+"""Make the free bodies that ship with the project: MakeHuman's shapes, through the anny package, in SMPL's format.
 
-    python -m training.body [--out assets/body_open.npz]
+    python -m training.body [--out assets/body_open.npz] [--out-hands assets/body_open_hands.npz]
 
-Runs in an environment of its own (requirements-body.txt), for minutes the first time: anny prepares a cache, in
-ANNY_CACHE_DIR or the user's cache folder. Nothing is downloaded. The same command gives the same body again.
+The second has fingers, jaw, eyes and expressions. Runs in an environment of its own (requirements-body.txt), for
+minutes the first time: anny prepares a cache, in ANNY_CACHE_DIR or the user's cache folder. Nothing is downloaded. The
+same command gives the same bodies again.
 """
 
 from __future__ import annotations
 
 import importlib.util
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -23,32 +23,18 @@ from engine.body.mesh import limited_weights
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS, PARENTS
 from engine.errors import UserError
 from engine.flags import command_line
+from training.body.anny_hands import sample_full
 from training.body.anny_landmarks import place_landmarks
 from training.body.anny_rig import ShapeSample, sample_shapes
 from training.body.anny_tpose import skin, t_pose
+from training.body.full_body import build_full_body
+from training.body.shape_space import ShapeSpace, joint_regressor, shape_space
 
 Array = NDArray[np.float64]
 
-NUM_BETAS = 10
 
-
-@dataclass(frozen=True)
-class ShapeSpace:
-    """Principal components of many bodies (SMPL's shape space, Loper et al. 2015, section 3)."""
-
-    mean: Array  # (V, 3)
-    components: Array  # (V, 3, 10), one standard deviation each
-    scores: Array  # (N, 10) of the bodies, zero mean and unit variance
-
-    def offsets_of(self, points: Array) -> tuple[Array, Array]:
-        """Fit mean (P, 3) and components (P, 3, 10) of other points (N, P, 3) of the same bodies."""
-        mean = points.mean(axis=0)
-        return mean, np.einsum("npc,nk->pck", points - mean, self.scores) / (len(points) - 1)
-
-
-def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArray]:
-    """Build the arrays of the body file (listed in docs/body.md)."""
-    sample = sample_shapes(sample_count, seed)
+def build_body(sample: ShapeSample, face_count: int) -> tuple[dict[str, NDArray], ShapeSpace, Array]:
+    """Build the arrays of the body file (listed in docs/body.md); also return its shape space and origin (3,)."""
     points, joints = _t_posed(sample)
     landmarks = place_landmarks(points[0], sample.weights, sample.markers)
 
@@ -68,7 +54,7 @@ def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArr
         np.linalg.norm(v_template - (landmark_rest[BLAZEPOSE.index(name)] - origin), axis=1).argmin()
         for name in on_skin
     ]
-    return {
+    arrays = {
         "name": np.array("open"),
         "licence": np.array("CC0-1.0"),
         "v_template": v_template.astype(np.float32),
@@ -84,39 +70,7 @@ def build_body(sample_count: int, face_count: int, seed: int) -> dict[str, NDArr
         "landmark_shapedirs": landmark_shapedirs.astype(np.float32),
         "landmark_weights": landmarks.weights.astype(np.float32),
     }
-
-
-def shape_space(vertices: Array) -> ShapeSpace:
-    """Compute the ten principal components of meshes (N, V, 3), each signed so that positive is taller."""
-    count = len(vertices)
-    mean = vertices.mean(axis=0)
-    left, spread, right = np.linalg.svd((vertices - mean).reshape(count, -1), full_matrices=False)
-    components = (right[:NUM_BETAS].T * (spread[:NUM_BETAS] / np.sqrt(count - 1))).reshape(*mean.shape, NUM_BETAS)
-    scores = left[:, :NUM_BETAS] * np.sqrt(count - 1)
-    growth = np.ptp(mean[..., None] + components, axis=0)[1] - np.ptp(mean[:, 1])
-    sign = np.where(growth < 0.0, -1.0, 1.0)
-    return ShapeSpace(mean, components * sign, scores * sign)
-
-
-def joint_regressor(vertices: Array, joints: Array, nearby: int = 900, stride: int = 9) -> Array:
-    """Fit weights (24, V), rows of sum 1, that compute the joints (N, 24, 3) of meshes (N, V, 3).
-
-    Ridge regression on vertices near each joint, regularised towards their mean, so that no weight is large.
-    """
-    count = vertices.shape[1]
-    regressor = np.zeros((NUM_JOINTS, count))
-    template, centres = vertices.mean(axis=0), joints.mean(axis=0)
-    for joint in range(NUM_JOINTS):
-        near = np.argsort(np.linalg.norm(template - centres[joint], axis=1))[:nearby]
-        chosen = near[::stride]
-        design = vertices[:, chosen].transpose(0, 2, 1).reshape(-1, len(chosen))
-        gram = design.T @ design
-        ridge = 1e-4 * np.trace(gram) / len(chosen) + 1e-6
-        inverse = np.linalg.inv(gram + ridge * np.eye(len(chosen)))
-        free = inverse @ (design.T @ joints[:, joint].reshape(-1) + ridge / len(chosen))
-        towards_one = inverse.sum(axis=1)
-        regressor[joint, chosen] = free - towards_one * (free.sum() - 1.0) / towards_one.sum()
-    return regressor
+    return arrays, space, origin
 
 
 def decimate(vertices: Array, faces: NDArray[np.int64], face_count: int) -> tuple[NDArray, Array, NDArray]:
@@ -167,20 +121,33 @@ def _t_posed(sample: ShapeSample) -> tuple[Array, Array]:
 def main(
     *,
     out: Path = Path("assets/body_open.npz"),
+    out_hands: Path = Path("assets/body_open_hands.npz"),
     samples: Annotated[int, Parameter(metavar="N", help="bodies that the shape space is learnt from")] = 300,
     faces: int = 13_700,
     seed: int = 0,
+    core: Annotated[
+        Path | None, Parameter(metavar="NPZ", help="24-joint body whose joints the second has (default: the first)")
+    ] = None,
 ) -> int:
-    """Make the free body again."""
+    """Make the free bodies again."""
     if importlib.util.find_spec("anny") is None:
         raise UserError("anny is not installed; in an environment of its own: pip install -r requirements-body.txt")
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    body = build_body(samples, faces, seed)
-    np.savez_compressed(out, allow_pickle=False, **body)
+    sample = sample_shapes(samples, seed)
+    body, space, origin = build_body(sample, faces)
+    _write(out, body)
+    if core is not None:
+        with np.load(core, allow_pickle=False) as shipped:
+            body = {key: shipped[key] for key in shipped.files}
+    _write(out_hands, build_full_body(body, space, origin, sample, sample_full(samples, seed)))
+    return 0
+
+
+def _write(path: Path, body: dict[str, NDArray]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez_compressed(path, allow_pickle=False, **body)
     height_m = np.ptp(body["v_template"][:, 1])
     print(
-        f"{out}: {len(body['v_template'])} vertices, {len(body['f'])} faces, {height_m:.3f} m tall, "
-        f"{out.stat().st_size / 1e6:.2f} MB"
+        f"{path}: {len(body['v_template'])} vertices, {len(body['f'])} faces, {height_m:.3f} m tall, "
+        f"{path.stat().st_size / 1e6:.2f} MB"
     )
-    return 0

@@ -30,6 +30,7 @@ _MIDDLE: Colour = (240, 240, 240)
 _RECORDING: Colour = (240, 72, 66)
 _AMBER: Colour = (244, 186, 80)
 _GREEN: Colour = (96, 200, 120)
+_FULL_WIDTH_PX = 80  # extent of a figure from which its lines have their full width
 
 KEYS: tuple[tuple[str, str], ...] = (
     ("R", "record on / off"),
@@ -61,19 +62,33 @@ SKELETON = KeypointLayout(
 def draw_figure(picture: Picture, layout: KeypointLayout, points_px: Array, scale: float = 1.0) -> None:
     """Draw the bones of a layout into `picture`: points (K, 2) in its pixels.
 
-    A bone is skipped if either end is not finite or far outside of the image. It has the colour of its second end.
+    A bone is skipped if either end is not finite or far outside of the image. It has the colour of its second end, and
+    is thinner in a small figure, such as a hand. A layout without bones, such as a face's, is drawn as fine dots.
     """
     reach = 4 * max(picture.shape[:2])
     drawable = (np.abs(points_px) <= reach).all(axis=1)  # False for NaN
+    if not drawable.any():
+        return
+    if not len(layout.bones):
+        _draw_dots(picture, points_px[drawable])
+        return
+    scale = min(scale, float(np.ptp(points_px[drawable], axis=0).max()) / _FULL_WIDTH_PX)
     fixed = np.round(np.where(drawable[:, None], points_px, 0.0) * 16).astype(int).tolist()  # 4 fractional bits
-    thick = max(1, round(2.2 * scale))
+    thick, edge = max(1, round(2.2 * scale)), 2 if scale > 0.5 else 1
     bones = layout.bones[drawable[layout.bones].all(axis=1)].tolist()
     for start, end in bones:  # a dark edge keeps it legible on any clothes
-        cv2.line(picture, fixed[start], fixed[end], (20, 22, 26), thick + 2, cv2.LINE_AA, 4)
+        cv2.line(picture, fixed[start], fixed[end], (20, 22, 26), thick + edge, cv2.LINE_AA, 4)
     for start, end in bones:
         cv2.line(picture, fixed[start], fixed[end], _side_colour(layout.names[end]), thick, cv2.LINE_AA, 4)
     for k in np.flatnonzero(drawable).tolist():
         cv2.circle(picture, fixed[k], round(1.9 * scale * 16), (255, 255, 255), -1, cv2.LINE_AA, 4)
+
+
+def _draw_dots(picture: Picture, points_px: Array) -> None:
+    """Set single pixels at points (K, 2), which need not lie in the picture."""
+    x, y = np.round(points_px).astype(int).T
+    inside = (x >= 0) & (y >= 0) & (x < picture.shape[1]) & (y < picture.shape[0])
+    picture[y[inside], x[inside]] = _MIDDLE
 
 
 def _side_colour(name: str) -> Colour:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.files import load_body
+from engine.body.files import FREE_BODIES, load_body
 from engine.body.mesh import VertexNormals, strongest_weights
 from engine.body.model import Array, BodyModel
 from engine.body.skeleton import SMPL, Skeleton
@@ -72,8 +72,12 @@ def _weights_of(body: BodyModel, skeleton: Skeleton) -> Array:
 
 
 def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
-    """Load the body file `spec` and scale it to the session's stature; with fingers if the session has them."""
-    body = load_body(spec)
+    """Load the body file `spec` and scale it to the session's stature; with fingers if the session has them.
+
+    'open' stands for whichever of the free bodies the session has.
+    """
+    name = session.body["name"]
+    body = load_body(name if str(spec) == "open" and name in FREE_BODIES else spec)
     if body.sha256 != session.body["sha256"]:
         raise ExportError(f"the session's body is '{session.body['name']}', not {spec}: give its file with --body")
     betas = session.betas[None, :10].astype(np.float32)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.files import load_body
+from engine.body.files import FREE_BODIES, load_body
 from engine.body.model import BodyModel
 from engine.camera import SMPL_PELVIS_M
 from realtime.outputs.export import ExportError
@@ -35,15 +35,14 @@ def smpl_shape(session: SessionHead, smpl_file: Path | None) -> SmplShape:
     Without the file, a session that was recorded on SMPL keeps its betas, and one on the free body gets SMPL's mean
     body (zeros).
     """
-    free = load_body("open")
     if smpl_file is not None:
         smpl = load_body(smpl_file).core
-        if smpl.sha256 == free.sha256:
+        if smpl.shape_space == "open":
             raise ExportError(f"{smpl_file} is the free body: --smpl takes SMPL's own file")
         betas = fitted_betas(smpl, session.rest_joints)
         pelvis = smpl.rest_joints(betas[None].astype(np.float32))[0, 0].astype(np.float64)
         return SmplShape(betas, pelvis, f"SMPL ({smpl.name}), betas fitted to the session's joints at rest")
-    if session.body["sha256"] == free.sha256:
+    if session.body["sha256"] in {load_body(name).sha256 for name in FREE_BODIES}:
         return SmplShape(np.zeros(10), SMPL_PELVIS_M.astype(np.float64), "SMPL neutral, mean shape (betas 0)")
     pelvis = session.rest_joints[0] / session.scale  # of the body with these betas
     return SmplShape(session.betas[:10], pelvis, f"{session.body['name']}, as recorded")

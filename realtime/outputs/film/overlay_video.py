@@ -59,7 +59,7 @@ class Shot:
 
 def open_output(path: Path, run: Run) -> Output:
     """A film to `path`. Raises UserError."""
-    return OverlayVideo(path, run.body, blocking=run.offline, clip=run.clip)
+    return OverlayVideo(path, run.drawn_body, blocking=run.offline, clip=run.clip)
 
 
 class OverlayVideo(Output):
@@ -160,7 +160,7 @@ class Painter:
     def __init__(self, body: BodyModel) -> None:
         self._faces = body.faces.astype(np.int32)
         self._skinner = Skinner(body)
-        self._shader = BodyShader(body.faces, len(body.v_template))
+        self._shader = BodyShader.of(body)
 
     def draw(self, shot: Shot) -> Picture:
         """Return the image (H, W, 3) BGR with the people's bodies over it."""
@@ -170,7 +170,7 @@ class Painter:
         camera = PinholeCamera(*size, shot.camera.fov_deg)
         points, colours, faces = [], [], []
         for k, person in enumerate(shot.people):
-            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans, person.scale)
+            vertices = person.vertices(self._skinner)
             colour = person_colour(person.id, person.valid)
             colours.append(self._shader.colours(vertices, self._shader.normals(vertices), colour, shot.T_world_cam))
             points.append((vertices - shot.T_world_cam) @ shot.camera.R_world_cam)

@@ -7,11 +7,14 @@ the floor.
 
 from __future__ import annotations
 
+from typing import Self
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.mesh import VertexNormals
+from engine.body.model import BodyModel
 from engine.body.vectors import unit
 
 Array = NDArray[np.float32]
@@ -32,6 +35,8 @@ _PALETTE = np.array(
     ],
     np.float32,
 )
+_EYE_WHITE, _EYE_IRIS = np.array([0.93, 0.93, 0.92], np.float32), np.array([0.10, 0.09, 0.10], np.float32)
+_IRIS = 0.87  # cosine of the angle from straight ahead within which an eyeball is dark
 _COASTING = np.array([0.55, 0.56, 0.58], np.float32)
 
 _KEY = np.array([-0.45, 0.75, 0.62], np.float32) / np.float32(np.linalg.norm([-0.45, 0.75, 0.62]))
@@ -59,6 +64,18 @@ class BodyShader:
         share = (1.0 / np.maximum(near.sum(axis=1), 1.0)).astype(np.float32)
         self._mean_of_near = csr_array(near.multiply(share[:, None]))
         self.normals = VertexNormals(faces, num_vertices)  # (V, 3) vertices -> (V, 3)
+        self._whites = self._irises = np.empty(0, np.intp)  # vertices of eyeballs
+
+    @classmethod
+    def of(cls, body: BodyModel) -> Self:
+        """Create the shader of a body, with its eyes if it has any."""
+        shader = cls(body.faces, len(body.v_template))
+        for joint in (body.skeleton.index(name) for name in body.skeleton.names if name.endswith("_eye_smplhf")):
+            ball = np.flatnonzero(body.weights[:, joint] > 0.5)
+            ahead = unit(body.v_template[ball] - body.joints_template[joint])[:, 2]
+            shader._whites = np.append(shader._whites, ball[ahead < _IRIS])
+            shader._irises = np.append(shader._irises, ball[ahead >= _IRIS])
+        return shader
 
     def colours(self, vertices: Array, normals: Array, colour: Array, eye: Array) -> Array:
         """Compute the colours of vertices (V, 3) of a matt colour (3,) for an eye at `eye` (3,)."""
@@ -75,7 +92,9 @@ class BodyShader:
         bulge = np.einsum("vk,vk->v", normals, vertices - self._mean_of_near @ vertices) / np.float32(0.004)
         crease = np.clip(1.0 + 0.35 * bulge, 0.45, 1.12)  # folds get less light, edges a little more
 
-        base = colour**2.2
+        base = np.tile(colour, (len(vertices), 1))
+        base[self._whites], base[self._irises] = _EYE_WHITE, _EYE_IRIS
+        base **= 2.2
         light = (
             key[:, None] * np.array([1.02, 0.96, 0.88], np.float32)
             + fill[:, None] * np.array([0.13, 0.155, 0.20], np.float32)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
@@ -10,8 +11,10 @@ from numpy.typing import NDArray
 
 from engine.body.keypoints import KeypointLayout, Keypoints
 from engine.body.projection import PinholeCamera
-from engine.body.rotations import rotmat_from_quaternion
-from realtime.kernel.messages import SolvedFrame
+from engine.body.skeleton import Side, Skeleton
+from engine.body.skinning import Skinner
+from realtime.kernel.full_pose import full_rotmats
+from realtime.kernel.messages import Face, Hand, SolvedFrame
 from realtime.kernel.seen import VISIBLE
 from realtime.outputs.drawing.overlay import SKELETON, Picture
 from realtime.outputs.live_status import LiveStatus
@@ -33,11 +36,18 @@ class ShownPerson:
     betas: Array  # (10,)
     figures: tuple[Figure, ...]  # the body's joints, then the keypoints of other parts, in the image's pixels
     scale: float = 1.0  # the person's size relative to the body's
+    hands: Mapping[Side, Hand] = field(default_factory=dict)
+    face: Face | None = None
 
-    @property
-    def rotmats(self) -> Array:
-        """(24, 3, 3) local; [0] into the world."""
-        return rotmat_from_quaternion(self.rotations)
+    def rotmats(self, skeleton: Skeleton) -> Array:
+        """Return (J, 3, 3) local rotations of a body of `skeleton`; [0] into the world."""
+        return full_rotmats(skeleton, self.rotations, self.hands, self.face)
+
+    def vertices(self, skinner: Skinner) -> Array:
+        """Return the vertices (V, 3) of the body of `skinner` in the world."""
+        blendshapes = None if self.face is None else self.face.blendshapes
+        rotmats = self.rotmats(skinner.body.skeleton)
+        return skinner.vertices(rotmats, self.betas, self.trans, self.scale, blendshapes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +81,7 @@ def people_shown(solved: SolvedFrame, scale: float, *, over_picture: bool = Fals
         joints_cam = ((in_picture.joints - solved.T_world_cam) @ R_world_cam).astype(np.float32, copy=False)
         joints = SKELETON, camera.project(joints_cam) * np.float32(scale)
         parts = (_figure(seen, scale) for part, seen in person.keypoints.items() if part != "body")
-        body = person.betas, (joints, *parts), person.scale
+        body = person.betas, (joints, *parts), person.scale, person.hands, person.face
         people.append(ShownPerson(person.id, person.valid, pose.rotations, pose.trans, *body))
     return tuple(people)
 

@@ -121,7 +121,7 @@ class Viewer(Output):
         if reason is not None:
             raise NoDisplayError(reason)
         self._child = Child(_run_screen, self._config, self._run.status().smoothing, name="viewer", outbox=self._outbox)
-        self._send("body", self._run.body)  # not with the arguments: they must be small
+        self._send("body", self._run.drawn_body)  # not with the arguments: they must be small
         try:
             kind, what = self._wait_for("opened", "failed", timeout_s=_OPEN_TIMEOUT_S)
         except (ChildGone, TimeoutError) as error:

@@ -1,6 +1,6 @@
 """Shows the viewer as a web page on this machine: people on a floor, the camera's image, figures and controls.
 
-viser serves it. The browser skins the bodies, so a frame costs 24 bone transforms a person instead of a mesh. The mesh
+viser serves it. The browser skins the bodies, so a frame costs a transform of each bone instead of a mesh. The mesh
 is sent when a page opens and when a person's shape has changed visibly.
 """
 
@@ -22,7 +22,6 @@ from engine.body.kinematics import forward_kinematics
 from engine.body.mesh import limited_weights
 from engine.body.model import BodyModel
 from engine.body.rotations import quaternion_from_rotmat
-from engine.body.skeleton import NUM_JOINTS
 from realtime.kernel.messages import Guidance
 from realtime.outputs.drawing.overlay import draw_figure, fitted, in_brief
 from realtime.outputs.live_status import LiveStatus
@@ -230,16 +229,16 @@ class _PageBody:
             self._name,
             person.scale * (self._body.v_template + self._body.shapedirs @ person.betas),
             self._body.faces,
-            bone_wxyzs=np.tile([1.0, 0.0, 0.0, 0.0], (NUM_JOINTS, 1)),
+            bone_wxyzs=np.tile([1.0, 0.0, 0.0, 0.0], (len(self._body.skeleton), 1)),
             bone_positions=person.scale * self._body.rest_joints(person.betas[None])[0],
             skin_weights=self._weights,
             color=_rgb(person),
         )
 
     def _bones(self, person: ShownPerson) -> tuple[Array, Array]:
-        """Return orientations (24, 4) wxyz and positions (24, 3) in the world."""
-        rest_joints = self._scale * self._body.rest_joints(self._betas[None])
-        rotmats, joints = forward_kinematics(person.rotmats[None], rest_joints)
+        """Return orientations (J, 4) wxyz and positions (J, 3) in the world."""
+        skeleton, rest_joints = self._body.skeleton, self._scale * self._body.rest_joints(self._betas[None])
+        rotmats, joints = forward_kinematics(person.rotmats(skeleton)[None], rest_joints, skeleton)
         return np.roll(quaternion_from_rotmat(rotmats[0]), 1, axis=1), joints[0] + person.trans
 
 

@@ -83,7 +83,7 @@ class Window:
         self._drawn_at = clock()
         self._skinner = Skinner(body)
         self._writer = Writer()
-        self._shader = BodyShader(body.faces, len(body.v_template))
+        self._shader = BodyShader.of(body)
         self._floor = Floor()
         self._follow = Follow()
         self._shown: Shown | None = None
@@ -242,7 +242,7 @@ class Window:
         colours = []
         shift = np.array([self._follow.point[0], 0.0, self._follow.point[1]], np.float32)
         for person in people:
-            vertices = self._skinner.vertices(person.rotmats, person.betas, person.trans, person.scale) - shift
+            vertices = person.vertices(self._skinner) - shift
             normals = self._shader.normals(vertices)
             if self._mirror:
                 vertices, normals = _mirrored(vertices), _mirrored(normals)

@@ -168,6 +168,10 @@ def test_models_that_are_no_body_are_named(tmp_path, smpl_arrays, joints, model)
         ({"weights": np.zeros((6890, 24))}, "do not sum to 1"),
         ({"v_template": np.random.default_rng(0).uniform(0, 170, (6890, 3))}, "metres"),
         ({"landmark_rest": np.zeros((33, 3))}, "lacks the key landmark_shapedirs"),
+        ({"expression_names": np.array(["jawOpen"])}, "lacks the key expression_dirs"),
+        ({"expression_names": np.array([1]), "expression_dirs": np.zeros((6890, 3, 1))}, "names are no text"),
+        ({"expression_names": np.array(["a"]), "expression_dirs": np.zeros((6890, 3, 1))}, "none of ARKit's 52"),
+        ({"expression_names": np.array(["jawOpen"]), "expression_dirs": np.zeros((6890, 3, 2))}, "(6890, 3, 1)"),
     ],
 )
 def test_a_wrong_array_is_named(tmp_path, smpl_arrays, change, says):

@@ -119,3 +119,14 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     path.write_text("camera: {fovdeg: 70}\n")
     with pytest.raises(ConfigError, match=r"unknown key 'camera\.fovdeg'; the nearest known one is 'camera\.fov_deg'"):
         parse(["--demo", "--config", str(path)])
+
+
+@pytest.mark.parametrize(
+    ("flags", "body"),
+    [
+        ([], "open"), (["--hands"], "open-hands"), (["--face"], "open-hands"), (["--body", "open-hands"], "open-hands"),
+        (["--hands", "--body", "SMPL.pkl"], "SMPL.pkl"),
+    ],
+)  # fmt: skip
+def test_where_fingers_or_faces_are_looked_for_the_free_body_has_them(flags, body):
+    assert parse(["--demo", *flags]).drawn_body == body

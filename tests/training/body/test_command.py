@@ -12,7 +12,8 @@ from engine.body.skeleton import JOINT_NAMES, MIRROR_JOINTS, PARENTS
 from training.body.anny_landmarks import place_landmarks
 from training.body.anny_rig import smoothed_weights
 from training.body.anny_tpose import skin, t_pose
-from training.body.command import joint_regressor, main, shape_space
+from training.body.command import main
+from training.body.shape_space import joint_regressor, shape_space
 
 
 @pytest.fixture(scope="module")

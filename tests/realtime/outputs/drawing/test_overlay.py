@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine.body.keypoints import KeypointLayout
+from engine.body.keypoints import FACE, HAND, KeypointLayout
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.kernel.messages import Camera, Guidance
 from realtime.outputs.drawing.overlay import (
@@ -163,3 +163,22 @@ def test_the_hidden_list_of_keys_is_a_small_card():
     assert small.size < full.size / 5
     assert full.shape[1] % 4 == 0  # rows of a texture are aligned to four bytes
     assert small.shape[1] % 4 == 0
+
+
+def test_a_face_is_fine_dots_and_points_outside_leave_the_picture_alone():
+    picture = black()
+    points_px = np.full((len(FACE), 2), np.nan, np.float32)
+    points_px[:3] = [[40, 20], [41, 60], [500, -3]]
+    draw_figure(picture, FACE, points_px)
+    assert np.argwhere(picture.any(axis=2)).tolist() == [[20, 40], [60, 41]]
+
+
+def test_lines_of_a_small_hand_are_thin():
+    def ink(size_px: float) -> int:
+        points_px = np.full((len(HAND), 2), np.nan, np.float32)
+        points_px[[0, 5]] = [[80 - size_px / 2, 60], [80 + size_px / 2, 60]]
+        picture = black()
+        draw_figure(picture, HAND, points_px)
+        return int(picture[:, 80].sum())
+
+    assert ink(20) < 0.8 * ink(100)

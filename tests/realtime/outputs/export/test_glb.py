@@ -9,7 +9,9 @@ from scipy.spatial.transform import Rotation
 from engine.body.files import load_body
 from engine.body.skeleton import JOINT_NAMES
 from realtime.export import main
-from realtime.outputs.recording.session import Session, load_session
+from realtime.outputs.export.shape import standing_body
+from realtime.outputs.export.smpl_shape import smpl_shape
+from realtime.outputs.recording.session import Session, load_session, open_session
 from tests.realtime.outputs.export.conftest import RunNode
 from tests.realtime.outputs.export.glb_reader import GlbReader
 from tests.realtime.outputs.export.recording import MM, RATE_HZ, SAMPLES, record
@@ -104,3 +106,12 @@ def test_a_body_at_another_height_keeps_its_joints(tmp_path: Path) -> None:
     points = reader.array(reader.gltf.meshes[0].primitives[0].attributes.POSITION)
     assert np.ptp(points[:, 1]) == pytest.approx(1.95, abs=0.01)
     assert abs(points[:, 1].min()) < MM
+
+
+def test_a_session_of_the_body_with_fingers_is_exported_without_naming_it(tmp_path):
+    body = load_body("open-hands")
+    session = open_session(record(tmp_path / "s.npz", body.core))
+    assert session.body["name"] == "open-hands"
+    standing = standing_body(session, "open")
+    assert (standing.name, len(standing.vertices)) == ("open-hands", len(body.v_template))
+    assert not smpl_shape(session, None).betas.any()  # its shapes are the free body's, not SMPL's

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from engine.body.files import load_body
 from realtime.outputs.view.scene import BACKGROUND, BodyShader, Floor, Follow, person_colour
 
 
@@ -43,6 +44,20 @@ def test_light_falls_from_above_in_front_on_the_left_of_the_picture():
     brightness = colours.mean(axis=1)
     towards = normals @ np.array([-0.45, 0.75, 0.62]) / np.linalg.norm([-0.45, 0.75, 0.62])
     assert brightness[towards > 0.95].mean() > 1.8 * brightness[(towards < -0.5)].mean()
+
+
+def test_eyes_of_a_body_are_white_around_a_dark_iris_and_nothing_else_is():
+    body = load_body("open-hands")
+    eye = np.array([0, 0.7, 2], np.float32)
+    plain, eyed = BodyShader(body.faces, len(body.v_template)), BodyShader.of(body)
+    normals = plain.normals(body.v_template)
+    without, colours = (s.colours(body.v_template, normals, person_colour(0, True), eye) for s in (plain, eyed))
+    changed = np.flatnonzero((without != colours).any(axis=1))
+    joint = body.skeleton.index("left_eye_smplhf")
+    balls = body.weights[:, joint : joint + 2].sum(axis=1) > 0.5
+    assert set(changed) == set(np.flatnonzero(balls))
+    ahead = body.v_template[:, 2] - body.joints_template[joint, 2]
+    assert colours[balls & (ahead > 0.0145)].max() < 0.5 < colours[balls & (np.abs(ahead - 0.009) < 0.003)].mean()
 
 
 def test_people_keep_colours_of_their_own_and_grey_while_coasting():

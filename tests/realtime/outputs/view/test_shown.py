@@ -5,8 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+from engine.body.expressions import BLENDSHAPES
+from engine.body.files import load_body
 from engine.body.keypoints import KeypointLayout, Keypoints
+from engine.body.model import BodyModel
+from engine.body.skinning import Skinner
+from realtime.kernel.messages import Face, Hand
 from realtime.outputs.drawing.overlay import SKELETON
 from realtime.outputs.view.shown import people_shown
 from tests.realtime.calibration.stances import frame, person
@@ -26,3 +32,22 @@ def test_other_parts_than_the_body_are_shown_by_their_layout_where_they_are_visi
     np.testing.assert_array_equal(points_px, [[5, 10], [np.nan, np.nan]])
     np.testing.assert_array_equal(joints_px, alone.figures[0][1])
     assert joints_px.shape == (24, 2)
+
+
+def test_fingers_expression_and_gaze_are_drawn_on_a_body_that_has_them(open_body: BodyModel) -> None:
+    fist = Rotation.from_euler("z", [[-80]] * 15, degrees=True).as_quat().astype(np.float32)
+    hand = Hand(fist, fist, 1.0)
+    smile = np.eye(52, dtype=np.float32)[BLENDSHAPES.index("mouthSmileLeft")]
+    face = Face(smile, np.array([0.4, 0.0], np.float32), 1.0)
+    somebody = person()
+    (plain,) = people_shown(frame(0.0, somebody), 1.0)
+    (shown,) = people_shown(frame(0.0, replace(somebody, hands={"left": hand, "right": hand}, face=face)), 1.0)
+    full = load_body("open-hands")
+    moved_m = np.linalg.norm(shown.vertices(Skinner(full)) - plain.vertices(Skinner(full)), axis=1)
+    weights = dict(zip(full.skeleton.names, full.weights.T, strict=True))
+    assert moved_m[weights["left_index3"] > 0.9].min() > 0.05
+    assert moved_m[weights["left_eye_smplhf"] > 0.9].max() > 0.003
+    mouth = (weights["jaw"] > 0.3) & (full.v_template[:, 0] > 0.01)
+    assert moved_m[mouth].max() > 0.005
+    assert moved_m[weights["left_elbow"] > 0.9].max() < 1e-5
+    np.testing.assert_allclose(shown.vertices(Skinner(open_body)), plain.vertices(Skinner(open_body)), atol=1e-6)

@@ -22,6 +22,7 @@ from websockets.typing import Subprotocol
 from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
+from realtime.kernel.full_pose import full_rotmats
 from realtime.kernel.messages import Camera, Frame, Guidance, Person, SolvedFrame, WorldPose
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Run
@@ -37,7 +38,8 @@ needs_a_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is in
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body("open")
+    """The free body with fingers and eyes, which has 55 bones."""
+    return load_body("open-hands")
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +55,7 @@ def viewer(body: BodyModel, asked: list[tuple[str, ...]]) -> Iterator[Viewer]:
         "record": lambda: asked.append(("record",)),
         "smoothing": lambda level: asked.append(("smoothing", level)),
     }
-    viewer = Viewer(Run(body, commands=commands), WebConfig())
+    viewer = Viewer(Run(body.core, full_body=body, commands=commands), WebConfig())
     viewer.open()
     yield viewer
     viewer.close()
@@ -117,7 +119,7 @@ def silhouette_seen(picture: np.ndarray) -> np.ndarray:
 def silhouette_expected(body: BodyModel, frame: SolvedFrame) -> np.ndarray:
     """(H, W) the body as a pinhole camera at the page's first view sees it."""
     person = frame.people[0]
-    rotmats = Rotation.from_quat(person.pose.rotations).as_matrix().astype(np.float32)
+    rotmats = full_rotmats(body.skeleton, person.pose.rotations, person.hands, person.face)
     vertices = body.vertices(rotmats[None], person.betas[None])[0] + person.pose.trans
     eye, forward = np.array(EYE_M), np.array(LOOK_AT_M) - EYE_M
     forward /= np.linalg.norm(forward)
@@ -239,7 +241,7 @@ def test_the_controls_reach_the_program_and_show_what_it_does(viewer, browser, a
 
 @pytest.fixture
 def unwatched(body: BodyModel) -> Iterator[Viewer]:
-    viewer = Viewer(Run(body), WebConfig())
+    viewer = Viewer(Run(body.core), WebConfig())
     viewer.open()
     yield viewer
     viewer.close()
@@ -287,7 +289,7 @@ def eventually_quickly(viewer: Viewer, frame: SolvedFrame, condition: Callable[[
 
 
 def test_the_page_is_served_to_this_machine_only_and_frees_its_port(body):
-    viewer = Viewer(Run(body), WebConfig())
+    viewer = Viewer(Run(body.core), WebConfig())
     viewer.open()
     port, pid = urlsplit(viewer.where).port, viewer.pid
     assert pid is not None
