@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engine.body.model import BodyModel
 from engine.body.rotations import rotmat_from_quaternion
@@ -29,6 +30,12 @@ class KeptCamera:
     def stature_m(self) -> float | None:
         """Stature that the user gave with the latest calibration, metres."""
         return next((profile.stature_m for profile in self._profiles if profile.stature_given), None)
+
+    @property
+    def neutral_face_m(self) -> NDArray[np.float32] | None:
+        """Face at rest (468, 3) of who calibrated last with a face in view, in head axes, metres."""
+        face = next((profile.neutral_face for profile in self._profiles if profile.neutral_face is not None), None)
+        return None if face is None else np.array(face, np.float32)
 
     def meet(self, size: tuple[int, int], watch: CameraWatch, world: World) -> None:
         """Apply the profile for images of this size (width, height). Call with the first frame, before other uses."""

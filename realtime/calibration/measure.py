@@ -15,6 +15,7 @@ from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
 from engine.body.skeleton import JOINT_NAMES
 from engine.errors import UserError
 from realtime.calibration.guide import Stance
+from realtime.calibration.neutral_face import neutral_face
 from realtime.calibration.profile import CameraProfile
 from realtime.calibration.upright import body_up
 from realtime.kernel.messages import Camera, CameraPose
@@ -58,7 +59,7 @@ def measured(
     size: tuple[int, int],
     stature_given: bool,
 ) -> CameraProfile:
-    """Compute the profile of a camera from a person who stands still: floor, origin, mean shape and mean pose.
+    """Compute the profile of a camera from a person who stands still: floor, origin, mean shape and pose, face.
 
     Raises UserError if a value is out of a profile's range.
     """
@@ -69,6 +70,7 @@ def measured(
     pose_cam[0] = camera.R_world_cam.T @ rotmats[0]
     world = World(body, camera)
     world.settle(0.0, *world.turn(CameraPose(pose_cam, _mean_joints(standing)[0], betas, scale)))
+    face_m = neutral_face(standing, camera, size)
     try:
         return CameraProfile(
             camera_name=camera_name,
@@ -85,6 +87,7 @@ def measured(
             body_sha256=body.sha256,
             betas=_rounded(betas),
             neutral_pose=tuple(_rounded(rotation) for rotation in quaternion_from_rotmat(rotmats)),
+            neutral_face=None if face_m is None else tuple(_rounded(point) for point in face_m),
         )
     except ValueError as error:
         raise UserError(f"the camera cannot be calibrated so: {error}") from error

@@ -23,9 +23,9 @@ from realtime.kernel.messages import Camera, CameraSource
 
 logger = logging.getLogger(__name__)
 
-_LARGEST_BYTES = 1 << 16  # ten times the usual size
+_LARGEST_BYTES = 1 << 16  # twice the usual size with a face
 _LONGEST_NAME = 200
-_ROTATIONS, _BETAS = 24, 10
+_ROTATIONS, _BETAS, _FACE_POINTS = 24, 10, 468
 
 
 class ProfileError(UserError):
@@ -52,6 +52,8 @@ class CameraProfile:
     body_sha256: str  # of the body model that `betas` belong to
     betas: tuple[float, ...]  # (10,)
     neutral_pose: tuple[tuple[float, ...], ...]  # (24, 4) xyzw, local; [0] rotates the body's root into the world
+    # (468, 3) metres, the person's face at rest in the axes of a level head; None: no face was seen
+    neutral_face: tuple[tuple[float, ...], ...] | None = None
 
     def __post_init__(self) -> None:
         if not (0 < len(self.camera_name) <= _LONGEST_NAME and self.camera_name.isprintable()):
@@ -61,7 +63,10 @@ class CameraProfile:
             raise ValueError(f"neutral_pose must hold {_ROTATIONS} quaternions")
         if len(self.betas) != _BETAS:
             raise ValueError(f"betas must hold {_BETAS} numbers")
-        numbers = chain(self.T_world_cam, self.betas, *self.neutral_pose)
+        face = self.neutral_face
+        if face is not None and (len(face) != _FACE_POINTS or {len(point) for point in face} != {3}):
+            raise ValueError(f"neutral_face must hold {_FACE_POINTS} points")
+        numbers = chain(self.T_world_cam, self.betas, *self.neutral_pose, *(face or ()))
         if not all(math.isfinite(number) and abs(number) < 1e3 for number in numbers):
             raise ValueError("it holds a number that cannot be")
         if any(abs(math.hypot(*rotation) - 1) > 0.01 for rotation in self.neutral_pose):
@@ -100,7 +105,8 @@ def save_profile(profile: CameraProfile) -> Path:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as file:
-            file.write(json.dumps(asdict(profile), indent=1, allow_nan=False).encode())
+            data = {key: value for key, value in asdict(profile).items() if value is not None}
+            file.write(json.dumps(data, indent=1, allow_nan=False).encode())
     except OSError as error:
         raise ProfileError(
             f"cannot keep the calibration in {path.parent}: {error.strerror or error}; "

@@ -80,7 +80,7 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         heights_m=heights_m,
         seated=config.seated,
         hands=HandCompletion(hand_of(full_body), body) if config.perception.hands else None,
-        faces=_faces(config) if config.perception.face else None,
+        faces=_faces(config, kept) if config.perception.face else None,
     )
     calibration = _calibration(config, name, body, watch) if config.calibrate else None
     fan_out = cleanup.enter_context(closing(FanOut(config, world, full_body, estimator, solver, readout, calibration)))
@@ -93,9 +93,10 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     return Parts(body, kept, watch, world, perception, estimator, solver, fan_out, reader, calibration)
 
 
-def _faces(config: LiveConfig) -> FaceCompletion:
+def _faces(config: LiveConfig, kept: KeptCamera) -> FaceCompletion:
     file = config.perception.face_model
-    return FaceCompletion(network=None if file is None else load_blendshape_network(file))
+    network = None if file is None else load_blendshape_network(file)
+    return FaceCompletion(neutral_m=kept.neutral_face_m, network=network)
 
 
 def _calibration(config: LiveConfig, name: str, body: BodyModel, watch: CameraWatch) -> Calibration:
