@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 _PARTS: tuple[Part, Part] = ("left_hand", "right_hand")
 _MIRROR = np.array([(1, 1, 1), (-1, 1, 1)], np.float64)  # of the camera's axes, for left and right
 _LENGTH_M = 0.02, 0.3  # of the palm, as landmarks tell it
+_MOST_M, _MOST_PX = 10.0, 1e5  # of any coordinate
 _WRIST, _KNUCKLE = HAND.index("wrist"), HAND.index("middle_mcp")
 
 # What takes confidence away.
@@ -98,7 +99,7 @@ class HandCompletion:
 
 def _is_usable(hand: Keypoints) -> bool:
     """Return whether the numbers can be those of a hand at all."""
-    if not (np.isfinite(hand.world_m).all() and np.isfinite(hand.image_px).all() and np.isfinite(hand.presence)):
-        return False
+    if not (np.abs(hand.world_m).max() < _MOST_M and np.abs(hand.image_px).max() < _MOST_PX and hand.presence > 0):
+        return False  # also where one is not a number
     palm_m = float(np.linalg.norm(hand.world_m[_KNUCKLE] - hand.world_m[_WRIST]))
     return _LENGTH_M[0] < palm_m < _LENGTH_M[1]

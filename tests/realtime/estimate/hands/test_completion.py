@@ -239,7 +239,8 @@ def test_whatever_is_seen_numbers_are_finite_limits_hold_and_no_arm_flips(seed: 
     assert largest_turn_deg(frames) < 90
 
 
-@pytest.mark.parametrize("kind", ["nan", "one point", "tiny", "far", "infinite", "small in the picture"])
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("kind", ["nan", "one point", "tiny", "far", "huge", "infinite", "small in the picture"])
 def test_bad_landmarks_are_no_hand(kind: str) -> None:
     pose = body_pose()
     good = seen("left", gesture("fist"), pose)
@@ -252,8 +253,10 @@ def test_bad_landmarks_are_no_hand(kind: str) -> None:
         world_m *= np.float32(1e-6)
     elif kind == "far":
         world_m *= np.float32(1e6)
+    elif kind == "huge":
+        image_px = image_px + np.float32(1e38)
     elif kind == "infinite":
-        image_px = image_px * np.float32(np.inf)
+        image_px = np.full_like(image_px, np.inf)
     else:
         image_px = (image_px - image_px[0]) * np.float32(0.05)
     bad = replace(good, world_m=world_m, image_px=image_px)
