@@ -1,8 +1,8 @@
 """Writes binary glTF 2.0: skinned body, skeleton and motion in one file. Metres, Y up, +Z forward, as here.
 
 The container is a header and two chunks (Khronos, glTF 2.0 specification, section 4). glTF has no pose-dependent blend
-shapes, so those of an SMPL file are omitted. Expressions are animated morph targets by name. Bodies have no shapes of
-expressions, so these targets move nothing: they carry the curves to a character that has some.
+shapes, so those of an SMPL file are omitted. Expressions are animated morph targets by name. Those that the body does
+not know move nothing: they carry the curves to a character that does.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from engine.body.model import Array
 from engine.body.skeleton import Skeleton
 from engine.files.whole_file import whole_file
 from realtime.outputs.export import ExportError, ExportOptions
-from realtime.outputs.export.motion import exported_skeleton, motion, moved_joints
+from realtime.outputs.export.motion import motion, moved_joints
 from realtime.outputs.export.shape import StandingBody, standing_body
 from realtime.outputs.recording.session import SessionHead
 
@@ -47,11 +47,8 @@ class _Buffer:
     def add(self, array: NDArray[Any], kind: str, *, target: int | None = None, bounds: bool = False) -> int:
         """Append `array`, whose rows are `kind`; return the index of its accessor."""
         component = {"f": _FLOAT, "H": _USHORT, "I": _UINT}[array.dtype.char]
-        view: dict[str, Any] = {"buffer": 0, "byteOffset": self.length, "byteLength": array.nbytes}
-        if target is not None:
-            view["target"] = target
         accessor: dict[str, Any] = {
-            "bufferView": len(self.views),
+            "bufferView": self._view(array, target),
             "componentType": component,
             "count": len(array),
             "type": kind,
@@ -59,11 +56,34 @@ class _Buffer:
         if bounds:
             flat = array.reshape(len(array), -1)
             accessor |= {"min": flat.min(0).tolist(), "max": flat.max(0).tolist()}
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+    def add_sparse(self, rows: Array) -> int:
+        """Append the rows (V, 3) that are not zero; return the index of the accessor of all."""
+        moved = np.flatnonzero(rows.any(axis=1))
+        accessor: dict[str, Any] = {
+            "componentType": _FLOAT,
+            "count": len(rows),
+            "type": "VEC3",
+            "min": rows.min(0).tolist(),
+            "max": rows.max(0).tolist(),
+        }
+        if len(moved):  # without, an accessor without a buffer holds zeros
+            places, values = (self._view(array) for array in (moved.astype(np.uint32), rows[moved].astype(np.float32)))
+            indices = {"bufferView": places, "componentType": _UINT}
+            accessor["sparse"] = {"count": len(moved), "indices": indices, "values": {"bufferView": values}}
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+    def _view(self, array: NDArray[Any], target: int | None = None) -> int:
+        view: dict[str, Any] = {"buffer": 0, "byteOffset": self.length, "byteLength": array.nbytes}
+        if target is not None:
+            view["target"] = target
         self.data += array.tobytes() + bytes(-array.nbytes % 4)
         self.length = len(self.data)
         self.views.append(view)
-        self.accessors.append(accessor)
-        return len(self.accessors) - 1
+        return len(self.views) - 1
 
     def reserve(self, count: int, kind: str, bounds: tuple[list[float], list[float]] | None = None) -> int:
         """Reserve space for `count` float rows of that `kind`; return the index of its accessor."""
@@ -110,10 +130,10 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
         "inverseBindMatrices": buffer.add(inverse_bind, "MAT4"),
     }
     mesh = {"name": body.name, "primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
-    if session.face_names is not None:
-        _add_expressions(mesh, session.face_names.tolist(), len(body.vertices), buffer)
+    if body.expressions:
+        _add_expressions(mesh, body.expressions, buffer)
     still = len(buffer.data)
-    animation = _animation(session, buffer, mesh_node)
+    animation = _animation(session, buffer, body.skeleton)
     document = {
         "asset": {"version": "2.0", "generator": "tokenmocap"},
         "scene": 0,
@@ -143,16 +163,15 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
         raise ExportError(f"{session.frames} frames are more than a .glb holds (4 GB): cut the session, or write .bvh")
     file.write(struct.pack("<4sII", b"glTF", 2, start + buffer.length) + _CHUNK.pack(len(text), _JSON_CHUNK) + text)
     file.write(_CHUNK.pack(buffer.length, _BINARY_CHUNK) + buffer.data)
-    _write_motion(session, file, start + still)
+    _write_motion(session, body.skeleton, file, start + still)
 
 
-def _add_expressions(mesh: dict[str, Any], names: list[str], num_vertices: int, buffer: _Buffer) -> None:
-    """Add a morph target for each name, all of them still: an accessor without a buffer holds zeros."""
-    zeros = {"componentType": _FLOAT, "count": num_vertices, "type": "VEC3", "min": [0.0] * 3, "max": [0.0] * 3}
-    buffer.accessors.append(zeros)
-    mesh["primitives"][0]["targets"] = [{"POSITION": len(buffer.accessors) - 1}] * len(names)
-    mesh["weights"] = [0.0] * len(names)
-    mesh["extras"] = {"targetNames": names}  # which Blender, three.js and others read
+def _add_expressions(mesh: dict[str, Any], expressions: dict[str, Array], buffer: _Buffer) -> None:
+    """Add a morph target for each expression: displacements (V, 3) by name."""
+    targets = [{"POSITION": buffer.add_sparse(displacements)} for displacements in expressions.values()]
+    mesh["primitives"][0]["targets"] = targets
+    mesh["weights"] = [0.0] * len(targets)
+    mesh["extras"] = {"targetNames": list(expressions)}  # which Blender, three.js and others read
 
 
 def _joint_nodes(skeleton: Skeleton, offsets: Array) -> list[dict[str, Any]]:
@@ -166,7 +185,7 @@ def _joint_nodes(skeleton: Skeleton, offsets: Array) -> list[dict[str, Any]]:
     return nodes
 
 
-def _animation(session: SessionHead, buffer: _Buffer, mesh_node: int) -> dict[str, Any]:
+def _animation(session: SessionHead, buffer: _Buffer, skeleton: Skeleton) -> dict[str, Any]:
     """Describe the pelvis's position, the rotations of the moved joints, and the weights of expressions.
 
     Space is reserved in the order in which `_write_motion` fills it.
@@ -174,10 +193,9 @@ def _animation(session: SessionHead, buffer: _Buffer, mesh_node: int) -> dict[st
     last_s = (session.frames - 1) / session.mocap_framerate
     times = buffer.reserve(session.frames, "SCALAR", bounds=([0.0], [float(np.float32(last_s))]))
     outputs = [(0, "translation", buffer.reserve(session.frames, "VEC3"))]
-    moved = moved_joints(exported_skeleton(session)).tolist()
-    outputs += [(joint, "rotation", buffer.reserve(session.frames, "VEC4")) for joint in moved]
+    outputs += [(j, "rotation", buffer.reserve(session.frames, "VEC4")) for j in moved_joints(skeleton).tolist()]
     if session.face_names is not None:
-        outputs.append((mesh_node, "weights", buffer.reserve(session.frames * len(session.face_names), "SCALAR")))
+        outputs.append((len(skeleton), "weights", buffer.reserve(session.frames * len(session.face_names), "SCALAR")))
     return {
         "name": "session",
         "samplers": [{"input": times, "interpolation": "LINEAR", "output": output} for _, _, output in outputs],
@@ -187,11 +205,11 @@ def _animation(session: SessionHead, buffer: _Buffer, mesh_node: int) -> dict[st
     }
 
 
-def _write_motion(session: SessionHead, file: IO[bytes], start: int) -> None:
+def _write_motion(session: SessionHead, skeleton: Skeleton, file: IO[bytes], start: int) -> None:
     """Write times (N,), pelvis (N, 3), quaternions (N, 4) a joint, weights (N, 52): columns, in blocks of frames."""
     first = 0
     faces = session.blocks("face_blendshapes") if session.has_face else itertools.repeat(())
-    for (pelvis, quaternions), face in zip(motion(session), faces, strict=False):
+    for (pelvis, quaternions), face in zip(motion(session, skeleton), faces, strict=False):
         seconds = np.arange(first, first + len(pelvis)) / session.mocap_framerate  # players begin at zero
         column = start
         for part in (seconds[:, None], pelvis, *np.moveaxis(quaternions, 1, 0), *face):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from engine.body.files import FREE_BODIES, load_body
 from engine.body.mesh import VertexNormals, strongest_weights
 from engine.body.model import Array, BodyModel
-from engine.body.skeleton import SMPL, Skeleton
+from engine.body.skeleton import SMPL, Skeleton, smpl_owners
 from realtime.outputs.export import ExportError
-from realtime.outputs.export.motion import exported_skeleton, rest_joints
+from realtime.outputs.export.motion import EYES, exported_skeleton, rest_joints, with_eyes
 from realtime.outputs.recording.session import SessionHead
 
 _SAME_M = 1e-4
@@ -27,13 +27,16 @@ class StandingBody:
     """
 
     name: str
-    skeleton: Skeleton  # of J joints, with fingers if the session has them
+    skeleton: Skeleton  # of J joints: SMPL's, fingers if the session has them, eyes if it has faces and the body eyes
     joints: Array  # (J, 3)
     vertices: Array  # (V, 3)
     normals: Array  # (V, 3) unit
     faces: NDArray[np.uint32]  # (F, 3) counter-clockwise from outside
     influences: NDArray[np.uint16]  # (V, 4) the strongest joints of each vertex; 0 if the weight is zero
     weights: Array  # (V, 4) of those joints, sum to 1
+    # Displacements (V, 3) of each full expression by name, in the order of the session's, if it has faces; zero for
+    # those that the body does not know.
+    expressions: dict[str, Array]
 
     @property
     def offsets(self) -> Array:
@@ -44,35 +47,51 @@ class StandingBody:
 def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
     """Build the body of `session` from the file `spec`. Raises ExportError if it is another body, BodyFileError."""
     body = _body_of(session, spec)
+    skeleton, joints = exported_skeleton(session), rest_joints(session)
+    if session.has_face and EYES[0] in body.skeleton.names:
+        eyes = body.rest_joints(session.betas[None, :10].astype(np.float32))[0, body.skeleton.indices(EYES)]
+        skeleton, joints = with_eyes(skeleton), np.concatenate([joints, session.scale * eyes])
     vertices = session.scale * (body.v_template + body.shapedirs @ session.betas[:10].astype(np.float32))
     lift = np.array([0.0, -vertices[:, 1].min(), 0.0], np.float32)
     vertices += lift
-    skeleton = exported_skeleton(session)
     influences, weights = strongest_weights(_weights_of(body, skeleton))
     normals = VertexNormals(body.faces, len(vertices))(vertices)
     normals[~normals.any(axis=1)] = (0.0, 1.0, 0.0)  # of vertices of no face: glTF wants unit normals
     return StandingBody(
         name=body.name,
         skeleton=skeleton,
-        joints=rest_joints(session).astype(np.float32) + lift,
+        joints=joints.astype(np.float32) + lift,
         vertices=vertices,
         normals=normals.astype(np.float32),
         faces=body.faces,
         influences=np.where(weights > 0, influences, 0).astype(np.uint16),  # as glTF wants it
         weights=weights.astype(np.float32),
+        expressions=_expressions_of(body, session),
     )
 
 
+def _expressions_of(body: BodyModel, session: SessionHead) -> dict[str, Array]:
+    if session.face_names is None:
+        return {}
+    known: dict[str, Array] = {}
+    if body.expression_dirs is not None:
+        dirs = np.float32(session.scale) * np.moveaxis(body.expression_dirs, -1, 0)
+        known = dict(zip(body.expression_names, dirs, strict=True))
+    still = np.zeros_like(body.v_template)
+    return {name: known.get(name, still) for name in session.face_names.tolist()}
+
+
 def _weights_of(body: BodyModel, skeleton: Skeleton) -> Array:
-    """Return skinning weights (V, J) for the joints of `skeleton`; a joint that it lacks moves with its parent."""
-    owners: list[int] = []
-    for name, parent in zip(body.skeleton.names, body.skeleton.parents, strict=True):
-        owners.append(skeleton.index(name) if name in skeleton.names else owners[parent])
+    """Return skinning weights (V, J) for the joints of `skeleton`; SMPL's take over from those that it lacks."""
+    owners = [
+        skeleton.index(name if name in skeleton.names else SMPL.names[owner])
+        for name, owner in zip(body.skeleton.names, smpl_owners(body.skeleton), strict=True)
+    ]
     return body.weights @ np.eye(len(skeleton), dtype=np.float32)[owners]
 
 
 def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
-    """Load the body file `spec` and scale it to the session's stature; with fingers if the session has them.
+    """Load the body file `spec` and scale it to the session's stature.
 
     'open' stands for whichever of the free bodies the session has.
     """
@@ -83,5 +102,5 @@ def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
     betas = session.betas[None, :10].astype(np.float32)
     for candidate in (body, body.scaled_to_height(session.body["stature_m"])):
         if np.abs(session.scale * candidate.core.rest_joints(betas)[0] - session.rest_joints).max() < _SAME_M:
-            return candidate.core if exported_skeleton(session) is SMPL else candidate
+            return candidate
     raise ExportError(f"the joints of the session are not those of {spec}, though its file is the same: not exported")

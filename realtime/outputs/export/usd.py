@@ -74,12 +74,29 @@ def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None
     _paint(stage, mesh)
     for prim in (root.GetPrim(), skeleton.GetPrim(), mesh.GetPrim()):
         UsdSkel.BindingAPI.Apply(prim)
+    _add_expressions(stage, mesh, body)
     skeleton_binding = UsdSkel.BindingAPI(skeleton.GetPrim())
     skeleton_binding.CreateAnimationSourceRel().SetTargets([Sdf.Path("/Body/Skeleton/Motion")])
     binding = UsdSkel.BindingAPI(mesh.GetPrim())
     binding.CreateSkeletonRel().SetTargets([skeleton.GetPath()])
     binding.CreateJointIndicesPrimvar(False, INFLUENCES).Set(body.influences.astype(np.int32).reshape(-1))
     binding.CreateJointWeightsPrimvar(False, INFLUENCES).Set(body.weights.reshape(-1))
+
+
+def _add_expressions(stage: Any, mesh: Any, body: StandingBody) -> None:
+    """Add a blend shape for each expression that moves vertices of the body."""
+    from pxr import Sdf, UsdSkel, Vt
+
+    moving = {name: away for name, away in body.expressions.items() if away.any()}
+    if not moving:
+        return
+    for name, away in moving.items():
+        shape, moved = UsdSkel.BlendShape.Define(stage, f"/Body/Mesh/{name}"), np.flatnonzero(away.any(axis=1))
+        shape.CreateOffsetsAttr(Vt.Vec3fArray.FromNumpy(away[moved]))
+        shape.CreatePointIndicesAttr(Vt.IntArray.FromNumpy(moved.astype(np.int32)))
+    binding = UsdSkel.BindingAPI(mesh.GetPrim())
+    binding.CreateBlendShapesAttr(list(moving))
+    binding.CreateBlendShapeTargetsRel().SetTargets([Sdf.Path(f"/Body/Mesh/{name}") for name in moving])
 
 
 def _joint_paths(skeleton: Skeleton) -> list[str]:
@@ -106,7 +123,7 @@ def _animate(animation: Any, session: SessionHead, body: StandingBody) -> Iterat
     places, moved = body.offsets.copy(), moved_joints(body.skeleton)
     turns = np.zeros((len(body.skeleton), 4), np.float32)
     turns[:, 3] = 1.0
-    frames = (frame for block in motion(session) for frame in zip(*block, strict=True))
+    frames = (frame for block in motion(session, body.skeleton) for frame in zip(*block, strict=True))
     for frame, (pelvis, quaternions) in enumerate(frames):
         places[0] = pelvis
         turns[moved] = quaternions

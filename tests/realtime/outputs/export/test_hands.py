@@ -10,20 +10,20 @@ from pathlib import Path
 import bvhio
 import numpy as np
 import pytest
-from pxr import Usd, UsdSkel
+from pxr import Usd, UsdGeom, UsdSkel, Vt
 from scipy.spatial.transform import Rotation
 
 from engine.body.expressions import BLENDSHAPES
 from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
-from engine.body.skeleton import JOINT_NAMES, SMPLH
+from engine.body.skeleton import JOINT_NAMES, SMPLX
 from realtime.export import main
 from realtime.outputs.finger_bones import SMPL_AND_FINGERS
 from realtime.outputs.recording.session import Session, load_session
 from tests.realtime.outputs.export.conftest import RunNode
 from tests.realtime.outputs.export.glb_reader import GlbReader
-from tests.realtime.outputs.export.hands import record_hands, write_body_with_fingers
+from tests.realtime.outputs.export.hands import EXPRESSIONS, record_hands, write_body_with_fingers
 from tests.realtime.outputs.export.recording import FRAMES, MM, RATE_HZ, SAMPLES
 
 NAMES = SMPL_AND_FINGERS.names
@@ -51,8 +51,11 @@ def body(body_path: Path) -> BodyModel:
 
 
 def turned(session: Session, k: int) -> np.ndarray:
-    """Rotations (52, 3, 3) of SMPL-H's joints in frame k, by scipy."""
-    return Rotation.from_rotvec(session.poses[k].reshape(-1, 3)).as_matrix().astype(np.float32)
+    """Rotations (55, 3, 3) of SMPL-X's joints in frame k, by scipy."""
+    assert session.gaze is not None
+    poses = Rotation.from_rotvec(session.poses[k].reshape(-1, 3)).as_matrix()
+    eye = Rotation.from_euler("YX", session.gaze[k] * [1, -1]).as_matrix()
+    return np.concatenate([poses[:22], [np.eye(3), eye, eye], poses[22:]]).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +64,8 @@ def expected(hands: Session, body: BodyModel) -> np.ndarray:
     rest = body.rest_joints(hands.betas[None, :10].astype(np.float32))
     frames = []
     for k in range(FRAMES):
-        _, joints = forward_kinematics(turned(hands, k)[None], rest, SMPLH)
-        frames.append(np.concatenate([hands.joints[k], joints[0, 22:] + hands.joints[k, 0]]))
+        _, joints = forward_kinematics(turned(hands, k)[None], rest, SMPLX)
+        frames.append(np.concatenate([hands.joints[k], joints[0, 25:] + hands.joints[k, 0]]))
     return np.array(frames)
 
 
@@ -127,10 +130,11 @@ def test_glb_skin_is_the_mesh_of_the_body_with_fingers(glb_path: Path, hands: Se
     betas = hands.betas[None, :10].astype(np.float32)
     ours = body.vertices(turned(hands, k)[None], betas)[0] + hands.joints[k, 0]
     read = GlbReader(glb_path).vertices(k / RATE_HZ)
-    assert np.abs(read - ours).max() < MM
-    flat = turned(hands, k)
-    flat[22:] = np.eye(3)
-    assert np.abs(read - (body.vertices(flat[None], betas)[0] + hands.joints[k, 0])).max() > 10 * MM
+    assert np.abs(read - ours).max() < 0.1 * MM
+    for joints in (slice(25, 55), slice(23, 25)):  # fingers, eyes
+        still = turned(hands, k)
+        still[joints] = np.eye(3)
+        assert np.abs(read - (body.vertices(still[None], betas)[0] + hands.joints[k, 0])).max() > MM
 
 
 def test_glb_expressions_are_animated_morphs_by_name(glb_path: Path, hands: Session) -> None:
@@ -142,6 +146,29 @@ def test_glb_expressions_are_animated_morphs_by_name(glb_path: Path, hands: Sess
     (channel,) = (each for each in animation.channels if each.target.path == "weights")
     weights = glb.array(animation.samplers[channel.sampler].output).reshape(FRAMES, 52)
     np.testing.assert_allclose(weights, hands.face_blendshapes, atol=1e-6)
+
+
+def displacements(glb: GlbReader, name: str) -> np.ndarray:
+    """(V, 3) of a morph target, as the specification says of sparse accessors."""
+    mesh = glb.gltf.meshes[0]
+    accessor = glb.gltf.accessors[mesh.primitives[0].targets[mesh.extras["targetNames"].index(name)]["POSITION"]]
+    rows = np.zeros((accessor.count, 3), np.float32)
+    if accessor.sparse is not None:
+        views = [glb.gltf.bufferViews[part.bufferView] for part in (accessor.sparse.indices, accessor.sparse.values)]
+        places, values = (glb.blob[view.byteOffset :][: view.byteLength] for view in views)
+        rows[np.frombuffer(places, np.uint32)] = np.frombuffer(values, np.float32).reshape(-1, 3)
+    assert accessor.min == rows.min(0).tolist()
+    assert accessor.max == rows.max(0).tolist()
+    return rows
+
+
+def test_glb_morphs_are_the_expressions_that_the_body_knows(glb_path: Path, body: BodyModel) -> None:
+    glb = GlbReader(glb_path)
+    assert body.expression_dirs is not None
+    for k, name in enumerate(EXPRESSIONS):
+        np.testing.assert_allclose(displacements(glb, name), body.expression_dirs[..., k], atol=1e-7)
+        assert displacements(glb, name).any()
+    assert not displacements(glb, "cheekPuff").any()
 
 
 def test_khronos_validator_has_nothing_to_say(glb_path: Path, run_node: RunNode) -> None:
@@ -161,7 +188,13 @@ def test_three_js_plays_fingers_and_expressions(
 
 @pytest.mark.parametrize("suffix", [".usd", ".usda"])
 def test_openusd_has_fingers_and_expressions(
-    hands_path: Path, body_path: Path, hands: Session, expected: np.ndarray, tmp_path: Path, suffix: str
+    hands_path: Path,
+    body_path: Path,
+    body: BodyModel,
+    hands: Session,
+    expected: np.ndarray,
+    tmp_path: Path,
+    suffix: str,
 ) -> None:
     stage = Usd.Stage.Open(str(exported(hands_path, body_path, tmp_path / f"s{suffix}")))
     (skeleton,) = (prim for prim in stage.Traverse() if prim.IsA(UsdSkel.Skeleton))
@@ -177,6 +210,19 @@ def test_openusd_has_fingers_and_expressions(
         read = np.array([places[names.index(name)] for name in NAMES])
         assert np.abs(read - expected[k]).max() < MM
         np.testing.assert_allclose(animation.ComputeBlendShapeWeights(k), hands.face_blendshapes[k], atol=1e-6)
+    (mesh,) = (prim for prim in stage.Traverse() if prim.IsA(UsdGeom.Mesh))
+    shapes = UsdSkel.BlendShapeQuery(UsdSkel.BindingAPI(mesh))
+    assert body.expression_dirs is not None
+    for k, name in enumerate(EXPRESSIONS):
+        points = Vt.Vec3fArray.FromNumpy(np.zeros((len(body.v_template), 3), np.float32))
+        weights = Vt.FloatArray([float(other == name) for other in EXPRESSIONS])
+        assert shapes.ComputeDeformedPoints(
+            *shapes.ComputeSubShapeWeights(weights),
+            shapes.ComputeBlendShapePointIndices(),
+            shapes.ComputeSubShapePointOffsets(),
+            points,
+        )
+        np.testing.assert_allclose(np.array(points), body.expression_dirs[..., k], atol=1e-7)
 
 
 READ_BACK = """
@@ -197,7 +243,11 @@ for k in (0, 13, 39):
     heads = {b.name: armature.matrix_world @ b.head for b in armature.pose.bones}
     frames.append({name: [p.x, p.z, -p.y] for name, p in heads.items()})
     shapes.append({key.name: key.value for key in mesh.data.shape_keys.key_blocks})
-json.dump({"frames": frames, "shapes": shapes}, open(out, "w"))
+keys = mesh.data.shape_keys.key_blocks
+scale = max(mesh.matrix_world.to_scale()) * max(armature.matrix_world.to_scale()) ** (mesh.parent is None)
+pairs = {name: zip(keys[name].data, keys[0].data) for name in ("eyeBlinkLeft", "jawOpen", "cheekPuff")}
+moved = {name: scale * max((a.co - b.co).length for a, b in pair) for name, pair in pairs.items()}
+json.dump({"frames": frames, "shapes": shapes, "moved": moved}, open(out, "w"))
 """
 
 
@@ -205,6 +255,7 @@ json.dump({"frames": frames, "shapes": shapes}, open(out, "w"))
 def test_blender_has_fingers_and_shape_keys(
     hands_path: Path,
     body_path: Path,
+    body: BodyModel,
     hands: Session,
     expected: np.ndarray,
     tmp_path: Path,
@@ -221,6 +272,8 @@ def test_blender_has_fingers_and_shape_keys(
         assert np.abs(np.array([frame[name] for name in NAMES]) - expected[k]).max() < MM
         found = [shapes[name] for name in BLENDSHAPES]
         np.testing.assert_allclose(found, hands.face_blendshapes[k], atol=1e-3)
+    largest_m = np.abs(body.expression_dirs).max((0, 1)).tolist()  # type: ignore[arg-type]
+    assert read["moved"] == pytest.approx(dict(zip(EXPRESSIONS, largest_m, strict=True)) | {"cheekPuff": 0}, abs=1e-5)
 
 
 def test_a_session_without_hands_has_no_fingers_though_its_body_does(body_path: Path, tmp_path: Path) -> None:
