@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation, Slerp
 
 from realtime.outputs.recording.sampling.resample import (
     MIN_RATE_HZ,
+    lerp_to_peaks,
     slerp,
     uniform_grid,
     uniform_rate,
@@ -143,3 +144,21 @@ def test_rows_between_two_samples_give_one() -> None:
 def test_a_slow_source_is_still_bridged() -> None:
     times = np.arange(8) * 0.5
     assert uniform_grid(times, *all_good(times), 30).valid.all()
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from([15.0, 25.0, 29.97, 30.0, 60.0]))
+def test_peaks_keep_their_height_and_nothing_exceeds_them(seed: int, source_hz: float) -> None:
+    rng = np.random.default_rng(seed)
+    times_s = rng.uniform(0, 1) + (np.arange(40) + rng.uniform(-0.2, 0.2, 40)) / source_hz
+    values = rng.uniform(0, 1, (40, 5))
+    rate_hz = uniform_rate(times_s)
+    grid = uniform_grid(times_s, np.ones(40, bool), np.zeros(40, bool), rate_hz)
+    samples = lerp_to_peaks(values, times_s, (grid.before, grid.after), grid.times_s, rate_hz)
+    assert (samples >= values.min(0) - 1e-9).all()
+    assert (samples <= values.max(0) + 1e-9).all()
+    nearest = np.abs(times_s[:, None] - grid.times_s).argmin(1)  # the sample nearest to each row
+    for column in range(5):
+        row = int(values[:, column].argmax())
+        alone = np.abs(times_s - grid.times_s[nearest[row]]) < 0.5 / rate_hz  # rows that this sample may show
+        if 0 < row < 39 and alone.sum() == 1:
+            assert samples[nearest[row], column] == values[row, column]
