@@ -63,8 +63,8 @@ def write_body_with_fingers(path: Path) -> Path:
     return path
 
 
-def record_hands(path: Path, body_path: Path) -> Path:
-    body = load_body(body_path)
+def record_hands(path: Path, spec: Path | str) -> Path:
+    body = load_body(spec)
     recorder = Recorder(path, body=body.core, fingers=FingerBones.of_body(body), blocking=True)
     recorder.start()
     for k in range(FRAMES):

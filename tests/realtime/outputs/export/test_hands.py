@@ -292,3 +292,16 @@ def test_a_session_without_hands_has_no_fingers_though_its_body_does(body_path: 
     glb = GlbReader(exported(path, body_path, tmp_path / "s.glb"))
     assert [node.name for node in glb.gltf.nodes] == [*JOINT_NAMES, "fingered"]
     assert glb.gltf.meshes[0].extras == {}
+
+
+def test_the_free_body_with_fingers_is_found_by_itself(tmp_path: Path) -> None:
+    """A session with --hands and --face is of that body; its user names no file."""
+    path = record_hands(tmp_path / "s.npz", "open-hands")
+    assert main([str(path), str(tmp_path / "s.glb")]) == 0
+    session, body, glb = load_session(path), load_body("open-hands"), GlbReader(tmp_path / "s.glb")
+    betas = session.betas[None, :10].astype(np.float32)
+    ours = body.vertices(turned(session, 17)[None], betas)[0] + session.joints[17, 0]
+    assert np.abs(glb.vertices(17 / RATE_HZ) - ours).max() < MM
+    assert body.expression_dirs is not None
+    for k, name in enumerate(body.expression_names):
+        np.testing.assert_allclose(displacements(glb, name), body.expression_dirs[..., k], atol=1e-7)
