@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
@@ -14,7 +14,7 @@ from engine.body.projection import PinholeCamera
 from engine.body.skeleton import Side, Skeleton
 from engine.body.skinning import Skinner
 from realtime.kernel.full_pose import full_rotmats
-from realtime.kernel.messages import Face, Hand, SolvedFrame
+from realtime.kernel.messages import Face, Hand, Part, SolvedFrame
 from realtime.kernel.seen import VISIBLE
 from realtime.outputs.drawing.overlay import SKELETON, Picture
 from realtime.outputs.live_status import LiveStatus
@@ -22,6 +22,7 @@ from realtime.outputs.live_status import LiveStatus
 Array = NDArray[np.float32]
 Figure = tuple[KeypointLayout, Array]  # (K, 2) points of a layout
 
+_KEPT_S = 0.1  # parts of the body stay that long after they were measured
 _PICTURE_SIDE_PX = 800  # the camera's image is halved until it is no longer than this
 
 
@@ -57,6 +58,29 @@ class Shown:
     picture_bgr: Picture  # (H, W, 3) of the camera
     people: tuple[ShownPerson, ...]
     status: LiveStatus
+
+
+class RecentParts:
+    """Latest keypoints of hands and faces: measured in some frames only, they are shown a moment longer, to be steady.
+
+    Not thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[int, Part], tuple[float, Keypoints]] = {}  # by person and part: when, and what
+
+    def added(self, solved: SolvedFrame) -> SolvedFrame:
+        """Return the frame with the parts that its people had in the last tenth of a second."""
+        t = solved.frame.t_capture
+        for person in solved.people:
+            parts = ((part, seen) for part, seen in person.keypoints.items() if part != "body")
+            self._seen |= {(person.id, part): (t, seen) for part, seen in parts}
+        self._seen = {key: seen for key, seen in self._seen.items() if 0 <= t - seen[0] <= _KEPT_S}
+        people = []
+        for person in solved.people:
+            recent = {part: seen for (owner, part), (_, seen) in self._seen.items() if owner == person.id}
+            people.append(replace(person, keypoints={**person.keypoints, **recent}))
+        return replace(solved, people=tuple(people))
 
 
 def shown(solved: SolvedFrame, status: LiveStatus) -> Shown:

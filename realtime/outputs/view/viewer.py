@@ -24,7 +24,7 @@ from realtime.outputs.drawing.overlay import Picture
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.view.display import NoDisplayError, why_no_window
-from realtime.outputs.view.shown import Shown, shown
+from realtime.outputs.view.shown import RecentParts, Shown, shown
 from realtime.outputs.view.web import Page, WebConfig
 from realtime.outputs.view.window import ViewerConfig, Window
 
@@ -107,6 +107,7 @@ class Viewer(Output):
         self._config = config or ViewerConfig()
         self._lock = threading.Lock()
         self._newest: tuple[SolvedFrame, LiveStatus] | None = None
+        self._parts = RecentParts()
         self._closed = False
         self._wanted = False  # the screen has drawn the last image and requests the next
         self._child: Child | None = None
@@ -139,7 +140,7 @@ class Viewer(Output):
     def update(self, solved: SolvedFrame, status: LiveStatus) -> None:
         """The same with a status of the caller's."""
         with self._lock:
-            self._newest = (solved, status)
+            self._newest = (self._parts.added(solved), status)
 
     @property
     def caught_up(self) -> bool:

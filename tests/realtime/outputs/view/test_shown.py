@@ -14,7 +14,7 @@ from engine.body.model import BodyModel
 from engine.body.skinning import Skinner
 from realtime.kernel.messages import Face, Hand
 from realtime.outputs.drawing.overlay import SKELETON
-from realtime.outputs.view.shown import people_shown
+from realtime.outputs.view.shown import RecentParts, people_shown
 from tests.realtime.calibration.stances import frame, person
 
 HAND = KeypointLayout("hand", ("wrist", "tip"), edges=(("wrist", "tip"),))
@@ -32,6 +32,25 @@ def test_other_parts_than_the_body_are_shown_by_their_layout_where_they_are_visi
     np.testing.assert_array_equal(points_px, [[5, 10], [np.nan, np.nan]])
     np.testing.assert_array_equal(joints_px, alone.figures[0][1])
     assert joints_px.shape == (24, 2)
+
+
+def test_hands_that_alternate_are_shown_steadily_and_lost_ones_go() -> None:
+    somebody, recent = person(), RecentParts()
+    hand = Keypoints(HAND, np.zeros((2, 2), np.float32), np.zeros((2, 3), np.float32), np.ones(2, np.float32))
+
+    def parts(t: float, *seen: str) -> set[str]:
+        keypoints = {**somebody.keypoints, **dict.fromkeys(seen, hand)}
+        (only,) = recent.added(frame(t, replace(somebody, keypoints=keypoints))).people
+        return set(only.keypoints) - {"body"}
+
+    assert parts(0.0, "left_hand") == {"left_hand"}
+    assert parts(0.033, "right_hand") == {"left_hand", "right_hand"}
+    assert parts(0.067, "left_hand") == {"left_hand", "right_hand"}
+    assert parts(0.15, "face") == {"left_hand", "face"}
+    assert parts(0.4) == set()
+    other = replace(somebody, id=9)
+    assert parts(0.5, "face") == {"face"}
+    assert "face" not in recent.added(frame(0.51, other)).people[0].keypoints
 
 
 def test_fingers_expression_and_gaze_are_drawn_on_a_body_that_has_them(open_body: BodyModel) -> None:
