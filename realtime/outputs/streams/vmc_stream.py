@@ -11,11 +11,10 @@ import numpy as np
 from engine.body.model import Array, BodyModel
 from engine.body.skeleton import SIDES
 from realtime.kernel.messages import Person, SolvedFrame
-from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.streams.expressions import EXPRESSIONS, expressions
 from realtime.outputs.streams.humanoid import HUMANOIDS
-from realtime.outputs.streams.humanoid_parts import EYE_BONES, FINGER_BONES, place_eyes, place_hand
+from realtime.outputs.streams.humanoid_parts import EYE_BONES, FINGER_BONES, HumanoidHands, place_eyes
 from realtime.outputs.streams.osc_bundles import bundles
 from realtime.outputs.streams.publishable import Publishable
 from realtime.outputs.streams.url import LOOPBACK, StreamError, StreamUrl
@@ -34,7 +33,7 @@ def open_output(url: StreamUrl, run: Run) -> Output:
         raise StreamError(
             f"'{url.text}': vmc sends to a receiver; name its host and port, for example vmc://{LOOPBACK}:{PORT}"
         )
-    return VmcStream(url, run.body, FingerBones.of(run))
+    return VmcStream(url, run.body, HumanoidHands.of(run))
 
 
 class VmcStream(Output):
@@ -45,10 +44,10 @@ class VmcStream(Output):
 
     newest_wins = True
 
-    def __init__(self, url: StreamUrl, body: BodyModel, fingers: FingerBones | None = None) -> None:
+    def __init__(self, url: StreamUrl, body: BodyModel, hands: HumanoidHands | None = None) -> None:
         self.address = url
         self._parts = _parts(url)
-        self._body, self._fingers = body, fingers if "hands" in self._parts else None
+        self._body, self._hands = body, hands if "hands" in self._parts else None
         self._humanoid = HUMANOIDS[url.options["bones"]]
         self._expressions = EXPRESSIONS[url.options["expressions"]]
         self._publishable = Publishable()
@@ -101,10 +100,10 @@ class VmcStream(Output):
         if person is not None and "body" in self._parts:
             names += self._humanoid.names
             bones.append(self._humanoid.place(person, self._body))
-        if person is not None and self._fingers is not None:
+        if person is not None and self._hands is not None:
             for side in (side for side in SIDES if side in person.hands):
                 names += FINGER_BONES[side]
-                bones.append(place_hand(side, person.hands[side], person, self._body, self._fingers))
+                bones.append(self._hands.place(side, person.hands[side], person, self._body))
         if person is not None and person.face is not None and "face" in self._parts:
             names += EYE_BONES
             bones.append(place_eyes(person.face, person, self._body))

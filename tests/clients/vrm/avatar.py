@@ -45,7 +45,7 @@ EXPRESSIONS = (*PRESETS, *BLENDSHAPES)  # one morph each, in this order
 def _bones() -> dict[str, tuple[str | None, NDArray]]:
     left = {f"Left{name}": bone for name, bone in _LEFT.items()}
     for finger, (knuckle, (first, second)) in _KNUCKLES.items():
-        along = np.array((0.6, -0.3, 0.74)) if finger == "Thumb" else np.array((1.0, 0, 0))
+        along = np.array((0.5**0.5, 0, 0.5**0.5)) if finger == "Thumb" else np.array((1.0, 0, 0))
         left[f"Left{finger}Proximal"] = ("LeftHand", knuckle)
         left[f"Left{finger}Intermediate"] = (f"Left{finger}Proximal", tuple(first * along))
         left[f"Left{finger}Distal"] = (f"Left{finger}Intermediate", tuple(second * along))

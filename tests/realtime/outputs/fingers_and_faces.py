@@ -46,13 +46,18 @@ def handed_frame(t: float, seq: int) -> SolvedFrame:
 
 
 def make_body_with_fingers() -> BodyModel:
-    """The performer's body with 30 finger joints, each a few centimetres from the one before."""
+    """The performer's body with 30 finger joints, each a few centimetres from the one before; hands are mirrored."""
     rng = np.random.default_rng(11)
     shared = len(SMPL) - 2
     joints, dirs = BODY.joints_template[:shared], BODY.joint_shapedirs[:shared]
-    for parent in SMPLH.parents[shared:]:
-        joints = np.concatenate([joints, joints[parent][None] + rng.normal(0, 0.03, (1, 3)).astype(np.float32)])
-        dirs = np.concatenate([dirs, dirs[parent][None] + rng.normal(0, 0.002, (1, 3, 10)).astype(np.float32)])
+    left = rng.normal(0, 0.03, (15, 3)), rng.normal(0, 0.002, (15, 3, 10))
+    mirror = np.array([-1, 1, 1])
+    away_m, away_dirs = (
+        np.concatenate([part, (part.swapaxes(1, -1) * mirror).swapaxes(1, -1)]).astype(np.float32) for part in left
+    )
+    for k, parent in enumerate(SMPLH.parents[shared:]):
+        joints = np.concatenate([joints, (joints[parent] + away_m[k])[None]])
+        dirs = np.concatenate([dirs, (dirs[parent] + away_dirs[k])[None]])
     weights = np.eye(len(SMPLH), dtype=np.float32)[np.arange(len(BODY.v_template)) % len(SMPLH)]
     return replace(
         BODY,

@@ -10,18 +10,22 @@ from pythonosc.osc_message import OscMessage
 from scipy.spatial.transform import Rotation
 
 from engine.body.expressions import BLENDSHAPES
+from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
+from engine.body.rotations import rotmat_from_quaternion
 from engine.body.skeleton import FINGER_JOINTS, SIDES, SMPLH, Side
 from realtime.kernel.full_pose import full_rotmats
 from realtime.kernel.messages import Face, Hand, Person
-from realtime.outputs.finger_bones import FingerBones
+from realtime.outputs.finger_bones import SMPL_AND_FINGERS
 from realtime.outputs.streams.expressions import VRM_PRESETS, expressions
+from realtime.outputs.streams.humanoid import HUMANOIDS
+from realtime.outputs.streams.humanoid_parts import FINGER_BONES, HumanoidHands
 from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY, face_at, handed_at
 from tests.realtime.outputs.streams.synthetic_stream import person_at, solved_at
 from tests.realtime.outputs.streams.test_vmc import DOWN, FRONT, LEFT, RIGHT, UNITY_PARENTS, UP, rotated, stood_up
 from tests.realtime.outputs.streams.vmc_receiver import bones_of, datagrams, received, sending
 
-FINGERS = FingerBones.of_body(FINGERED_BODY)
+HANDS = HumanoidHands.of_body(FINGERED_BODY)
 # Unity's HumanBodyBones of one hand, from its documentation, in the order of SMPL-H's joints.
 UNITY_HAND = (
     "IndexProximal", "IndexIntermediate", "IndexDistal", "MiddleProximal", "MiddleIntermediate", "MiddleDistal",
@@ -41,7 +45,7 @@ def values_of(messages: list[OscMessage]) -> dict[str, float]:
 
 
 def sent(person: Person, options: str = "") -> list[OscMessage]:
-    with sending(options, FINGERS) as (stream, receiver):
+    with sending(options, HANDS) as (stream, receiver):
         stream.put(solved_at(0, 0, (person,)))
         return received(receiver)
 
@@ -52,7 +56,7 @@ def with_face(**coefficients: float) -> Person:
 
 
 def test_every_bone_and_expression_comes_with_every_frame_in_packets_of_its_own() -> None:
-    with sending("", FINGERS) as (stream, receiver):
+    with sending("", HANDS) as (stream, receiver):
         for k in range(30):
             stream.put(solved_at(k / 30, k, (handed_at(k / 30),)))
             messages = received(receiver)  # which holds every datagram to one packet
@@ -100,9 +104,36 @@ def test_fingers_curl_towards_the_palm(side: Side, turn_deg: float, at_rest: tup
     person = handed_at(0)
     person = replace(person, hands={**person.hands, side: Hand(curled, curled, 1.0)})
     bones = bones_of(sent(person))
-    for bone in UNITY_HAND:
+    for bone in (bone for bone in UNITY_HAND if not bone.startswith("Thumb")):
         turned = rotated(bones[f"{side.title()}{bone}"][3:], np.array(at_rest, float))
         np.testing.assert_allclose(turned, DOWN, atol=1e-6)
+
+
+@pytest.mark.parametrize("spec", ["open-hands", "open"])
+def test_an_avatars_thumbs_point_as_the_bodys_do(spec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An avatar in VRM's T-pose: thumbs level, halfway to the front, nails away from the arm; of another length."""
+    for bone, parent in FINGER_PARENTS.items():
+        monkeypatch.setitem(UNITY_PARENTS, bone, parent)
+    body = load_body(spec)
+    hands, core = HumanoidHands.of_body(body), body.core
+    person = replace(handed_at(0.3), betas=np.zeros(10, np.float32))
+    rest = np.concatenate([core.rest_joints(person.betas[None])[0], hands.fingers.rest_joints(person.betas)])
+    turns = np.concatenate([person.pose.rotations, *(hand.rotations for hand in person.hands.values())])
+    _, ours = forward_kinematics(rotmat_from_quaternion(turns)[None], rest[None], SMPL_AND_FINGERS)
+    bones = dict(zip(HUMANOIDS["all"].names, HUMANOIDS["all"].place(person, core).astype(float), strict=True))
+    for side in SIDES:
+        placed = hands.place(side, person.hands[side], person, core).astype(float)
+        bones |= dict(zip(FINGER_BONES[side], placed, strict=True))
+    for side, outwards in (("Left", -1), ("Right", 1)):  # Unity's +X is the right
+        for bone in ("Intermediate", "Distal"):
+            bones[f"{side}Thumb{bone}"][:3] = 0.05 * np.array([outwards, 0, 1]) / np.sqrt(2)
+    places, _ = stood_up(bones)
+    for side in ("Left", "Right"):
+        for k, (bone, after) in enumerate((("Proximal", "Intermediate"), ("Intermediate", "Distal")), start=1):
+            shown = (places[f"{side}Thumb{after}"] - places[f"{side}Thumb{bone}"]) * [-1, 1, 1]
+            a, b = (SMPL_AND_FINGERS.index(f"{side.lower()}_thumb{j}") for j in (k, k + 1))
+            along = (ours[0, b] - ours[0, a]) / np.linalg.norm(ours[0, b] - ours[0, a])
+            np.testing.assert_allclose(shown, 0.05 * along, atol=1e-6)
 
 
 @pytest.mark.parametrize(("yaw_deg", "pitch_deg", "expected"), [(90, 0, LEFT), (0, 90, UP), (0, 0, FRONT)])

@@ -12,18 +12,18 @@ from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_message import OscMessage
 
 from realtime.outputs import parse_stream_url
-from realtime.outputs.finger_bones import FingerBones
+from realtime.outputs.streams.humanoid_parts import HumanoidHands
 from realtime.outputs.streams.vmc_stream import VmcStream
 from tests.realtime.outputs.streams.synthetic_stream import BODY
 
 
 @contextlib.contextmanager
-def sending(options: str = "", fingers: FingerBones | None = None) -> Iterator[tuple[VmcStream, socket.socket]]:
+def sending(options: str = "", hands: HumanoidHands | None = None) -> Iterator[tuple[VmcStream, socket.socket]]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
         receiver.bind(("127.0.0.1", 0))
         receiver.settimeout(5)
         url = parse_stream_url(f"vmc://127.0.0.1:{receiver.getsockname()[1]}{options}")
-        stream = VmcStream(url, BODY, fingers)
+        stream = VmcStream(url, BODY, hands)
         try:
             yield stream, receiver
         finally:
