@@ -52,7 +52,7 @@ def contents(wheels: Path | None) -> dict[str, Path]:
         if path.is_file() and not _NOT_PACKED & set(path.relative_to(SOURCE).parts)
     }
     files |= {path.name: path for path in (PROJECT / "LICENSE", PROJECT / "NOTICE")}
-    files |= {path.name: path for path in (PROJECT / "assets").glob("body_open.*")}
+    files |= {path.name: path for path in (PROJECT / "assets").glob("body_open*")}
     if wheels is not None:
         files |= {f"wheels/{name}": wheels / name for name in wheel_names()}
     return dict(sorted(files.items()))

@@ -16,7 +16,7 @@ from ..protocol import NUM_BETAS, Skeleton
 
 Array = NDArray[np.float64]
 
-BUNDLED = Path(__file__).parents[1] / "body_open.npz"
+_BUNDLED = {"open-hands": "body_open_hands.npz"}  # by the name in the stream; others have "body_open.npz"
 _KEYS = ("v_template", "shapedirs", "J_regressor", "weights", "f")
 _SAME_JOINT_M = 1e-3
 _BODY = JOINT_NAMES[:22]  # of all formats; then SMPL has two hand joints
@@ -85,6 +85,11 @@ class Body:
             joint_shapes=np.concatenate([skeleton.joint_shapes, shapes(others, other_shapes)]),
             expressions={name: scale * moved for name, moved in self.expressions.items()},
         )
+
+
+def bundled(stream_body: str) -> Path:
+    """Return the free body's file for a stream's body: with fingers, eyes and expressions where that has them."""
+    return Path(__file__).parents[1] / _BUNDLED.get(stream_body, "body_open.npz")
 
 
 def load_body(path: Path) -> Body:

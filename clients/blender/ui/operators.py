@@ -11,7 +11,7 @@ from bpy.props import IntProperty
 
 from ..joints import NUM_JOINTS
 from ..protocol import Skeleton
-from ..rigs.body import BUNDLED, Body, BodyError, load_body
+from ..rigs.body import Body, BodyError, bundled, load_body
 from ..rigs.bone_map import PRESETS, BoneMapError, load_preset
 from ..rigs.rig import RigError
 from ..scene import armature, face, live, mesh
@@ -265,4 +265,4 @@ def _rest_joints(skeleton: Skeleton, body: Body | None, shape: tuple[np.ndarray,
 
 def _body(context: bpy.types.Context, skeleton: Skeleton) -> Body:
     chosen_file = context.scene.tokenmocap.body_file
-    return load_body(_path(chosen_file) if chosen_file else BUNDLED).fitted(skeleton)
+    return load_body(_path(chosen_file) if chosen_file else bundled(skeleton.body_name)).fitted(skeleton)

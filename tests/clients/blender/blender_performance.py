@@ -68,18 +68,10 @@ def person_at(t: float, id: int = 1) -> Person:
 
 
 def finger_bones() -> FingerBones:
-    """Hands in the shipped body's proportions, as they lie in a T-pose: four fingers side by side, the thumb ahead."""
-    body = open_body()
-    joints, shapes = [], []
-    for side, out in (("left", 1.0), ("right", -1.0)):
-        wrist = JOINT_NAMES.index(f"{side}_wrist")
-        for finger, (along, ahead) in enumerate(((0.09, 0.025), (0.093, 0.0), (0.077, -0.046), (0.087, -0.024))):
-            knuckle = np.array((out * along, -0.004 * finger, ahead))
-            joints += [knuckle + np.array((out * step, 0, 0)) for step in (0, 0.035, 0.057)]
-        joints += [np.array((out * (0.03 + step), -0.015 - step / 4, 0.03 + step)) for step in (0, 0.028, 0.05)]
-        joints[-15:] = [body.joints_template[wrist] + joint for joint in joints[-15:]]
-        shapes += [body.joint_shapedirs[wrist]] * 15
-    return FingerBones(np.array(joints, np.float32), np.array(shapes, np.float32))
+    """Those of the free body that has fingers."""
+    bones = FingerBones.of_body(load_body("open-hands"))
+    assert bones is not None
+    return bones
 
 
 @dataclass(frozen=True)
@@ -103,7 +95,7 @@ def with_hands(are_there: Callable[[], bool]) -> Performance:
         return one, person_at(t, 2)
 
     bones = finger_bones()
-    return Performance(open_body(), people_at, lambda: bones if are_there() else None)
+    return Performance(load_body("open-hands").core, people_at, lambda: bones if are_there() else None)
 
 
 def recorded(path: Path) -> Performance:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,8 @@ from engine.body.model import BodyModel
 from engine.body.skeleton import FINGER_JOINTS, SMPLH, SMPLX
 
 
-def write_fingered(path: Path, jaw_and_eyes: bool, expressions: Sequence[str] = ()) -> BodyModel:
-    """Write the free body's file with joints of SMPL-H, or of SMPL-X, whose fingers take the hands' skin.
-
-    expressions: names of what the file has as displacements, here at random.
-    """
+def write_fingered(path: Path, jaw_and_eyes: bool) -> BodyModel:
+    """Write the free body's file with joints of SMPL-H, or of SMPL-X, whose fingers take the hands' skin."""
     with np.load(OPEN_BODY) as archive:
         arrays = {key: archive[key] for key in ("v_template", "shapedirs", "J_regressor", "weights", "f")}
     names = (SMPLX if jaw_and_eyes else SMPLH).names
@@ -38,9 +34,6 @@ def write_fingered(path: Path, jaw_and_eyes: bool, expressions: Sequence[str] = 
         for joint, part in ((22, skull[::4]), (23, skull[1::4]), (24, skull[2::4])):
             regressor[joint, part[:4]] = 0.25
             weights[part, joint], weights[part, 15] = weights[part, 15], 0
-    if expressions:
-        moved = np.random.default_rng(4).normal(0, 0.01, (count, 3, len(expressions)))
-        arrays |= {"expression_names": np.array(expressions), "expression_dirs": moved.astype(np.float32)}
     parents = (SMPLX if jaw_and_eyes else SMPLH).parents
     np.savez(
         path, **(arrays | {"J_regressor": regressor, "weights": weights, "kintree_table": [parents, range(len(names))]})

@@ -1,8 +1,8 @@
 """Run by a Python that has bpy: characters follow hands and a face; writes down what came of it.
 
-    python hands_in_blender.py EXTENSION.zip ADDRESS OUT.npz SECONDS HANDS BODY.npz
+    python hands_in_blender.py EXTENSION.zip ADDRESS OUT.npz SECONDS HANDS
 
-Hands and face come into the stream once the file HANDS is there. BODY has fingers, eyes and expressions.
+Hands and face come into the stream once the file HANDS is there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from blender_retargeting import mixamo
 
 ZIP, ADDRESS, OUT = sys.argv[1:4]
 HANDS = Path(sys.argv[5])
-BODY = sys.argv[6]
 KEYS = ("Basis", "eyeBlink_L", "JawOpen", "blendShape1.mouthSmileRight", "smirk")
 
 
@@ -53,6 +52,7 @@ def tails(ob: Any, names: Any) -> np.ndarray:
 
 def grow() -> Any:
     """A character of before hands came gets fingers, and stays as it is otherwise."""
+    bpy.context.scene.tokenmocap.with_mesh = False
     bpy.ops.tokenmocap.create()
     ob = bpy.context.object
     bpy.ops.tokenmocap.follow(person=1)
@@ -152,10 +152,9 @@ def fit(ob: Any) -> None:
 
 
 def dress() -> None:
-    """A character whose body has fingers, eyes and expressions of its own."""
-    bpy.context.scene.tokenmocap.body_file = BODY
+    """A character with the body's mesh, which has fingers, eyes and expressions."""
+    bpy.context.scene.tokenmocap.with_mesh = True
     bpy.ops.tokenmocap.create()
-    bpy.context.scene.tokenmocap.body_file = ""
     ob = bpy.context.object
     bpy.ops.tokenmocap.follow(person=1)
     written["dressed_bones"] = list(ob.data.bones.keys())

@@ -13,9 +13,10 @@ import pytest
 from clients.blender import build
 from clients.blender.joints import FINGER_NAMES, JOINT_NAMES
 from clients.blender.protocol import Skeleton, parse
-from clients.blender.rigs.body import BodyError, load_body
+from clients.blender.rigs.body import BodyError, bundled, load_body
 from clients.blender.rigs.bone_map import PRESETS, BoneMapError, load_preset, matched
-from engine.body.files import OPEN_BODY
+from engine.body.files import OPEN_BODY, OPEN_HANDS_BODY
+from engine.body.files import load_body as load_model
 from engine.body.model import BodyModel
 from engine.body.skeleton import SMPLX
 from realtime.outputs.streams.wire import Wire
@@ -85,6 +86,20 @@ def test_body_has_the_programs_vertices() -> None:
     assert np.array_equal(fitted.faces, theirs.faces)
 
 
+def test_bundled_body_of_a_stream_with_hands_or_face_has_them() -> None:
+    theirs = load_model("open-hands").scaled_to_height(1.9)
+    fitted = load_body(OPEN_BODY.with_name(bundled(skeleton_of(theirs.core).body_name).name))
+    assert bundled(skeleton_of(open_body()).body_name).name == OPEN_BODY.name
+    fitted = fitted.fitted(skeleton_of(theirs.core))
+    wanted = theirs.v_template + theirs.shapedirs @ BETAS
+    assert np.abs(fitted.rest_vertices(BETAS) - wanted).max() < 5e-5
+    joints = theirs.skeleton.indices([*FINGER_NAMES, *SMPLX.names[23:25]])
+    assert np.abs(fitted.rest_joints(BETAS)[24:] - theirs.rest_joints(BETAS[None])[0, joints]).max() < 5e-5
+    assert theirs.expression_dirs is not None
+    for k, name in enumerate(theirs.expression_names):
+        assert np.abs(fitted.expressions[name] - theirs.expression_dirs[..., k]).max() < 1e-5
+
+
 @pytest.mark.parametrize("jaw_and_eyes", [False, True], ids=["SMPL-H", "SMPL-X"])
 def test_body_with_fingers_has_the_programs_joints_and_weights(tmp_path: Path, jaw_and_eyes: bool) -> None:
     theirs = write_fingered(tmp_path / "body.npz", jaw_and_eyes).scaled_to_height(1.9)
@@ -99,16 +114,13 @@ def test_body_with_fingers_has_the_programs_joints_and_weights(tmp_path: Path, j
     np.testing.assert_allclose(fitted.weights[:, 15], head, atol=1e-6)
 
 
-def test_expressions_of_a_body_grow_with_it(tmp_path: Path) -> None:
-    write_fingered(tmp_path / "body.npz", jaw_and_eyes=True, expressions=("jawOpen", "smirk", "cheekPuff"))
-    with np.load(tmp_path / "body.npz") as archive:
+def test_expressions_without_a_name_of_arkits_are_left_out_and_broken_ones_refused(tmp_path: Path) -> None:
+    with np.load(OPEN_HANDS_BODY) as archive:
         arrays = dict(archive)
-    moved = arrays["expression_dirs"]
-    theirs = open_body().scaled_to_height(1.9)
-    fitted = load_body(tmp_path / "body.npz").fitted(skeleton_of(theirs))
-    assert list(fitted.expressions) == ["jawOpen", "cheekPuff"]
-    growth = np.linalg.norm(theirs.v_template) / np.linalg.norm(open_body().v_template)
-    np.testing.assert_allclose(fitted.expressions["cheekPuff"], growth * moved[..., 2], atol=1e-6)
+    names, moved = arrays["expression_names"], arrays["expression_dirs"]
+    names[3] = "smirk"
+    np.savez(tmp_path / "body.npz", **arrays)
+    assert list(load_body(tmp_path / "body.npz").expressions) == [name for name in names if name != "smirk"]
     np.savez(tmp_path / "body.npz", **(arrays | {"expression_dirs": moved[:, :, :2]}))
     with pytest.raises(BodyError, match="'expression_dirs' does not fit"):
         load_body(tmp_path / "body.npz")
@@ -167,6 +179,7 @@ def test_zip_is_whole_and_always_the_same(tmp_path: Path) -> None:
         "LICENSE",
         "NOTICE",
         "body_open.npz",
+        "body_open_hands.npz",
         "rigs/presets/mixamo.json",
     } <= names
     assert {f"wheels/{name}" for name in build.wheel_names()} == {name for name in names if name.startswith("wheels/")}
