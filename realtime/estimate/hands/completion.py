@@ -28,7 +28,7 @@ _MOST_M, _MOST_PX = 10.0, 1e5  # of any coordinate
 _WRIST, _KNUCKLE = HAND.index("wrist"), HAND.index("middle_mcp")
 
 # What takes confidence away.
-_OFF = Ramp(0.09, 0.045)  # landmarks off the fitted hand, in parts of its length
+_OFF = Ramp(0.11, 0.06)  # landmarks off the fitted hand, in parts of its length
 _BACKWARD = Ramp(0.6, 0.2)  # fingers that bend backwards, rad: of the other hand, or seen from the wrong side
 _SMALL_PX = Ramp(12.0, 30.0)  # the hand's extent in the picture
 _BEYOND = Ramp(1.2, 0.4)  # an arm's angles beyond their limits, rad

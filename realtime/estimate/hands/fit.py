@@ -45,7 +45,7 @@ class Noise:
     """Errors of landmarks. Those of the network were measured on renders of known hands (docs/hands-face.md)."""
 
     sigma: float = 0.04  # in parts of the hand's length; more than alone, as errors of neighbours go together
-    depth: float = 0.35  # weight of depth's errors, which are three times those across the line of sight
+    depth: float = 0.25  # weight of depth's errors, which are three times those across the line of sight
 
 
 @dataclass(frozen=True, slots=True)
