@@ -4,14 +4,17 @@
 
 Each gesture, and hands of random natural poses, are seen from many sides, 40 degrees or so about the palm and the back
 of the hand. Angles are degrees between a joint's known and its fitted rotation, and between known and fitted palm.
-Millimetres are distances of the network's landmarks from the fitted hand's points. --strip draws, for each gesture,
-three views: the render with the network's landmarks, and the fitted hand.
+Millimetres are distances of the network's landmarks from the fitted hand's points. Then, in the same run, the CPU time
+of completing an estimate with hands and of smoothing them, relative to that of the estimate itself. --strip draws, for
+each gesture, three views: the render with the network's landmarks, and the fitted hand.
 """
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -21,27 +24,35 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
 from engine.body.hand import hand_of
-from engine.body.keypoints import HAND
+from engine.body.keypoints import BLAZEPOSE, HAND, Keypoints
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.rasteriser import rasterise
 from engine.body.skeleton import FINGER_JOINTS
 from realtime.assets import HAND_LANDMARKS, fetch
+from realtime.estimate.hands.completion import HandCompletion
 from realtime.estimate.hands.fit import Fitted, HandFitter, with_picture
 from realtime.estimate.hands.joints import quaternions
+from realtime.estimate.hands.memory import HandsMemory
+from realtime.estimate.landmarks import LandmarkEstimator
+from realtime.estimate.tokens import TokenSmoothing
+from realtime.kernel.messages import Estimate, Frame, Part, Sighting, TrackedPerson
 from realtime.perception.parts.hand import SPEC, HandLandmarker, HandView, around
 from realtime.perception.runtime import load_network
+from realtime.smoothing.hands import HandFilters
+from realtime.smoothing.pose_smoother import LEVELS
 from tests.realtime.estimate.hands.posed import GESTURES_DEG, apart_deg, gesture, natural, points, rotations
 
 Floats = NDArray[np.floating]
 
 SIDE_PX, DISTANCE_M = 400, 0.6
 CAMERA = PinholeCamera(SIDE_PX, SIDE_PX, 28.0)  # a hand is 250 pixels tall
-VIEWS, RANDOM = 24, 200
+VIEWS, RANDOM = 24, 200  # of each gesture, and random hands
 SKIN_BGR, WALL_BGR = np.array((130, 160, 215), np.float32), np.array((110, 105, 95), np.float32)
 ROUNDS = 2  # of the network, each in the square of the landmarks before
 PALM_TO_CAMERA = Rotation.from_euler("z", -90, degrees=True) * Rotation.from_euler("x", 90, degrees=True)
+PARTS: tuple[Part, Part] = ("left_hand", "right_hand")
 SURE = 0.8  # presence of the hands that count
 
 
@@ -127,6 +138,50 @@ def row(name: str, studio: Studio, fitter: HandFitter, seen: list[Seen]) -> str:
     return " | ".join((f"| {name}", f"{len(sure) / len(seen):.0%}", *(f"{figure:.1f}" for figure in figures))) + " |"
 
 
+def cost(studio: Studio, body: BodyModel, seen: Seen) -> str:
+    """Make the table of CPU times relative to the landmark estimator's, of the fastest of many short runs."""
+    lens = PinholeCamera(640, 480)
+    rest = np.tile(np.eye(3, dtype=np.float32), (1, len(body.skeleton), 1, 1))
+    world_m = body.landmarks(rest, np.zeros((1, 10), np.float32))[1][0] * np.array((1, -1, -1), np.float32)
+    in_view = lens.project(world_m + np.array((0, 0, 3), np.float32))
+    keypoints = Keypoints(BLAZEPOSE, in_view, world_m, np.ones(len(BLAZEPOSE), np.float32))
+    person = TrackedPerson(0, {"body": keypoints}, np.zeros(4, np.float32))
+    estimator = LandmarkEstimator(body, token_smoothing=TokenSmoothing(window_s=0.03, takeover=1.2))
+    frame = np.zeros((480, 640, 3), np.uint8)
+
+    def estimates(k: int) -> tuple[Estimate, ...]:
+        return estimator.people(Sighting(Frame(frame, k, k / 30), (person,)))
+
+    whole = fastest_s(estimates)
+    (estimate,) = estimates(10**6)
+    completion, level = HandCompletion(studio.hand, body), LEVELS["light"]
+    assert level is not None
+    rows = ["| | of the estimator's CPU time |", "|---|---|"]
+    for count, name in enumerate(("no hand", "one hand", "two hands")):
+        hands: dict[Part, Keypoints] = dict.fromkeys(PARTS[:count], seen.view.hand)
+        one = replace(estimate, person=replace(person, keypoints={**person.keypoints, **hands}))
+        memory, filters = HandsMemory(), HandFilters(level)
+
+        def completed(
+            k: int, one: Estimate = one, memory: HandsMemory = memory, filters: HandFilters = filters
+        ) -> None:
+            filters.update(k / 30, completion.complete(k / 30, lens, one, memory).hands)
+
+        rows.append(f"| {name} in a frame | {fastest_s(completed) / whole:.2f} |")
+    return "\n".join(rows)
+
+
+def fastest_s(call: Callable[[int], object], runs: int = 40, calls: int = 8) -> float:
+    """CPU seconds of a call with rising numbers, in the fastest of the runs."""
+    times = []
+    for run in range(runs):
+        start = time.process_time()
+        for k in range(calls):
+            call(1 + run * calls + k)
+        times.append(time.process_time() - start)
+    return min(times) / calls
+
+
 def strip(studio: Studio, network: HandLandmarker, fitter: HandFitter) -> NDArray[np.uint8]:
     """Draw three views of each gesture: with the network's landmarks, and as fitted."""
     rng = np.random.default_rng(0)
@@ -166,6 +221,8 @@ def main() -> None:
         print(row(name, studio, fitter, seen))
     seen = [look(studio, network, each, any_view(rng), rng) for each in natural(rng, RANDOM)]
     print(row("random", studio, fitter, seen))
+    print()
+    print(cost(studio, load_body(arguments.body).core, max(seen, key=lambda each: each.view.hand.presence)))
     if arguments.strip:
         cv2.imwrite(str(arguments.strip), strip(studio, network, fitter))
 
