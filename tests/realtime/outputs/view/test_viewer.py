@@ -21,7 +21,8 @@ from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
-from realtime.kernel.messages import Frame, Guidance, Person, SolvedFrame, WorldPose
+from realtime.kernel.full_pose import full_rotmats
+from realtime.kernel.messages import Frame, Guidance, Hand, Person, SolvedFrame, WorldPose
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Run
 from realtime.outputs.view import viewer as viewer_module
@@ -57,7 +58,8 @@ def display() -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body("open")
+    """The free body with fingers and eyes, of 55 joints."""
+    return load_body("open-hands")
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +71,7 @@ def pressed() -> list[str]:
 @pytest.fixture(scope="module")
 def viewer(display: str, body: BodyModel, pressed: list[str]) -> Iterator[Viewer]:
     commands = {"recentre": lambda: pressed.append("recentre"), "record": lambda: pressed.append("record")}
-    viewer = Viewer(Run(body, commands=commands), ViewerConfig(width=WIDTH, height=HEIGHT))
+    viewer = Viewer(Run(body.core, full_body=body, commands=commands), ViewerConfig(width=WIDTH, height=HEIGHT))
     viewer.open()
     yield viewer
     viewer.close()
@@ -127,7 +129,7 @@ def silhouette_seen(picture: np.ndarray) -> np.ndarray:
 
 def silhouette_expected(body: BodyModel, rotations: np.ndarray, mirrored: bool = False) -> np.ndarray:
     """(H, W) the body as a pinhole camera at the default view sees it when the pelvis stands over the origin."""
-    rotmats = Rotation.from_quat(rotations).as_matrix().astype(np.float32)
+    rotmats = full_rotmats(body.skeleton, rotations, {}, None)
     vertices = body.vertices(rotmats[None], np.zeros((1, 10), np.float32))[0] + np.array([0, 0.93, 0], np.float32)
     if mirrored:
         vertices = vertices * [-1, 1, 1]
@@ -157,6 +159,21 @@ def test_the_body_stands_where_a_pinhole_camera_sees_it(viewer, body):
     assert overlap(seen, expected) > 0.85
     centres = [np.argwhere(mask).mean(axis=0) for mask in (seen, expected)]
     np.testing.assert_allclose(centres[0], centres[1], atol=3.0)
+
+
+@needs_a_display
+def test_a_fist_is_drawn_closed(viewer):
+    """The outstretched left hand's fingers, and nothing else, are gone from the picture."""
+    frame = solved(pose(yaw=0.3, arm=0.2))
+    curled = Rotation.from_euler("z", [[-85]] * 15, degrees=True).as_quat().astype(np.float32)
+    straight = np.tile(np.array([0, 0, 0, 1], np.float32), (15, 1))
+    hands = {"left": Hand(curled, curled, 1.0), "right": Hand(straight, straight, 1.0)}
+    open_hand = silhouette_seen(show(viewer, frame))
+    closed = silhouette_seen(show(viewer, replace(frame, people=(replace(frame.people[0], hands=hands),))))
+    gone = np.argwhere(open_hand & ~closed)
+    hand = np.argwhere(open_hand)[:, 1].max()  # the rightmost column of the picture
+    assert len(gone) > 30
+    assert (gone[:, 1] > hand - 40).mean() > 0.9
 
 
 @needs_a_display
@@ -282,7 +299,7 @@ def test_closing_the_window_ends_ticks_and_the_process(display, body):
 
 
 def small_viewer(body: BodyModel) -> Viewer:
-    return Viewer(Run(body), ViewerConfig(width=400, height=300))
+    return Viewer(Run(body.core), ViewerConfig(width=400, height=300))
 
 
 @needs_a_display
