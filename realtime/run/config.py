@@ -36,7 +36,9 @@ class BodyConfig:
 
     file: Annotated[
         str,
-        Parameter("--body", metavar="open|FILE", help="the free body that ships, or your SMPL, SMPL-H or SMPL-X file"),
+        Parameter(
+            "--body", metavar="open|open-hands|FILE", help="a free body that ships, or your SMPL, SMPL-H or SMPL-X file"
+        ),
     ] = "open"
     height_m: Annotated[
         float | tuple[float, ...] | None,
