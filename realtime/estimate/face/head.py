@@ -5,6 +5,7 @@ Head axes are those of the body's head joint at rest: x to the person's left, y 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +21,9 @@ NOSE_BRIDGE = (168, 6, 197, 195, 122, 351)
 EYE_CORNERS = (33, 133, 362, 263)
 RIGID = np.array([*FOREHEAD, *NOSE_BRIDGE, *EYE_CORNERS])
 
-_REWEIGHTINGS = 2
+_OUTER = [len(RIGID) - 4, len(RIGID) - 1]  # the outer corners
+
+_REWEIGHTINGS = 1
 _OFF = 0.03  # of the face's size: a point this far off has half the weight
 
 
@@ -40,20 +43,23 @@ def fit_head(points_cam: Array, neutral_m: Array) -> HeadFit | None:
     that are all in one place, or not finite.
     """
     seen, model = points_cam[RIGID].astype(np.float64), neutral_m[RIGID].astype(np.float64)
-    size_m = float(np.linalg.norm(neutral_m[EYE_CORNERS[0]] - neutral_m[EYE_CORNERS[3]]))
-    if not np.isfinite(points_cam).all() or np.ptp(seen, axis=0).max() < 1e-6:
+    size_m = math.dist(model[_OUTER[0]], model[_OUTER[1]])
+    extent = seen - seen[0]
+    if not math.isfinite(float(points_cam.sum())) or float(np.vdot(extent, extent)) < 1e-12:
         return None
-    weights = np.full(len(RIGID), 1 / len(RIGID))
+    share = np.full(len(RIGID), 1 / len(RIGID))
     for _ in range(_REWEIGHTINGS + 1):
-        share = (weights / weights.sum())[:, None]
-        seen_mean, model_mean = (share * seen).sum(axis=0), (share * model).sum(axis=0)
+        seen_mean, model_mean = share @ seen, share @ model
         a, b = model - model_mean, seen - seen_mean
-        R_cam_head = nearest_rotmat((b * share).T @ a)  # b @ R_cam_head comes nearest to a
-        turned = b @ R_cam_head
-        scale = float((share * turned * a).sum() / max((share * b * b).sum(), 1e-12))
-        off_m = np.linalg.norm(scale * turned - a, axis=1)
-        weights = 1 / (1 + (off_m / (_OFF * size_m)) ** 2)
+        weighted = b * share[:, None]
+        R_cam_head = nearest_rotmat(weighted.T @ a)  # b @ R_cam_head comes nearest to a
+        scale = float(np.vdot(weighted @ R_cam_head, a) / max(float(np.vdot(weighted, b)), 1e-12))
+        off_m = scale * (b @ R_cam_head) - a
+        off2_m = np.einsum("ij,ij->i", off_m, off_m)
+        share = 1 / (1 + off2_m / (_OFF * size_m) ** 2)
+        share /= share.sum()
     if scale <= 0:
         return None
-    points_m = scale * (points_cam - seen_mean) @ R_cam_head + model_mean
-    return HeadFit(R_cam_head.astype(np.float32), points_m.astype(np.float32), float(np.median(off_m)) / size_m)
+    points_m = (points_cam - seen_mean.astype(np.float32)) @ (scale * R_cam_head).astype(np.float32)
+    points_m += model_mean.astype(np.float32)
+    return HeadFit(R_cam_head.astype(np.float32), points_m, math.sqrt(float(np.median(off2_m))) / size_m)

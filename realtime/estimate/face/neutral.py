@@ -37,6 +37,7 @@ class NeutralFace:
         self.openings = self._usual * _OPENING[0] if given_m is None else openings(given_m)  # (2,) of the eyes
         self._samples: list[Array] = []
         self._learns = given_m is None
+        self._settled_s = 0.0  # since the last of it was learnt
         self._last: tuple[float, Array] | None = None
         self._t = -np.inf
 
@@ -78,6 +79,9 @@ class NeutralFace:
         if self._goal_m is None or self._own_m is None:
             return
         self._known = min(1.0, self._known + dt / _BLEND_S)
+        if self._settled_s > 10 * _BLEND_S:
+            return
+        self._settled_s = 0.0 if self._learns else self._settled_s + dt
         if self._own_m is not self._goal_m:
             share = np.float32(-np.expm1(-dt / _BLEND_S))
             self._own_m = self._own_m + share * (self._goal_m - self._own_m)
