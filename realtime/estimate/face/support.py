@@ -1,6 +1,6 @@
 """Coefficients that can be relied on; docs/hands-face.md has the reasons.
 
-Supported ones reach 0.55 or more on pictures of the free head with that expression, and are not mistaken for another.
+Supported ones reach 0.55 or more in the mean on pictures of the free head with that expression alone.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from engine.body.expressions import BLENDSHAPES
 # Little of them shows in the points, or they look like another expression.
 WEAK = frozenset(
     {
-        "cheekPuff", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "mouthDimpleLeft",
-        "mouthDimpleRight", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthShrugLower", "noseSneerLeft",
+        "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft",
+        "eyeWideRight", "mouthDimpleLeft", "mouthDimpleRight", "mouthLowerDownLeft", "mouthLowerDownRight",
+        "mouthRollLower", "mouthShrugLower", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft",
         "noseSneerRight",
     }
 )  # fmt: skip
