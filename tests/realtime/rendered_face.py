@@ -77,7 +77,7 @@ class RenderedFace:
     def _pieces(self) -> NDArray[np.intp]:
         edges = np.concatenate([self._faces[:, [0, 1]], self._faces[:, [1, 2]]])
         graph = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(self._rest),) * 2)
-        return connected_components(graph, directed=False)[1]
+        return connected_components(graph, directed=False)[1].astype(np.intp)
 
     @cached_property
     def _colours(self) -> Floats:

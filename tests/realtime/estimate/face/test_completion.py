@@ -45,7 +45,8 @@ class Acted:
     def __init__(self, fps: float = 30.0, level: str = "off", *, calibrated: bool = True) -> None:
         self.completion = FaceCompletion(neutral_m=RIG.neutral_m if calibrated else None)
         self.memory, self.t, self.dt = FaceMemory(), 0.0, 1 / fps
-        self.filters = None if LEVELS[level] is None else FaceFilters(LEVELS[level])
+        parameters = LEVELS[level]
+        self.filters = None if parameters is None else FaceFilters(parameters)
 
     def see(self, seen: Keypoints | None) -> Estimate:
         self.t += self.dt
@@ -256,8 +257,8 @@ def test_a_mirrored_face_exchanges_left_and_right() -> None:
         other = b.see(
             Keypoints(
                 seen.layout,
-                seen.image_px[order] * np.float32((-1, 1)) + np.float32((640, 0)),
-                seen.world_m[order] * np.float32((-1, 1, 1)),
+                seen.image_px[order] * np.array([-1, 1], np.float32) + np.array([640, 0], np.float32),
+                seen.world_m[order] * np.array([-1, 1, 1], np.float32),
                 seen.visibility[order],
             )
         )
