@@ -6,7 +6,9 @@ When the body is done, live, the tracker takes what is ready. A later result goe
 
 from __future__ import annotations
 
-import logging
+import os
+import sys
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
@@ -29,13 +31,12 @@ from realtime.perception.parts.size import FACE_M, HAND_M, MIN_FACE_PX, MIN_HAND
 if TYPE_CHECKING:
     from realtime.perception import Perception
 
-logger = logging.getLogger(__name__)
-
 Image = NDArray[np.uint8]
 SeeHand = Callable[[Image, HandLook], HandView]
 SeeFace = Callable[[Image, FaceLook], FaceView]
 
 PATIENCE_S = 0.004  # that the body's result waits for its parts, live
+NICE = 5  # of the thread, where threads have priorities
 MOST_PEOPLE = 3  # whose parts are looked for: the nearest
 OLDEST_S = 0.1  # of a result that goes into a later sighting
 
@@ -74,7 +75,7 @@ class PartsTracker:
 
     def __init__(self, body: Perception, see_hand: SeeHand | None, see_face: SeeFace | None, *, waits: bool) -> None:
         self._body, self._see_hand, self._see_face, self._waits = body, see_hand, see_face, waits
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="parts")
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="parts", initializer=_give_way)
         self._tasks: list[_Task] = []
         self._people: dict[int, _Person] = {}  # of the latest sighting
         self._size: tuple[int, int] | None = None
@@ -165,6 +166,12 @@ class PartsTracker:
                 if loser is not None:
                     person, side = (one, side_a) if loser is a.hands else (other, side_b)
                     parts.get(person, {}).pop(_HAND_PART[side], None)
+
+
+def _give_way() -> None:
+    """Let the threads of the body go first where cores are short; only Linux has priorities of threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
 
 
 def _together(

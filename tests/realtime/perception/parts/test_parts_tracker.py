@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -124,6 +126,20 @@ def test_the_thread_ends_and_the_body_s_perception_is_closed() -> None:
     tracker.close()
     assert bodies.closed
     assert not any(thread.name.startswith("parts") for thread in threading.enumerate())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no priorities of threads")
+def test_the_thread_gives_way_to_the_body_s() -> None:
+    priorities = []
+
+    def noting(image: np.ndarray, look: HandLook) -> HandView:
+        priorities.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+        return see_hand(image, look)
+
+    tracker = PartsTracker(Bodies(body(LEFT, RIGHT)), noting, None, waits=True)
+    watch(tracker, range(2))
+    tracker.close()
+    assert priorities[0] > os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
 
 
 def test_pictures_of_another_size_begin_anew() -> None:
