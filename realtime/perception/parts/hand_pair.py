@@ -25,8 +25,8 @@ FAR_M = 0.15  # from the body's nearer wrist: of the person's hands 98 % are wit
 SAME_M = 0.03  # mean distance of the points of two views of one hand
 PALM_M = 0.1  # from the wrist to the middle knuckle
 SQUARE_M = 0.25  # width of a hand's square
-ATTEMPTS = 3  # to find a hand before a rest: the body's square, the square around what was seen there, palms
-REST_S = 0.2
+ATTEMPTS = 5  # before a rest: twice the body's square, then the one around what was seen there; at last palms
+REST_S, LONGEST_REST_S = 0.3, 0.9  # the first, and one after many attempts
 
 SURE = 3.0  # log odds of a side by one view, at most
 CLEAR = 0.9  # presence from which a view's side counts in full; at MIN_PRESENCE it does not count
@@ -57,7 +57,6 @@ class _Hand:
     seen: Keypoints | None = None  # latest view that was used
     right: float = 0.0  # log odds of a right hand, over all views
     misses: int = 0
-    looked: float = -math.inf
     rests_until: float = -math.inf
 
 
@@ -66,17 +65,18 @@ class HandPair:
 
     def __init__(self) -> None:
         self._hands: dict[Side, _Hand] = {side: _Hand() for side in SIDES}
+        self._turn: Side = "left"
 
     def next_look(self, body: Keypoints, size: tuple[int, int], t: float) -> HandLook | None:
         """Return the view that is wanted most at time t, of the hand that was not looked at for longest.
 
         body: the latest known. size: of the image, (width, height). None: no hand is worth a look.
         """
-        for side in sorted(SIDES, key=lambda side: self._hands[side].looked):
+        for side in (self._turn, _OTHER[self._turn]):
             hand = self._hands[side]
             look = self._look(side, hand, body, t)
             if t >= hand.rests_until and look is not None and _is_in(look.roi, size):
-                hand.looked = t
+                self._turn = _OTHER[side]
                 return look
         return None
 
@@ -98,7 +98,7 @@ class HandPair:
         if side is None or _SIGN[side] * logit < -DOUBTFUL:
             return {}
         if (double := self._double(side, view, body, t)) is not None:
-            self._hands[double] = _Hand(looked=t, rests_until=t + REST_S)
+            self._hands[double] = _Hand(rests_until=t + REST_S)
             if double == side:
                 return {}
         self._hands[side].seen = view.hand
@@ -123,7 +123,7 @@ class HandPair:
             if hand.seen is not None
         ]
         loser, lost_side = (others, other_side) if away[0] <= away[1] else (self, side)
-        loser._hands[lost_side] = _Hand(looked=t, rests_until=t + REST_S)
+        loser._hands[lost_side] = _Hand(rests_until=t + REST_S)
         return loser
 
     def _look(self, side: Side, hand: _Hand, body: Keypoints, t: float) -> HandLook | None:
@@ -143,10 +143,10 @@ class HandPair:
         """Count a view without the hand. What was seen near a wrist leads to the next square, once."""
         hand.misses += 1
         hand.seen, hand.right = None, 0.0
-        hand.roi = view.next_roi if view is not None and hand.misses % ATTEMPTS == 1 else None
+        hand.roi = view.next_roi if view is not None and hand.misses % ATTEMPTS in (1, 3) else None
         hand.t, hand.wrist_px = t, near_px
         if hand.misses % ATTEMPTS == 0:
-            hand.rests_until = t + REST_S
+            hand.rests_until = t + min(REST_S * hand.misses / ATTEMPTS, LONGEST_REST_S)
 
     def _settle(self, side: Side, view: HandView, t: float) -> Side | None:
         """Return the side of the hand that was taken for `side`; None: of neither of this person's."""
@@ -155,7 +155,7 @@ class HandPair:
             return side
         other_is_sure = other.seen is not None and t - other.t <= STALE_S and _SIGN[_OTHER[side]] * other.right > 0
         if other_is_sure:  # a third hand, or the other one again
-            self._hands[side] = _Hand(looked=t, rests_until=t + REST_S)
+            self._hands[side] = _Hand(rests_until=t + REST_S)
             return None
         self._hands[side], self._hands[_OTHER[side]] = other, hand
         return _OTHER[side]

@@ -17,7 +17,7 @@ from realtime.perception.parts.hand_pair import HandLook
 from realtime.perception.parts.palm import PalmDetector
 from realtime.perception.runtime import Backend, Network, NetworkSpec, load_network
 
-MOST_PALMS = 2  # of a view, that the landmark network looks at
+MOST_PALMS = 1  # of a view, that the landmark network looks at
 
 
 class HandFinder:

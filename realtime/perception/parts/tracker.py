@@ -36,7 +36,7 @@ SeeHand = Callable[[Image, HandLook], HandView]
 SeeFace = Callable[[Image, FaceLook], FaceView]
 
 PATIENCE_S = 0.004  # that the body's result waits for its parts, live
-NICE = 5  # of the thread, where threads have priorities
+NICE = 5  # by which the thread's priority is lower, where threads have priorities
 MOST_PEOPLE = 3  # whose parts are looked for: the nearest
 OLDEST_S = 0.1  # of a result that goes into a later sighting
 
@@ -171,7 +171,8 @@ class PartsTracker:
 def _give_way() -> None:
     """Let the threads of the body go first where cores are short; only Linux has priorities of threads."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)
+        thread = threading.get_native_id()
+        os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, thread) + NICE, 19))
 
 
 def _together(
