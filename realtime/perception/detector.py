@@ -47,20 +47,27 @@ def anchors(side: int = SIDE, strides: Sequence[int] = STRIDES) -> NDArray[np.fl
     return np.concatenate(centers)
 
 
-class Detector:
-    """Detector of people in a square of an image, which is scaled to 224 x 224; beyond the image's edge it is black."""
+class AnchorDetector:
+    """Single-shot detector in a square of an image, which is scaled to the input; beyond the image's edge it is black.
 
-    def __init__(self, network: Network, min_score: float = 0.5) -> None:
+    side: of the input, pixels. strides: of its feature maps.
+    """
+
+    def __init__(self, network: Network, side: int, strides: Sequence[int], min_score: float = 0.5) -> None:
         self._network = network
-        self._anchors = anchors()
+        self._side = side
+        self._anchors = anchors(side, strides)
         self._min_logit = math.log(min_score / (1.0 - min_score))
 
-    def __call__(self, image_bgr: NDArray[np.uint8], view: Roi) -> list[Detection]:
-        """Return the detections in `view` of the (H, W, 3) image, highest score first."""
+    def finds(self, image_bgr: NDArray[np.uint8], view: Roi) -> list[tuple[float, NDArray[np.float64]]]:
+        """Return score and points (2 + K, 2) of each find in `view`, highest score first.
+
+        Points are in 0..1 of the view: the box's two corners, then K key points.
+        """
         cv2.warpAffine(
             image_bgr,
-            view.warp(SIDE),
-            (SIDE, SIDE),
+            view.warp(self._side),
+            (self._side, self._side),
             dst=self._network.input_bgr,
             flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
             borderMode=cv2.BORDER_CONSTANT,
@@ -68,12 +75,19 @@ class Detector:
         raw, logits = self._network.infer()
         found = np.flatnonzero(logits >= self._min_logit)
         scores = 1.0 / (1.0 + np.exp(-logits[found].astype(np.float64)))
-        points = decode_boxes(raw[found].astype(np.float64), self._anchors[found], SIDE)
-        points = view.to_image(points.reshape(-1, 2)).reshape(-1, 6, 2)
-        return [
-            Detection(score, merged[:2].ravel(), Roi.around(merged[2], merged[3]))
-            for score, merged in merge_overlapping(scores, points)
-        ]
+        return merge_overlapping(scores, decode_boxes(raw[found].astype(np.float64), self._anchors[found], self._side))
+
+
+class Detector(AnchorDetector):
+    """Detector of people."""
+
+    def __init__(self, network: Network, min_score: float = 0.5) -> None:
+        super().__init__(network, SIDE, STRIDES, min_score)
+
+    def __call__(self, image_bgr: NDArray[np.uint8], view: Roi) -> list[Detection]:
+        """Return the detections in `view` of the (H, W, 3) image, highest score first."""
+        finds = ((score, view.to_image(points)) for score, points in self.finds(image_bgr, view))
+        return [Detection(score, points[:2].ravel(), Roi.around(points[2], points[3])) for score, points in finds]
 
 
 def decode_boxes(raw: NDArray[np.float64], centers: NDArray[np.float32], side: int) -> NDArray[np.float64]:

@@ -6,13 +6,10 @@ a box around the palm with seven key points, of which the first is the wrist and
 
 from __future__ import annotations
 
-import math
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.perception.detector import anchors, decode_boxes, merge_overlapping
+from realtime.perception.detector import AnchorDetector
 from realtime.perception.parts.square import enclosing, upward
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
@@ -24,29 +21,15 @@ WRIST, KNUCKLE = 2, 4  # rows of a find, whose first two are the box's corners
 BEYOND, AHEAD = 2.6, -0.5  # the hand's square around a palm's box: its side and its shift, in sides of the box
 
 
-class PalmDetector:
-    """Detector of palms in a square of an image."""
+class PalmDetector(AnchorDetector):
+    """Detector of palms."""
 
     def __init__(self, network: Network, min_score: float = 0.5) -> None:
-        self._network = network
-        self._anchors = anchors(SIDE, STRIDES)
-        self._min_logit = math.log(min_score / (1.0 - min_score))
+        super().__init__(network, SIDE, STRIDES, min_score)
 
     def __call__(self, image_bgr: NDArray[np.uint8], view: Roi) -> list[Roi]:
         """Return squares for the hand network around the palms in `view`, the surest first."""
-        cv2.warpAffine(
-            image_bgr,
-            view.warp(SIDE),
-            (SIDE, SIDE),
-            dst=self._network.input_bgr,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-        )
-        raw, logits = self._network.infer()
-        found = np.flatnonzero(logits >= self._min_logit)
-        scores = 1.0 / (1.0 + np.exp(-logits[found].astype(np.float64)))
-        points = decode_boxes(raw[found].astype(np.float64), self._anchors[found], SIDE)
-        return [_hand_square(merged, view) for _, merged in merge_overlapping(scores, points)]
+        return [_hand_square(points, view) for _, points in self.finds(image_bgr, view)]
 
 
 def _hand_square(find: NDArray[np.float64], view: Roi) -> Roi:
