@@ -78,7 +78,7 @@ class BodyShader:
         return shader
 
     def colours(self, vertices: Array, normals: Array, colour: Array, eye: Array) -> Array:
-        """Compute the colours of vertices (V, 3) of a matt colour (3,) for an eye at `eye` (3,)."""
+        """Compute the colours of vertices (V, 3) of a matt colour (3,) or of theirs (V, 3) for an eye at `eye` (3,)."""
         to_eye = unit(eye - vertices)
         key = np.clip(normals @ _KEY, 0.0, None)
         fill = np.clip(0.5 + 0.5 * (normals @ _FILL), 0.0, None) ** 2
@@ -92,7 +92,7 @@ class BodyShader:
         bulge = np.einsum("vk,vk->v", normals, vertices - self._mean_of_near @ vertices) / np.float32(0.004)
         crease = np.clip(1.0 + 0.35 * bulge, 0.45, 1.12)  # folds get less light, edges a little more
 
-        base = np.tile(colour, (len(vertices), 1))
+        base = np.broadcast_to(colour, vertices.shape).copy()
         base[self._whites], base[self._irises] = _EYE_WHITE, _EYE_IRIS
         base **= 2.2
         light = (
