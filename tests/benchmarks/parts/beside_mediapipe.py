@@ -1,7 +1,7 @@
 """Compares our hands and faces with MediaPipe's own, on the same video. Run by hand.
 
-    python tests/benchmarks/mediapipe_parts.py record VIDEO THEIRS.npz    # in an environment with mediapipe==0.10.21
-    python -m tests.benchmarks.mediapipe_parts compare VIDEO THEIRS.npz [--people N]
+    python tests/benchmarks/parts/beside_mediapipe.py record VIDEO THEIRS.npz  # where mediapipe==0.10.21 is
+    python -m tests.benchmarks.parts.beside_mediapipe compare VIDEO THEIRS.npz [--people N]
 
 Version 0.10.21 has the networks that we run, in its wheel. `record` runs its Hands and Holistic solutions as they track
 a video. `compare` runs ours, and matches each of our hands to their nearest one in the frame. Distances are the mean

@@ -1,6 +1,6 @@
 """Measures fingers and palms of known hands: renders of the free body go through the hand network and the fit.
 
-    python -m tests.benchmarks.hands [--body FILE] [--strip FILE.png]
+    python -m tests.benchmarks.parts.hands [--body FILE] [--strip FILE.png]
 
 Each gesture, and hands of random natural poses, are seen from many sides, 40 degrees or so about the palm and the back
 of the hand. Angles are degrees between a joint's known and its fitted rotation, and between known and fitted palm.

@@ -1,12 +1,13 @@
 """Draws docs/images/faces.png: the free head with expressions, and the largest coefficients that were found in it.
 
-    python -m tests.benchmarks.face_strip [OUT.png]
+    python -m tests.benchmarks.parts.faces [OUT.png]
 
 The pictures are rendered, go through the networks of faces, and are compared with the same head at rest.
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -15,6 +16,8 @@ import numpy as np
 
 from engine.body.expressions import BLENDSHAPES
 from engine.body.projection import PinholeCamera
+from engine.command import command
+from engine.errors import UserError
 from realtime.assets import FACE_LANDMARKS, IRIS_LANDMARKS, fetch
 from realtime.estimate.face.completion import FaceCompletion
 from realtime.estimate.face.head import fit_head
@@ -38,9 +41,11 @@ SHOWN: tuple[tuple[str, dict[str, float]], ...] = (
 )
 
 
-def main() -> int:
-    """Draw the strip."""
-    out = Path(sys.argv[1]) if len(sys.argv) > 1 else Path("docs/images/faces.png")
+@command("tests.benchmarks.parts.faces")
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("out", type=Path, nargs="?", default=Path("docs/images/faces.png"))
+    out = parser.parse_args().out
     networks = load_network(fetch(FACE_LANDMARKS), face.SPEC), load_network(fetch(IRIS_LANDMARKS), face.IRIS_SPEC)
     landmarker, head = FaceLandmarker(*networks), RenderedFace()
     neutral_m, cells = load_rig().neutral_m, []
@@ -59,8 +64,8 @@ def main() -> int:
         assert done.face is not None
         cells.append(_cell(name, picture, view.face.image_px, done.face.blendshapes))
     strip = cv2.resize(np.hstack(cells), None, fx=0.75, fy=0.75, interpolation=cv2.INTER_AREA)
-    cv2.imwrite(str(out), strip, [cv2.IMWRITE_PNG_COMPRESSION, 9])
-    return 0
+    if out.suffix != ".png" or not cv2.imwrite(str(out), strip, [cv2.IMWRITE_PNG_COMPRESSION, 9]):
+        raise UserError(f"cannot write {out}: name a .png file in a folder that exists")
 
 
 def _cell(name: str, picture: np.ndarray, points_px: np.ndarray, values: np.ndarray) -> np.ndarray:
