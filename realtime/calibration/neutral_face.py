@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 
 from engine.body.projection import PinholeCamera
 from engine.body.rotations import rotmat_from_axis_angle
+from engine.face.expression import ExpressionSolver
+from engine.face.head import EYE_CORNERS, fit_head
+from engine.face.rig import MESH, load_rig
 from realtime.calibration.guide import Stance
-from realtime.estimate.face.expression import ExpressionSolver
 from realtime.estimate.face.gaze import IRIS
-from realtime.estimate.face.head import EYE_CORNERS, fit_head
 from realtime.estimate.face.lids import LID_POINTS
 from realtime.estimate.face.neutral import believable
-from realtime.estimate.face.rig import MESH, load_rig
 from realtime.kernel.messages import Camera
 
 Array = NDArray[np.float32]

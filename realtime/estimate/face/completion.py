@@ -12,14 +12,14 @@ from engine.body.expressions import BLENDSHAPES
 from engine.body.keypoints import Keypoints
 from engine.body.projection import PinholeCamera
 from engine.body.rotations import rotmat_from_axis_angle
-from realtime.estimate.face.expression import ExpressionSolver
+from engine.face.expression import ExpressionSolver
+from engine.face.head import EYE_CORNERS, HeadFit, fit_head
+from engine.face.rig import MESH, FaceRig, load_rig
 from realtime.estimate.face.gaze import IRIS, MOST_RAD, eye_gaze, look_coefficients
-from realtime.estimate.face.head import EYE_CORNERS, HeadFit, fit_head
 from realtime.estimate.face.lids import BLINK, SQUINT, WIDE, lid_coefficients, openings
 from realtime.estimate.face.memory import SURE, FaceMemory, Measured
 from realtime.estimate.face.neck import head_of, with_head
 from realtime.estimate.face.neutral import NeutralFace
-from realtime.estimate.face.rig import MESH, FaceRig, load_rig
 from realtime.kernel.messages import CameraPose, Estimate, Face
 
 Array = NDArray[np.float32]

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.expressions import BLENDSHAPES
-from realtime.estimate.face.expression import ExpressionSolver
+from engine.face.expression import ExpressionSolver
+from engine.face.rig import MESH, FaceRig
 from realtime.estimate.face.lids import LID_POINTS, openings
-from realtime.estimate.face.rig import MESH, FaceRig
 
 Array = NDArray[np.float32]
 

@@ -18,17 +18,17 @@ from engine.body.expressions import BLENDSHAPES
 from engine.body.projection import PinholeCamera
 from engine.command import command
 from engine.errors import UserError
+from engine.face.head import fit_head
+from engine.face.rig import load_rig
 from realtime.assets import FACE_LANDMARKS, IRIS_LANDMARKS, fetch
 from realtime.estimate.face.completion import FaceCompletion
-from realtime.estimate.face.head import fit_head
 from realtime.estimate.face.memory import FaceMemory
-from realtime.estimate.face.rig import load_rig
 from realtime.perception.parts import face
 from realtime.perception.parts.face import FaceLandmarker
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import load_network
 from tests.realtime.estimate.face.test_completion import estimate
-from tests.realtime.rendered_face import RenderedFace
+from training.face.painted_head import PaintedHead
 
 SIZE, BARS = 320, 4
 SHOWN: tuple[tuple[str, dict[str, float]], ...] = (
@@ -47,7 +47,7 @@ def main() -> None:
     parser.add_argument("out", type=Path, nargs="?", default=Path("docs/images/faces.png"))
     out = parser.parse_args().out
     networks = load_network(fetch(FACE_LANDMARKS), face.SPEC), load_network(fetch(IRIS_LANDMARKS), face.IRIS_SPEC)
-    landmarker, head = FaceLandmarker(*networks), RenderedFace()
+    landmarker, head = FaceLandmarker(*networks), PaintedHead()
     neutral_m, cells = load_rig().neutral_m, []
     for name, expression in SHOWN:
         picture = head(expression, size_px=SIZE)

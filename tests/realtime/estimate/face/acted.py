@@ -9,9 +9,9 @@ import numpy as np
 from engine.body.expressions import BLENDSHAPES
 from engine.body.keypoints import FACE, Keypoints
 from engine.body.rotations import rotmat_from_axis_angle
+from engine.face.rig import load_rig
 from realtime.estimate.face.gaze import IRIS, IRIS_M, MIDDLE_M, PITCH_GAIN
 from realtime.estimate.face.lids import CORNERS, LID_POINTS
-from realtime.estimate.face.rig import load_rig
 
 RIG = load_rig()
 FACING = np.diag([1.0, -1.0, -1.0])  # from head axes to the camera's, of somebody who looks into it

@@ -13,10 +13,10 @@ from engine.body.expressions import BLENDSHAPES
 from engine.body.keypoints import Keypoints
 from engine.body.projection import PinholeCamera
 from engine.body.rotations import angle_between, rotmat_from_axis_angle
+from engine.face.rig import RIG as RIG_FILE
 from realtime.estimate.face.completion import FaceCompletion
 from realtime.estimate.face.memory import FaceMemory
 from realtime.estimate.face.neck import HEAD, NECK, head_of
-from realtime.estimate.face.rig import RIG as RIG_FILE
 from realtime.kernel.messages import CameraPose, Estimate, Face, TrackedPerson
 from realtime.smoothing.face import FaceFilters
 from realtime.smoothing.pose_smoother import LEVELS

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_np
 
 from engine.body.expressions import BLENDSHAPES
-from realtime.estimate.face.expression import ExpressionSolver
+from engine.face.expression import ExpressionSolver
 from realtime.estimate.face.support import SUPPORTED
 from tests.realtime.estimate.face.acted import RIG, UNITS
 

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.body.rotations import angle_between
-from realtime.estimate.face.head import RIGID, fit_head
+from engine.face.head import RIGID, fit_head
 from tests.realtime.estimate.face.acted import RIG, face, turned
 
 ANGLES = st.floats(-70, 70)

@@ -9,8 +9,8 @@ from engine.body.expressions import BLENDSHAPES
 from engine.body.keypoints import Keypoints
 from engine.body.projection import PinholeCamera
 from engine.body.rotations import angle_between
+from engine.face.head import fit_head
 from realtime.estimate.face.completion import FaceCompletion
-from realtime.estimate.face.head import fit_head
 from realtime.estimate.face.memory import FaceMemory
 from realtime.estimate.face.neck import head_of
 from realtime.kernel.messages import Estimate
@@ -18,7 +18,7 @@ from realtime.perception.parts.face import FaceLandmarker
 from realtime.perception.roi import Roi
 from tests.realtime.estimate.face.acted import RIG, turned
 from tests.realtime.estimate.face.test_completion import estimate
-from tests.realtime.rendered_face import RenderedFace
+from training.face.painted_head import PaintedHead
 
 SIZE = 320
 
@@ -28,12 +28,12 @@ def both(name: str, value: float = 1.0) -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def head() -> RenderedFace:
-    return RenderedFace()
+def head() -> PaintedHead:
+    return PaintedHead()
 
 
 @pytest.fixture(scope="module")
-def neutral_m(head: RenderedFace, faces: FaceLandmarker) -> np.ndarray:
+def neutral_m(head: PaintedHead, faces: FaceLandmarker) -> np.ndarray:
     fit = fit_head(points(faces, head()).world_m, RIG.neutral_m)
     assert fit is not None
     return fit.points_m[:468]
@@ -71,7 +71,7 @@ def seen(faces: FaceLandmarker, picture: np.ndarray, neutral_m: np.ndarray) -> E
 )
 def test_an_expression_is_found_and_no_other(
     faces: FaceLandmarker,
-    head: RenderedFace,
+    head: PaintedHead,
     neutral_m: np.ndarray,
     expression: dict[str, float],
     least: float,
@@ -85,7 +85,7 @@ def test_an_expression_is_found_and_no_other(
 
 
 def test_a_face_at_rest_shows_nothing_from_other_sides(
-    faces: FaceLandmarker, head: RenderedFace, neutral_m: np.ndarray
+    faces: FaceLandmarker, head: PaintedHead, neutral_m: np.ndarray
 ) -> None:
     for yaw, pitch in ((-15, 0), (15, 0), (0, 10), (10, -10)):
         done = seen(faces, head(R_cam_head=turned(yaw, pitch)), neutral_m)
@@ -98,7 +98,7 @@ def test_a_face_at_rest_shows_nothing_from_other_sides(
         assert off_deg < 8
 
 
-def test_gaze_goes_to_the_right_side(faces: FaceLandmarker, head: RenderedFace, neutral_m: np.ndarray) -> None:
+def test_gaze_goes_to_the_right_side(faces: FaceLandmarker, head: PaintedHead, neutral_m: np.ndarray) -> None:
     yaws = []
     for yaw_deg in (-20, 0, 20):
         face = seen(faces, head(gaze_rad=(np.radians(yaw_deg), 0.0)), neutral_m).face

@@ -13,7 +13,7 @@ from scipy.linalg import solve_triangular
 from scipy.optimize import nnls
 
 from engine.body.expressions import BLENDSHAPES
-from realtime.estimate.face.rig import FaceRig
+from engine.face.rig import FaceRig
 
 Array = NDArray[np.float32]
 

@@ -1,4 +1,6 @@
-"""Pictures of the free head, painted, with known expression, gaze and direction. Head axes: x left, y up, z ahead.
+"""Pictures of the free head, painted, with known shape, expression, gaze and direction.
+
+Head axes: x to the person's left, y up, z ahead; metres; origin between the eyes.
 
 Skin, lips, brows, eyes and the inside of the mouth are painted by their place on the face at rest.
 """
@@ -16,8 +18,8 @@ from scipy.sparse.csgraph import connected_components
 
 from engine.body.files import OPEN_HANDS_BODY, load_body
 from engine.body.rasteriser import Fragments, rasterise
+from engine.body.rotations import rotmat_from_axis_angle
 from engine.body.skeleton import SIDES
-from realtime.kernel.full_pose import gaze_rotmat
 
 Floats = NDArray[np.floating]
 
@@ -27,8 +29,8 @@ DISTANCE_M, LIGHT = 0.7, np.array([-0.3, -0.5, -0.8]) / np.linalg.norm([0.3, 0.5
 FACING = np.diag([1.0, -1.0, -1.0])
 
 
-class RenderedFace:
-    """Head of the free body."""
+class PaintedHead:
+    """Head of the free body, which takes the shapes and expressions of that."""
 
     def __init__(self) -> None:
         body = load_body(str(OPEN_HANDS_BODY))
@@ -37,26 +39,32 @@ class RenderedFace:
         eyes = [joints[body.skeleton.index(f"{side}_eye_smplhf")] for side in SIDES]
         near = np.linalg.norm(body.v_template - np.mean(eyes, axis=0), axis=1) < 0.30
         self._faces = body.faces[near[body.faces].all(axis=1)]
-        self._middle = np.mean(eyes, axis=0)
+        middle = np.mean(eyes, axis=0)
         self._unit_m = float(eyes[0][0] - eyes[1][0]) / 0.0588  # painted for eyes 59 mm apart
-        self._rest = body.v_template - self._middle
+        self._rest = body.v_template - middle
+        self._shapes = np.moveaxis(body.shapedirs, 2, 0).astype(np.float64)
         self._dirs = dict(zip(body.expression_names, np.moveaxis(body.expression_dirs, 2, 0), strict=True))
-        self._balls = [self._ball(eye - self._middle) for eye in eyes]
+        self._balls = [self._ball(eye - middle) for eye in eyes]
 
     def __call__(
         self,
         expression: Mapping[str, float] | None = None,
         *,
+        betas: Floats | None = None,
         R_cam_head: Floats = FACING,
         gaze_rad: tuple[float, float] = (0.0, 0.0),
         size_px: int = 320,
     ) -> NDArray[np.uint8]:
-        """Return the picture (size, size, 3), BGR; the face is more than half as wide."""
-        posed = self._rest + sum((value * self._dirs[name] for name, value in (expression or {}).items()), 0.0)
-        turn = gaze_rotmat(np.array(gaze_rad, np.float32))
+        """Return the picture (size, size, 3), BGR; the face is more than half as wide.
+
+        betas: (10,) of the body, the mean adult's by default. gaze_rad: yaw to the person's left, pitch up.
+        """
+        rest = self._rest if betas is None else self._shaped(betas)
+        posed = rest + sum((value * self._dirs[name] for name, value in (expression or {}).items()), 0.0)
+        yaw, pitch = rotmat_from_axis_angle(np.array([[0, gaze_rad[0], 0], [-gaze_rad[1], 0, 0]]))
         for ball in self._balls:
-            centre = self._rest[ball].mean(axis=0)
-            posed[ball] = (self._rest[ball] - centre) @ turn.T + centre
+            centre = rest[ball].mean(axis=0)
+            posed[ball] = (rest[ball] - centre) @ (yaw @ pitch).T + centre
         fragments = self._fragments(posed, R_cam_head, size_px)
         normals, covered = fragments.shade((self._normals(posed) @ R_cam_head.T).astype(np.float32))
         lit = (0.8 * np.clip(normals @ LIGHT, 0, 1) + 0.2 * np.clip(-normals[..., 2], 0, 1))[..., None]
@@ -64,6 +72,11 @@ class RenderedFace:
         picture[~covered] = (0.45, 0.50, 0.55)
         rgb = (np.clip(picture, 0, 1) * 255).astype(np.uint8)
         return cv2.GaussianBlur(rgb[..., ::-1].copy(), (0, 0), 0.8)
+
+    def _shaped(self, betas: Floats) -> Floats:
+        """Return another adult's head at rest, with its eyes where the mean one's are."""
+        moves = np.tensordot(betas, self._shapes, axes=1)
+        return self._rest + moves - np.mean([moves[ball].mean(axis=0) for ball in self._balls], axis=0)
 
     def _ball(self, eye: Floats) -> NDArray[np.intp]:
         """Vertices of an eyeball: a piece of the surface by itself, about the eye."""

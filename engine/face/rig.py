@@ -1,7 +1,7 @@
 """Neutral face and face units: where an adult's 468 points lie at rest, and where each expression moves them.
 
 The shipped file is this project's own: answers of the face network to pictures of the free head, whose expressions are
-known. docs/hands-face.md says how it was made.
+known. `python -m training.face` makes such a file; docs/hands-face.md says how.
 """
 
 from __future__ import annotations

@@ -1,0 +1,7 @@
+"""Runs `python -m training.face`."""
+
+import sys
+
+from training.face.command import main
+
+sys.exit(main())
