@@ -23,8 +23,8 @@ NOT_FITTED = ("eye", "tongueOut")  # lids and gaze are measured by themselves; n
 _SEEN = np.setdiff1d(np.arange(MESH), LIDS)  # points that count
 _AXES = np.array([1.0, 1.0, 0.5])  # depth counts for half
 _NOISE_M = 0.35e-3  # of a point
-_EYES, _MIXED = 0.15, 0.15  # share of what lids move, and of what mixtures move more or less than the sum of units
-_PEOPLE = 1.3  # real people over the rendered ones
+_EYES, _MIXED = 0.15, 0.1  # share of what lids move, and of what mixtures move more or less than the sum of units
+_PEOPLE = 6.5  # real people over the free body, whose shapes hardly change its face: 0.7 mm a point
 # Of the face's width, height and shears: from the own neutral face, and from the mean one.
 _STRETCH_OWN, _STRETCH_ANY = 0.015, 0.06
 _ROOT_OF_NOSE = 168
