@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+import engine.privacy  # noqa: F401  before openvino
 from engine.body.expressions import BLENDSHAPES
 from engine.engines.openvino_network import OpenVinoNetwork, read_network
 from engine.errors import UserError
