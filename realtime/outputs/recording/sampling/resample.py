@@ -124,7 +124,9 @@ def lerp_to_peaks(
     steps = np.diff(np.pad(rows, ((1, 1), (0, 0)), mode="edge"), axis=0)
     into, out_of = steps[:-1], steps[1:]
     turns = (into * out_of <= 0) & (into != out_of)
-    for row in ends:
+    away_s = np.abs(times_s[np.stack(ends)] - samples_s)
+    nearer_last = np.where(away_s[0] < away_s[1], (after, before), (before, after))  # where both turn, it counts
+    for row in nearer_last:
         is_nearest = np.abs(times_s[row] - samples_s) <= (0.5 + _SAME_INSTANT) / rate_hz
         values = np.where(is_nearest[:, None] & turns[row], rows[row], values)
     return values
