@@ -7,7 +7,7 @@ detector sees a replicated edge there. A joint that is not seen has a guessed po
 from __future__ import annotations
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class Ramp(NamedTuple):
     none: float
     full: float
 
-    def __call__(self, values: Array) -> Array:
+    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
         """Map values of any shape to 0..1."""
         return ((values - self.none) / (self.full - self.none)).clip(0.0, 1.0)
 

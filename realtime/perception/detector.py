@@ -64,14 +64,7 @@ class AnchorDetector:
 
         Points are in 0..1 of the view: the box's two corners, then K key points.
         """
-        cv2.warpAffine(
-            image_bgr,
-            view.warp(self._side),
-            (self._side, self._side),
-            dst=self._network.input_bgr,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_CONSTANT,
-        )
+        view.crop(image_bgr, self._network.input_bgr, cv2.BORDER_CONSTANT)
         raw, logits = self._network.infer()
         found = np.flatnonzero(logits >= self._min_logit)
         scores = 1.0 / (1.0 + np.exp(-logits[found].astype(np.float64)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -47,14 +46,7 @@ class Landmarker:
 
     def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi) -> PersonView:
         """Return landmarks of the person in `roi` of the (H, W, 3) image; presence is the probability of a person."""
-        cv2.warpAffine(
-            image_bgr,
-            roi.warp(SIDE),
-            (SIDE, SIDE),
-            dst=self._network.input_bgr,
-            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-            borderMode=cv2.BORDER_REPLICATE,
-        )
+        roi.crop(image_bgr, self._network.input_bgr)
         points, presence, world, heat = self._network.infer()
         return decode(points, float(presence), world, heat, roi)
 

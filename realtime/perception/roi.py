@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -64,6 +65,22 @@ class Roi:
         linear = (self.size_px / side_px) * self.rotation()
         offset = linear @ np.full(2, 0.5 - side_px / 2) + np.asarray(self.center_px) - 0.5
         return np.column_stack([linear, offset])
+
+    def crop(self, image_bgr: NDArray[np.uint8], into: NDArray[np.uint8], border: int = cv2.BORDER_REPLICATE) -> None:
+        """Sample the (H, W, 3) image in the square into the (side, side, 3) array; border: beyond the image's edge."""
+        cv2.warpAffine(
+            image_bgr,
+            self.warp(len(into)),
+            into.shape[:2],
+            dst=into,
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=border,
+        )
+
+    def is_centred_in(self, size: tuple[int, int]) -> bool:
+        """Return whether the square is sane, and its centre lies in an image of a size (width, height)."""
+        x, y = self.center_px
+        return self.is_sane(*size) and 0 <= x <= size[0] and 0 <= y <= size[1]
 
     def is_sane(self, width: int, height: int) -> bool:
         """Return whether it can contain a person of a (width, height) image.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.expressions import BLENDSHAPES
+from realtime.kernel.seen import Ramp
 
 Array = NDArray[np.floating]
 
@@ -46,10 +47,6 @@ def lid_coefficients(opening: Array, neutral: Array, pitch_rad: float) -> Array:
     """
     lowered = 1 - _LOWERED * min(max(-pitch_rad, 0.0), 0.45)
     share = opening / np.maximum(neutral, 0.05)
-    blink = _ramp(share, _BLINK[0] * lowered, _BLINK[1])
-    squint = _ramp(share, _SQUINT[0] * lowered, _SQUINT[1] * lowered) * (1 - blink)
-    return np.stack([blink, _ramp(share, *_WIDE), squint]).astype(np.float32)
-
-
-def _ramp(values: Array, start: float, end: float) -> Array:
-    return ((values - start) / (end - start)).clip(0.0, 1.0)
+    blink = Ramp(_BLINK[0] * lowered, _BLINK[1])(share)
+    squint = Ramp(_SQUINT[0] * lowered, _SQUINT[1] * lowered)(share) * (1 - blink)
+    return np.stack([blink, Ramp(*_WIDE)(share), squint]).astype(np.float32)

@@ -22,9 +22,10 @@ EXPRESSIONS: dict[str, tuple[str, ...]] = {  # names to send, by choice
 
 def expressions(blendshapes: Array) -> dict[str, float]:
     """Return all expressions by name, 0..1: ARKit's coefficients (52,), and the presets of both versions of VRM."""
-    presets = _presets(dict(zip(BLENDSHAPES, blendshapes.tolist(), strict=True)))
+    coefficients = dict(zip(BLENDSHAPES, blendshapes.tolist(), strict=True))
+    presets = _presets(coefficients)
     older = {VRM_PRESETS[name]: value for name, value in presets.items()}
-    return dict(zip(BLENDSHAPES, blendshapes.tolist(), strict=True)) | presets | older
+    return coefficients | presets | older
 
 
 def _presets(of: dict[str, float]) -> dict[str, float]:

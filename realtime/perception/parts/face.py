@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from engine.body.keypoints import FACE, Keypoints
 from engine.body.skeleton import SIDES, Side
-from realtime.perception.parts.square import crop, enclosing, inside, upward
+from realtime.perception.parts.square import enclosing, inside, upward
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
 
@@ -64,7 +64,7 @@ class FaceLandmarker:
         eyes: those that are looked into, for the iris and the edges of the lids, of which the mesh closes both or none.
         The points of another iris are in the middle of the eye, not visible, and its lids are the mesh's.
         """
-        crop(image_bgr, roi, self._mesh.input_bgr)
+        roi.crop(image_bgr, self._mesh.input_bgr)
         points, logit = self._mesh.infer()
         mesh, presence = _finite(points.reshape(MESH, 3) / np.float32(SIDE), float(logit))
         placed = _placed(mesh, roi)
@@ -81,7 +81,7 @@ class FaceLandmarker:
         The network knows the eye at the picture's left; the other one is `mirrored` on its way in and out.
         """
         roi = enclosing(corners[:, :2], upward(*corners[:, :2]) - math.pi / 2, EYE_BEYOND)
-        crop(image_bgr, roi, self._iris.input_bgr)
+        roi.crop(image_bgr, self._iris.input_bgr)
         if mirrored:
             self._iris.input_bgr[:] = self._iris.input_bgr[:, ::-1].copy()
         contour, iris = self._iris.infer()

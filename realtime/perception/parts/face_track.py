@@ -52,8 +52,7 @@ class FaceTrack:
         """
         own = self._roi is not None and 0 <= t - self._t <= STALE_S
         roi = self._roi if own and self._roi is not None else face_square(body)
-        x, y = roi.center_px
-        if t < self._rests_until or not (roi.is_sane(*size) and 0 <= x <= size[0] and 0 <= y <= size[1]):
+        if t < self._rests_until or not roi.is_centred_in(size):
             return None
         large = [side for side in SIDES if own and self._eyes_px.get(side, 0.0) >= MIN_EYE_PX]
         both = self._blinks or t - self._t > SLOW_S

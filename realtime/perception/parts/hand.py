@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.keypoints import HAND, Keypoints
-from realtime.perception.parts.square import crop, enclosing, inside, upward
+from realtime.perception.parts.square import enclosing, inside, upward
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
 
@@ -46,7 +46,7 @@ class HandLandmarker:
 
     def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi) -> HandView:
         """Return the hand in `roi` of the (H, W, 3) image; presence is the probability of a hand."""
-        crop(image_bgr, roi, self._network.input_bgr)
+        roi.crop(image_bgr, self._network.input_bgr)
         points, presence, right, world = self._network.infer()
         size = image_bgr.shape[1], image_bgr.shape[0]
         return decode(points, float(presence), float(right), world, roi, size)

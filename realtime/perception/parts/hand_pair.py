@@ -75,7 +75,7 @@ class HandPair:
         for side in (self._turn, _OTHER[self._turn]):
             hand = self._hands[side]
             look = self._look(side, hand, body, t)
-            if t >= hand.rests_until and look is not None and _is_in(look.roi, size):
+            if t >= hand.rests_until and look is not None and look.roi.is_centred_in(size):
                 self._turn = _OTHER[side]
                 return look
         return None
@@ -211,9 +211,3 @@ def _carried(roi: Roi, wrist_px: np.ndarray, body: Keypoints) -> Roi:
     if math.hypot(dx, dy) > roi.size_px / 2:
         return roi
     return Roi((roi.center_px[0] + dx, roi.center_px[1] + dy), roi.size_px, roi.angle_rad)
-
-
-def _is_in(roi: Roi, size: tuple[int, int]) -> bool:
-    """Return whether the square's centre is in the image, and its size is plausible."""
-    x, y = roi.center_px
-    return roi.is_sane(*size) and 0 <= x <= size[0] and 0 <= y <= size[1]

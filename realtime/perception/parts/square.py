@@ -1,28 +1,15 @@
-"""Crops a rotated square out of an image, and makes squares from two points or around many."""
+"""Makes rotated squares from two points or around many, and tells which points an image shows."""
 
 from __future__ import annotations
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime.perception.roi import Roi
 
 OUTSIDE = 0.05  # visibility of a point that is not in the image
-
-
-def crop(image_bgr: NDArray[np.uint8], roi: Roi, into: NDArray[np.uint8]) -> None:
-    """Sample the (H, W, 3) image in the square into the (side, side, 3) array; pixels of the border are repeated."""
-    cv2.warpAffine(
-        image_bgr,
-        roi.warp(len(into)),
-        into.shape[:2],
-        dst=into,
-        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
-        borderMode=cv2.BORDER_REPLICATE,
-    )
 
 
 def enclosing(points_px: NDArray[np.floating], angle_rad: float, scale: float, shift: float = 0.0) -> Roi:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from engine.body.keypoints import HAND
 from realtime.perception.parts import hand
 from realtime.perception.parts.hand import HandLandmarker, around, chirality, decode
-from realtime.perception.parts.square import crop
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network
 from tests.realtime.perception.parts.conftest import FIST
@@ -27,7 +26,7 @@ def test_the_four_outputs_are_what_they_are_taken_for(hand_network: Network, fis
     """Two have 63 numbers and two have one: exchanged, a pair would still have the right shapes."""
     outputs = []
     for image, roi in ((fist, FIST), mirrored(fist, FIST)):
-        crop(image, roi, hand_network.input_bgr)
+        roi.crop(image, hand_network.input_bgr)
         outputs.append([output.copy() for output in hand_network.infer()])
     (points, presence, right, world), (_, presence_mirrored, right_mirrored, _) = outputs
     assert points.reshape(21, 3)[:, :2].min() > -60
