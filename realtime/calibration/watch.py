@@ -62,6 +62,7 @@ class CameraWatch:
             return False
         begun = self._looked_at > -math.inf
         self._calibrated = camera
+        self._moved_due = -math.inf  # the next look applies it
         if not begun:
             self._size = size
             self._check_calibration()

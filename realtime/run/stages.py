@@ -38,11 +38,16 @@ def join(
     def solve(sighting: Sighting) -> tuple[SolvedFrame, ...]:
         if config.offline:  # in this thread: the same file always gives the same bodies
             parts.watch.look(sighting.frame)
-        return parts.solver.solve(sighting)
+        return calibrated(parts.solver.solve(sighting))
+
+    def calibrated(solved: tuple[SolvedFrame, ...]) -> tuple[SolvedFrame, ...]:
+        """Show frames to the calibration in the thread that uses its camera: offline the same frame always ends it."""
+        if parts.calibration is not None:
+            for each in solved:
+                parts.calibration.see(each)
+        return solved
 
     def put(solved: SolvedFrame) -> None:
-        if parts.calibration is not None:
-            parts.calibration.see(solved)
         parts.fan_out.put(solved)
         if on_solved is not None:
             on_solved(solved)
@@ -57,7 +62,7 @@ def join(
         pipeline.add_stage("camera", parts.watch.look, looks)
     pipeline.add_stage("perceive", perceive, frames, (sightings,), finish=gate.finish)
     outboxes = (to_put, to_publish) if parts.fan_out.publishes else (to_put,)
-    pipeline.add_stage("solve", solve, sightings, outboxes, finish=parts.solver.finish)
+    pipeline.add_stage("solve", solve, sightings, outboxes, finish=lambda: calibrated(parts.solver.finish()))
     pipeline.add_stage("fan out", put, to_put)
     if parts.fan_out.publishes:
         pipeline.add_stage("publish", parts.fan_out.publish, to_publish)

@@ -144,7 +144,7 @@ def test_before_a_bare_wall_the_steps_tell_the_roll_and_who_stood_the_rest(
     """People alone told 4.5 of the 8 degrees: small tilts of theirs are drawn to level."""
     monkeypatch.setattr(acted, "ROLL_DEG", -8.0)
     acted.picture.cache_clear()
-    clip = acted.film(tmp_path / "c.mp4", *stood(3.4), *aside(), *[-0.5] * 6, bare=True)
+    clip = acted.film(tmp_path / "c.mp4", *stood(3.4), *aside(), *[-0.5] * 7, bare=True)
     acted.picture.cache_clear()
     _, report = runs.run("--video", clip, "--offline", "--calibrate", "--height", acted.STATURE_M, "--fov", "65")
     (file,) = (runs.data / "cameras").iterdir()
