@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -11,13 +10,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.keypoints import BLAZEPOSE, Keypoints
+from engine.body.keypoints import Keypoints
 from engine.errors import UserError
 from realtime.kernel.messages import Frame, Sighting, TrackedPerson
 from realtime.kernel.seen import VISIBLE
 from realtime.perception.detector import Detection
 from realtime.perception.identity import Identities, distance, size_ratio
 from realtime.perception.landmarker import PersonView
+from realtime.perception.overlap import is_seen_twice
 from realtime.perception.roi import Roi
 from realtime.perception.search import Search
 from realtime.perception.standing import Standing, State, proof
@@ -32,9 +32,6 @@ MOST_TRIALS = 2  # at a time, beside the people: a ghost must not block a person
 # reaches 0.6 and a trunk 0.8. And of somebody who is found where somebody was lost.
 ZOOMED_PROOF, LOST_PROOF = 0.85, 0.65
 LOST_VIEWS = 1.7, 2.2  # sides of the squares in which a lost person is looked for in turn, in sides of the last square
-DUPLICATE = 0.06  # mean distance of limb landmarks, in sides of the square, below which two tracks are the same person
-
-FACE = BLAZEPOSE.matching("nose", "eye", "ear", "mouth")
 
 Detect = Callable[[NDArray[np.uint8], Roi], list[Detection]]
 Observe = Callable[[NDArray[np.uint8], Roi], PersonView]
@@ -117,7 +114,7 @@ class PeopleTracker:
             view = self._look(image, track.roi)
             if not self._is_person(view, image):
                 self._lose(track, t)
-            elif not self._is_seen_twice(view, track.is_new, kept):  # the older track stays
+            elif not is_seen_twice(view, kept, new=track.is_new):  # the older track stays
                 roi = track.roi if track.roi.agrees(view.next_roi, HOLD) else view.next_roi
                 kept.append(_Track(track.standing, view, roi, track.id, track.back))
             else:  # it slid onto somebody else
@@ -164,7 +161,7 @@ class PeopleTracker:
                 continue
             seen = self._look(image, find.roi)
             back = self._identities.lost_here(find.roi)
-            if self._is_person(seen, image) and not self._is_seen_twice(seen, not back, self._tracks):
+            if self._is_person(seen, image) and not is_seen_twice(seen, self._tracks, new=not back):
                 standing = Standing(t, self._min_proof, self._first_proof(find.roi, t) if zoomed else None)
                 self._judge(_Track(standing, seen, seen.next_roi, back=back), t)
 
@@ -211,11 +208,6 @@ class PeopleTracker:
                 people.append(tracked_person(track.id, track.view.body, state))
         return sorted(people, key=lambda person: person.id)
 
-    @staticmethod
-    def _is_seen_twice(view: PersonView, new: bool, others: list[_Track]) -> bool:
-        """Return whether another track has this person. Passing people share a head, so it rejects only new ones."""
-        return any(is_duplicate(view, o.view) or (new and o.counts and shares_head(view, o.view)) for o in others)
-
     def _is_person(self, view: PersonView, image: NDArray[np.uint8]) -> bool:
         return view.body.presence >= self._min_presence and view.next_roi.is_sane(image.shape[1], image.shape[0])
 
@@ -245,20 +237,6 @@ def box_around(body: Keypoints) -> NDArray[np.float32]:
     visible = body.visibility >= VISIBLE
     points = body.image_px[visible] if visible.sum() >= 2 else body.image_px
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
-
-
-def is_duplicate(a: PersonView, b: PersonView) -> bool:
-    """Return whether two views show one person: their limb landmarks coincide."""
-    limbs = a.body.layout.on_joints
-    apart = a.body.image_px[limbs] - b.body.image_px[limbs]
-    side = min(a.next_roi.size_px, b.next_roi.size_px)
-    return float(np.hypot(apart[:, 0], apart[:, 1]).mean()) < DUPLICATE * side
-
-
-def shares_head(a: PersonView, b: PersonView) -> bool:
-    """Return whether two views share a head: a second body on a person is often rotated about it."""
-    side = min(a.next_roi.size_px, b.next_roi.size_px)
-    return math.dist(*(view.body.image_px[FACE].mean(axis=0) for view in (a, b))) < DUPLICATE * side
 
 
 def _is_taken(find: Roi, track: Roi) -> bool:

@@ -14,7 +14,8 @@ from engine.errors import UserError
 from realtime.kernel.messages import Frame
 from realtime.perception.detector import Detection
 from realtime.perception.landmarker import PersonView
-from realtime.perception.people import FrameError, PeopleTracker, is_duplicate, tracked_person
+from realtime.perception.overlap import is_duplicate
+from realtime.perception.people import FrameError, PeopleTracker, tracked_person
 from realtime.perception.roi import Roi
 from tests.realtime.seen_people import seen_body
 
