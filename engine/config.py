@@ -9,15 +9,9 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import dacite
-import yaml
-
 from engine.errors import EngineError, nearest
 
 T = TypeVar("T")
-
-_LARGEST_BYTES = 1 << 16  # ten times the longest configuration here; PyYAML needs a second for a megabyte
-_DEEPEST = 20  # levels of nested keys
 
 
 class ConfigError(EngineError):
@@ -35,12 +29,14 @@ def load_config(
     translate: renames keys of earlier versions. Raises ConfigError with the file and the wrong key, and the nearest
     known key.
     """
-    data = {} if path is None else _read_yaml(Path(path))
+    data = {} if path is None else _read_file(Path(path))
     return from_dict(cls, translate(_merged(data, overrides or {})), "configuration" if path is None else str(path))
 
 
 def from_dict(cls: type[T], data: dict[str, Any], where: str = "configuration") -> T:
     """Build the dataclass `cls` from nested dicts; errors as in `load_config`."""
+    import dacite  # here, so that networks load where it is not installed, as on a machine lent for a measurement
+
     if not isinstance(data, dict):
         raise ConfigError(f"{where} must hold keys and values, not a {type(data).__name__}")
     _check(cls, data, where, prefix="")
@@ -55,49 +51,13 @@ def from_dict(cls: type[T], data: dict[str, Any], where: str = "configuration") 
         raise ConfigError(f"{where}: {error}") from error
 
 
-class _PlainLoader(yaml.SafeLoader):
-    """YAML loader for configurations: keys, lists, text, numbers.
+def _read_file(path: Path) -> dict[str, Any]:
+    from engine.yaml_file import YamlError, read_yaml
 
-    Aliases, which can expand a few lines to gigabytes, and deep nesting are errors. A date stays text.
-    """
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  as the base class has it
-        first: [(tag, pattern) for tag, pattern in kinds if tag != "tag:yaml.org,2002:timestamp"]
-        for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    _depth = 0
-
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError(f"line {self.get_mark().line + 1}: aliases (*) are not read, write them out")
-        if self._depth >= _DEEPEST:
-            raise yaml.YAMLError("it is nested too deeply")
-        self._depth += 1
-        node = super().compose_node(parent, index)
-        self._depth -= 1
-        return node
-
-
-def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: an invalid file name
-        raise ConfigError(f"cannot read configuration {path}: {getattr(error, 'strerror', None) or error}") from error
-    if len(data) > _LARGEST_BYTES:
-        raise ConfigError(f"{path} is larger than {_LARGEST_BYTES // 1024} kB, so it is no configuration")
-    try:
-        loaded = yaml.load(data.decode("utf-8-sig"), _PlainLoader)
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise ConfigError(f"{path} is not UTF-8 text (line {line}): save it as UTF-8") from error
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{path} is not valid YAML: {error}") from error
-    except (ValueError, TypeError, LookupError, AttributeError, OverflowError) as error:  # invalid value for its tag
-        raise ConfigError(f"{path} holds a value that cannot be read ({error})") from error
-    if loaded is not None and not isinstance(loaded, dict):
-        raise ConfigError(f"{path} must hold keys and values, not a {type(loaded).__name__}")
-    return loaded or {}
+        return read_yaml(path)
+    except YamlError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,5 @@
 """Builds an engine from the released files.
 
-    python -m engine.build --checkpoint F --tokenizer F --backend tensorrt-rtx --precision fp16 --out DIR
-
 The folder holds the engine and manifest.json, its sources and target. reference.npz has torch's outputs for fixed
 inputs, parity.json the differences to torch on each tested device.
 """
@@ -15,19 +13,15 @@ import time
 from dataclasses import asdict
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from engine.engines import parity
-from engine.engines.backends import BACKENDS, backend
+from engine.engines.backends import backend
 from engine.engines.backends.base import BuildRequest
 from engine.engines.device import Device
 from engine.engines.manifest import FILE, MAX_BATCH, VERSION, Manifest, hashes, sha256
 from engine.engines.parity import Parity
 from engine.engines.runtime import load_engine
 from engine.errors import EngineError
-from engine.flags import command_line
 from engine.tokenhmr.cost import network_cost
 from engine.tokenhmr.precision import PRECISIONS
 
@@ -109,25 +103,3 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue  # not needed by every backend
     return found
-
-
-@command_line("engine.build")
-def main(
-    *,
-    checkpoint: Annotated[Path, Parameter(metavar="FILE", help="tokenhmr_model_latest.ckpt")],
-    tokenizer: Annotated[Path, Parameter(metavar="FILE", help="tokenizer.pth")],
-    backend: Annotated[str, Parameter(choices=BACKENDS)],
-    precision: Annotated[str, Parameter(choices=PRECISIONS)],
-    out: Annotated[Path, Parameter(metavar="DIR", help="the engine's folder")],
-    batch: Annotated[int, Parameter(metavar="N", help="people in one call, at most")] = 4,
-    targets: Annotated[str, Parameter(metavar="SM86,SM89", help="GPU architectures (tensorrt-rtx)")] = "",
-) -> int:
-    """Build a TokenHMR engine."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
-    architectures = tuple(target.strip().upper() for target in targets.split(",") if target.strip())
-    found = build(checkpoint, tokenizer, backend, out, BuildRequest(precision, batch, architectures))
-    if found is None:
-        print(f"{out}: built, not checked: no GPU here; it is compared with torch the first time it meets one")
-    else:
-        print(f"{out}: {found.in_words()}")
-    return 0

@@ -25,7 +25,7 @@ from engine.config import from_dict
 from engine.errors import EngineError, one_line
 from engine.files.npz_file import NpzError, NpzFile
 from engine.files.whole_file import whole_file
-from engine.tokenhmr.crop import IMAGENET_MEAN, IMAGENET_STD
+from engine.tokenhmr.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 if TYPE_CHECKING:
     from engine.tokenhmr.network import TokenHMR

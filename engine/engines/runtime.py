@@ -28,7 +28,7 @@ class PoseEngine:
     def __init__(self, manifest: Manifest, sessions: dict[str, GraphSession], device: Device) -> None:
         self.manifest = manifest
         self.device = device
-        self._sessions = sessions
+        self.sessions = sessions  # by name, of engine.tokenhmr.graphs
 
     @property
     def backend(self) -> str:
@@ -37,14 +37,14 @@ class PoseEngine:
 
     def infer(self, images: Array) -> Answer:
         """Run on images (B, 3, 256, 256), normalised as by `tokenhmr_crop`; any B, split into the engine's batches."""
-        network, size = self._sessions[NETWORK], self.manifest.max_batch
+        network, size = self.sessions[NETWORK], self.manifest.max_batch
         parts = [network.run({"images": images[i : i + size]}) for i in range(0, len(images), size)]
-        return Answer(*(np.concatenate([part[name] for part in parts]) for name in Answer._fields))
+        return Answer(*(_joined([part[name] for part in parts]) for name in Answer._fields))
 
     def decode(self, token_probabilities: Array) -> Array:
         """Decode (B, T, K) to local rotations of joints 1..21, (B, 21, 3, 3)."""
-        decoder, size = self._sessions[DECODER], self.manifest.max_batch
-        return np.concatenate(
+        decoder, size = self.sessions[DECODER], self.manifest.max_batch
+        return _joined(
             [
                 decoder.run({"token_probabilities": token_probabilities[i : i + size]})["body_rotmats"]
                 for i in range(0, len(token_probabilities), size)
@@ -52,8 +52,12 @@ class PoseEngine:
         )
 
     def close(self) -> None:
-        for session in self._sessions.values():
+        for session in self.sessions.values():
             session.close()
+
+
+def _joined(parts: list[Array]) -> Array:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def load_engine(folder: Path | str) -> PoseEngine:

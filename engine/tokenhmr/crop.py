@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from engine.camera import CROP_SIZE_PX
+from engine.tokenhmr.pixels import IMAGENET_MEAN, IMAGENET_STD
 
 ASPECT = 192 / 256  # width to height
-IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # RGB in 0..1
-IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
 MEAN, STD = (255 * statistic[:, None, None] for statistic in (IMAGENET_MEAN, IMAGENET_STD))  # (3, 1, 1) of 0..255
 
 

@@ -32,7 +32,7 @@ def export(network: EngineNetwork, folder: Path, *, max_batch: int) -> dict[str,
     spell_out_attention(network)
     head = network.network.config.head
     shapes = graph_shapes(head.tokens, head.codes)
-    modules: dict[str, nn.Module] = {NETWORK: network, DECODER: TokenDecoder(network)}
+    modules: dict[str, nn.Module] = {NETWORK: network, DECODER: TokenDecoder(network.network)}
     paths = {}
     for name, module in modules.items():
         paths[name] = folder / f"{name}.onnx"

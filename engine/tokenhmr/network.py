@@ -146,9 +146,9 @@ class EngineNetwork(nn.Module):
 class TokenDecoder(nn.Module):
     """Part after the codebook, for tokens that were smoothed over time."""
 
-    def __init__(self, engine_network: EngineNetwork) -> None:
+    def __init__(self, network: TokenHMR) -> None:
         super().__init__()
-        self.network = engine_network.network
+        self.network = network
 
     def forward(self, token_probabilities: Tensor) -> Tensor:
         """Decode (B, T, K) to local rotations of joints 1..21, (B, 21, 3, 3)."""

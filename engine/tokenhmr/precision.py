@@ -7,6 +7,10 @@ graph.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -52,3 +56,27 @@ def spell_out_attention(network: nn.Module) -> None:
     for module in network.modules():
         if isinstance(module, Attend):
             module.fused = False
+
+
+@contextmanager
+def fp32_sums() -> Iterator[None]:
+    """Sum products in fp32 on NVIDIA GPUs in the block: no partial sums in fp16 or bf16, and no TF32 in fp32.
+
+    torch's defaults allow the former in products and the latter in convolutions. A CUDA graph keeps what it was
+    captured with.
+    """
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    switches: tuple[tuple[Any, str], ...] = (
+        (products, "allow_fp16_reduced_precision_reduction"),
+        (products, "allow_bf16_reduced_precision_reduction"),
+        (products, "allow_tf32"),
+        (convolutions, "allow_tf32"),
+    )
+    before = [getattr(owner, name) for owner, name in switches]
+    for owner, name in switches:
+        setattr(owner, name, False)
+    try:
+        yield
+    finally:
+        for (owner, name), value in zip(switches, before, strict=True):
+            setattr(owner, name, value)

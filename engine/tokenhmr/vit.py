@@ -64,14 +64,19 @@ class VisionTransformer(nn.Module):
 
 
 class PatchEmbed(nn.Module):
-    """Convolution that embeds each patch."""
+    """Convolution that embeds each patch. Patches do not overlap, so it is computed as one matrix product."""
 
     def __init__(self, config: VitConfig) -> None:
         super().__init__()
+        self.grid, self.patch = config.grid, config.patch
         self.proj = nn.Conv2d(3, config.dim, config.patch, stride=config.patch, padding=BORDER)
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.proj(image.to(self.proj.weight.dtype)).flatten(2).transpose(1, 2).float()
+        (rows, columns), side = self.grid, self.patch
+        right, below = (count * side - BORDER - edge for count, edge in zip((columns, rows), IMAGE_SIZE[::-1], strict=True))
+        covered = F.pad(image.to(self.proj.weight.dtype), (BORDER, right, BORDER, below))  # no patch needs the rest
+        patches = covered.unflatten(3, (columns, side)).unflatten(2, (rows, side)).permute(0, 2, 4, 1, 3, 5)
+        return F.linear(patches.flatten(3).flatten(1, 2), self.proj.weight.flatten(1), self.proj.bias).float()
 
 
 class Block(nn.Module):

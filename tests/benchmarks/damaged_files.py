@@ -42,7 +42,7 @@ from engine.engines.backends.base import BuildRequest
 from engine.engines.build import build
 from engine.engines.runtime import load_engine
 from engine.errors import UserError
-from engine.random_checkpoint import write as write_checkpoint
+from engine.tokenhmr.random_weights import write as write_checkpoint
 from realtime.outputs.export import export
 from realtime.outputs.recording.assemble import finish
 from realtime.outputs.recording.journal import JournalWriter

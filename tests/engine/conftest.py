@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
-from engine.random_checkpoint import write
 from engine.tokenhmr.network import TokenHmrConfig
 from engine.tokenhmr.pose_decoder import PoseDecoderConfig
+from engine.tokenhmr.random_weights import write
 from engine.tokenhmr.token_head import TokenHeadConfig
 from engine.tokenhmr.vit import VitConfig
 from engine.tokens.released import ReleasedTokenizerConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +37,15 @@ class GraphSession(Protocol):
 
     def close(self) -> None:
         """Release memory and devices."""
+        ...
+
+
+@runtime_checkable
+class Timed(Protocol):
+    """Session that can time its graph on the device alone."""
+
+    def device_ms(self, batch: int, runs: int) -> list[float]:
+        """Time `runs` calls, with inputs that are on the device and outputs that stay there, in milliseconds."""
         ...
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +13,12 @@ from torch import Tensor, nn
 from engine.config import from_dict
 from engine.engines.backends.base import Array, BuildRequest, GraphSession
 from engine.engines.device import Device
+from engine.engines.laps import laps_ms
 from engine.engines.manifest import Manifest
 from engine.files.weights import load_weights, save_weights
-from engine.tokenhmr.graphs import DECODER, NETWORK, graph_shapes
+from engine.tokenhmr.graphs import DECODER, NETWORK, GraphShapes, graph_shapes
 from engine.tokenhmr.network import EngineNetwork, TokenDecoder, TokenHMR, TokenHmrConfig
-from engine.tokenhmr.precision import PRECISIONS
+from engine.tokenhmr.precision import PRECISIONS, fp32_sums
 
 _KIND = "tokenhmr-engine"
 _FILE = "network.safetensors"
@@ -50,84 +50,111 @@ class Torch:
         own = network.network.state_dict()
         typed = {name: tensor.to(own[name].dtype) for name, tensor in weights.tensors.items()}
         network.network.load_state_dict(typed, assign=True)
-        shapes = graph_shapes(manifest.tokens, manifest.codes)
-        modules: dict[str, nn.Module] = {NETWORK: network, DECODER: TokenDecoder(network)}
-        if not torch.cuda.is_available():
-            return {name: EagerSession(module, shapes[name].outputs) for name, module in modules.items()}
-        free_bytes, _ = torch.cuda.mem_get_info()
-        manifest.require_memory(torch.cuda.get_device_name(), free_bytes)
-        network.to("cuda")
-        return {
-            name: CudaGraphSession(module, shapes[name].inputs, shapes[name].outputs, manifest.max_batch)
-            for name, module in modules.items()
-        }
+        if torch.cuda.is_available():
+            free_bytes, _ = torch.cuda.mem_get_info()
+            manifest.require_memory(torch.cuda.get_device_name(), free_bytes)
+        return sessions(network, manifest.max_batch)
+
+
+def sessions(network: EngineNetwork, max_batch: int) -> dict[str, GraphSession]:
+    """Make both graphs ready on this machine's device, to which the network is moved."""
+    head = network.network.config.head
+    shapes = graph_shapes(head.tokens, head.codes)
+    modules: dict[str, nn.Module] = {NETWORK: network, DECODER: TokenDecoder(network.network)}
+    if not torch.cuda.is_available():
+        return {name: EagerSession(module, shapes[name]) for name, module in modules.items()}
+    network.to("cuda")
+    return {name: CudaGraphSession(module, shapes[name], max_batch) for name, module in modules.items()}
 
 
 class EagerSession:
-    """Eager execution on the CPU."""
+    """Eager execution, one kernel after the other, on the device of the module."""
 
-    def __init__(self, module: nn.Module, outputs: Mapping[str, Any]) -> None:
+    def __init__(self, module: nn.Module, shapes: GraphShapes, device: str = "cpu") -> None:
         self._module = module
-        self._outputs = tuple(outputs)
+        self._shapes = shapes
+        self._device = torch.device(device)
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        with torch.inference_mode():
-            answers = self._module(*[torch.from_numpy(np.ascontiguousarray(array)) for array in inputs.values()])
-        return {name: answer.numpy() for name, answer in zip(self._outputs, _as_tuple(answers), strict=True)}
+        with torch.inference_mode(), fp32_sums():
+            answers = self._module(
+                *[torch.from_numpy(np.ascontiguousarray(array)).to(self._device) for array in inputs.values()]
+            )
+        return {name: a.cpu().numpy() for name, a in zip(self._shapes.outputs, _as_tuple(answers), strict=True)}
+
+    def device_ms(self, batch: int, runs: int) -> list[float]:
+        inputs = [torch.rand(batch, *shape, device=self._device) for shape in self._shapes.inputs.values()]
+        with torch.inference_mode(), fp32_sums():
+            return laps_ms(lambda: self._module(*inputs), runs, on_gpu=self._device.type == "cuda")
 
     def close(self) -> None:
         """Do nothing: memory is freed with the object."""
 
 
 class CudaGraphSession:
-    """Recorded CUDA graph for each batch size, so that a call is one launch. Copies use pinned memory."""
+    """Recorded CUDA graph for each batch size, so that a call is one launch.
 
-    def __init__(
-        self,
-        module: nn.Module,
-        inputs: Mapping[str, tuple[int, ...]],
-        outputs: Mapping[str, Any],
-        max_batch: int,
-    ) -> None:
-        self._outputs = tuple(outputs)
-        self._calls = {batch: _record(module, inputs, batch) for batch in range(1, max_batch + 1)}
+    The graphs run one at a time on one stream, so they share the memory of their intermediate results.
+    """
+
+    def __init__(self, module: nn.Module, shapes: GraphShapes, max_batch: int) -> None:
+        self._stream = torch.cuda.Stream()
+        self._stream.wait_stream(torch.cuda.current_stream())  # on which the weights were copied
+        self._outputs = tuple(shapes.outputs)
+        self._calls: dict[int, _Recording] = {}
+        first: torch.cuda.CUDAGraph | None = None
+        for batch in range(max_batch, 0, -1):  # the largest first: the others fit into its memory
+            self._calls[batch] = _Recording(module, shapes, batch, self._stream, first)
+            first = first or self._calls[batch].graph
 
     def run(self, inputs: Mapping[str, Array]) -> dict[str, Array]:
-        replay = self._calls[len(next(iter(inputs.values())))]
-        return dict(zip(self._outputs, replay(inputs), strict=True))
+        recording = self._calls[len(next(iter(inputs.values())))]
+        return dict(zip(self._outputs, recording.run(inputs), strict=True))
+
+    def device_ms(self, batch: int, runs: int) -> list[float]:
+        with torch.cuda.stream(self._stream):
+            return laps_ms(self._calls[batch].graph.replay, runs, on_gpu=True)
 
     def close(self) -> None:
         self._calls = {}
 
 
-def _record(
-    module: nn.Module, inputs: Mapping[str, tuple[int, ...]], batch: int
-) -> Callable[[Mapping[str, Array]], list[Array]]:
-    """Capture the module at one batch size; the returned function fills the inputs, replays and copies the outputs."""
-    pinned = {name: torch.zeros(batch, *shape).pin_memory() for name, shape in inputs.items()}
-    on_gpu = {name: tensor.to("cuda") for name, tensor in pinned.items()}
-    stream = torch.cuda.Stream()
-    with torch.inference_mode(), torch.cuda.stream(stream):
-        for _ in range(_WARM_UP_RUNS):
-            module(*on_gpu.values())
-        stream.synchronize()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, stream=stream):
-            answers = _as_tuple(module(*on_gpu.values()))
-    host = [torch.empty(answer.shape, pin_memory=True) for answer in answers]
+class _Recording:
+    """Graph of the module at one batch size. Inputs and outputs have fixed places, on the GPU and in pinned memory."""
 
-    def replay(arrays: Mapping[str, Array]) -> list[Array]:
-        with torch.inference_mode(), torch.cuda.stream(stream):
+    def __init__(
+        self,
+        module: nn.Module,
+        shapes: GraphShapes,
+        batch: int,
+        stream: torch.cuda.Stream,
+        sharing: torch.cuda.CUDAGraph | None,  # whose memory it uses
+    ) -> None:
+        self._stream = stream
+        pool = None if sharing is None else sharing.pool()
+        self._pinned = {name: torch.rand(batch, *shape).pin_memory() for name, shape in shapes.inputs.items()}
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.inference_mode(), fp32_sums(), torch.cuda.stream(stream):
+            self._inputs = {name: tensor.to("cuda") for name, tensor in self._pinned.items()}
+            for _ in range(_WARM_UP_RUNS):  # libraries allocate and choose here, which a capture forbids
+                module(*self._inputs.values())
+            stream.synchronize()
+            # Other threads may use the GPU meanwhile.
+            with torch.cuda.graph(self.graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                answers = _as_tuple(module(*self._inputs.values()))
+                self._answers = [answer.contiguous() for answer in answers]  # so that each leaves in one copy
+        self._host = [torch.empty(answer.shape, pin_memory=True) for answer in self._answers]
+
+    def run(self, arrays: Mapping[str, Array]) -> list[Array]:
+        with torch.inference_mode(), torch.cuda.stream(self._stream):
             for name, array in arrays.items():
-                pinned[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
-                on_gpu[name].copy_(pinned[name], non_blocking=True)
-            graph.replay()
-            for target, answer in zip(host, answers, strict=True):
+                self._pinned[name].copy_(torch.from_numpy(np.ascontiguousarray(array)))
+                self._inputs[name].copy_(self._pinned[name], non_blocking=True)
+            self.graph.replay()
+            for target, answer in zip(self._host, self._answers, strict=True):
                 target.copy_(answer, non_blocking=True)
-        stream.synchronize()
-        return [target.numpy().copy() for target in host]
-
-    return replay
+        self._stream.synchronize()
+        return [target.numpy().copy() for target in self._host]
 
 
 def _as_tuple(answers: Tensor | tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -43,7 +43,7 @@ class Torch2Trt(TensorRt):
         spell_out_attention(network)
         network.to("cuda").float()  # torch2trt sets the precision by a flag, not by the network's types
         head = network.network.config.head
-        modules: dict[str, nn.Module] = {NETWORK: network, DECODER: TokenDecoder(network)}
+        modules: dict[str, nn.Module] = {NETWORK: network, DECODER: TokenDecoder(network.network)}
         for graph, shapes in graph_shapes(head.tokens, head.codes).items():
             converted: Any = torch2trt(
                 modules[graph],

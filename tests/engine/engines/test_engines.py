@@ -15,14 +15,14 @@ import onnxruntime
 import pytest
 import torch
 
-from engine import load_tokenhmr
+from engine import bench, load_tokenhmr
 from engine.body.files import OPEN_BODY
 from engine.body.skeleton import PARENTS
 from engine.body.torch.rotations import rotmat_from_axis_angle
-from engine.engines import bench
+from engine.build import main
 from engine.engines.backends import backend
 from engine.engines.backends.base import BuildRequest
-from engine.engines.build import build, main
+from engine.engines.build import build
 from engine.engines.device import Device
 from engine.engines.manifest import read_manifest
 from engine.engines.parity import TOLERANCES, Answer, compare, fixed_images, parity_reports
@@ -327,6 +327,10 @@ def test_bench_times_an_engine_beside_torch_eager(small_files, tmp_path, capsys)
     ]  # fmt: skip
     for row in rows:
         assert row["of_floor"] == pytest.approx(row["network"]["median_ms"] / row["floor_ms"])
+        if row["batch"] == 1:
+            assert row["device_of_floor"] == pytest.approx(row["device"]["median_ms"] / row["floor_ms"])
+        else:  # two calls of an engine for two people
+            assert row["device"] is None
         assert all(
             row[stage]["p95_ms"] >= row[stage]["median_ms"] > 0 for stage in ("crop", "network", "decode", "whole")
         )

@@ -23,5 +23,5 @@ def test_flops_are_those_that_torch_counts(config):
         assert network_cost(config).flops == counted.get_total_flops()
         head = config.head
         with FlopCounterMode(display=False) as counted:
-            TokenDecoder(network)(torch.zeros(1, head.tokens, head.codes))
+            TokenDecoder(network.network)(torch.zeros(1, head.tokens, head.codes))
         assert decoder_cost(config).flops == counted.get_total_flops()

@@ -77,7 +77,7 @@ def test_engine_network_is_the_same_function(network, images, dtype, degrees):
     assert all(tensor.dtype == torch.float32 for tensor in out)
     assert torch.rad2deg(angle_between(out.body_pose, expected.body_pose)).max() < degrees
     assert torch.rad2deg(angle_between(out.global_orient, expected.global_orient)).max() < degrees
-    decoded = TokenDecoder(engine)(out.token_probabilities)
+    decoded = TokenDecoder(engine.network)(out.token_probabilities)
     assert torch.rad2deg(angle_between(decoded, out.body_pose[:, :21])).max() < degrees
 
 

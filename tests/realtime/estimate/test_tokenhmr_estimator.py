@@ -19,9 +19,9 @@ from engine.engines.backends.base import BuildRequest, GraphSession
 from engine.engines.build import build
 from engine.engines.runtime import PoseEngine, load_engine
 from engine.errors import UserError
-from engine.random_checkpoint import write
 from engine.tokenhmr.network import TokenHmrConfig
 from engine.tokenhmr.pose_decoder import PoseDecoderConfig
+from engine.tokenhmr.random_weights import write
 from engine.tokenhmr.token_head import TokenHeadConfig
 from engine.tokenhmr.vit import VitConfig
 from engine.tokens.released import ReleasedTokenizerConfig
@@ -144,7 +144,7 @@ class _SometimesNan:
 
 
 def test_numbers_that_are_not_finite_are_dropped_counted_and_said_once(engine, stick_body, caplog):
-    sessions = dict(engine._sessions, network=_SometimesNan(engine._sessions["network"]))
+    sessions = dict(engine.sessions, network=_SometimesNan(engine.sessions["network"]))
     estimator = TokenHmrEstimator(stick_body, PoseEngine(engine.manifest, sessions, engine.device))
     with caplog.at_level(logging.WARNING):
         for t in (0.0, 0.1):

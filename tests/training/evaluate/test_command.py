@@ -18,7 +18,7 @@ from engine.body.skeleton import JOINT_NAMES
 from engine.body.torch.model import TorchBody
 from engine.errors import EngineError
 from engine.files.weights import ASSETS
-from engine.random_checkpoint import random_state_dicts
+from engine.tokenhmr.random_weights import random_state_dicts
 from tests.training.small_network import SMALL
 from training.evaluate.command import main
 from training.evaluate.trc import LIMB_MARKERS, read_trc

@@ -17,8 +17,8 @@ from engine.body.torch.model import TorchBody
 from engine.camera import full_frame_translation
 from engine.errors import EngineError
 from engine.files.weights import ASSETS
-from engine.random_checkpoint import random_state_dicts, write
 from engine.tokenhmr.network import TokenHMR, TokenHmrOutput
+from engine.tokenhmr.random_weights import random_state_dicts, write
 from tests.training.image_sets import bedlam, coco, emdb, person, tar, threedpw
 from tests.training.small_network import SMALL
 from tests.training.smpl_files import smpl_pickle

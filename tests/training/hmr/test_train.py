@@ -22,8 +22,8 @@ from engine.body.torch.model import TorchBody
 from engine.camera import SMPL_PELVIS_M, full_frame_translation
 from engine.config import from_dict
 from engine.errors import EngineError
-from engine.random_checkpoint import random_state_dicts
 from engine.tokenhmr.network import TokenHmrConfig, TokenHmrOutput
+from engine.tokenhmr.random_weights import random_state_dicts
 from engine.tokenhmr.released_files import load_released_tokenhmr
 from engine.tokens.released import ReleasedTokenizer, ReleasedTokenizerConfig
 from tests.training.rendered_people import Samples, rendered

@@ -16,8 +16,8 @@ import engine
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_axis_angle, sixd_from_rotmat
 from engine.files.weights import load_weights
-from engine.random_checkpoint import random_state_dicts
 from engine.tokenhmr.network import TokenHmrConfig
+from engine.tokenhmr.random_weights import random_state_dicts
 from engine.tokenhmr.released_files import load_released_tokenhmr
 from engine.tokens.released import ReleasedTokenizerConfig
 from engine.tokens.tokenizer import PoseTokenizerConfig
