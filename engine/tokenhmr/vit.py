@@ -73,7 +73,8 @@ class PatchEmbed(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         (rows, columns), side = self.grid, self.patch
-        right, below = (count * side - BORDER - edge for count, edge in zip((columns, rows), IMAGE_SIZE[::-1], strict=True))
+        height, width = IMAGE_SIZE
+        right, below = columns * side - BORDER - width, rows * side - BORDER - height
         covered = F.pad(image.to(self.proj.weight.dtype), (BORDER, right, BORDER, below))  # no patch needs the rest
         patches = covered.unflatten(3, (columns, side)).unflatten(2, (rows, side)).permute(0, 2, 4, 1, 3, 5)
         return F.linear(patches.flatten(3).flatten(1, 2), self.proj.weight.flatten(1), self.proj.bias).float()
