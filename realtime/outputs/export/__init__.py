@@ -15,9 +15,13 @@ from engine.errors import UserError
 from engine.files.whole_file import whole_file
 from realtime.outputs.recording.session import SessionHead
 
-FORMATS = {  # a file's suffix, and the module that writes it
+FORMATS = {  # endings of files, and the modules that write them; the longer of two goes first
     ".bvh": "realtime.outputs.export.bvh",
+    ".angles.csv": "realtime.outputs.export.laboratory.angles_csv",
     ".csv": "realtime.outputs.export.joints_csv",
+    ".mot": "realtime.outputs.export.laboratory.mot",
+    ".trc": "realtime.outputs.export.laboratory.trc",
+    ".c3d": "realtime.outputs.export.laboratory.c3d_file",
     ".npz": "realtime.outputs.export.amass",
     ".glb": "realtime.outputs.export.glb",
     ".fbx": "realtime.outputs.export.blender",
@@ -41,17 +45,17 @@ class ExportOptions:
 
 
 def export(session: SessionHead, out: Path, options: ExportOptions | None = None) -> str:
-    """Write `session` to `out` in the format of its suffix, atomically.
+    """Write `session` to `out` in the format of its ending, atomically.
 
-    A session from `open_session` is read in blocks: all formats but .fbx and .usda need little memory. Returns a
-    description of the file's body. Raises UserError, one line, for an unknown suffix, the wrong body, or a format whose
+    A session from `open_session` is read in blocks: all formats but .fbx, .usda and .c3d need little memory. Returns a
+    description of the file's body. Raises UserError, one line, for an unknown ending, the wrong body, or a format whose
     writer is not installed.
     """
-    suffix = out.suffix.lower()
-    if suffix not in FORMATS:
+    ending = next((ending for ending in FORMATS if out.name.lower().endswith(ending)), None)
+    if ending is None:
         raise ExportError(f"cannot write {out}: end its name in one of {', '.join(FORMATS)}")
     try:
-        body: str | None = import_module(FORMATS[suffix]).write(session, out, options or ExportOptions())
+        body: str | None = import_module(FORMATS[ending]).write(session, out, options or ExportOptions())
     except OSError as error:
         raise ExportError(f"cannot write {out}: {error.strerror or error}") from error
     return body or str(session.body["name"])

@@ -61,6 +61,14 @@ def continuous_zxy(angles: Floats, before: Floats | None = None) -> Floats:
     return np.unwrap(np.where(crossed, other, angles), axis=0, period=_TURN)
 
 
+def unwrapped_euler(angles: Floats, before: Floats | None = None) -> Floats:
+    """Continue Euler angles (N, J, 3) in radians as `continuous_zxy` does, but leave the middle angle in its range."""
+    if before is not None:
+        return unwrapped_euler(np.concatenate([before[None], angles]))[1:]
+    first = angles[0] - _TURN * np.round(angles[0] / _TURN)
+    return np.unwrap(_held_in_lock(np.concatenate([first[None], angles[1:]])), axis=0, period=_TURN)
+
+
 def _held_in_lock(angles: Floats) -> Floats:
     """Keep y at its previous value wherever x is upright, where only z + y (or z - y) is defined."""
     z, x, y = np.moveaxis(angles, -1, 0)
