@@ -22,6 +22,7 @@ EYE_CORNERS = (33, 133, 362, 263)
 RIGID = np.array([*FOREHEAD, *NOSE_BRIDGE, *EYE_CORNERS])
 
 _OUTER = [len(RIGID) - 4, len(RIGID) - 1]  # the outer corners
+_MIDDLE = slice((len(RIGID) - 1) // 2, len(RIGID) // 2 + 1)  # of the sorted points, for a median without its overhead
 
 _REWEIGHTINGS = 1
 _OFF = 0.03  # of the face's size: a point this far off has half the weight
@@ -62,4 +63,4 @@ def fit_head(points_cam: Array, neutral_m: Array) -> HeadFit | None:
         return None
     points_m = (points_cam - seen_mean.astype(np.float32)) @ (scale * R_cam_head).astype(np.float32)
     points_m += model_mean.astype(np.float32)
-    return HeadFit(R_cam_head.astype(np.float32), points_m, math.sqrt(float(np.median(off2_m))) / size_m)
+    return HeadFit(R_cam_head.astype(np.float32), points_m, math.sqrt(float(np.sort(off2_m)[_MIDDLE].mean())) / size_m)

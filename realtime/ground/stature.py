@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.body.skeleton import LEG_JOINTS
 from realtime.ground.leg import straight_legs
+from realtime.kernel.easing import smoothstep
 from realtime.kernel.messages import Array, Camera
 from realtime.kernel.seen import SURE
 from realtime.world.turned import Turned
@@ -98,7 +99,7 @@ class Statures:
             since, scale = person.before
             share = (t - since) / GROW_S if t >= since else 1.0
             if share < 1.0:
-                person.scale = scale * (person.learnt / scale) ** (share * share * (3.0 - 2.0 * share))
+                person.scale = scale * (person.learnt / scale) ** smoothstep(share)
             else:
                 person.scale = person.learnt
             if person.growing and share >= 1.0:

@@ -19,10 +19,10 @@ Array = NDArray[np.float32]
 
 
 class Ramp(NamedTuple):
-    """Linear weight of values: 0 up to `none`, 1 from `full`."""
+    """Linear weight of values: 0 up to `none`, 1 from `full`; arrays are ramps side by side, one a column."""
 
-    none: float
-    full: float
+    none: float | NDArray[np.float64]
+    full: float | NDArray[np.float64]
 
     def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
         """Map values of any shape to 0..1."""

@@ -16,6 +16,7 @@ from engine.body.model import BodyModel
 from engine.body.rotations import axis_angle_from_rotmat, rotation_between, rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from engine.body.vectors import length, unit
+from realtime.kernel.easing import smoothstep
 from realtime.kernel.messages import Array
 from realtime.kernel.seen import JOINT
 
@@ -86,7 +87,8 @@ class CalmLimbs:
         else:
             time_s = np.where(now > self._seen, np.float32(_NOTICE_S), np.float32(_FORGET_S))
             self._seen = self._seen - np.expm1(-dt / time_s) * (now - self._seen)
-        return _smoothstep(np.log(_THERE / self._seen.clip(_GONE)) / np.log(_THERE / _GONE))  # uniform in time
+        share = np.log(_THERE / self._seen.clip(_GONE)) / np.log(_THERE / _GONE)  # uniform in time
+        return smoothstep(share.clip(0.0, 1.0))
 
 
 class _Legs:
@@ -181,7 +183,7 @@ def _evidence(joint_confidence: Array) -> Array:
 def _level(R_world_part: Array) -> Array:
     """Return (3, 3) axes x left, y up, z forward for a part of the trunk: upright, or along a lying trunk."""
     along = R_world_part[:, 1]
-    upright = _smoothstep((along[1] - _LYING) / (_UPRIGHT - _LYING))
+    upright = smoothstep(((along[1] - _LYING) / (_UPRIGHT - _LYING)).clip(0.0, 1.0))
     return _axes(unit(along + upright * (_UP - along)), R_world_part[:, 2])
 
 
@@ -215,11 +217,6 @@ def _times(rotmats: Array, vectors: Array) -> Array:
 
 def _about(axis: int, angle_rad: float) -> Array:
     return rotmat_from_axis_angle((angle_rad * np.eye(3)[axis]).astype(np.float32)).astype(np.float32)
-
-
-def _smoothstep(share: Array) -> Array:
-    share = share.clip(0.0, 1.0)
-    return share * share * (3 - 2 * share)
 
 
 _IDENTITY = np.eye(3, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,18 +19,18 @@ from engine.face.rig import MESH, FaceRig, load_rig
 from realtime.estimate.face.gaze import IRIS, MOST_RAD, eye_gaze, look_coefficients
 from realtime.estimate.face.lids import BLINK, SQUINT, WIDE, lid_coefficients, openings
 from realtime.estimate.face.memory import SURE, FaceMemory, Measured
-from realtime.estimate.face.neck import head_of, with_head
+from realtime.estimate.face.neck import head_of, turned
 from realtime.estimate.face.neutral import NeutralFace
-from realtime.kernel.messages import CameraPose, Estimate, Face
+from realtime.kernel.messages import Estimate, Face
+from realtime.kernel.seen import Ramp
 
 Array = NDArray[np.float32]
 
 Coefficients = Callable[[Array], Array]  # from a face's points (478, 2) in pixels to the 52 coefficients
 
-# Confidence by what speaks for it: from here, and fully.
-_EYES_PX = 12.0, 30.0  # distance of the eyes' outer corners
-_MISFIT = 0.15, 0.08  # of the rigid points
-_AHEAD = 0.34, 0.70  # cosine between the face and the line of sight: profiles hide half of it
+# Confidence by what speaks for it: the distance of the eyes' outer corners in pixels, the misfit of the rigid points,
+# and the cosine between the face and the line of sight, as profiles hide half of it.
+_TRUST = Ramp(np.array((12.0, 0.15, 0.34)), np.array((30.0, 0.08, 0.70)))
 _OPEN = 0.55  # share of the neutral opening from which an eye tells where it looks
 
 
@@ -55,16 +56,18 @@ class FaceCompletion:
         seen = estimate.person.keypoints.get("face")
         R_cam_body = head_of(estimate.raw)
         memory.update(t, None if seen is None else self._measure(t, lens, seen, memory), R_cam_body)
-        turn = rotmat_from_axis_angle(np.float32(memory.share) * memory.turn) if memory.share > 0 else None
-        raw = _turned(estimate.raw, turn)
-        steady = raw if estimate.steady is estimate.raw else _turned(estimate.steady, turn)
         share = np.float32(memory.share)
-        gaze_rad = (share * memory.gaze()).clip(-MOST_RAD, MOST_RAD).astype(np.float32)
+        gaze_rad = (share * memory.gaze_rad).clip(-MOST_RAD, MOST_RAD).astype(np.float32)
         face = Face(share * memory.coefficients, gaze_rad, memory.confidence)
-        return replace(estimate, raw=raw, steady=steady, face=face)
+        if share == 0:
+            return replace(estimate, face=face)
+        kinds = (estimate.raw,) if estimate.steady is estimate.raw else (estimate.raw, estimate.steady)
+        rotmats = turned(np.stack([pose.rotmats for pose in kinds]), rotmat_from_axis_angle(share * memory.turn))
+        poses = [replace(pose, rotmats=each) for pose, each in zip(kinds, rotmats, strict=True)]
+        return replace(estimate, raw=poses[0], steady=poses[-1], face=face)
 
     def _measure(self, t: float, lens: PinholeCamera, seen: Keypoints, memory: FaceMemory) -> Measured | None:
-        if not (np.isfinite(seen.image_px).all() and np.isfinite(seen.world_m).all()):
+        if not math.isfinite(float(seen.image_px.sum())):
             return None
         if memory.neutral is None:
             memory.neutral = NeutralFace(self._rig, self._solver, self._given_m)
@@ -88,30 +91,17 @@ class FaceCompletion:
             return Measured(R_cam_head, self._network(points_px), confidence)
         coefficients = np.zeros(len(BLENDSHAPES), np.float32)
         coefficients[self._rig.units] = neutral.coefficients(fit.points_m)
-        gaze_rad = memory.gaze()
         if np.isfinite(opening).all():
-            coefficients[[BLINK, WIDE, SQUINT]] = lid_coefficients(opening, neutral.openings, float(gaze_rad[1]))
-        for index, value in look_coefficients(gaze_rad).items():
+            pitch_rad = float(memory.gaze_rad[1])
+            coefficients[[BLINK, WIDE, SQUINT]] = lid_coefficients(opening, neutral.openings, pitch_rad)
+        for index, value in look_coefficients(memory.gaze_rad).items():
             coefficients[index] = value
         return Measured(R_cam_head, coefficients, confidence)
 
 
 def _confidence(seen: Keypoints, fit: HeadFit) -> float:
     """Return the detector's presence times what size, direction, fit and the picture's edge leave of it."""
-    outer_px = seen.image_px[[EYE_CORNERS[0], EYE_CORNERS[3]]]
-    eyes_px = float(np.linalg.norm(outer_px[1] - outer_px[0])) / max(abs(float(fit.R_cam_head[0, 0])), 0.3)
-    factors = (
-        _ramp(eyes_px, *_EYES_PX),
-        _ramp(fit.misfit, *_MISFIT),
-        _ramp(-float(fit.R_cam_head[2, 2]), *_AHEAD),
-        float(seen.visibility[:MESH].mean()),
-    )
-    return float(seen.presence * np.prod(factors))
-
-
-def _turned(pose: CameraPose, turn: Array | None) -> CameraPose:
-    return pose if turn is None else with_head(pose, head_of(pose) @ turn)
-
-
-def _ramp(value: float, start: float, end: float) -> float:
-    return min(max((value - start) / (end - start), 0.0), 1.0)
+    outer_px = math.dist(seen.image_px[EYE_CORNERS[0]], seen.image_px[EYE_CORNERS[3]])
+    eyes_px = outer_px / max(abs(float(fit.R_cam_head[0, 0])), 0.3)
+    trust = _TRUST(np.array((eyes_px, fit.misfit, -float(fit.R_cam_head[2, 2])))).prod()
+    return float(seen.presence * trust * seen.visibility[:MESH].mean())

@@ -16,6 +16,7 @@ from engine.body.rotations import angle_between, axis_angle_from_rotmat
 from realtime.estimate.face.gaze import IRIS
 from realtime.estimate.face.lids import CORNERS, LID_POINTS
 from realtime.estimate.face.neutral import NeutralFace
+from realtime.kernel.easing import smoothstep
 
 Array = NDArray[np.float32]
 
@@ -48,7 +49,8 @@ class FaceMemory:
         self.coefficients = np.zeros(len(BLENDSHAPES), np.float32)  # measured last
         self.turn = np.zeros(3, np.float32)  # axis-angle, from the body's head to the measured one, in its axes
         self.openings = np.ones(2, np.float32)  # of the eyes, measured last
-        self.gaze_rad = np.zeros((2, 2), np.float32)  # of the eyes
+        self.gaze_rad = np.zeros(2, np.float32)  # yaw and pitch, mean of the eyes
+        self._gazes_rad = np.zeros((2, 2), np.float32)
         self._eyes_t, self._gaze_t = np.full(2, -np.inf), np.full(2, -np.inf)
         self._eyes_px: list[tuple[float, Array] | None] = [None, None]
         self._confidence = self._share = 0.0
@@ -59,7 +61,7 @@ class FaceMemory:
     @property
     def share(self) -> float:
         """Share, 0..1, of the way from a neutral face and the body's head to the measured ones."""
-        return self._share * self._share * (3 - 2 * self._share)
+        return smoothstep(self._share)
 
     @property
     def confidence(self) -> float:
@@ -90,17 +92,10 @@ class FaceMemory:
         return points_px
 
     def see_gaze(self, t: float, gaze_rad: Array, seen: NDArray[np.bool_]) -> None:
-        """Store the gaze (2, 2) of the eyes that are seen (2,)."""
-        self.gaze_rad = np.where(seen[:, None], gaze_rad, self.gaze_rad)
+        """Store the gaze (2, 2), radians, of the eyes that are seen (2,), at least one; an eye tells for a while."""
+        self._gazes_rad = np.where(seen[:, None], gaze_rad, self._gazes_rad)
         self._gaze_t = np.where(seen, t, self._gaze_t)
-
-    def gaze(self) -> Array:
-        """Return (2,) the mean gaze of the eyes that were measured last, radians; the last one while both are shut."""
-        latest = self._gaze_t.max()
-        if latest == -np.inf:
-            return np.zeros(2, np.float32)
-        mean: Array = self.gaze_rad[self._gaze_t >= latest - EYE_HOLD_S].mean(axis=0)
-        return mean
+        self.gaze_rad = self._gazes_rad[self._gaze_t >= t - EYE_HOLD_S].mean(axis=0)
 
     def update(self, t: float, measured: Measured | None, R_cam_head: Array) -> None:
         """Follow the frame at time t (s), later than the last; R_cam_head: (3, 3) of the body's own head."""

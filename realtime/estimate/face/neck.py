@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,6 +16,8 @@ MOST_YAW_RAD, MOST_PITCH_RAD, MOST_ROLL_RAD = np.radians((85.0, 65.0, 50.0))
 _CHEST = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3")]
 NECK, HEAD = JOINT_NAMES.index("neck"), JOINT_NAMES.index("head")
 _SHARE = 0.5  # of the change that the neck's joint takes
+_MOST = np.array((MOST_YAW_RAD, MOST_PITCH_RAD, MOST_ROLL_RAD), np.float32)
+_TURN_AXES = np.array(((0, 1, 0), (1, 0, 0), (0, 0, 1)), np.float32)  # of yaw, pitch and roll
 
 
 def head_of(pose: CameraPose) -> Array:
@@ -26,31 +26,28 @@ def head_of(pose: CameraPose) -> Array:
     return head
 
 
-def with_head(pose: CameraPose, R_cam_head: Array) -> CameraPose:
-    """Return the pose with its head turned to this rotation into the camera frame, or as far as a neck can."""
-    chest = _chest(pose)
-    before = pose.rotmats[NECK] @ pose.rotmats[HEAD]
-    after = limited(chest.T @ R_cam_head)
-    change = axis_angle_from_rotmat(after @ before.T)
-    rotmats = pose.rotmats.copy()
-    rotmats[NECK] = rotmat_from_axis_angle(_SHARE * change) @ pose.rotmats[NECK]
-    rotmats[HEAD] = rotmats[NECK].T @ after
-    return replace(pose, rotmats=rotmats)
+def turned(rotmats: Array, turn: Array) -> Array:
+    """Return poses (P, 24, 3, 3) whose heads are turned by `turn` (3, 3) in their own axes, or as far as a neck can."""
+    before: Array = rotmats[:, NECK] @ rotmats[:, HEAD]
+    after = limited(before @ turn)
+    change = axis_angle_from_rotmat(after @ before.swapaxes(1, 2))
+    out = rotmats.copy()
+    out[:, NECK] = rotmat_from_axis_angle(_SHARE * change) @ rotmats[:, NECK]
+    out[:, HEAD] = out[:, NECK].swapaxes(1, 2) @ after
+    return out
 
 
 def limited(R_chest_head: Array) -> Array:
-    """Return the rotation with yaw, pitch and roll, in this order from the chest, within the limits."""
-    yaw = np.arctan2(R_chest_head[0, 2], R_chest_head[2, 2])
-    pitch = -np.arcsin(np.clip(R_chest_head[1, 2], -1.0, 1.0))
-    roll = np.arctan2(R_chest_head[1, 0], R_chest_head[1, 1])
-    angles = np.array([yaw, pitch, roll])
-    most = np.array([MOST_YAW_RAD, MOST_PITCH_RAD, MOST_ROLL_RAD])
-    if (np.abs(angles) <= most).all():
-        return R_chest_head
-    yaw, pitch, roll = angles.clip(-most, most)
-    turns = rotmat_from_axis_angle(np.array([[0, yaw, 0], [pitch, 0, 0], [0, 0, roll]], np.float32))
-    limited: Array = turns[0] @ turns[1] @ turns[2]
-    return limited
+    """Return rotations (P, 3, 3) with yaw, pitch and roll, in this order from the chest, within the limits."""
+    R = R_chest_head
+    yaw, pitch = np.arctan2(R[:, 0, 2], R[:, 2, 2]), -np.arcsin(R[:, 1, 2].clip(-1.0, 1.0))
+    angles = np.stack([yaw, pitch, np.arctan2(R[:, 1, 0], R[:, 1, 1])], axis=1)
+    beyond = (np.abs(angles) > _MOST).any(axis=1)
+    if not beyond.any():
+        return R
+    turns = rotmat_from_axis_angle(angles.clip(-_MOST, _MOST)[:, :, None] * _TURN_AXES)
+    nearest: Array = turns[:, 0] @ turns[:, 1] @ turns[:, 2]
+    return np.where(beyond[:, None, None], nearest, R)
 
 
 def _chest(pose: CameraPose) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.estimate.hands import joints, wrist
+from realtime.kernel.easing import smoothstep
 
 Floats = NDArray[np.float64]
 
@@ -76,7 +77,7 @@ class HandsMemory:
     @property
     def arm_share(self) -> Floats:
         """Share (2,), 0..1, of the way from the body's own arms to those of `shown`."""
-        return _smoothstep(self._share) * self._arm_confidence
+        return smoothstep(self._share) * self._arm_confidence
 
     def update(self, t: float, measured: Sequence[Measured | None]) -> None:
         """Follow the frame at time t (s), later than the last, with its measurements, left and right."""
@@ -91,10 +92,10 @@ class HandsMemory:
         step = np.where(seen, min(dt / FOUND_S, MOST_SHARE), -min(dt / LOST_S, MOST_SHARE))
         self._share = (self._share + step).clip(0.0, 1.0)
         self._away_share = (self._away_share - min(dt / FOUND_S, MOST_SHARE)).clip(0.0, 1.0)
-        goal = self.raw + _smoothstep(self._away_share)[:, None] * self._away
+        goal = self.raw + smoothstep(self._away_share)[:, None] * self._away
         self.shown = goal.clip(_LOWEST, _HIGHEST)
         relaxed = joints.RELAXED.ravel()
-        share = _smoothstep(self._share)[:, None]
+        share = smoothstep(self._share)[:, None]
         self.shown[:, FINGERS] = relaxed + share * (self.shown[:, FINGERS] - relaxed)
 
     def _take(self, t: float, side: int, each: Measured, hold_s: float) -> None:
@@ -109,7 +110,7 @@ class HandsMemory:
             self._doubted[side] = angles
             return
         if known and (leaps or since_s > hold_s):
-            shown = self.raw[side] + _smoothstep(self._away_share[side]) * self._away[side]
+            shown = self.raw[side] + smoothstep(self._away_share[side]) * self._away[side]
             self._away[side], self._away_share[side] = shown - angles, 1.0
         elif not known:
             self._away_share[side] = 0.0
@@ -128,7 +129,3 @@ def _nearest_turn(turn: float, before: float) -> float:
 def _leaps(angles: Floats, before: Floats) -> bool:
     difference = np.abs(angles - before)
     return bool(difference[ARM].max() > LEAPS_RAD[0] or difference[FINGERS].mean() > LEAPS_RAD[1])
-
-
-def _smoothstep(share: Floats) -> Floats:
-    return share * share * (3 - 2 * share)
