@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 from tqdm import tqdm
 
+from engine.cache import cache_folder
 from engine.errors import UserError
 from engine.flags import command_line
 
@@ -123,11 +123,6 @@ FACE = (FACE_LANDMARKS, IRIS_LANDMARKS)
 ASSETS = (*POSE, *HANDS, *FACE, DEMO_CLIP)
 
 _OTHER_INDEX = "pip may be using an index other than PyPI: see `python -m pip config list`"
-
-
-def cache_folder() -> Path:
-    """Return the cache folder: `TOKENMOCAP_CACHE` if set, otherwise the platform's."""
-    return Path(os.environ.get("TOKENMOCAP_CACHE") or platformdirs.user_cache_dir("tokenmocap", appauthor=False))
 
 
 def fetch(asset: Asset, group: Sequence[Asset] = ()) -> Path:

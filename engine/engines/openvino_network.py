@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import engine.privacy  # noqa: F401  before openvino
+from engine.engines.kept_network import NetworkRecipe, compiled
 from engine.errors import UserError
 from engine.shipped import ShippedFileError, checked
 
@@ -42,18 +43,22 @@ class OpenVinoNetwork:
     A call with arrays by name does all three.
     """
 
-    def __init__(self, model: ov.Model, *, precision: str = "f32", threads: int | None = None) -> None:
-        """Compile a model of fixed shapes; precision: f32 or bf16. Raises RuntimeError where OpenVINO refuses it."""
+    def __init__(self, model: ov.Model | NetworkRecipe, *, precision: str = "f32", threads: int | None = None) -> None:
+        """Compile a model of fixed shapes, or read what was compiled earlier by the same recipe.
+
+        precision: f32 or bf16. Raises RuntimeError where OpenVINO refuses it.
+        """
         import openvino as ov
 
         self.backend = f"openvino {precision} cpu"
         settings = {**CPU_SETTINGS, "INFERENCE_PRECISION_HINT": precision}
         if threads is not None:
             settings["INFERENCE_NUM_THREADS"] = threads
-        compiled = ov.Core().compile_model(model, "CPU", settings)
-        self._request = compiled.create_infer_request()
-        self.inputs = {_name(port): _memory(port) for port in compiled.inputs}
-        self.outputs = {_name(port): _memory(port) for port in compiled.outputs}
+        network = compiled(model, settings)
+        self._request = network.model.create_infer_request()
+        self._memory = network.memory
+        self.inputs = {_name(port): _array(port) for port in network.model.inputs}
+        self.outputs = {_name(port): _array(port) for port in network.model.outputs}
         for i, array in enumerate(self.inputs.values()):
             self._request.set_input_tensor(i, ov.Tensor(array, shared_memory=True))
         for i, array in enumerate(self.outputs.values()):
@@ -101,13 +106,14 @@ def load_network(path: Path, inputs: Mapping[str, tuple[int, ...]], outputs: tup
         raise NetworkFileError(str(error)) from error
     started = time.perf_counter()
     try:
-        network = OpenVinoNetwork(read_network(path, inputs), threads=1)
+        recipe = NetworkRecipe((path, Path(__file__)), repr(inputs), lambda: read_network(path, inputs))
+        network = OpenVinoNetwork(recipe, threads=1)
         if lacking := [name for name in outputs if name not in network.outputs]:
             raise RuntimeError(f"no output {lacking[0]}")
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise NetworkFileError(f"{path} cannot be used ({reason}): it must have inputs {_in_words(inputs)}") from error
-    logger.info("%s compiled in %.0f ms", path.name, 1e3 * (time.perf_counter() - started))
+    logger.debug("%s ready in %.0f ms", path.name, 1e3 * (time.perf_counter() - started))
     return network
 
 
@@ -116,7 +122,7 @@ def _name(port: Any) -> str:
     return port.any_name if port.get_names() else str(port.get_index())
 
 
-def _memory(port: Any) -> NDArray[Any]:
+def _array(port: Any) -> NDArray[Any]:
     return np.zeros(tuple(port.shape), port.element_type.to_dtype())
 
 

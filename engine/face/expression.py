@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import solve_triangular
-from scipy.optimize import nnls
 
 from engine.body.expressions import BLENDSHAPES
 from engine.face.rig import FaceRig
@@ -24,6 +22,10 @@ class ExpressionSolver:
     """Solver for the units of a rig."""
 
     def __init__(self, rig: FaceRig) -> None:
+        from scipy.linalg import solve_triangular  # here: a run without faces starts half a second sooner
+        from scipy.optimize import nnls
+
+        self._solve_triangular, self._nnls = solve_triangular, nnls
         self._rig = rig
         self._pull = rig.pull.reshape(2, len(rig.units), -1)
         ridge = _RIDGE * np.eye(len(rig.units))
@@ -39,8 +41,8 @@ class ExpressionSolver:
         """
         which = int(from_mean)
         right = (self._pull[which] @ moved_m.ravel()).astype(np.float64) - _SPARSE
-        whitened = solve_triangular(self._lower[which], right, lower=True, check_finite=False)
-        solution, _ = nnls(self._upper[which], whitened)
+        whitened = self._solve_triangular(self._lower[which], right, lower=True, check_finite=False)
+        solution, _ = self._nnls(self._upper[which], whitened)
         coefficients = np.minimum(solution * self._rig.gain, 1.0).astype(np.float32)
         # Lips that close over an open jaw, by ARKit's definition.
         coefficients[self._close] = min(coefficients[self._close], coefficients[self._open])

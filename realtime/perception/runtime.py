@@ -6,14 +6,18 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 import engine.privacy  # noqa: F401  before openvino
+from engine.engines.kept_network import NetworkRecipe
 from engine.engines.openvino_network import OpenVinoNetwork, read_network
 from engine.errors import UserError
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 logger = logging.getLogger(__name__)
 
@@ -98,20 +102,8 @@ class PixelNetwork:
     """
 
     def __init__(self, path: Path, spec: NetworkSpec, threads: int) -> None:
-        import openvino as ov
-        from openvino.preprocess import ColorFormat, PrePostProcessor
-
-        whole = read_network(path, stays=False)
-        _check_input([tuple(port.shape) for port in whole.inputs], spec)
-        wanted = spec.select([tuple(port.shape) for port in whole.outputs])
-        results = [ov.opset13.result(whole.outputs[i].get_node().input_value(0)) for i in wanted]
-        steps = PrePostProcessor(ov.Model(results, whole.get_parameters(), spec.name))
-        nhwc = ov.Layout("NHWC")
-        steps.input().tensor().set_element_type(ov.Type.u8).set_layout(nhwc).set_color_format(ColorFormat.BGR)
-        steps.input().model().set_layout(nhwc)
-        to_rgb = steps.input().preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB)
-        to_rgb.mean(spec.mean).scale(spec.scale)
-        self._network = OpenVinoNetwork(steps.build(), threads=threads)
+        recipe = NetworkRecipe((path, Path(__file__)), repr(spec), lambda: _on_pixels(path, spec))
+        self._network = OpenVinoNetwork(recipe, threads=threads)
         ((self.input_bgr,),) = self._network.inputs.values()
         outputs = zip(self._network.outputs.values(), spec.outputs, strict=True)
         self._views = tuple(output.reshape(shape) for output, shape in outputs)
@@ -119,6 +111,24 @@ class PixelNetwork:
     def infer(self) -> tuple[NDArray[np.float32], ...]:
         self._network.infer()
         return self._views
+
+
+def _on_pixels(path: Path, spec: NetworkSpec) -> ov.Model:
+    """Read the network, convert pixels in it, and cut unused outputs off."""
+    import openvino as ov
+    from openvino.preprocess import ColorFormat, PrePostProcessor
+
+    whole = read_network(path, stays=False)
+    _check_input([tuple(port.shape) for port in whole.inputs], spec)
+    wanted = spec.select([tuple(port.shape) for port in whole.outputs])
+    results = [ov.opset13.result(whole.outputs[i].get_node().input_value(0)) for i in wanted]
+    steps = PrePostProcessor(ov.Model(results, whole.get_parameters(), spec.name))
+    nhwc = ov.Layout("NHWC")
+    steps.input().tensor().set_element_type(ov.Type.u8).set_layout(nhwc).set_color_format(ColorFormat.BGR)
+    steps.input().model().set_layout(nhwc)
+    to_rgb = steps.input().preprocess().convert_element_type(ov.Type.f32).convert_color(ColorFormat.RGB)
+    to_rgb.mean(spec.mean).scale(spec.scale)
+    return steps.build()
 
 
 class LiteRtNetwork:

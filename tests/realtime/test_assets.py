@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.cache import cache_folder
 from realtime import assets
 from realtime.assets import Asset, AssetError, Wheel, fetch
 
@@ -46,10 +47,10 @@ def test_fetched_once_then_kept(index: Path) -> None:
     wheel = write_wheel(index)
     path = fetch(ASSET)
     assert path.read_bytes() == DATA
-    assert path.is_relative_to(assets.cache_folder())
+    assert path.is_relative_to(cache_folder())
     wheel.unlink()
     assert fetch(ASSET) == path
-    assert [p for p in assets.cache_folder().rglob("*") if p.is_file()] == [path]
+    assert [p for p in cache_folder().rglob("*") if p.is_file()] == [path]
 
 
 def test_only_what_is_used_together_is_fetched_together(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,7 +61,7 @@ def test_only_what_is_used_together_is_fetched_together(index: Path, monkeypatch
     monkeypatch.setattr(assets, "HANDS", (absent,))
     monkeypatch.setattr(assets, "ASSETS", (ASSET, absent))
     path = fetch(ASSET)
-    assert [p for p in assets.cache_folder().rglob("*") if p.is_file()] == [path]
+    assert [p for p in cache_folder().rglob("*") if p.is_file()] == [path]
     with pytest.raises(AssetError, match=r"hand\.bin is not in tinymodel"):
         fetch(absent)
 
@@ -112,7 +113,7 @@ def test_another_file_than_the_pinned_one_is_refused(index: Path) -> None:
     with pytest.raises(AssetError, match="not the pinned file") as caught:
         fetch(ASSET)
     assert "\n" not in str(caught.value)
-    assert not any(p.is_file() for p in assets.cache_folder().rglob("*"))
+    assert not any(p.is_file() for p in cache_folder().rglob("*"))
 
 
 def test_no_network_is_one_line_with_the_mend(index: Path) -> None:

@@ -18,7 +18,7 @@ from clients.blender.joints import BLENDSHAPES, FINGER_NAMES, JOINT_NAMES
 from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.skeleton import SIDES, SMPLH
-from realtime.assets import cache_folder
+from engine.cache import cache_folder
 from realtime.kernel.messages import Person
 from tests.clients.blender.blender_performance import Publisher, finger_bones, with_hands
 

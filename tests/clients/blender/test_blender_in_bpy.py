@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation, Slerp
 from clients.blender import build
 from engine.body.kinematics import forward_kinematics
 from engine.body.skeleton import JOINT_NAMES, PARENTS
-from realtime.assets import cache_folder
+from engine.cache import cache_folder
 from tests.clients.blender.blender_performance import Publisher, made_up, recorded
 
 PYTHONS = [python for python in os.environ.get("TOKENMOCAP_BPY_PYTHON", "").split(os.pathsep) if python]

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.assets import cache_folder
+from engine.cache import cache_folder
 
 ROOT = Path(__file__).parents[3]
 
