@@ -110,6 +110,7 @@ class Sighting:
 
     frame: Frame
     people: tuple[TrackedPerson, ...]
+    performer: int | None = None  # id of the one whom `--person` or the user chose; they need not be in view
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,3 +208,4 @@ class SolvedFrame:
     t_solved: float
     T_world_cam: Array | None = None  # (3,) camera position at that time; None: nobody was visible yet
     camera: Camera = LEVEL  # estimate at that time
+    performer: int | None = None  # id of the one whom `--person` or the user chose; they need not be in view

@@ -23,6 +23,9 @@ class Perception(Protocol):
     def observe(self, frame: Frame) -> Sighting:
         """Return the people in the frame; raises engine.errors.UserError if the image cannot be used."""
 
+    def next_person(self) -> None:
+        """Make the next person in view the performer, from the next frame on; from any thread."""
+
     def close(self) -> None:
         """Release resources; no `observe` afterwards."""
 

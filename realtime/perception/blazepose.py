@@ -24,6 +24,7 @@ class BlazePose:
             Detector(model.detector, config.min_detection),
             Landmarker(model.landmarks),
             max_people=config.max_people,
+            person=config.person,
             min_presence=config.min_presence,
             min_proof=config.min_proof,
             redetect_every=config.redetect_every,
@@ -31,6 +32,9 @@ class BlazePose:
 
     def observe(self, frame: Frame) -> Sighting:
         return self._people.observe(frame)
+
+    def next_person(self) -> None:
+        self._people.next_person()
 
     def close(self) -> None:
         """Do nothing: memory is freed with the object."""

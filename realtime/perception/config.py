@@ -15,6 +15,14 @@ Detector = Literal[
     "mediapipe",
 ]
 
+# Words of --person; see `realtime.perception.choice`.
+PersonRule = Literal[
+    "largest",  # in the picture
+    "nearest",  # by the size of the skeleton, also of those who sit or bend
+    "first",  # who came first stays
+    "centre",  # of the picture's width
+]
+
 
 @dataclass(frozen=True)
 class PerceptionConfig:
@@ -27,6 +35,10 @@ class PerceptionConfig:
     ] = None
     threads: int = 1  # of the networks; two are slower than one at this size
     max_people: Annotated[int, Parameter("--people", metavar="N", help="follow up to N people")] = 1
+    person: Annotated[
+        PersonRule,
+        Parameter("--person", help="whom to follow if more are in view than --people; the performer"),
+    ] = "largest"
     hands: Annotated[bool, Parameter("--hands", help="fingers, of hands that are large enough in the picture")] = False
     face: Annotated[bool, Parameter("--face", help="expression, gaze and head of faces that are large enough")] = False
     face_model: Annotated[

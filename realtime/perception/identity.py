@@ -35,6 +35,20 @@ class Identities:
         """Last squares of people who were lost recently, the latest first."""
         return [lost.roi for lost in sorted(self._lost.values(), key=lambda lost: lost.t, reverse=True)]
 
+    @property
+    def lost_ids(self) -> tuple[int, ...]:
+        """Ids of people who were lost recently."""
+        return tuple(self._lost)
+
+    def recalled(self, roi: Roi, t: float) -> int | None:
+        """Return the id of the lost person who is found again if somebody is here."""
+        lost = self._nearest(roi, t, ())
+        return None if lost is None else lost.id
+
+    def remembers(self, person_id: int) -> bool:
+        """Return whether the person was lost recently."""
+        return person_id in self._lost
+
     def lose(self, person_id: int, roi: Roi, t: float) -> None:
         """Record that the person was last seen in `roi` at time `t` (s)."""
         self._lost[person_id] = _Lost(person_id, roi, t)

@@ -18,7 +18,9 @@ from engine.errors import UserError
 from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.config import PerceptionConfig
 from realtime.perception.identity import Identities, distance
+from realtime.perception.landmarker import PersonView
 from realtime.perception.people import check_image, tracked_person
+from realtime.perception.places import Places, Seen
 from realtime.perception.roi import Roi
 from realtime.perception.standing import Standing, State, proof
 
@@ -50,7 +52,7 @@ class MediaPipePerception:
         options = vision.PoseLandmarkerOptions(
             base_options=BaseOptions(model_asset_path=str(config.model)),
             running_mode=vision.RunningMode.VIDEO,
-            num_poses=config.max_people,
+            num_poses=config.max_people + (config.person != "first"),  # one more, who may take over
             min_pose_detection_confidence=config.min_detection,
             min_pose_presence_confidence=config.min_presence,
             min_tracking_confidence=config.min_presence,
@@ -71,6 +73,7 @@ class MediaPipePerception:
         self._standings: dict[int, Standing] = {}
         self._min_proof = config.min_proof
         self._identities = Identities()
+        self._places = Places(config.person, config.max_people)
         self._size: tuple[int, int] | None = None
 
     def observe(self, frame: Frame) -> Sighting:
@@ -93,8 +96,16 @@ class MediaPipePerception:
         people = zip(self._identify(found, frame.t_capture), found, strict=True)
         by_id = sorted(people, key=lambda person: person[0])
         judged = [(i, seen, self._judge(i, seen, frame.t_capture)) for i, seen in by_id]
-        told = (tracked_person(i, seen, state) for i, seen, state in judged if state != "trial" and state != "lost")
-        return Sighting(frame, tuple(told))
+        told = [tracked_person(i, seen, state) for i, seen, state in judged if state != "trial" and state != "lost"]
+        everybody = [
+            Seen(each.id, PersonView(each.keypoints["body"], _square(each.keypoints["body"]))) for each in told
+        ]
+        self._places.choice.width_px = frame.size[0]
+        placed = self._places.update(everybody, self._identities.remembers, frame.t_capture)
+        return Sighting(frame, tuple(each for each in told if each.id in placed), self._places.choice.performer)
+
+    def next_person(self) -> None:
+        self._places.choice.ask_for_next()
 
     def close(self) -> None:
         self._landmarker.close()

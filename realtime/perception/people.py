@@ -14,6 +14,8 @@ from engine.body.keypoints import Keypoints
 from engine.errors import UserError
 from realtime.kernel.messages import Frame, Sighting, TrackedPerson
 from realtime.kernel.seen import VISIBLE
+from realtime.perception.choice import LEAD_S, Choice
+from realtime.perception.config import PersonRule
 from realtime.perception.detector import Detection
 from realtime.perception.identity import Identities, distance, size_ratio
 from realtime.perception.landmarker import PersonView
@@ -48,6 +50,8 @@ class _Track:
     roi: Roi  # next square
     id: int | None = None  # None: on trial without a good frame
     back: bool = False  # found in the square in which somebody was lost
+    leads_since: float | None = None  # time (s) from which on they lead somebody who has the last place
+    wanted: bool = False  # the user asked for them
 
     @property
     def counts(self) -> bool:
@@ -68,7 +72,8 @@ class PeopleTracker:
     with its standing, or with the frame in which the presence falls below `min_presence`. The detector runs while fewer
     than `max_people` are tracked. It sees the first image whole and in every square of `Search`. Later it sees it whole
     in every frame without people, otherwise every `redetect_every` frames. One square has its turn every `zoom_every`
-    frames. It also looks where people were lost. An image of another size restarts all tracks.
+    frames. It also looks where people were lost. While all places are taken it looks once every `redetect_every`
+    frames for somebody whom the rule `person` prefers (`Choice`). An image of another size restarts all tracks.
     """
 
     def __init__(
@@ -77,6 +82,7 @@ class PeopleTracker:
         look: Observe,
         *,
         max_people: int = 1,
+        person: PersonRule = "largest",
         min_presence: float = 0.5,
         min_proof: float = 0.4,
         redetect_every: int = 15,
@@ -90,6 +96,7 @@ class PeopleTracker:
         self._redetect_every = redetect_every
         self._tracks: list[_Track] = []
         self._identities = Identities()
+        self._choice = Choice(person)
         self._zoom_every = zoom_every
         self._search: Search | None = None  # None: no image so far
         self._frames = 0  # since the search began
@@ -103,10 +110,19 @@ class PeopleTracker:
         if self._size is not None and self._size != frame.size:
             self._begin_anew(self._size, frame.size, t)
         self._size = frame.size
+        self._choice.width_px = frame.size[0]
         self._follow(image, t)
         for view in self._views(image):
             self._acquire(image, view, t)
-        return Sighting(frame, tuple(self._told()))
+        if self._choice.is_asked():
+            self._go_to_next(image, t)
+        full = self._there >= self._max_people
+        performer = self._choice.update(self._people, self._identities.remembers, t, full=full)
+        return Sighting(frame, tuple(self._told()), performer)
+
+    def next_person(self) -> None:
+        """Make the next person in view the performer, from the next frame on. Thread-safe."""
+        self._choice.ask_for_next()
 
     def _follow(self, image: NDArray[np.uint8], t: float) -> None:
         kept: list[_Track] = []
@@ -116,7 +132,7 @@ class PeopleTracker:
                 self._lose(track, t)
             elif not is_seen_twice(view, kept, new=track.is_new):  # the older track stays
                 roi = track.roi if track.roi.agrees(view.next_roi, HOLD) else view.next_roi
-                kept.append(_Track(track.standing, view, roi, track.id, track.back))
+                kept.append(replace(track, view=view, roi=roi))
             else:  # it slid onto somebody else
                 self._lose(track, t)
         self._tracks = []
@@ -133,6 +149,7 @@ class PeopleTracker:
             return
         self._frames += 1
         if self._there >= self._max_people:
+            yield from self._views_for_challengers(image)
             return
         for roi in self._identities.lost_rois[: self._max_people - self._there]:
             yield replace(roi, size_px=LOST_VIEWS[self._frames % 2] * roi.size_px, angle_rad=0.0)
@@ -143,27 +160,46 @@ class PeopleTracker:
             if square is not None:
                 yield square
 
+    def _views_for_challengers(self, image: NDArray[np.uint8]) -> Iterator[Roi]:
+        """Yield the whole picture and a square in turn, while all places are taken and nobody challenges them."""
+        turn, left = divmod(self._frames, self._redetect_every)
+        if left or not self._choice.takes_over or len(self._tracks) > self._there or self._search is None:
+            return
+        if turn % 2:
+            yield self._search.whole
+        elif (square := self._search.next(image, [person.box_xyxy for person in self._told()])) is not None:
+            yield square
+
+    @property
+    def _people(self) -> list[_Track]:
+        return [track for track in self._tracks if track.counts]
+
     @property
     def _there(self) -> int:
         """Number of people."""
         return sum(track.counts for track in self._tracks)
 
     def _acquire(self, image: NDArray[np.uint8], view: Roi, t: float) -> None:
+        for track in self._strangers(image, view, t, self._tracks):
+            self._judge(track, t)
+
+    def _strangers(self, image: NDArray[np.uint8], view: Roi, t: float, known: list[_Track]) -> Iterator[_Track]:
+        """Yield those whom the detector finds in a square who are nobody of the known; these may grow meanwhile."""
         zoomed = view.size_px < max(image.shape[:2])
         finds = self._detect(image, view)
-        finds.sort(key=lambda find: (self._identities.recalls(find.roi, t), find.score), reverse=True)
+        finds.sort(key=lambda find: (self._identities.recalls(find.roi, t), *self._choice.order(find)), reverse=True)
         for find in finds:
             if len(self._tracks) >= self._max_people + MOST_TRIALS:
                 return
-            if any(_is_taken(find.roi, track.roi) for track in self._tracks):
+            if any(_is_taken(find.roi, track.roi) for track in known):
                 continue
             if not find.roi.is_sane(image.shape[1], image.shape[0]):
                 continue
             seen = self._look(image, find.roi)
             back = self._identities.lost_here(find.roi)
-            if self._is_person(seen, image) and not is_seen_twice(seen, self._tracks, new=not back):
+            if self._is_person(seen, image) and not is_seen_twice(seen, known, new=not back):
                 standing = Standing(t, self._min_proof, self._first_proof(find.roi, t) if zoomed else None)
-                self._judge(_Track(standing, seen, seen.next_roi, back=back), t)
+                yield _Track(standing, seen, seen.next_roi, back=back)
 
     def _first_proof(self, roi: Roi, t: float) -> float:
         """Return the proof that somebody found in a square must give."""
@@ -176,16 +212,60 @@ class PeopleTracker:
         if state == "lost":
             self._lose(track, t, before)
             return
-        if not track.counts and self._there == self._max_people:
+        if not track.counts and not self._has_place(track, t):
             return
         if state == "trial":
             track.id = None
         elif track.id is None:
             in_use = {other.id for other in self._tracks if other.id is not None}
             track.id = self._identities.claim(track.roi, t, in_use)
+            if track.wanted:
+                self._choice.pin(track.id)
         elif state == "confirmed":
             self._identities.keep(track.id)
         self._tracks.append(track)
+
+    def _has_place(self, track: _Track, t: float) -> bool:
+        """Return whether there is a place for somebody new; who leads the weakest for some time takes theirs.
+
+        Until then they are kept as a track without a number, one at a time.
+        """
+        free = self._max_people - self._there
+        if free:
+            found, lost = self._identities.recalled(track.roi, t), self._identities.lost_ids
+            return track.wanted or not self._choice.is_waited_for(track.view, found, lost, free)
+        weakest = self._choice.weakest(self._people, wanted=track.wanted)
+        if weakest is None or len(self._tracks) > self._there:
+            return False
+        still = track.leads_since is not None
+        if not track.wanted and not self._choice.leads(track.view, weakest.view, still=still):
+            return False
+        if track.leads_since is None:
+            track.leads_since = t
+        lasts = track.wanted or t - track.leads_since >= LEAD_S
+        if track.standing.state == "confirmed" and lasts:
+            self._tracks.remove(weakest)
+            self._lose(weakest, t)
+            logger.info("person %d leaves the place to somebody whom --person prefers", weakest.id)
+            return True
+        self._tracks.append(track)
+        return False
+
+    def _go_to_next(self, image: NDArray[np.uint8], t: float) -> None:
+        """Make the next person in view the performer: one of the people, or somebody new who is looked for now."""
+        known = self._people
+        for view in () if self._search is None else self._search.everywhere():
+            for track in self._strangers(image, view, t, known):
+                state = track.standing.update(t, proof(track.view.body))
+                known += [track] if state == "earning" else []  # no ghost is next
+        person = self._choice.next_of(known)
+        if person is None:
+            logger.info("nobody else is in view")
+        elif person.id is not None:
+            self._choice.pin(person.id)
+        else:
+            self._tracks, person.wanted = self._people, True
+            self._judge(person, t)
 
     def _lose(self, track: _Track, t: float, state: State | None = None) -> None:
         if track.id is not None and (state or track.standing.state) in ("confirmed", "doubted"):

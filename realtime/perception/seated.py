@@ -29,7 +29,10 @@ class Seated:
 
     def observe(self, frame: Frame) -> Sighting:
         sighting = self._perception.observe(frame)
-        return Sighting(sighting.frame, tuple(map(_without_legs, sighting.people)))
+        return replace(sighting, people=tuple(map(_without_legs, sighting.people)))
+
+    def next_person(self) -> None:
+        self._perception.next_person()
 
     def close(self) -> None:
         """Close the other perception."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 
@@ -45,7 +46,10 @@ class FanOut:
         solver: Solver,
         readout: Readout,
         calibration: Calibration | None = None,
+        *,
+        next_person: Callable[[], None],
     ) -> None:
+        """Open the outputs. next_person: makes the next person in view the performer."""
         self._config = config
         self._estimator = estimator
         self._solver = solver
@@ -70,7 +74,11 @@ class FanOut:
                 "feet": config.feet,
             },
             status=self.status,
-            commands={"recentre": world.recalibrate, "smoothing": self._set_smoothing},
+            commands={
+                "recentre": world.recalibrate,
+                "smoothing": self._set_smoothing,
+                "next person": next_person,
+            },
         )
         self._outputs += open_outputs(config, self._run)
 

@@ -83,7 +83,10 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
         faces=_faces(config, kept) if config.perception.face else None,
     )
     calibration = _calibration(config, name, body, watch) if config.calibrate else None
-    fan_out = cleanup.enter_context(closing(FanOut(config, world, full_body, estimator, solver, readout, calibration)))
+    fan_out = FanOut(
+        *(config, world, full_body, estimator, solver, readout, calibration), next_person=perception.next_person
+    )
+    cleanup.enter_context(closing(fan_out))
     watch.on_change = fan_out.tell_camera
     watch.on_misfit = lambda: None if solver.frames_solved else world.recalibrate()
     source = cleanup.enter_context(closing(open_source(config.source)))

@@ -68,6 +68,7 @@ class Solver:
         self._statures = Statures(world, heights_m, at_once=look_ahead)
         self._blend = CameraBlend(world.camera)
         self._cameras: dict[int, Camera] = {}  # of held frames, by number
+        self._performers: dict[int, int | None] = {}  # of held frames, by number
         estimator.camera, estimator.tracks = world.camera, self._tracks
         self._looks_ahead = look_ahead
         self._ahead: LookAheadSmoother | None = None
@@ -92,7 +93,7 @@ class Solver:
         """Solve a sighting; return the frames that are final now: this one, or with look-ahead earlier ones."""
         frame = sighting.frame
         before = self._begin_anew(frame.size)
-        self._cameras[frame.seq] = self._camera(sighting)
+        self._cameras[frame.seq], self._performers[frame.seq] = self._camera(sighting), sighting.performer
         return (*before, *self._solved(self._estimator.estimate(sighting)))
 
     def finish(self) -> tuple[SolvedFrame, ...]:
@@ -184,7 +185,8 @@ class Solver:
         self.attendance.count(t, people)
         lost = (each for track in self._tracks if (each := track.coasting.held(t)) is not None)
         people += tuple(each for each in lost if self._ahead is None or self._ahead.expects(each.id, t))
-        return SolvedFrame(frame, people, time.monotonic(), world.T_world_cam, world.camera)
+        performer = self._performers.pop(frame.seq)
+        return SolvedFrame(frame, people, time.monotonic(), world.T_world_cam, world.camera, performer)
 
     def _bodies(self, t: float, smoothed: Smoothed) -> list[_Body]:
         """Scale all people to their own size, set hidden limbs at rest, and rotate them into the world's axes."""

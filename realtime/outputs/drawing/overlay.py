@@ -35,6 +35,7 @@ _FULL_WIDTH_PX = 80  # extent of a figure from which its lines have their full w
 KEYS: tuple[tuple[str, str], ...] = (
     ("R", "record on / off"),
     ("C", "recentre the world"),
+    ("N", "next person"),
     ("V", "reset the view"),
     ("M", "mirror"),
     ("Space", "hold the picture"),

@@ -57,7 +57,7 @@ class WebConfig:
 class Page:
     """Server of the page and implementation of `realtime.outputs.view.viewer.Screen`; needs its own process.
 
-    `on_command` gets ('record',), ('recentre',) and ('smoothing', LEVEL) in the thread that draws.
+    `on_command` gets ('record',), ('recentre',), ('next person',) and ('smoothing', LEVEL) in the thread that draws.
     Raises ImportError if viser is missing, OSError if the port is taken.
     """
 
@@ -152,9 +152,10 @@ class Page:
         self._smoothing_told = smoothing
         self._record = gui.add_button("Record")
         recentre = gui.add_button("Recentre", hint="find floor and origin anew from the next pose")
+        next_person = gui.add_button("Next person", hint="follow the next one in view, from left to right")
 
         self._controls[self._smoothing._impl.uuid] = frozenset(LEVELS)
-        for button in (self._record, recentre):
+        for button in (self._record, recentre, next_person):
             self._controls[button._impl.uuid] = {True}
 
         def press(*command: str) -> None:
@@ -168,6 +169,7 @@ class Page:
 
         self._record.on_click(lambda _: press("record"))
         recentre.on_click(lambda _: press("recentre"))
+        next_person.on_click(lambda _: press("next person"))
 
     def _draw_panel(self, shown: Shown) -> None:
         strip, scale, offset = fitted(shown.picture_bgr, *_INSET_PX)

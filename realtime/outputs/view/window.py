@@ -60,7 +60,7 @@ class ViewerConfig:
 class Window:
     """Open window; all calls must come from the thread that made it.
 
-    `on_key` gets 'record' and 'recentre' when those keys are pressed; the other keys act here.
+    `on_key` gets 'record', 'recentre' and 'next person' when those keys are pressed; the other keys act here.
     Raises ImportError or OSError if open3d cannot load, RuntimeError if no window opens.
     """
 
@@ -170,7 +170,7 @@ class Window:
         control.set_constant_z_far(_FAR_M)
 
     def press(self, key: str) -> None:
-        """Handle a key: 'M', 'V', 'H' and ' ' act on the window, 'R' and 'C' call `on_key`."""
+        """Handle a key: 'M', 'V', 'H' and ' ' act on the window, 'R', 'C' and 'N' call `on_key`."""
         if key == "M":
             self._mirror = not self._mirror
         elif key == " ":
@@ -180,7 +180,7 @@ class Window:
         elif key == "V":
             self.reset_view()
         else:
-            self._on_key({"R": "record", "C": "recentre"}[key])
+            self._on_key({"R": "record", "C": "recentre", "N": "next person"}[key])
         self._stale = True
 
     def _set_keys(self) -> None:
@@ -192,7 +192,7 @@ class Window:
 
             return act
 
-        for key in "MVHRC ":
+        for key in "MVHRCN ":
             self._vis.register_key_action_callback(ord(key), pressing(key))
         for key in "PDLO":  # Open3D's own: they write files into the working folder and change its lights
             self._vis.register_key_callback(ord(key), lambda _vis: False)

@@ -100,6 +100,10 @@ class PartsTracker:
         parts = _together(late, self._collect(frame.t_capture))
         return replace(sighting, people=tuple(_with_parts(person, parts) for person in sighting.people))
 
+    def next_person(self) -> None:
+        """Make the next person in view the performer."""
+        self._body.next_person()
+
     def close(self) -> None:
         """End the thread, then the body's perception."""
         self._thread.shutdown(cancel_futures=True)

@@ -56,7 +56,8 @@ class World:
 
 def _landmarks(roi: Roi, presence: float, visibility: float = 1.0) -> Keypoints:
     points = roi.to_image(SHAPE + 0.5).astype(np.float32)
-    return seen_body(points, visibility=visibility, presence=presence)
+    world_m = np.column_stack([2.2 * SHAPE, np.zeros(len(SHAPE))])
+    return seen_body(points, world_m, visibility=visibility, presence=presence)
 
 
 class Session:
@@ -84,7 +85,7 @@ def at(x: float, y: float = 240.0, size: float = 200.0) -> Roi:
 
 def test_detector_runs_only_to_acquire() -> None:
     world = World({"a": at(300)})
-    session = Session(world)
+    session = Session(world, person="first")
     for x in range(300, 400, 2):
         world.people["a"] = at(x)
         assert session.step() == [0]
@@ -170,7 +171,7 @@ def test_two_people_keep_their_ids_when_one_leaves_and_comes_back() -> None:
 
 def test_a_newcomer_is_found_within_the_interval() -> None:
     world = World({"a": at(150)})
-    session = Session(world, max_people=2, redetect_every=5)
+    session = Session(world, max_people=2, redetect_every=5, person="first")
     session.step(frames=6)
     before = world.detections
     world.people["b"] = at(450)
@@ -182,7 +183,7 @@ def test_a_newcomer_is_found_within_the_interval() -> None:
 
 def test_only_max_people_are_followed_and_the_surest_come_first() -> None:
     world = World({"a": at(100, size=150), "b": at(300, size=150), "c": at(500, size=150)})
-    session = Session(world, max_people=2)
+    session = Session(world, max_people=2, person="first")
     assert session.step(frames=20) == [0, 1]
     assert world.detections == 1
 

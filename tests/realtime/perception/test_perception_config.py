@@ -17,7 +17,8 @@ from realtime.perception import PerceptionConfig, create_perception
         ({"max_people": 0}, "max_people must be at least 1"),
         ({"min_presence": 1.5}, "min_presence must lie between 0 and 1"),
         ({"backend": "opencv"}, "backend"),
-        ({"max_persons": 2}, "nearest known one is 'max_people'"),
+        ({"max_peopel": 2}, "nearest known one is 'max_people'"),
+        ({"person": "biggest"}, "person"),
     ],
 )
 def test_bad_values_are_named(data: dict[str, object], message: str) -> None:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -70,7 +71,7 @@ def pressed() -> list[str]:
 
 @pytest.fixture(scope="module")
 def viewer(display: str, body: BodyModel, pressed: list[str]) -> Iterator[Viewer]:
-    commands = {"recentre": lambda: pressed.append("recentre"), "record": lambda: pressed.append("record")}
+    commands = {name: partial(pressed.append, name) for name in ("recentre", "record", "next person")}
     viewer = Viewer(Run(body.core, full_body=body, commands=commands), ViewerConfig(width=WIDTH, height=HEIGHT))
     viewer.open()
     yield viewer
@@ -250,12 +251,14 @@ def test_a_held_picture_stays_until_it_is_let_go(viewer, body):
 
 @needs_a_display
 @needs_keys
-def test_record_and_recentre_reach_the_program(viewer, pressed):
+def test_record_recentre_and_next_person_reach_the_program(viewer, pressed):
     pressed.clear()
     press("r")
     assert eventually(viewer, lambda: pressed == ["record"])
     press("c")
     assert eventually(viewer, lambda: pressed == ["record", "recentre"])
+    press("n")
+    assert eventually(viewer, lambda: pressed == ["record", "recentre", "next person"])
 
 
 @needs_a_display

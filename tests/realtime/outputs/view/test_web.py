@@ -53,6 +53,7 @@ def viewer(body: BodyModel, asked: list[tuple[str, ...]]) -> Iterator[Viewer]:
     commands = {
         "recentre": lambda: asked.append(("recentre",)),
         "record": lambda: asked.append(("record",)),
+        "next person": lambda: asked.append(("next person",)),
         "smoothing": lambda level: asked.append(("smoothing", level)),
     }
     viewer = Viewer(Run(body.core, full_body=body, commands=commands), WebConfig())
@@ -221,6 +222,8 @@ def test_the_controls_reach_the_program_and_show_what_it_does(viewer, browser, a
     assert eventually(viewer, frame, status(), lambda: asked == [("record",), ("record",)])
     press("Recentre")
     assert eventually(viewer, frame, status(), lambda: asked[2:] == [("recentre",)])
+    press("Next person")
+    assert eventually(viewer, frame, status(), lambda: asked[3:] == [("next person",)])
 
     asked.clear()
     browser.run("[...document.querySelectorAll('input')].find(i => i.value == 'light').click()")
