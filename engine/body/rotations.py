@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+from functools import cache
+from typing import Any
+
 import numpy as np
 
 from engine.body.vectors import Floats, length, unit
 
-_DIAGONAL = np.arange(4)
 _AXES = np.eye(3)
 
 
@@ -25,11 +27,20 @@ def cross_matrix(vectors: Floats) -> Floats:
 
 def rotmat_from_axis_angle(axis_angle: Floats) -> Floats:
     """Convert axis-angle (..., 3) in radians to rotation matrices (..., 3, 3), by Rodrigues' formula."""
-    angle = length(axis_angle)[..., None]
-    # The half angle keeps 1 - cos exact for small angles.
-    first, second = _sine_over(angle), 0.5 * _sine_over(angle / 2) ** 2
-    cross = cross_matrix(axis_angle)
-    return np.eye(3, dtype=axis_angle.dtype) + first * cross + second * (cross @ cross)
+    half = length(axis_angle) / 2  # the half angle keeps 1 - cos exact for small angles
+    sine = _sine_over(half)
+    across = (0.5 * sine * sine) * axis_angle
+    out = across[..., :, None] * axis_angle[..., None, :]
+    entries = out.reshape(*axis_angle.shape[:-1], 9)
+    entries += (sine * np.cos(half) * axis_angle) @ _cross_entries(axis_angle.dtype)
+    entries[..., ::4] += 1 - np.vecdot(across, axis_angle)[..., None]
+    return out
+
+
+@cache
+def _cross_entries(dtype: np.dtype[Any]) -> Floats:
+    """Return (3, 9) the entries of `cross_matrix` as a linear function of the vector."""
+    return cross_matrix(np.eye(3, dtype=dtype)).reshape(3, 9)
 
 
 def _sine_over(angle: Floats) -> Floats:
@@ -100,24 +111,25 @@ def quaternion_from_rotmat(rotmats: Floats) -> Floats:
     The symmetric matrix 4 q q^T is linear in the rotation matrix. Its row with the largest diagonal is q times a number
     that is never small (Shepperd 1978, "Quaternion from rotation matrix").
     """
-    r = rotmats
-    xx, yy, zz = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
-    outer = np.empty((*r.shape[:-2], 4, 4), r.dtype)
-    outer[..., 0, 0] = 1 + xx - yy - zz
-    outer[..., 1, 1] = 1 - xx + yy - zz
-    outer[..., 2, 2] = 1 - xx - yy + zz
-    outer[..., 3, 3] = 1 + xx + yy + zz
-    outer[..., 0, 1] = outer[..., 1, 0] = r[..., 0, 1] + r[..., 1, 0]
-    outer[..., 0, 2] = outer[..., 2, 0] = r[..., 0, 2] + r[..., 2, 0]
-    outer[..., 1, 2] = outer[..., 2, 1] = r[..., 1, 2] + r[..., 2, 1]
-    outer[..., 0, 3] = outer[..., 3, 0] = r[..., 2, 1] - r[..., 1, 2]
-    outer[..., 1, 3] = outer[..., 3, 1] = r[..., 0, 2] - r[..., 2, 0]
-    outer[..., 2, 3] = outer[..., 3, 2] = r[..., 1, 0] - r[..., 0, 1]
+    outer = rotmats.reshape(-1, 9) @ _outer_products(rotmats.dtype)
+    outer[:, ::5] += 1
     rows = outer.reshape(-1, 4, 4)
-    best = rows[:, _DIAGONAL, _DIAGONAL].argmax(1)
-    quaternion = rows[np.arange(len(rows)), best].reshape(*r.shape[:-2], 4)
+    quaternion = rows[np.arange(len(rows)), outer[:, ::5].argmax(1)]
     quaternion /= length(quaternion)
-    return np.where(quaternion[..., 3:] < 0, -quaternion, quaternion)
+    return np.where(quaternion[:, 3:] < 0, -quaternion, quaternion).reshape(*rotmats.shape[:-2], 4)
+
+
+@cache
+def _outer_products(dtype: np.dtype[Any]) -> Floats:
+    """Return (9, 16) the entries of 4 q q^T, less the identity, as a linear function of the rotation matrix's."""
+    table = np.zeros((3, 3, 4, 4), dtype)
+    for k in range(3):
+        table[k, k, range(4), range(4)] = -1
+        table[k, k, [k, 3], [k, 3]] = 1
+        i, j = (k + 1) % 3, (k + 2) % 3
+        table[i, j, [i, j], [j, i]] = table[j, i, [i, j], [j, i]] = 1
+        table[j, i, [k, 3], [3, k]], table[i, j, [k, 3], [3, k]] = 1, -1
+    return table.reshape(9, 16)
 
 
 def rotmat_from_quaternion(quaternion: Floats) -> Floats:

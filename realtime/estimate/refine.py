@@ -72,8 +72,7 @@ class Refiner:
         self._carried = carried.reshape(-1, carried.shape[-1])
         self._share = carried.sum(-1)[..., None]
         sigma = np.array([_turn_sigma(name) for name in JOINT_NAMES[:NUM_TURNS]], np.float32)
-        prior = np.concatenate((sigma.repeat(3), np.full(3, CAMERA_SIGMA, np.float32))) ** -2
-        self._prior = np.diag(prior)
+        self._prior = np.concatenate((sigma.repeat(3), np.full(3, CAMERA_SIGMA, np.float32))) ** -2  # its diagonal
 
     def refine(
         self,
@@ -104,15 +103,16 @@ class Refiner:
         depth_jacobian, prior = here.depth_jacobian, self._prior
         if up is not None:
             depth_jacobian, prior = self._doubting_tilt(depth_jacobian, up)
-        normal = weighted @ jacobian + prior
+        normal = weighted @ jacobian
+        normal.reshape(batch, -1)[:, :: NUM_UNKNOWNS + 1] += prior
         normal[:, :turns, :turns] += depth_jacobian.swapaxes(1, 2) @ depth_jacobian / DEPTH_SIGMA_M**2
         step = np.linalg.solve(normal, weighted @ residual.reshape(batch, -1, 1))[..., 0]
 
         moved = rotmats.copy()
-        turn = rotmat_from_axis_angle(step[:, :turns].reshape(batch, NUM_TURNS, 3))
-        moved[:, 0] = turn[:, 0] @ rotmats[:, 0]
+        turn = step[:, :turns].reshape(batch, NUM_TURNS, 3)
         parent = world[:, PARENTS[1:NUM_TURNS]]  # rotation vectors are in ray axes, rotations in the parent's
-        moved[:, 1:NUM_TURNS] = parent.swapaxes(-1, -2) @ turn[:, 1:] @ parent @ rotmats[:, 1:NUM_TURNS]
+        turn[:, 1:] = (parent.swapaxes(-1, -2) @ turn[:, 1:, :, None])[..., 0]
+        moved[:, :NUM_TURNS] = rotmat_from_axis_angle(turn) @ rotmats[:, :NUM_TURNS]
         nearer = camera.copy()
         nearer[:, :3] += step[:, turns:]
         return moved, nearer
@@ -128,7 +128,7 @@ class Refiner:
         depth_jacobian = depth_jacobian.copy()
         depth_jacobian[..., 0] /= np.sqrt(1 + error_rad**2 * by_depth)[:, None]
         prior = np.repeat(self._prior[None], len(up), 0)
-        prior[:, 0, 0] = 1 / (1 / self._prior[0, 0] + error_rad**2)
+        prior[:, 0] = 1 / (1 / self._prior[0] + error_rad**2)
         return depth_jacobian, prior
 
     def linearise(self, rotmats: Array, betas: Array, camera: Array) -> Linearised:
@@ -147,27 +147,29 @@ class Refiner:
         transforms = skinning_transforms(world, joints, rest).reshape(batch, -1, 12)
 
         # Rotating joint i by w moves a landmark's share c in its subtree, relative to the joint: w x c.
-        blended = (self._carried @ transforms).reshape(batch, count, NUM_TURNS, 3, 4)
-        arms = (blended[..., :3] * points[:, :, None, None]).sum(-1) + blended[..., 3]
+        blended = (self._carried @ transforms).reshape(batch, count, 3 * NUM_TURNS, 4)
+        arms = (blended[..., :3] @ points[..., None])[..., 0] + blended[..., 3]
+        arms = arms.reshape(batch, count, NUM_TURNS, 3)
         placed = arms[:, :, 0].copy()  # the root carries all of every landmark
         arms -= self._share * joints[:, None, :NUM_TURNS]
-        by_turn = np.zeros((batch, count, 3, NUM_TURNS, 3), np.float32)
-        x, y, z = arms[..., 0], arms[..., 1], arms[..., 2]
-        by_turn[:, :, 0, :, 1], by_turn[:, :, 0, :, 2] = z, -y
-        by_turn[:, :, 1, :, 0], by_turn[:, :, 1, :, 2] = -z, x
-        by_turn[:, :, 2, :, 0], by_turn[:, :, 2, :, 1] = y, -x
-        turned = by_turn.reshape(batch, count, 3, 3 * NUM_TURNS)
+        x, y, z = np.moveaxis(arms, -1, 0)
+        by_depth = np.zeros((batch, count, NUM_TURNS, 3), np.float32)
+        by_depth[..., 0], by_depth[..., 1] = y, -x
 
         scale, shift, perspective = camera[:, :1], camera[:, None, 1:3], camera[:, 3:].clip(0, 0.9)
         depth = (1 + perspective * placed[..., 2]).clip(0.2, None)
         flat = placed[..., :2] / depth[..., None]
         jacobian = np.zeros((batch, count, 2, NUM_UNKNOWNS), np.float32)
-        jacobian[..., : 3 * NUM_TURNS] = (scale / depth)[..., None, None] * (
-            turned[:, :, :2] - (perspective[..., None] * flat)[..., None] * turned[:, :, 2:]
-        )
+        by_turn = jacobian[..., : 3 * NUM_TURNS].reshape(batch, count, 2, NUM_TURNS, 3)
+        np.multiply((perspective[..., None] * -flat)[..., None, None], by_depth[:, :, None], out=by_turn)
+        by_turn[:, :, 0, :, 1] += z
+        by_turn[:, :, 0, :, 2] -= y
+        by_turn[:, :, 1, :, 0] -= z
+        by_turn[:, :, 1, :, 2] += x
+        by_turn *= (scale / depth)[..., None, None, None]
         jacobian[..., -3] = flat
         jacobian[:, :, 0, -2] = jacobian[:, :, 1, -1] = 1
-        return Linearised(scale[..., None] * flat + shift, jacobian, turned[:, :, 2])
+        return Linearised(scale[..., None] * flat + shift, jacobian, by_depth.reshape(batch, count, -1))
 
 
 def _pull(visibility: Array) -> Array:

@@ -27,28 +27,36 @@ def root_translation(landmarks: Array, image_px: Array, weights: Array, camera: 
     """
     points = np.asarray(landmarks, dtype=np.float64)
     rays = camera.unproject(np.asarray(image_px, dtype=np.float64))
-    seen = np.asarray(weights, dtype=np.float64)[..., None]
+    known = rays * points[..., 2:] - points[..., :2]
+    equations = _Equations(rays, known)
+    seen = np.asarray(weights, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        T_cam_root = _solve(points, rays, seen)
+        T_cam_root = equations.solve(seen)
         for _ in range(_REWEIGHTINGS):
-            placed = points + T_cam_root[..., None, :]
-            off_m = placed[..., :2] - rays * placed[..., 2:]
-            robust = 1.0 / (1.0 + (off_m**2).sum(axis=-1, keepdims=True) / _SCALE_M**2)
-            T_cam_root = _solve(points, rays, seen * robust)
-        effective_count = seen.sum(axis=(-2, -1)) ** 2 / (seen**2).sum(axis=(-2, -1))
+            off_m = T_cam_root[..., None, :2] - rays * T_cam_root[..., None, 2:] - known
+            T_cam_root = equations.solve(seen / (1.0 + np.vecdot(off_m, off_m) / _SCALE_M**2))
+        effective_count = seen.sum(axis=-1) ** 2 / np.vecdot(seen, seen)
     depth = points[..., 2] + T_cam_root[..., 2:]
-    in_front = np.where(seen[..., 0] > 0.5, depth > _NEAREST_M, True).all(axis=-1)
+    in_front = ((depth > _NEAREST_M) | (seen <= 0.5)).all(axis=-1)
     told = in_front & (effective_count >= _LEAST_POINTS) & (T_cam_root[..., 2] > _NEAREST_M)
     return np.where(told[..., None], T_cam_root, np.nan).astype(np.float32)
 
 
-def _solve(points: NDArray, rays: NDArray, weights: NDArray) -> NDArray:
-    """Solve weighted least squares: T_xy is the mean of its equations for any depth, which leaves one unknown."""
-    share = weights / weights.sum(axis=-2, keepdims=True)
-    known = rays * points[..., 2:] - points[..., :2]
-    mean_ray, mean_known = ((share * values).sum(axis=-2) for values in (rays, known))
-    ray_spread, known_spread = rays - mean_ray[..., None, :], known - mean_known[..., None, :]
-    variance = (share * ray_spread**2).sum(axis=(-2, -1))
-    covariance = (share * ray_spread * known_spread).sum(axis=(-2, -1))
-    depth = np.where(variance > _LEAST_SPREAD**2, -covariance / variance, np.nan)[..., None]
-    return np.concatenate([mean_ray * depth + mean_known, depth], axis=-1)
+class _Equations:
+    """Weighted least squares: T_xy is the mean of its equations for any depth, which leaves one unknown."""
+
+    def __init__(self, rays: NDArray, known: NDArray) -> None:
+        """Sum up equations T_xy - ray T_z = known, both (..., N, 2), for any weights."""
+        ones = np.ones_like(rays[..., :1])
+        products = np.vecdot(rays, rays)[..., None], np.vecdot(rays, known)[..., None]
+        self._terms = np.concatenate((rays, known, *products, ones), axis=-1)
+
+    def solve(self, weights: NDArray) -> NDArray:
+        """Return the translation (..., 3) for weights (..., N); NaN if all rays are one."""
+        sums = (weights[..., None, :] @ self._terms)[..., 0, :]
+        means = sums[..., :6] / sums[..., 6:]
+        ray, known = means[..., :2], means[..., 2:4]
+        variance = means[..., 4] - np.vecdot(ray, ray)
+        covariance = means[..., 5] - np.vecdot(ray, known)
+        depth = np.where(variance > _LEAST_SPREAD**2, -covariance / variance, np.nan)[..., None]
+        return np.concatenate([ray * depth + known, depth], axis=-1)
