@@ -20,6 +20,7 @@ class LiveStatus:
     smoothing: str = "light"  # current level
     recording: bool = False
     people: int = 0  # in the latest frame
+    performer: int | None = None  # id of the one whom `--person` or the user chose
     frames: int = 0  # processed so far
     silent_s: float = 0.0  # since the latest of them
     outputs: tuple[str, ...] = ()  # description of each
@@ -31,3 +32,10 @@ class LiveStatus:
     estimator: str = ""
     backend: str = ""
     dropped: int = 0  # frames so far that arrived while an earlier one was processed
+
+    @property
+    def who(self) -> str:
+        """Number of people for screens, and of several the performer."""
+        if self.people < 2:
+            return "1 person" if self.people else "nobody in view"
+        return f"{self.people} people" + (f", {self.performer} performs" if self.performer is not None else "")

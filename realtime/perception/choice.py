@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
+from realtime.kernel.lead import Lead
 from realtime.perception.config import PersonRule
 from realtime.perception.detector import Detection
 from realtime.perception.landmarker import PersonView
@@ -25,7 +26,6 @@ MARGINS: dict[PersonRule, float] = {
     "first": math.inf,
     "centre": 0.1,
 }
-LEAD_S = 0.5  # for which it must last
 LASTING = 0.5  # share of the margin that a lead must keep once it has begun
 
 
@@ -42,24 +42,6 @@ class Tracked(Protocol):
 
 
 T = TypeVar("T", bound=Tracked)
-
-
-class Lead:
-    """Memory of since when somebody has led somebody else."""
-
-    def __init__(self) -> None:
-        self._pair: object = None
-        self._since = math.inf
-
-    def has_begun(self, pair: object) -> bool:
-        """Return whether the first of this pair led the second at the last update."""
-        return pair is not None and pair == self._pair
-
-    def lasts(self, pair: object, t: float) -> bool:
-        """Update with who leads whom at time t (s), None for nobody; return whether they have for long enough."""
-        if pair != self._pair:
-            self._pair, self._since = pair, t
-        return pair is not None and t - self._since >= LEAD_S
 
 
 class Choice:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from engine.body.keypoints import Keypoints
 from engine.errors import UserError
+from realtime.kernel.lead import LEAD_S
 from realtime.kernel.messages import Frame, Sighting, TrackedPerson
 from realtime.kernel.seen import VISIBLE
-from realtime.perception.choice import LEAD_S, Choice
+from realtime.perception.choice import Choice
 from realtime.perception.config import PersonRule
 from realtime.perception.detector import Detection
 from realtime.perception.identity import Identities, distance, size_ratio

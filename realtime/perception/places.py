@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from realtime.perception.choice import Choice, Lead
+from realtime.kernel.lead import Lead
+from realtime.perception.choice import Choice
 from realtime.perception.config import PersonRule
 from realtime.perception.landmarker import PersonView
 

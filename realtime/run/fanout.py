@@ -61,6 +61,7 @@ class FanOut:
         self._state: State = "running"
         self._camera = world.camera  # as last reported to the outputs
         self._people = 0  # in the latest frame
+        self._performer: int | None = None
         self._run = Run(
             world.body,
             full_body=None if full_body is world.body else full_body,
@@ -102,6 +103,7 @@ class FanOut:
             smoothing=self._solver.smoothing.level,
             recording=any(output.recording for output in self._outputs),
             people=self._people,
+            performer=self._performer,
             frames=self._readout.latency.count,
             silent_s=self._readout.silent_s,
             outputs=tuple(words for output in recorders_first if (words := output.words)),
@@ -126,6 +128,9 @@ class FanOut:
         """Measure a frame, and pass it to the outputs that take every one."""
         self._readout.frame_solved(solved)
         self._people = len(solved.people)
+        if solved.performer != self._performer:
+            self._performer = solved.performer
+            self._tell(self._state, "")
         for output in self._outputs:
             if not output.newest_wins:
                 output.put(solved)

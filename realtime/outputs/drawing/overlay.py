@@ -159,8 +159,8 @@ def status_card(
     source = writer.fitting(status.source, small, width - 2 * pad)
     writer.write(card, source, (pad, y), small, _BRIGHT)
     y += line
-    people = {0: "nobody in view", 1: "1 person"}.get(status.people, f"{status.people} people")
-    writer.write(card, f"{people}  ·  smoothing {status.smoothing}", (pad, y), small, _DIM)
+    who = writer.fitting(f"{status.who}  ·  smoothing {status.smoothing}", small, width - 2 * pad)
+    writer.write(card, who, (pad, y), small, _DIM)
     if status.camera is not None:
         y += line
         writer.write(card, writer.fitting(in_brief(status.camera), small, width - 2 * pad), (pad, y), small, _DIM)

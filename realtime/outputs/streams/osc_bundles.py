@@ -47,6 +47,14 @@ class Bundles:
         return out
 
 
+def option_dgram(text: str) -> bytes:
+    """Return the datagram of VMC's option string: text for the receiver's own use."""
+    builder = OscBundleBuilder(IMMEDIATELY)
+    builder.add_content(_message("/VMC/Ext/Opt", text))
+    dgram: bytes = builder.build().dgram
+    return dgram
+
+
 bundles = cache(Bundles)  # of the few sets of messages that a run has
 
 

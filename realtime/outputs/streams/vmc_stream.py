@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+import math
 import socket
 import time
 
@@ -15,16 +17,24 @@ from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.streams.expressions import EXPRESSIONS, expressions
 from realtime.outputs.streams.humanoid import HUMANOIDS
 from realtime.outputs.streams.humanoid_parts import EYE_BONES, FINGER_BONES, HumanoidHands, place_eyes
-from realtime.outputs.streams.osc_bundles import bundles
+from realtime.outputs.streams.osc_bundles import bundles, option_dgram
 from realtime.outputs.streams.publishable import Publishable
 from realtime.outputs.streams.url import LOOPBACK, StreamError, StreamUrl
+from realtime.outputs.streams.whom import whom_of
 
 logger = logging.getLogger(__name__)
 
 PORT = 39539
 PARTS = ("body", "hands", "face")
-# Bones of the body (`realtime.outputs.streams.humanoid`), names of expressions, and a list of PARTS.
-OPTIONS: dict[str, tuple[str, ...]] = {"bones": tuple(HUMANOIDS), "expressions": tuple(EXPRESSIONS), "parts": ()}
+TOLD_EVERY_S = 1.0  # whom the stream sends, if its address names somebody
+# Bones of the body (`realtime.outputs.streams.humanoid`), names of expressions, a list of PARTS, and the person
+# (`realtime.outputs.streams.whom`).
+OPTIONS: dict[str, tuple[str, ...]] = {
+    "bones": tuple(HUMANOIDS),
+    "expressions": tuple(EXPRESSIONS),
+    "parts": (),
+    "person": (),
+}
 
 
 def open_output(url: StreamUrl, run: Run) -> Output:
@@ -37,10 +47,7 @@ def open_output(url: StreamUrl, run: Run) -> Output:
 
 
 class VmcStream(Output):
-    """Sender to one receiver, which need not exist. Raises StreamError for an address without a route.
-
-    Sends only the first person: the one last sent while visible, then the first in the list.
-    """
+    """Sender of one person to one receiver, which need not exist. Raises StreamError for an address without a route."""
 
     newest_wins = True
 
@@ -51,7 +58,9 @@ class VmcStream(Output):
         self._humanoid = HUMANOIDS[url.options["bones"]]
         self._expressions = EXPRESSIONS[url.options["expressions"]]
         self._publishable = Publishable()
+        self._whom = whom_of(url)
         self._person_id: int | None = None
+        self._told_t = -math.inf
         self._started_at = time.monotonic()
         self._failing = False
         family, address = url.resolved(socket.SOCK_DGRAM)
@@ -67,16 +76,18 @@ class VmcStream(Output):
 
     @property
     def words(self) -> str:
-        """The address."""
-        return f"streaming to {self.address}"
+        """The address, and whom it gets, if somebody."""
+        person = "" if self._person_id is None else f"person {self._person_id} "
+        return f"streaming {person}to {self.address}"
 
     def put(self, solved: SolvedFrame) -> None:
         """Send some datagrams: that we are alive, and the person's bones and expressions if somebody is there."""
         if self._socket.fileno() < 0:
             return  # closed
-        person = self._first(self._publishable.update(solved.people))
+        person = self._whom(solved, self._publishable.update(solved.people))
+        news = self._news(person, solved.frame.t_capture)
         try:
-            for dgram in self._dgrams(person):
+            for dgram in (*self._dgrams(person), *news):
                 self._socket.send(dgram)
         except (ConnectionError, BlockingIOError):
             pass  # no receiver yet, or a busy network: the next frame may pass
@@ -112,10 +123,13 @@ class VmcStream(Output):
         places = np.concatenate([np.empty((0, 7), np.float32), *bones])
         return bundles(names, shown).dgrams(time.monotonic() - self._started_at, places, values)
 
-    def _first(self, people: tuple[Person, ...]) -> Person | None:
-        person = next((p for p in people if p.id == self._person_id), people[0] if people else None)
-        self._person_id = None if person is None else person.id
-        return person
+    def _news(self, person: Person | None, t: float) -> list[bytes]:
+        """Return the datagram that tells whom we send, at a change and every second, if the address names somebody."""
+        last, self._person_id = self._person_id, None if person is None else person.id
+        if "person" not in self.address.options or (self._person_id == last and 0 <= t - self._told_t < TOLD_EVERY_S):
+            return []
+        self._told_t = t
+        return [option_dgram(json.dumps({"person": self._person_id}))]
 
 
 def _parts(url: StreamUrl) -> list[str]:

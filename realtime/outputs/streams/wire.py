@@ -75,7 +75,8 @@ class Wire:
 
     def status(self, status: LiveStatus) -> bytes:
         """A change of state."""
-        held = {} if status.camera is None else {"camera": _camera(status.camera)}
+        held: dict[str, Any] = {} if status.camera is None else {"camera": _camera(status.camera)}
+        held |= _performer(status.performer)
         return _message(
             "status",
             v=VERSION,
@@ -100,6 +101,7 @@ class Wire:
             t_publish=round(time.monotonic() + self._unix_less_monotonic_s, 6),
             fps=round(fps, 2),
             people=[_person(person, with_tokens=with_tokens) for person in people],
+            **_performer(solved.performer),
         )
 
 
@@ -109,6 +111,10 @@ def _hand_bones(fingers: FingerBones, betas: Array, rest_joints: Array) -> dict[
         "hand_parents": FINGER_PARENTS.tolist(),
         "hand_offsets": _numbers(fingers.offsets(betas, rest_joints), 6),
     }
+
+
+def _performer(person_id: int | None) -> dict[str, Any]:
+    return {} if person_id is None else {"performer": person_id}
 
 
 def _camera(camera: Camera) -> dict[str, Any]:

@@ -245,14 +245,13 @@ class _PageBody:
 
 
 def _figures(status: LiveStatus) -> str:
-    people = {0: "nobody in view", 1: "1 person"}.get(status.people, f"{status.people} people")
     recording = '<b style="color:#f04842;float:right">● REC</b>' if status.recording else ""
     camera = f"<br>{in_brief(status.camera)}" if status.camera is not None else ""
     return (
         f'<div style="padding:0.3em 0.9em;line-height:1.5">{_guidance(status.guidance)}{recording}'
         f'<b style="font-size:1.5em">{status.fps:.0f}</b> fps &nbsp; '
         f'<b style="font-size:1.5em">{status.latency_ms:.0f}</b> ms latency<br>'
-        f"{html.escape(status.source)} · {people}{camera}</div>"
+        f"{html.escape(status.source)} · {status.who}{camera}</div>"
     )
 
 

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from engine.body.files import load_body
 from realtime.capture.source import SourceConfig
+from realtime.estimate.estimator import EstimatorConfig, create_estimator
+from realtime.kernel.messages import Frame, SolvedFrame
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Outcome, Output
 from realtime.run import fanout
 from realtime.run.app import App
 from realtime.run.config import LiveConfig
-from realtime.run.fanout import close_outputs
+from realtime.run.fanout import FanOut, close_outputs
+from realtime.run.readout import Readout
+from realtime.run.solver import Solver
+from realtime.smoothing.pose_smoother import SmoothingConfig
+from realtime.world.world import World
 
 
 def test_ctrl_c_while_outputs_open_leaves_no_empty_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,3 +72,26 @@ def test_the_views_are_told_the_camera_as_it_is_held_to_be() -> None:
 
     report = app.run(tell)
     assert (told[0], told[-1], report.camera.source) == ("assumed", "room", "room")
+
+
+def test_a_change_of_the_performer_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[int | None] = []
+
+    class Listener(Toy):
+        def put(self, solved: SolvedFrame) -> None:
+            pass
+
+        def tell(self, status: LiveStatus) -> None:
+            told.append(status.performer)
+
+    monkeypatch.setattr(fanout, "open_outputs", lambda *_: [Listener()])
+    body = load_body("open")
+    with closing(create_estimator(EstimatorConfig(), body)) as estimator:
+        world = World(body)
+        solver = Solver(estimator, SmoothingConfig(), world)
+        config = LiveConfig(source=SourceConfig(demo=True), view="none")
+        out = FanOut(config, world, body, estimator, solver, Readout(), next_person=lambda: None)
+        frame = SolvedFrame(Frame(np.zeros((2, 2, 3), np.uint8), 0, 0.0), (), 0.0)
+        for performer in (None, 3, 3, 1):
+            out.put(replace(frame, performer=performer))
+    assert told == [3, 1]

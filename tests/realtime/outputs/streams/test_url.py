@@ -62,6 +62,7 @@ def test_an_address_is_read(text: str, url: StreamUrl) -> None:
         ("vmc://127.0.0.1:1?bones=some", "bones is all or required, not 'some'"),
         ("vmc://127.0.0.1:1?parts=body,feet", "parts are body, hands, face, joined by commas, not 'feet'"),
         ("vmc://127.0.0.1:1?expressions=vrm1", "expressions is all or arkit or vrm, not 'vrm1'"),
+        ("vmc://127.0.0.1:1?person=second", "person is performer, nearest, an id such as 0, or a place such as 1st"),
         ("zmq://127.0.0.1:1?bones=all", "zmq has no option 'bones'"),
         ("vmc://127.0.0.1:0", "name its host and port"),
         ("vmc://*:39539", "name its host and port"),

@@ -78,6 +78,14 @@ def test_a_status_tells_the_camera(source: CameraSource) -> None:
     assert check(status)["camera"] == expected
 
 
+def test_who_performs_is_told_where_somebody_was_chosen() -> None:
+    wire, frame = Wire(BODY), solved_at(0.5, 3)
+    assert "performer" not in check(wire.pose(frame, fps=30))
+    assert check(wire.pose(replace(frame, performer=0), fps=30))["performer"] == 0
+    assert "performer" not in check(wire.status(LiveStatus()))
+    assert check(wire.status(LiveStatus(performer=7)))["performer"] == 7
+
+
 def test_each_joints_confidence_goes_with_the_person() -> None:
     person = check(Wire(BODY).pose(solved_at(0.5, 3), fps=30))["people"][0]
     np.testing.assert_allclose(person["joint_confidence"], JOINT_CONFIDENCE, atol=5.1e-4)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
@@ -82,3 +84,11 @@ def test_without_smoothing_what_is_shown_is_raw() -> None:
         (solved,) = solver.solve(sighting(k))
         (person,) = solved.people
         assert np.abs(person.pose.rotations - person.raw.rotations).max() < 1e-6
+
+
+@pytest.mark.parametrize("look_ahead", [False, True])
+def test_a_frame_keeps_the_performer_that_was_chosen_in_it(look_ahead: bool) -> None:
+    solver = Solver(AtADesk(), SmoothingConfig("light"), World(load_body("open")), look_ahead=look_ahead)
+    told = [frame for k in range(20) for frame in solver.solve(replace(sighting(k), performer=k // 7 or None))]
+    told += solver.finish()
+    assert [frame.performer for frame in told] == [k // 7 or None for k in range(20)]
