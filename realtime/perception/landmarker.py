@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,8 @@ MOMENTS = np.stack([np.ones(49), np.tile(REACH, 7), np.repeat(REACH, 7)], axis=1
 MIN_HEAT = 0.5  # a window without a hotter cell refines nothing
 LEAST_TRUST = 0.05
 
+Retouch = Callable[[NDArray[np.uint8], Roi], None]  # changes the (side, side, 3) crop of a square in place
+
 
 @dataclass(frozen=True, slots=True)
 class PersonView:
@@ -44,9 +47,14 @@ class Landmarker:
     def __init__(self, network: Network) -> None:
         self._network = network
 
-    def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi) -> PersonView:
-        """Return landmarks of the person in `roi` of the (H, W, 3) image; presence is the probability of a person."""
+    def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi, cover: Retouch | None = None) -> PersonView:
+        """Return landmarks of the person in `roi` of the (H, W, 3) image; presence is the probability of a person.
+
+        cover: changes the crop of the square before the network sees it.
+        """
         roi.crop(image_bgr, self._network.input_bgr)
+        if cover is not None:
+            cover(self._network.input_bgr, roi)
         points, presence, world, heat = self._network.infer()
         return decode(points, float(presence), world, heat, roi)
 

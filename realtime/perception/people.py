@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +17,10 @@ from realtime.kernel.messages import Frame, Sighting, TrackedPerson
 from realtime.kernel.seen import VISIBLE
 from realtime.perception.choice import Choice
 from realtime.perception.config import PersonRule
+from realtime.perception.cover import Cover, covered
 from realtime.perception.detector import Detection
 from realtime.perception.identity import Identities, distance, size_ratio
-from realtime.perception.landmarker import PersonView
+from realtime.perception.landmarker import PersonView, Retouch
 from realtime.perception.overlap import is_seen_twice
 from realtime.perception.roi import Roi
 from realtime.perception.search import Search
@@ -37,7 +38,13 @@ ZOOMED_PROOF, LOST_PROOF = 0.85, 0.65
 LOST_VIEWS = 1.7, 2.2  # sides of the squares in which a lost person is looked for in turn, in sides of the last square
 
 Detect = Callable[[NDArray[np.uint8], Roi], list[Detection]]
-Observe = Callable[[NDArray[np.uint8], Roi], PersonView]
+
+
+class Observe(Protocol):
+    """Landmark network: sees one person in a square."""
+
+    def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi, cover: Retouch | None = None, /) -> PersonView:
+        """Return the view of the person in a square; `cover` hides others in its crop."""
 
 
 class FrameError(UserError):
@@ -128,7 +135,7 @@ class PeopleTracker:
     def _follow(self, image: NDArray[np.uint8], t: float) -> None:
         kept: list[_Track] = []
         for track in self._tracks:
-            view = self._look(image, track.roi)
+            view = self._look(image, track.roi, self._cover(track.roi, track))
             if not self._is_person(view, image):
                 self._lose(track, t)
             elif not is_seen_twice(view, kept, new=track.is_new):  # the older track stays
@@ -139,6 +146,11 @@ class PeopleTracker:
         self._tracks = []
         for track in sorted(kept, key=lambda track: not track.counts):
             self._judge(track, t)
+
+    def _cover(self, roi: Roi, own: _Track | None = None) -> Cover | None:
+        """Return what hides other people in somebody's square."""
+        others = [other.view for other in self._tracks if other.counts and other is not own]
+        return covered(roi, others, None if own is None else own.view)
 
     def _views(self, image: NDArray[np.uint8]) -> Iterator[Roi]:
         """Yield the squares in which to look for people now, as long as somebody may be missing."""
@@ -196,11 +208,18 @@ class PeopleTracker:
                 continue
             if not find.roi.is_sane(image.shape[1], image.shape[0]):
                 continue
-            seen = self._look(image, find.roi)
             back = self._identities.lost_here(find.roi)
-            if self._is_person(seen, image) and not is_seen_twice(seen, known, new=not back):
-                standing = Standing(t, self._min_proof, self._first_proof(find.roi, t) if zoomed else None)
-                yield _Track(standing, seen, seen.next_roi, back=back)
+            for seen in self._sights(image, find.roi):
+                if self._is_person(seen, image) and not is_seen_twice(seen, known, new=not back):
+                    standing = Standing(t, self._min_proof, self._first_proof(find.roi, t) if zoomed else None)
+                    yield _Track(standing, seen, seen.next_roi, back=back)
+                    break
+
+    def _sights(self, image: NDArray[np.uint8], roi: Roi) -> Iterator[PersonView]:
+        """Yield views of somebody new: as they are, then without those who may hide them."""
+        yield self._look(image, roi)
+        if (cover := self._cover(roi)) is not None:
+            yield self._look(image, roi, cover)
 
     def _first_proof(self, roi: Roi, t: float) -> float:
         """Return the proof that somebody found in a square must give."""

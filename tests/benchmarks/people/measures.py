@@ -56,14 +56,14 @@ def tally(labels: Iterable[Label], found: Mapping[int, Found]) -> Tally:
 
 def matched(labels: Sequence[Label], boxes: Sequence[NDArray[np.floating]]) -> dict[int, int]:
     """Return the box of each label, by indices, with the largest total overlap; those below SAME have none."""
-    overlaps = np.array([[_overlap(label.box_xyxy, box) for box in boxes] for label in labels])
+    overlaps = np.array([[overlap(label.box_xyxy, box) for box in boxes] for label in labels])
     if not overlaps.size:
         return {}
     rows, columns = linear_sum_assignment(np.where(overlaps >= SAME, overlaps, 0.0), maximize=True)
     return {int(row): int(column) for row, column in zip(rows, columns, strict=True) if overlaps[row, column] >= SAME}
 
 
-def _overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
+def overlap(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
     """Return the intersection over union of two boxes."""
     sides = np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2])
     common = float(np.prod(sides.clip(0)))

@@ -13,7 +13,7 @@ from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.errors import UserError
 from realtime.kernel.messages import Frame
 from realtime.perception.detector import Detection
-from realtime.perception.landmarker import PersonView
+from realtime.perception.landmarker import PersonView, Retouch
 from realtime.perception.overlap import is_duplicate
 from realtime.perception.people import FrameError, PeopleTracker, tracked_person
 from realtime.perception.roi import Roi
@@ -43,7 +43,7 @@ class World:
         seen = [roi for name, roi in inside.items() if name not in self.unseen_by_detector]
         return [Detection(0.9 - 0.1 * i, np.zeros(4), roi) for i, roi in enumerate(seen)]
 
-    def look(self, image: np.ndarray, roi: Roi) -> PersonView:
+    def look(self, image: np.ndarray, roi: Roi, cover: Retouch | None = None) -> PersonView:
         """Locks on to the nearest person whose hips are in the square's inner half."""
         self.looks += 1
         near = [each for each in self.people.values() if math.dist(each.center_px, roi.center_px) < roi.size_px / 4]
@@ -227,7 +227,9 @@ def test_a_second_body_on_one_person_is_not_told_though_its_limbs_lie_elsewhere(
     inner = world.look
     session.tracker = PeopleTracker(
         lambda image, view: [Detection(0.9, np.zeros(4), upright), Detection(0.8, np.zeros(4), at(450, 320))],
-        lambda image, roi: inner(image, roi) if roi == upright else PersonView(_landmarks(ghost, 1.0), ghost),
+        lambda image, roi, cover=None: (
+            inner(image, roi) if roi == upright else PersonView(_landmarks(ghost, 1.0), ghost)
+        ),
         max_people=2,
     )
     assert session.step(frames=10) == [0]
@@ -244,7 +246,7 @@ def test_a_still_square_is_held_and_a_moving_one_followed() -> None:
     squares: list[Roi] = []
     world = World({"a": at(300)})
 
-    def look(image: np.ndarray, roi: Roi) -> PersonView:
+    def look(image: np.ndarray, roi: Roi, cover: Retouch | None = None) -> PersonView:
         squares.append(roi)
         return world.look(image, roi)
 
@@ -261,7 +263,7 @@ def test_a_still_square_is_held_and_a_moving_one_followed() -> None:
 
 
 def test_a_square_that_runs_away_ends_the_track() -> None:
-    def wild(image: np.ndarray, roi: Roi) -> PersonView:
+    def wild(image: np.ndarray, roi: Roi, cover: Retouch | None = None) -> PersonView:
         return PersonView(_landmarks(roi, 0.9), Roi((math.nan, 0.0), 100.0, 0.0))
 
     world = World({"a": at(300)})
@@ -315,7 +317,7 @@ def test_a_picture_of_another_size_begins_the_square_anew_and_keeps_the_number(s
     squares: list[Roi] = []
     world = World({"a": at(300)})
 
-    def look(image: np.ndarray, roi: Roi) -> PersonView:
+    def look(image: np.ndarray, roi: Roi, cover: Retouch | None = None) -> PersonView:
         squares.append(roi)
         return world.look(image, roi)
 
