@@ -33,11 +33,16 @@ class Perception(Protocol):
 def create_perception(config: PerceptionConfig, *, live: bool = False) -> Perception:
     """Load the networks, fetching the pinned ones at the first use.
 
-    live: hands and faces never hold a frame up, in contrast to files, whose results are the same each time.
+    live: hands, faces and far people never hold a frame up, in contrast to files, whose results are the same each time.
     Raises engine.errors.UserError if a model or a package is missing or wrong.
     """
     module = import_module(f"realtime.perception.{_MODULES.get(config.backend, config.backend)}")
     created: Perception = module.create(config)
+    if live and config.max_people > 1:
+        from realtime.perception.blazepose import BlazePose
+
+        if isinstance(created, BlazePose):
+            created.keep_up()
     if not (config.hands or config.face):
         return created
     from realtime.perception.parts.networks import PartNetworks

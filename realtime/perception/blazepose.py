@@ -10,6 +10,7 @@ from realtime.perception.detector import Detector
 from realtime.perception.landmarker import Landmarker
 from realtime.perception.people import PeopleTracker
 from realtime.perception.pose_model import load_pose_model
+from realtime.perception.turns import Turns
 
 _RUNTIMES = {"openvino": "OpenVINO", "litert": "LiteRT"}
 
@@ -32,6 +33,10 @@ class BlazePose:
 
     def observe(self, frame: Frame) -> Sighting:
         return self._people.observe(frame)
+
+    def keep_up(self) -> None:
+        """Look at far people more seldom from now on, while there is no time to look at everybody."""
+        self._people.keep_up(Turns())
 
     def next_person(self) -> None:
         self._people.next_person()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol
@@ -25,6 +26,7 @@ from realtime.perception.overlap import is_seen_twice
 from realtime.perception.roi import Roi
 from realtime.perception.search import Search
 from realtime.perception.standing import Standing, State, proof
+from realtime.perception.turns import Turns
 
 logger = logging.getLogger(__name__)
 
@@ -51,11 +53,12 @@ class FrameError(UserError):
     """Image of an unsupported form."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Track:
     standing: Standing
     view: PersonView
     roi: Roi  # next square
+    seen_t: float  # when they were looked at last
     id: int | None = None  # None: on trial without a good frame
     back: bool = False  # found in the square in which somebody was lost
     leads_since: float | None = None  # time (s) from which on they lead somebody who has the last place
@@ -81,7 +84,8 @@ class PeopleTracker:
     than `max_people` are tracked. It sees the first image whole and in every square of `Search`. Later it sees it whole
     in every frame without people, otherwise every `redetect_every` frames. One square has its turn every `zoom_every`
     frames. It also looks where people were lost. While all places are taken it looks once every `redetect_every`
-    frames for somebody whom the rule `person` prefers (`Choice`). An image of another size restarts all tracks.
+    frames for somebody whom the rule `person` prefers (`Choice`). An image of another size restarts all tracks. After
+    `keep_up`, people for whose look there is no time are missing from a sighting (`Turns`).
     """
 
     def __init__(
@@ -98,6 +102,7 @@ class PeopleTracker:
     ) -> None:
         self._detect = detect
         self._look = look
+        self._turns: Turns | None = None  # None: everybody is looked at in every frame
         self._max_people = max_people
         self._min_presence = min_presence
         self._min_proof = min_proof
@@ -119,33 +124,48 @@ class PeopleTracker:
             self._begin_anew(self._size, frame.size, t)
         self._size = frame.size
         self._choice.width_px = frame.size[0]
-        self._follow(image, t)
+        self._follow(image, t, self._tracks if self._turns is None else self._due(self._turns, frame))
         for view in self._views(image):
             self._acquire(image, view, t)
         if self._choice.is_asked():
             self._go_to_next(image, t)
         full = self._there >= self._max_people
         performer = self._choice.update(self._people, self._identities.remembers, t, full=full)
-        return Sighting(frame, tuple(self._told()), performer)
+        return Sighting(frame, tuple(self._told(since=t)), performer)
 
     def next_person(self) -> None:
         """Make the next person in view the performer, from the next frame on. Thread-safe."""
         self._choice.ask_for_next()
 
-    def _follow(self, image: NDArray[np.uint8], t: float) -> None:
+    def keep_up(self, turns: Turns) -> None:
+        """Look at far people more seldom from now on, while there is no time to look at everybody."""
+        self._turns = turns
+        self._look = turns.timed(self._look)
+
+    def _due(self, turns: Turns, frame: Frame) -> list[_Track]:
+        return turns.due(self._tracks, frame.seq, frame.t_capture, self._choice.performer)
+
+    def _follow(self, image: NDArray[np.uint8], t: float, due: list[_Track]) -> None:
+        """Look at those who are due; the others stay as they are."""
         kept: list[_Track] = []
         for track in self._tracks:
+            if track not in due:
+                kept.append(track)
+                continue
             view = self._look(image, track.roi, self._cover(track.roi, track))
             if not self._is_person(view, image):
                 self._lose(track, t)
             elif not is_seen_twice(view, kept, new=track.is_new):  # the older track stays
                 roi = track.roi if track.roi.agrees(view.next_roi, HOLD) else view.next_roi
-                kept.append(replace(track, view=view, roi=roi))
+                kept.append(replace(track, view=view, roi=roi, seen_t=t))
             else:  # it slid onto somebody else
                 self._lose(track, t)
         self._tracks = []
         for track in sorted(kept, key=lambda track: not track.counts):
-            self._judge(track, t)
+            if track.seen_t < t:
+                self._tracks.append(track)
+            else:
+                self._judge(track, t)
 
     def _cover(self, roi: Roi, own: _Track | None = None) -> Cover | None:
         """Return what hides other people in somebody's square."""
@@ -212,7 +232,7 @@ class PeopleTracker:
             for seen in self._sights(image, find.roi):
                 if self._is_person(seen, image) and not is_seen_twice(seen, known, new=not back):
                     standing = Standing(t, self._min_proof, self._first_proof(find.roi, t) if zoomed else None)
-                    yield _Track(standing, seen, seen.next_roi, back=back)
+                    yield _Track(standing, seen, seen.next_roi, t, back=back)
                     break
 
     def _sights(self, image: NDArray[np.uint8], roi: Roi) -> Iterator[PersonView]:
@@ -300,11 +320,14 @@ class PeopleTracker:
         self._search = None
         self._identities.rescale(old, new)
 
-    def _told(self) -> list[TrackedPerson]:
+    def _told(self, since: float = -math.inf) -> list[TrackedPerson]:
+        """Return the people who have been looked at since a time (s), as they were then."""
         people = []
         for track in self._tracks:
             state = track.standing.state
-            if track.id is not None and (state == "earning" or state == "confirmed" or state == "doubted"):
+            if track.id is None or track.seen_t < since:
+                continue
+            if state == "earning" or state == "confirmed" or state == "doubted":
                 people.append(tracked_person(track.id, track.view.body, state))
         return sorted(people, key=lambda person: person.id)
 

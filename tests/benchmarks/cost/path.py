@@ -27,20 +27,21 @@ FPS = 30.0
 class PosePath:
     """Perception, estimator, smoothing, world and message for up to so many people, as `run_live.py` has them."""
 
-    def __init__(self, people: int) -> None:
+    def __init__(self, people: int, *, live: bool = False) -> None:
+        """Load all; live: far people are seen more seldom where there is no time, else all in every picture."""
         body = load_body("open")
-        self._perception = create_perception(PerceptionConfig(max_people=people))
+        self._perception = create_perception(PerceptionConfig(max_people=people), live=live)
         self._solver = Solver(LandmarkEstimator(body), SmoothingConfig(), World(body))
         self._wire = Wire(body)
         self._seq = 0
 
     def __call__(self, image: Image) -> int:
-        """Solve the next picture; return the number of people who are valid."""
+        """Solve the next picture; return the number of people, seen or held."""
         sighting = self._perception.observe(Frame(image, self._seq, self._seq / FPS))
         self._seq += 1
         (solved,) = self._solver.solve(sighting)
         self._wire.pose(solved, fps=FPS)
-        return sum(person.valid for person in solved.people)
+        return len(solved.people)
 
 
 def bare_network() -> Callable[[], object]:

@@ -1,0 +1,85 @@
+"""People who are looked at more seldom where there is no time: a camera of 30 fps, and looks of a known length."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+
+import numpy as np
+import pytest
+
+from realtime.kernel.messages import Frame
+from realtime.kernel.tracks import MAX_GAP_S
+from realtime.perception.landmarker import PersonView
+from realtime.perception.people import PeopleTracker
+from realtime.perception.roi import Roi
+from realtime.perception.turns import Turns
+from tests.realtime.perception.test_people import World
+
+IMAGE = np.zeros((720, 1280, 3), np.uint8)
+FPS = 30.0
+
+
+class Clock:
+    """Clock that goes on by the length of a look only."""
+
+    def __init__(self, look_s: float) -> None:
+        self.now_s, self.look_s = 0.0, look_s
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def seen(count: int, look_s: float, *, keeps_up: bool = True, frames: int = 120) -> dict[int, list[int]]:
+    """Follow so many people, the first of whom is nearest; return the frames in which each was told, by id."""
+    world = World({f"person {k}": Roi((100 + 150.0 * k, 360), 140 - 10 * k, 0.0) for k in range(count)})
+    clock = Clock(look_s)
+
+    def look(image: np.ndarray, roi: Roi, cover: object = None) -> PersonView:
+        clock.now_s += clock.look_s
+        return world.look(image, roi)
+
+    tracker = PeopleTracker(world.detect, look, max_people=count, redetect_every=1)
+    if keeps_up:
+        tracker.keep_up(Turns(clock))
+    told = defaultdict(list)
+    for seq in range(frames):
+        for person in tracker.observe(Frame(IMAGE, seq, seq / FPS)).people:
+            told[person.id].append(seq)
+    return told
+
+
+def test_the_nearest_is_seen_in_every_frame_and_nobody_longer_than_they_are_held() -> None:
+    told = seen(8, look_s=0.012)
+    assert sorted(told) == list(range(8))
+    assert np.diff(told[0]).max() == 1
+    looks = sum(len(frames) for frames in told.values())
+    assert looks < 2.3 * 120  # two fit into 90 % of a frame; everybody would be 8 looks a frame
+    for frames in told.values():
+        gaps = np.diff([seq for seq in frames if seq >= 10])
+        assert gaps.max() / FPS < MAX_GAP_S
+    assert all(len(told[person]) > 12 for person in range(1, 8))
+
+
+@pytest.mark.parametrize(("look_s", "keeps_up"), [(0.003, True), (0.012, False)])
+def test_everybody_is_seen_in_every_frame_where_there_is_time_or_no_hurry(look_s: float, keeps_up: bool) -> None:
+    told = seen(8, look_s, keeps_up=keeps_up)
+    assert all(np.diff(frames).max() == 1 for frames in told.values())
+
+
+def test_the_performer_waits_as_little_as_the_nearest() -> None:
+    class Track:
+        def __init__(self, number: int) -> None:
+            self.id, self.roi, self.seen_t = number, Roi((0.0, 0.0), 100.0 - number, 0.0), 0.0
+
+    clock = Clock(0.03)
+    turns, tracks = Turns(clock), [Track(number) for number in range(4)]
+
+    def look() -> None:
+        clock.now_s += clock.look_s
+
+    turns.timed(look)()
+    chosen = [[track.id for track in turns.due(tracks, seq, seq / FPS, performer=3)] for seq in range(6)]
+    assert chosen[0] == [0, 1, 2, 3]  # how long a frame lasts is not known yet
+    assert chosen[1:] == [[0, 3]] * 5
+    assert math.isinf(Turns(clock)._room())
