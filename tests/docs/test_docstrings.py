@@ -14,7 +14,7 @@ from tests.terminal import ROOT
 PACKAGES = ("engine", "realtime", "training")
 MODULES = sorted(
     path
-    for folder in (*PACKAGES, "clients/blender", "examples", "tests/benchmarks")
+    for folder in (*PACKAGES, "clients/blender", "clients/python", "examples", "tests/benchmarks")
     for path in (ROOT / folder).rglob("*.py")
 )
 LONGEST_SENTENCE = 25  # words
