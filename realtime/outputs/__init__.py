@@ -20,6 +20,7 @@ STREAMS = {  # --stream SCHEME://HOST:PORT
     "zmq": "realtime.outputs.streams.zmq_stream",
     "ws": "realtime.outputs.streams.websocket_stream",
     "vmc": "realtime.outputs.streams.vmc_stream",
+    "vrchat": "realtime.outputs.streams.vrchat.vrchat_stream",
 }
 RECORDINGS = {  # --record FILE.SUFFIX
     ".npz": "realtime.outputs.recording.recorder",

@@ -112,7 +112,7 @@ class LiveConfig:
             "--stream",
             group=OUT,
             metavar="URL",
-            help="send poses to zmq://HOST:PORT, ws://HOST:PORT or vmc://HOST:PORT; may be given several times",
+            help="send poses to zmq://, ws://, vmc:// or vrchat://HOST:PORT; may be given several times",
         ),
     ] = ()
     report: Annotated[

@@ -1,4 +1,4 @@
-"""OSC bundles of VMC's messages, small enough for one packet each (OSC 1.0, opensoundcontrol.org)."""
+"""OSC bundles of messages that end in floats, and those of VMC, small enough for one packet each (OSC 1.0)."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Bundles:
     def __init__(self, bones: tuple[str, ...], expressions: tuple[str, ...]) -> None:
         nowhere = (0.0,) * 6 + (1.0,)
         messages = [
-            (_message("/VMC/Ext/OK", _LOADED), 0),
-            (_message("/VMC/Ext/T", 0.0), 1),
-            (_message("/VMC/Ext/Root/Pos", "root", *nowhere), 0),
-            *((_message("/VMC/Ext/Bone/Pos", name, *nowhere), _PLACE) for name in bones),
-            *((_message("/VMC/Ext/Blend/Val", name, 0.0), 1) for name in expressions),
-            *([(_message("/VMC/Ext/Blend/Apply"), 0)] if expressions else []),
+            (message("/VMC/Ext/OK", _LOADED), 0),
+            (message("/VMC/Ext/T", 0.0), 1),
+            (message("/VMC/Ext/Root/Pos", "root", *nowhere), 0),
+            *((message("/VMC/Ext/Bone/Pos", name, *nowhere), _PLACE) for name in bones),
+            *((message("/VMC/Ext/Blend/Val", name, 0.0), 1) for name in expressions),
+            *([(message("/VMC/Ext/Blend/Apply"), 0)] if expressions else []),
         ]
-        self._bundles = [_Bundle(group) for group in _packed(messages)]
+        self._bundles = [Bundle(group) for group in _packed(messages)]
 
     def dgrams(self, seconds: float, bones: NDArray[np.float32], expressions: Iterable[float]) -> list[bytes]:
         """Return the datagrams of a frame: since when we send, bones (B, 7), a value for each expression."""
@@ -50,7 +50,7 @@ class Bundles:
 def option_dgram(text: str) -> bytes:
     """Return the datagram of VMC's option string: text for the receiver's own use."""
     builder = OscBundleBuilder(IMMEDIATELY)
-    builder.add_content(_message("/VMC/Ext/Opt", text))
+    builder.add_content(message("/VMC/Ext/Opt", text))
     dgram: bytes = builder.build().dgram
     return dgram
 
@@ -58,8 +58,8 @@ def option_dgram(text: str) -> bytes:
 bundles = cache(Bundles)  # of the few sets of messages that a run has
 
 
-class _Bundle:
-    """One bundle, and the places of the floats at the ends of its messages."""
+class Bundle:
+    """One bundle of messages, each with the number of floats at its end, which frames overwrite."""
 
     def __init__(self, messages: list[tuple[OscMessage, int]]) -> None:
         builder = OscBundleBuilder(IMMEDIATELY)
@@ -74,6 +74,7 @@ class _Bundle:
         self.num_bytes = len(self._at)  # of floats
 
     def filled(self, floats: NDArray[np.uint8]) -> bytes:
+        """Return the datagram with these floats, given as their big-endian bytes."""
         np.frombuffer(self._bytes, np.uint8)[self._at] = floats
         return bytes(self._bytes)
 
@@ -96,7 +97,8 @@ def _packed(messages: list[tuple[OscMessage, int]]) -> list[list[tuple[OscMessag
     return groups
 
 
-def _message(address: str, *values: Any) -> OscMessage:
+def message(address: str, *values: Any) -> OscMessage:
+    """Build a message."""
     builder = OscMessageBuilder(address)
     for value in values:
         builder.add_arg(value)

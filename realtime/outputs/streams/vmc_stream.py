@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
-import socket
 import time
 
 import numpy as np
@@ -13,16 +11,15 @@ import numpy as np
 from engine.body.model import Array, BodyModel
 from engine.body.skeleton import SIDES
 from realtime.kernel.messages import Person, SolvedFrame
-from realtime.outputs.output import Outcome, Output, Run
+from realtime.outputs.output import Output, Run
 from realtime.outputs.streams.expressions import EXPRESSIONS, expressions
 from realtime.outputs.streams.humanoid import HUMANOIDS
 from realtime.outputs.streams.humanoid_parts import EYE_BONES, FINGER_BONES, HumanoidHands, place_eyes
 from realtime.outputs.streams.osc_bundles import bundles, option_dgram
 from realtime.outputs.streams.publishable import Publishable
-from realtime.outputs.streams.url import LOOPBACK, StreamError, StreamUrl
+from realtime.outputs.streams.udp_stream import UdpStream, check_receiver
+from realtime.outputs.streams.url import StreamError, StreamUrl
 from realtime.outputs.streams.whom import whom_of
-
-logger = logging.getLogger(__name__)
 
 PORT = 39539
 PARTS = ("body", "hands", "face")
@@ -39,20 +36,14 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 
 def open_output(url: StreamUrl, run: Run) -> Output:
     """Bones and expressions to a VMC receiver. Raises StreamError."""
-    if url.port == 0 or url.host in ("0.0.0.0", "::"):
-        raise StreamError(
-            f"'{url.text}': vmc sends to a receiver; name its host and port, for example vmc://{LOOPBACK}:{PORT}"
-        )
+    check_receiver(url, PORT)
     return VmcStream(url, run.body, HumanoidHands.of(run))
 
 
-class VmcStream(Output):
+class VmcStream(UdpStream):
     """Sender of one person to one receiver, which need not exist. Raises StreamError for an address without a route."""
 
-    newest_wins = True
-
     def __init__(self, url: StreamUrl, body: BodyModel, hands: HumanoidHands | None = None) -> None:
-        self.address = url
         self._parts = _parts(url)
         self._body, self._hands = body, hands if "hands" in self._parts else None
         self._humanoid = HUMANOIDS[url.options["bones"]]
@@ -62,17 +53,7 @@ class VmcStream(Output):
         self._person_id: int | None = None
         self._told_t = -math.inf
         self._started_at = time.monotonic()
-        self._failing = False
-        family, address = url.resolved(socket.SOCK_DGRAM)
-        self._socket = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            self._socket.setblocking(False)
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
-            self._socket.connect(address)  # sends nothing; it checks the route
-        except OSError as error:
-            self._socket.close()
-            raise url.refused(error) from error
-        logger.info("streaming to %s", url)
+        super().__init__(url)
 
     @property
     def words(self) -> str:
@@ -80,28 +61,11 @@ class VmcStream(Output):
         person = "" if self._person_id is None else f"person {self._person_id} "
         return f"streaming {person}to {self.address}"
 
-    def put(self, solved: SolvedFrame) -> None:
-        """Send some datagrams: that we are alive, and the person's bones and expressions if somebody is there."""
-        if self._socket.fileno() < 0:
-            return  # closed
+    def dgrams(self, solved: SolvedFrame) -> list[bytes]:
+        """Return datagrams: that we are alive, and the person's bones and expressions if somebody is there."""
         person = self._whom(solved, self._publishable.update(solved.people))
         news = self._news(person, solved.frame.t_capture)
-        try:
-            for dgram in (*self._dgrams(person), *news):
-                self._socket.send(dgram)
-        except (ConnectionError, BlockingIOError):
-            pass  # no receiver yet, or a busy network: the next frame may pass
-        except OSError as error:
-            if not self._failing:
-                logger.warning("%s: cannot send: %s; going on without", self.address, error.strerror or error)
-            self._failing = True
-            return
-        self._failing = False
-
-    def close(self) -> Outcome:
-        """Free the socket."""
-        self._socket.close()
-        return Outcome("stream")
+        return [*self._dgrams(person), *news]
 
     def _dgrams(self, person: Person | None) -> list[bytes]:
         names: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Streams trackers of the body to VRChat (docs.vrchat.com/docs/osc-trackers)."""
