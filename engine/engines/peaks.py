@@ -9,9 +9,11 @@ import torch
 from engine.engines.laps import laps_ms
 from engine.tokenhmr.precision import PRECISIONS, fp32_sums
 
-_SIDE_GPU, _SIDE_CPU = 8192, 1536  # of the square matrices: milliseconds on a GPU, far above the cost of a launch
+_SIDE_GPU = 8192  # of the square matrices: milliseconds on a GPU, far above the cost of a launch
+_SIDES_CPU = (1536, 256)  # the smaller where the larger takes seconds, as bf16 on a processor without it
 _COPY_GPU_BYTES, _COPY_CPU_BYTES = 1 << 30, 1 << 28  # several times any cache
 _RUNS = 10
+_SLOW_FLOPS_PER_S = 1e10
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,23 @@ class Peaks:
 
 def measure_peaks(precision: str, on_gpu: bool) -> Peaks:
     """Measure the device's peaks in this precision: the best of a few large products and copies."""
-    device = torch.device("cuda" if on_gpu else "cpu")
-    side = _SIDE_GPU if on_gpu else _SIDE_CPU
     copied = _COPY_GPU_BYTES if on_gpu else _COPY_CPU_BYTES
-    a = torch.randn(side, side, device=device).to(PRECISIONS[precision])  # zeros would multiply faster than data does
-    product = torch.empty_like(a)
-    block = torch.zeros(copied // 4, device=device)
+    block = torch.zeros(copied // 4, device="cuda" if on_gpu else "cpu")
     copy = torch.empty_like(block)
     with torch.inference_mode(), fp32_sums():
-        product_ms = min(laps_ms(lambda: torch.mm(a, a, out=product), _RUNS, on_gpu=on_gpu))
+        if on_gpu:
+            flops_per_s = _product_flops_per_s(_SIDE_GPU, precision, "cuda")
+        else:
+            large, small = _SIDES_CPU
+            flops_per_s = _product_flops_per_s(small, precision, "cpu")
+            if flops_per_s > _SLOW_FLOPS_PER_S:
+                flops_per_s = _product_flops_per_s(large, precision, "cpu")
         copy_ms = min(laps_ms(lambda: copy.copy_(block), _RUNS, on_gpu=on_gpu))
-    return Peaks(2e3 * side**3 / product_ms, 2e3 * copied / copy_ms)
+    return Peaks(flops_per_s, 2e3 * copied / copy_ms)
+
+
+def _product_flops_per_s(side: int, precision: str, device: str) -> float:
+    a = torch.randn(side, side, device=device).to(PRECISIONS[precision])  # zeros would multiply faster than data does
+    product = torch.empty_like(a)
+    product_ms = min(laps_ms(lambda: torch.mm(a, a, out=product), _RUNS, on_gpu=device == "cuda"))
+    return 2e3 * side**3 / product_ms

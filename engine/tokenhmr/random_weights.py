@@ -24,23 +24,34 @@ _GAINS = {  # of heads, so that poses stay moderate and one code of a token domi
 }
 
 
-def random_state_dicts(config: TokenHmrConfig, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Generate the released state dicts of a checkpoint and of a tokenizer of these sizes.
+def random_network(config: TokenHmrConfig, seed: int = 0) -> TokenHMR:
+    """Build a network of these sizes with random weights, frozen, in fp32 on the CPU.
 
     Weights preserve the scale of activations, so that outputs depend on the image as in a trained network.
     """
-    generator = torch.Generator().manual_seed(seed)
+    with torch.device("meta"):
+        network = TokenHMR(config)
+    network.load_state_dict(_tensors(network, seed), assign=True)
+    return network.eval().requires_grad_(False)
+
+
+def random_state_dicts(config: TokenHmrConfig, seed: int = 0) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Generate the same weights as the released state dicts of a checkpoint and of a tokenizer."""
     with torch.device("meta"):
         network = TokenHMR(config)
     names = tokenhmr_names(config), tokenizer_names(config.tokenizer)
     model, tokenizer = {}, {}
-    for ours, meta in network.state_dict().items():
-        tensor = _random(ours, tuple(meta.shape), generator)
+    for ours, tensor in _tensors(network, seed).items():
         if ours.startswith("tokenizer."):
             tokenizer[released_key(ours.removeprefix("tokenizer."), names[1])] = tensor
         else:
             model[released_key(ours, names[0])] = tensor
     return model, tokenizer
+
+
+def _tensors(network: TokenHMR, seed: int) -> dict[str, Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    return {name: _random(name, tuple(meta.shape), generator) for name, meta in network.state_dict().items()}
 
 
 def _random(name: str, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:

@@ -49,9 +49,9 @@ from realtime.outputs.recording.journal import JournalWriter
 from realtime.outputs.recording.journal_reader import read_journal
 from realtime.outputs.recording.session import load_session, open_session
 from realtime.run.command import parse
-from tests.engine.conftest import SMALL
 from tests.realtime.outputs.export.recording import record
 from tests.realtime.outputs.recording.test_journal import HEADER, some_rows
+from tests.small_tokenhmr import SMALL
 
 LIMIT_S = 5
 SLACK_BYTES = 64 << 20

@@ -12,7 +12,10 @@ from torch import Tensor
 from engine import load_tokenhmr, load_tokenizer
 from engine.body.torch.rotations import angle_between
 from engine.tokenhmr.network import EngineNetwork, TokenDecoder, TokenHMR, TokenHmrConfig
+from engine.tokenhmr.precision import fp32_sums
+from engine.tokenhmr.random_weights import random_network
 from engine.tokenhmr.released_files import released_key, tokenhmr_names, tokenizer_names
+from tests.small_tokenhmr import SMALL
 
 # Of the sorted lines "key shape" of the two published files, less the body model's buffers and the `initialized` flag.
 RELEASED_LAYOUT_SHA256 = "e2183ef772d80a43196e826e33dad663e29edb278275940498a0da53768a18e1"
@@ -59,6 +62,21 @@ def test_the_image_matters_and_its_borders_do_not(network, images):
     other[..., :32] = 7.0
     other[..., -32:] = -7.0
     assert torch.equal(network(other).body_pose, out.body_pose)
+
+
+def test_random_weights_are_those_of_their_files(network, images):
+    out, expected = random_network(SMALL)(images), network(images)
+    assert all(torch.equal(ours, read) for ours, read in zip(out, expected, strict=True))
+
+
+def test_sums_are_in_fp32_inside_the_block_alone():
+    products, convolutions = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = products.allow_fp16_reduced_precision_reduction, convolutions.allow_tf32
+    assert before == (True, True)  # torch's defaults
+    with pytest.raises(KeyError), fp32_sums():
+        assert (products.allow_fp16_reduced_precision_reduction, convolutions.allow_tf32) == (False, False)
+        raise KeyError
+    assert (products.allow_fp16_reduced_precision_reduction, convolutions.allow_tf32) == before
 
 
 def test_rotations_are_rotations(network, images):
