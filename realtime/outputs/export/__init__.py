@@ -24,6 +24,7 @@ FORMATS = {  # endings of files, and the modules that write them; the longer of 
     ".c3d": "realtime.outputs.export.laboratory.c3d_file",
     ".npz": "realtime.outputs.export.amass",
     ".glb": "realtime.outputs.export.glb",
+    ".vrma": "realtime.outputs.export.vrma",
     ".fbx": "realtime.outputs.export.blender",
     ".usd": "realtime.outputs.export.usd",
     ".usda": "realtime.outputs.export.usd",

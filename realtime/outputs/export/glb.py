@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import struct
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -32,7 +33,7 @@ _LONGEST_BYTES = (1 << 32) - 1
 _FLOATS = {"SCALAR": 1, "VEC3": 3, "VEC4": 4}
 
 
-class _Buffer:
+class Buffer:
     """Growing binary chunk with its accessors.
 
     Static data come first and stay in memory; space for the motion is reserved after them.
@@ -113,7 +114,7 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
 
     Raises ExportError for a session that exceeds the format's four gigabytes.
     """
-    buffer = _Buffer()
+    buffer = Buffer()
     attributes = {
         "POSITION": buffer.add(body.vertices, "VEC3", target=_VERTEX_BUFFER, bounds=True),
         "NORMAL": buffer.add(body.normals, "VEC3", target=_VERTEX_BUFFER),
@@ -138,7 +139,7 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
         "asset": {"version": "2.0", "generator": "tokenmocap"},
         "scene": 0,
         "scenes": [{"nodes": [0, mesh_node]}],
-        "nodes": [*_joint_nodes(body.skeleton, body.offsets), {"name": body.name, "mesh": 0, "skin": 0}],
+        "nodes": [*joint_nodes(body.skeleton, body.offsets), {"name": body.name, "mesh": 0, "skin": 0}],
         "meshes": [mesh],
         "materials": [
             {
@@ -156,17 +157,39 @@ def write_glb(session: SessionHead, body: StandingBody, file: IO[bytes]) -> None
         "bufferViews": buffer.views,
         "buffers": [{"byteLength": buffer.length}],
     }
+    start = write_head(document, buffer, session, file)
+    write_columns(_columns(session, body.skeleton), session.frames, file, start + still)
+
+
+def write_head(document: dict[str, Any], buffer: Buffer, session: SessionHead, file: IO[bytes]) -> int:
+    """Write all but the motion; return where the binary data start in the file. Raises ExportError for over 4 GB."""
     text = json.dumps(document, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 4)
-    start = _HEADER_BYTES + 2 * _CHUNK.size + len(text)  # of the binary data
+    start = _HEADER_BYTES + 2 * _CHUNK.size + len(text)
     if start + buffer.length > _LONGEST_BYTES:
-        raise ExportError(f"{session.frames} frames are more than a .glb holds (4 GB): cut the session, or write .bvh")
+        raise ExportError(
+            f"{session.frames} frames are more than the file holds (4 GB): cut the session, or write .bvh"
+        )
     file.write(struct.pack("<4sII", b"glTF", 2, start + buffer.length) + _CHUNK.pack(len(text), _JSON_CHUNK) + text)
     file.write(_CHUNK.pack(buffer.length, _BINARY_CHUNK) + buffer.data)
-    _write_motion(session, body.skeleton, file, start + still)
+    return start
 
 
-def _add_expressions(mesh: dict[str, Any], expressions: dict[str, Array], buffer: _Buffer) -> None:
+def write_columns(columns: Iterable[Iterable[Array]], frames: int, file: IO[bytes], start: int) -> None:
+    """Write the motion from `start` on: blocks of B frames, each with the rows (B, ...) of all columns in order."""
+    first = 0
+    for block in columns:
+        column = start
+        rows = 0
+        for part in block:
+            data, rows = part.astype("<f4").tobytes(), len(part)
+            file.seek(column + first * len(data) // rows)
+            file.write(data)
+            column += frames * len(data) // rows
+        first += rows
+
+
+def _add_expressions(mesh: dict[str, Any], expressions: dict[str, Array], buffer: Buffer) -> None:
     """Add a morph target for each expression: displacements (V, 3) by name."""
     targets = [{"POSITION": buffer.add_sparse(displacements)} for displacements in expressions.values()]
     mesh["primitives"][0]["targets"] = targets
@@ -174,7 +197,8 @@ def _add_expressions(mesh: dict[str, Any], expressions: dict[str, Array], buffer
     mesh["extras"] = {"targetNames": list(expressions)}  # which Blender, three.js and others read
 
 
-def _joint_nodes(skeleton: Skeleton, offsets: Array) -> list[dict[str, Any]]:
+def joint_nodes(skeleton: Skeleton, offsets: Array) -> list[dict[str, Any]]:
+    """Return a node a joint, with its children, at rest offsets (J, 3) from the parents."""
     nodes: list[dict[str, Any]] = []
     for joint, name in enumerate(skeleton.names):
         node: dict[str, Any] = {"name": name, "translation": offsets[joint].tolist()}
@@ -185,10 +209,10 @@ def _joint_nodes(skeleton: Skeleton, offsets: Array) -> list[dict[str, Any]]:
     return nodes
 
 
-def _animation(session: SessionHead, buffer: _Buffer, skeleton: Skeleton) -> dict[str, Any]:
+def _animation(session: SessionHead, buffer: Buffer, skeleton: Skeleton) -> dict[str, Any]:
     """Describe the pelvis's position, the rotations of the moved joints, and the weights of expressions.
 
-    Space is reserved in the order in which `_write_motion` fills it.
+    Space is reserved in the order in which `_columns` fills it.
     """
     last_s = (session.frames - 1) / session.mocap_framerate
     times = buffer.reserve(session.frames, "SCALAR", bounds=([0.0], [float(np.float32(last_s))]))
@@ -205,16 +229,12 @@ def _animation(session: SessionHead, buffer: _Buffer, skeleton: Skeleton) -> dic
     }
 
 
-def _write_motion(session: SessionHead, skeleton: Skeleton, file: IO[bytes], start: int) -> None:
-    """Write times (N,), pelvis (N, 3), quaternions (N, 4) a joint, weights (N, 52): columns, in blocks of frames."""
+def _columns(session: SessionHead, skeleton: Skeleton) -> Iterator[tuple[Array, ...]]:
+    """Yield blocks of times (B, 1), pelvis (B, 3), quaternions (B, 4) a joint, weights (B, 52)."""
     first = 0
     faces = session.blocks("face_blendshapes") if session.has_face else itertools.repeat(())
     for (pelvis, quaternions), face in zip(motion(session, skeleton), faces, strict=False):
-        seconds = np.arange(first, first + len(pelvis)) / session.mocap_framerate  # players begin at zero
-        column = start
-        for part in (seconds[:, None], pelvis, *np.moveaxis(quaternions, 1, 0), *face):
-            data = part.astype("<f4").tobytes()
-            file.seek(column + first * len(data) // len(part))
-            file.write(data)
-            column += session.frames * len(data) // len(part)
+        frames = np.arange(first, first + len(pelvis))
+        seconds = (frames / session.mocap_framerate).astype(np.float32)  # players begin at zero
+        yield (seconds[:, None], pelvis, *np.moveaxis(quaternions, 1, 0), *face)
         first += len(pelvis)

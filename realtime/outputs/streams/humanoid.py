@@ -17,33 +17,8 @@ from engine.body.model import BodyModel
 from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Array, Person
+from realtime.outputs.avatar.bones import BONES
 
-# SMPL's joints in their order, with the name in Unity's HumanBodyBones of the bone that begins there. SMPL's two hand
-# joints have no counterpart. Each of these bones has the same parent in both trees.
-BONES: dict[str, str] = {
-    "pelvis": "Hips",
-    "left_hip": "LeftUpperLeg",
-    "right_hip": "RightUpperLeg",
-    "spine1": "Spine",
-    "left_knee": "LeftLowerLeg",
-    "right_knee": "RightLowerLeg",
-    "spine2": "Chest",
-    "left_ankle": "LeftFoot",
-    "right_ankle": "RightFoot",
-    "spine3": "UpperChest",
-    "left_foot": "LeftToes",
-    "right_foot": "RightToes",
-    "neck": "Neck",
-    "left_collar": "LeftShoulder",
-    "right_collar": "RightShoulder",
-    "head": "Head",
-    "left_shoulder": "LeftUpperArm",
-    "right_shoulder": "RightUpperArm",
-    "left_elbow": "LeftLowerArm",
-    "right_elbow": "RightLowerArm",
-    "left_wrist": "LeftHand",
-    "right_wrist": "RightHand",
-}
 # Bones that every Humanoid requires (HumanTrait.RequiredBone) are all but these.
 _OPTIONAL = {"Chest", "UpperChest", "Neck", "LeftShoulder", "RightShoulder", "LeftToes", "RightToes"}
 _REQUIRED = {joint: bone for joint, bone in BONES.items() if bone not in _OPTIONAL}

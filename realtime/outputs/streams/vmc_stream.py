@@ -11,10 +11,11 @@ import numpy as np
 from engine.body.model import Array, BodyModel
 from engine.body.skeleton import SIDES
 from realtime.kernel.messages import Person, SolvedFrame
+from realtime.outputs.avatar.bones import FINGER_BONES
+from realtime.outputs.avatar.expressions import EXPRESSIONS, expressions
 from realtime.outputs.output import Output, Run
-from realtime.outputs.streams.expressions import EXPRESSIONS, expressions
 from realtime.outputs.streams.humanoid import HUMANOIDS
-from realtime.outputs.streams.humanoid_parts import EYE_BONES, FINGER_BONES, HumanoidHands, place_eyes
+from realtime.outputs.streams.humanoid_parts import EYE_BONES, HumanoidHands, place_eyes
 from realtime.outputs.streams.osc_bundles import bundles, option_dgram
 from realtime.outputs.streams.publishable import Publishable
 from realtime.outputs.streams.udp_stream import UdpStream, check_receiver

@@ -16,10 +16,11 @@ from engine.body.rotations import rotmat_from_quaternion
 from engine.body.skeleton import FINGER_JOINTS, SIDES, SMPLH, Side
 from realtime.kernel.full_pose import full_rotmats
 from realtime.kernel.messages import Face, Hand, Person
+from realtime.outputs.avatar.bones import FINGER_BONES
+from realtime.outputs.avatar.expressions import VRM_PRESETS, expressions
 from realtime.outputs.finger_bones import SMPL_AND_FINGERS
-from realtime.outputs.streams.expressions import VRM_PRESETS, expressions
 from realtime.outputs.streams.humanoid import HUMANOIDS
-from realtime.outputs.streams.humanoid_parts import FINGER_BONES, HumanoidHands
+from realtime.outputs.streams.humanoid_parts import HumanoidHands
 from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY, face_at, handed_at
 from tests.realtime.outputs.streams.synthetic_stream import person_at, solved_at
 from tests.realtime.outputs.streams.test_vmc import DOWN, FRONT, LEFT, RIGHT, UNITY_PARENTS, UP, rotated, stood_up
