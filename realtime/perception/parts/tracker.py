@@ -1,7 +1,8 @@
 """Measures hands and faces beside the body, in a thread of its own, without slowing the body.
 
 At a frame's arrival the thread starts on squares that are known from the frames before, while the body's network runs.
-When the body is done, live, the tracker takes what is ready. A later result goes into the next frame's sighting.
+When the body is done, live, the tracker takes what is ready. A later result goes into the next frame's sighting. Where
+cores are full, looks are rarer (`room`).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from realtime.perception.parts.face import FaceView
 from realtime.perception.parts.face_track import FaceLook, FaceTrack
 from realtime.perception.parts.hand import HandView
 from realtime.perception.parts.hand_pair import HandLook, HandPair
+from realtime.perception.parts.room import Room
 from realtime.perception.parts.seeds import px_per_m
 from realtime.perception.parts.size import FACE_M, HAND_M, MIN_FACE_PX, MIN_HAND_PX, LargeEnough
 
@@ -35,7 +37,7 @@ Image = NDArray[np.uint8]
 SeeHand = Callable[[Image, HandLook], HandView]
 SeeFace = Callable[[Image, FaceLook], FaceView]
 
-PATIENCE_S = 0.004  # that the body's result waits for its parts, live
+PATIENCE_S = 0.004  # that the body's result waits for its parts, live, where cores have room
 NICE = 5  # by which the thread's priority is lower, where threads have priorities
 MOST_PEOPLE = 3  # whose parts are looked for: the nearest
 OLDEST_S = 0.1  # of a result that goes into a later sighting
@@ -68,13 +70,24 @@ class PartsTracker:
     """Perception that adds hands and faces to the people of another one.
 
     body: finds and tracks the people. see_hand, see_face: look with the networks; None: such parts are not wanted.
-    waits: take every result in its own frame, for files; so the same frames always give the same result.
+    waits: look in every frame and take every result in its own, for files; so the same frames always give the same
+    result. room: tells, live, when looks pause, and whether a frame may wait.
 
     A sighting has a part in the frames in which it was measured. Each person's hands take turns. So do their irises.
     """
 
-    def __init__(self, body: Perception, see_hand: SeeHand | None, see_face: SeeFace | None, *, waits: bool) -> None:
-        self._body, self._see_hand, self._see_face, self._waits = body, see_hand, see_face, waits
+    def __init__(
+        self,
+        body: Perception,
+        see_hand: SeeHand | None,
+        see_face: SeeFace | None,
+        *,
+        waits: bool,
+        room: Room | None = None,
+    ) -> None:
+        self._body, self._waits = body, waits
+        self._room = Room() if room is None else room
+        self._see_hand, self._see_face = self._room.watched(see_hand), self._room.watched(see_face)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="parts", initializer=_give_way)
         self._tasks: list[_Task] = []
         self._people: dict[int, _Person] = {}  # of the latest sighting
@@ -92,11 +105,12 @@ class PartsTracker:
             self._begin_anew()
             self._size = frame.size
         late = self._collect(frame.t_capture)
-        if not self._tasks:
+        if not self._tasks and (self._waits or not self._room.is_paused):
             self._tasks = list(self._ask(frame))
         sighting = self._body.observe(frame)
         self._people = {person.id: self._known(person.id, person.keypoints["body"]) for person in sighting.people}
-        wait([task.view for task in self._tasks], None if self._waits else PATIENCE_S)
+        if self._waits or not self._room.is_full:
+            wait([task.view for task in self._tasks], None if self._waits else PATIENCE_S)
         parts = _together(late, self._collect(frame.t_capture))
         return replace(sighting, people=tuple(_with_parts(person, parts) for person in sighting.people))
 
