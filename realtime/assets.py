@@ -18,12 +18,14 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-from tqdm import tqdm
+from typing import TYPE_CHECKING
 
 from engine.cache import cache_folder
 from engine.errors import UserError
 from engine.flags import command_line
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 logger = logging.getLogger(__name__)
 
@@ -176,6 +178,8 @@ def _pip_command(wheel: Wheel, folder: Path) -> list[str]:
 
 def _download(wheel: Wheel, folder: Path) -> Path:
     """Let pip download the wheel to `folder`, with a progress bar from the size of the partial file."""
+    from tqdm import tqdm
+
     log = folder / "pip.log"
     environment = {**os.environ, "TMPDIR": str(folder), "TEMP": str(folder), "TMP": str(folder)}
     label = f"fetching {wheel.package}"

@@ -14,8 +14,7 @@ from realtime.calibration.config import CameraConfig
 from realtime.capture.source import SourceConfig
 from realtime.estimate.estimator import EstimatorName
 from realtime.ground.feet import FeetMode
-from realtime.outputs.view.web import WebConfig
-from realtime.outputs.view.window import ViewerConfig
+from realtime.outputs.view.config import ViewerConfig, WebConfig
 from realtime.perception.config import PerceptionConfig
 from realtime.smoothing.pose_smoother import SmoothingConfig
 

@@ -17,8 +17,6 @@ from realtime.kernel.stats import Histogram
 from realtime.outputs import open_film, open_recording, open_stream
 from realtime.outputs.live_status import LiveStatus, State
 from realtime.outputs.output import Outcome, Output, Run
-from realtime.outputs.recording.recorder import stand_by
-from realtime.outputs.view.viewer import open_viewer
 from realtime.run.config import LiveConfig
 from realtime.run.readout import Readout
 from realtime.run.solver import Solver
@@ -120,6 +118,8 @@ class FanOut:
         """Open the screen after the source. Raises NoDisplayError if a requested window or page cannot open."""
         self._source = source
         if self._config.view != "none":
+            from realtime.outputs.view.viewer import open_viewer  # not for a run without a screen
+
             config = self._config.web if self._config.view == "web" else self._config.viewer
             viewer = open_viewer(self._run, config, where_there_is_one=self._config.view == "auto")
             self._outputs += [] if viewer is None else [viewer]
@@ -188,7 +188,9 @@ def open_outputs(config: LiveConfig, run: Run) -> list[Output]:
             outputs.append(open_recording(config.record, run))
         if config.record_video is not None:
             outputs.append(open_film(config.record_video, run))
-        if "record" not in run.commands:
+        if config.view != "none" and "record" not in run.commands:
+            from realtime.outputs.recording.recorder import stand_by
+
             outputs.append(stand_by(run))
         unfinished.pop_all()
     return outputs

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from engine.body.files import load_body
 from engine.body.hand import hand_of
 from engine.body.model import BodyModel
 from engine.files.whole_file import check_writable
-from realtime.calibration.calibrate import Calibration
 from realtime.calibration.kept import KeptCamera
 from realtime.calibration.profile import profiles_of
 from realtime.calibration.watch import CameraWatch
@@ -28,6 +30,9 @@ from realtime.run.fanout import FanOut
 from realtime.run.readout import Readout
 from realtime.run.solver import Solver
 from realtime.world.world import World
+
+if TYPE_CHECKING:
+    from realtime.calibration.calibrate import Calibration
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +56,9 @@ class Parts:
 
 
 def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Parts:
-    """Open everything; the source comes last, before the screen. Raises UserError for an error of the user's.
+    """Open everything, the screen last. Raises UserError for an error of the user's.
 
+    Source and estimator open beside perception. What may fetch a file opens in this thread, where Ctrl-C ends it.
     cleanup: gets everything to close at the end.
     """
     if config.report is not None:
@@ -69,10 +75,14 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     if config.offline:
         watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, quarter_turns))
     world = World(body, watch.camera)
+    # The threads live as long as the run: on Windows a camera ends with the thread that opened it.
+    pool = cleanup.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="open"))
+    opening = None if config.source.demo else _beside(pool, cleanup, lambda: open_source(config.source))
+    settings = EstimatorConfig(config.estimator, engine=config.engine)
+    loading = _beside(pool, cleanup, lambda: create_estimator(settings, body))
     perception = cleanup.enter_context(closing(create_perception(config.perception, live=not config.offline)))
     perception = Seated(perception) if config.seated else perception
-    settings = EstimatorConfig(config.estimator, engine=config.engine)
-    estimator = cleanup.enter_context(closing(create_estimator(settings, body)))
+    estimator = loading.result()
     solver = Solver(
         *(estimator, config.smoothing, world, watch),
         feet=config.feet,
@@ -89,11 +99,30 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     cleanup.enter_context(closing(fan_out))
     watch.on_change = fan_out.tell_camera
     watch.on_misfit = lambda: None if solver.frames_solved else world.recalibrate()
-    source = cleanup.enter_context(closing(open_source(config.source)))
+    source = cleanup.enter_context(closing(open_source(config.source))) if opening is None else opening.result()
     reader = FrameReader(source, on_state=fan_out.tell_source, quarter_turns=quarter_turns)
     logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
     fan_out.begin(source.description)
     return Parts(body, kept, watch, world, perception, estimator, solver, fan_out, reader, calibration)
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+Opened = TypeVar("Opened", bound=_Closable)
+
+
+def _beside(pool: ThreadPoolExecutor, cleanup: ExitStack, open_: Callable[[], Opened]) -> Future[Opened]:
+    """Open something in another thread; it is closed in the end, if it could be opened."""
+
+    def close() -> None:
+        if not opening.cancel() and opening.exception() is None:
+            opening.result().close()
+
+    opening = pool.submit(open_)
+    cleanup.callback(close)
+    return opening
 
 
 def _faces(config: LiveConfig, kept: KeptCamera) -> FaceCompletion:
@@ -103,6 +132,8 @@ def _faces(config: LiveConfig, kept: KeptCamera) -> FaceCompletion:
 
 
 def _calibration(config: LiveConfig, name: str, body: BodyModel, watch: CameraWatch) -> Calibration:
+    from realtime.calibration.calibrate import Calibration
+
     return Calibration(
         *(name, body, watch),
         stature_given=config.body.height_m is not None,

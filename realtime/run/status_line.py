@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+import sys
 import time
 from contextlib import ExitStack
-
-from tqdm import tqdm
-from tqdm.contrib.logging import logging_redirect_tqdm
+from typing import TYPE_CHECKING
 
 from realtime.outputs.live_status import LiveStatus
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _EVERY_S = 1.0
 _SILENT_S = 2.0  # after which the frame rate is omitted
@@ -21,13 +24,9 @@ class StatusLine:
     def __init__(self) -> None:
         self._cleanup = ExitStack()
         self._line: tqdm | None = None
-        self._due = time.monotonic()
+        self._due = time.monotonic() + _EVERY_S if sys.stderr.isatty() else math.inf
 
     def __enter__(self) -> StatusLine:
-        line = self._cleanup.enter_context(tqdm(bar_format="{desc}", leave=False, disable=None))
-        if not line.disable:
-            self._cleanup.enter_context(logging_redirect_tqdm())
-            self._line = line
         return self
 
     def __exit__(self, *exc: object) -> None:
@@ -36,10 +35,20 @@ class StatusLine:
     def show(self, status: LiveStatus) -> None:
         """Show the status; call at any rate."""
         now = time.monotonic()
-        if self._line is not None and now >= self._due:
+        if now >= self._due:
             self._due = now + _EVERY_S
             width = shutil.get_terminal_size().columns - 1  # a line that wraps could not be rewritten
+            if self._line is None:
+                self._line = self._begin()
             self._line.set_description_str(in_words(status)[:width])
+
+    def _begin(self) -> tqdm:
+        """Begin the line; it is imported here, because the first pose would wait for that."""
+        from tqdm import tqdm
+        from tqdm.contrib.logging import logging_redirect_tqdm
+
+        self._cleanup.enter_context(logging_redirect_tqdm())
+        return self._cleanup.enter_context(tqdm(bar_format="{desc}", leave=False))
 
 
 def in_words(status: LiveStatus) -> str:

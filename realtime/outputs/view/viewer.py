@@ -23,10 +23,11 @@ from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.drawing.overlay import Picture
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Outcome, Output, Run
+from realtime.outputs.view.config import ViewerConfig, WebConfig
 from realtime.outputs.view.display import NoDisplayError, why_no_window
 from realtime.outputs.view.shown import RecentParts, Shown, shown
-from realtime.outputs.view.web import Page, WebConfig
-from realtime.outputs.view.window import ViewerConfig, Window
+from realtime.outputs.view.web import Page
+from realtime.outputs.view.window import Window
 
 logger = logging.getLogger(__name__)
 
@@ -77,37 +78,39 @@ class Pace:
 
 
 def open_viewer(run: Run, config: ViewerConfig | WebConfig, *, where_there_is_one: bool = False) -> Viewer | None:
-    """The screen of this configuration, open; None where no display is found and `where_there_is_one`.
+    """Begin to open the screen of this configuration, for which the pose does not wait.
 
-    Raises NoDisplayError where it cannot open otherwise.
+    where_there_is_one: return None without a display. Raises NoDisplayError otherwise, here or later from `tick`.
     """
-    viewer = Viewer(run, config)
+    viewer = Viewer(run, config, where_there_is_one=where_there_is_one)
     try:
-        viewer.open()
+        viewer.begin()
     except NoDisplayError as error:
         if not where_there_is_one:
             raise
         logger.info("no window: %s", error)
         return None
-    except BaseException:  # Ctrl-C too: no process is left
-        viewer.close()
-        raise
-    if viewer.where:
-        logger.info("open %s in your browser", viewer.where)
     return viewer
 
 
 class Viewer(Output):
     """A handle on the screen's process. `put` may be called from any thread, all else from one."""
 
-    def __init__(self, run: Run, config: ViewerConfig | WebConfig | None = None) -> None:
-        """The type of `config` says which screen: a window (the default) or a web page."""
+    def __init__(
+        self, run: Run, config: ViewerConfig | WebConfig | None = None, *, where_there_is_one: bool = False
+    ) -> None:
+        """The type of `config` says which screen: a window (the default) or a web page.
+
+        where_there_is_one: the run goes on without a screen if it cannot open.
+        """
         self.where = ""  # the page's address, once it is open
         self._run = run
         self._config = config or ViewerConfig()
         self._lock = threading.Lock()
         self._newest: tuple[SolvedFrame, LiveStatus] | None = None
         self._parts = RecentParts()
+        self._may_fail = where_there_is_one
+        self._opening_until: float | None = None  # on the monotonic clock; None: not begun, open or closed
         self._closed = False
         self._wanted = False  # the screen has drawn the last image and requests the next
         self._child: Child | None = None
@@ -118,20 +121,22 @@ class Viewer(Output):
 
         Raises NoDisplayError if no window can open, or no page at the requested port, or not in time.
         """
+        self.begin()
+        try:
+            while self._opening_until is not None:
+                self._receive(wait=True)
+        except BaseException:  # Ctrl-C too: no process is left
+            self.close()
+            raise
+
+    def begin(self) -> None:
+        """Start the screen's process; `tick` takes notice when it is ready. Raises NoDisplayError without a display."""
         reason = why_no_window() if isinstance(self._config, ViewerConfig) else None
         if reason is not None:
             raise NoDisplayError(reason)
         self._child = Child(_run_screen, self._config, self._run.status().smoothing, name="viewer", outbox=self._outbox)
+        self._opening_until = time.monotonic() + _OPEN_TIMEOUT_S
         self._send("body", self._run.drawn_body)  # not with the arguments: they must be small
-        try:
-            kind, what = self._wait_for("opened", "failed", timeout_s=_OPEN_TIMEOUT_S)
-        except (ChildGone, TimeoutError) as error:
-            self.close()
-            raise NoDisplayError(f"the viewer cannot open: {error}; choose --view none") from error
-        if kind == "failed":
-            self.close()
-            raise NoDisplayError(what)
-        self.where = what
 
     def put(self, solved: SolvedFrame) -> None:
         """Store the data to show next; older unsent data are dropped."""
@@ -156,14 +161,16 @@ class Viewer(Output):
     def tick(self) -> bool:
         """Forward commands, and send the newest image if the screen requests it. False once it was closed; never waits.
 
-        If the screen's process dies, this logs it once and does nothing from then on.
+        If the screen's process dies, this logs it once and does nothing from then on. Raises NoDisplayError if the
+        screen cannot open, unless the run may go on without.
         """
         try:
-            while not self._closed and self._child is not None and self._child.poll():
-                self._take(*self._child.receive())
-        except ChildGone as error:
-            logger.error("the viewer is gone: %s; the run goes on without it", error)
+            self._receive()
+        except NoDisplayError as error:
             self.close()
+            if not self._may_fail:
+                raise
+            logger.info("no window: %s", error)
         if self._wanted and not self._closed and self._child is not None:
             with self._lock:
                 newest, self._newest = self._newest, None
@@ -179,17 +186,39 @@ class Viewer(Output):
 
     def close(self) -> Outcome:
         """Close the screen and end its process."""
+        self._opening_until = None
         if self._child is not None:
             self._child.close()
             self._child = None
         return Outcome("view")
+
+    def _receive(self, *, wait: bool = False) -> None:
+        """Process what the screen's process sent. Raises NoDisplayError if it cannot open the screen."""
+        try:
+            while not self._closed and self._child is not None and self._child.poll(0.1 if wait else 0.0):
+                self._take(*self._child.receive())
+                wait = False
+        except ChildGone as error:
+            if self._opening_until is not None:
+                raise NoDisplayError(f"the viewer cannot open: {error}; choose --view none") from error
+            logger.error("the viewer is gone: %s; the run goes on without it", error)
+            self.close()
+        if self._opening_until is not None and time.monotonic() > self._opening_until:
+            late = f"its process did not answer in {_OPEN_TIMEOUT_S:.0f} s"
+            raise NoDisplayError(f"the viewer cannot open: {late}; choose --view none")
 
     def _send(self, kind: str, what: Any) -> None:
         with contextlib.suppress(ChannelClosed):  # the screen's process died: the next receive reports the reason
             self._outbox.put((kind, what))
 
     def _take(self, kind: str, what: Any) -> None:
-        if kind == "ready":
+        if kind == "opened":
+            self._opening_until, self.where = None, what
+            if what:
+                logger.info("open %s in your browser", what)
+        elif kind == "failed":
+            raise NoDisplayError(what)
+        elif kind == "ready":
             self._wanted = True
         elif kind == "closed":
             self._closed = True

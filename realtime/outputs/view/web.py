@@ -12,7 +12,6 @@ import math
 import queue
 import time
 from collections.abc import Callable, Container
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from engine.body.rotations import quaternion_from_rotmat
 from realtime.kernel.messages import Guidance
 from realtime.outputs.drawing.overlay import draw_figure, fitted, in_brief
 from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.view.config import WebConfig
 from realtime.outputs.view.scene import person_colour
 from realtime.outputs.view.shown import Shown, ShownPerson
 from realtime.smoothing.pose_smoother import LEVELS
@@ -38,20 +38,6 @@ _SHAPE_M = 0.004  # smaller vertex displacements need no new mesh
 _INSET_PX = 480, 340  # width and maximum height of the camera's image
 _JPEG_QUALITY = 70
 _MOST_PRESSED = 8  # between two drawings; more cannot come from a person
-
-
-@dataclass(frozen=True)
-class WebConfig:
-    """Settings of the page."""
-
-    port: int | None = None  # on loopback; None: the first free one from 8080
-    fps: float = 30.0  # maximum rate of updates
-
-    def __post_init__(self) -> None:
-        if self.port is not None and not 1 <= self.port <= 65535:
-            raise ValueError(f"web.port must lie between 1 and 65535, not {self.port}; leave it out for a free one")
-        if self.fps <= 0:
-            raise ValueError(f"web: fps must be above 0, not {self.fps}")
 
 
 class Page:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, SupportsInt
 
 import numpy as np
@@ -26,6 +26,7 @@ from realtime.outputs.drawing.overlay import (
     status_card,
 )
 from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.view.config import ViewerConfig
 from realtime.outputs.view.scene import BACKGROUND, BodyShader, Floor, Follow, person_colour
 from realtime.outputs.view.shown import Shown, ShownPerson
 from realtime.outputs.view.window_view import WindowView, rounded_outline
@@ -38,23 +39,6 @@ LOOK_AT = np.array([0.0, 0.88, 0.0])
 _EXTENT_M = 2.0  # Open3D's unit of zoom
 _CARD_DEPTH_M = 0.06
 _NEAR_M, _FAR_M = 0.05, 40.0
-
-
-@dataclass(frozen=True)
-class ViewerConfig:
-    """Settings of the window."""
-
-    width: int = 1280  # initial width of the window in pixels
-    height: int = 720
-    fps: float = 30.0  # maximum rate of drawing
-    mirror: bool = False
-    show_keys: bool = True
-
-    def __post_init__(self) -> None:
-        if self.width < 320 or self.height < 240:
-            raise ValueError(f"viewer: a window of {self.width}x{self.height} is too small; 320x240 is the least")
-        if self.fps <= 0:
-            raise ValueError(f"viewer: fps must be above 0, not {self.fps}")
 
 
 class Window:

@@ -24,8 +24,8 @@ from websockets.typing import Subprotocol
 from engine.body.files import load_body
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Run
+from realtime.outputs.view.config import WebConfig
 from realtime.outputs.view.viewer import Viewer
-from realtime.outputs.view.web import WebConfig
 
 CAMERA = {
     "type": "ViewerCameraMessage",

@@ -27,9 +27,10 @@ from realtime.kernel.messages import Frame, Guidance, Hand, Person, SolvedFrame,
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Run
 from realtime.outputs.view import viewer as viewer_module
+from realtime.outputs.view.config import ViewerConfig
 from realtime.outputs.view.display import NoDisplayError
 from realtime.outputs.view.viewer import Viewer
-from realtime.outputs.view.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT, ViewerConfig
+from realtime.outputs.view.window import EYE, FIELD_OF_VIEW_DEG, LOOK_AT
 
 WIDTH, HEIGHT = 800, 450
 T_WORLD_CAM = np.array([0, 0.93, 3], np.float32)  # 3 m before the origin, as high as a hip

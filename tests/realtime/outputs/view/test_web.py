@@ -26,9 +26,10 @@ from realtime.kernel.full_pose import full_rotmats
 from realtime.kernel.messages import Camera, Frame, Guidance, Person, SolvedFrame, WorldPose
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Run
+from realtime.outputs.view.config import WebConfig
 from realtime.outputs.view.display import NoDisplayError
 from realtime.outputs.view.viewer import Viewer
-from realtime.outputs.view.web import EYE_M, FIELD_OF_VIEW_DEG, LOOK_AT_M, WebConfig
+from realtime.outputs.view.web import EYE_M, FIELD_OF_VIEW_DEG, LOOK_AT_M
 from tests.realtime.outputs.view.browser import CHROMIUM, HEIGHT, WIDTH, Browser
 
 GREEN = (20, 90, 20)
