@@ -16,10 +16,12 @@ from engine.errors import UserError
 from realtime.kernel.lead import LEAD_S
 from realtime.kernel.messages import Frame, Sighting, TrackedPerson
 from realtime.kernel.seen import VISIBLE
+from realtime.perception.appearance import Appearance
 from realtime.perception.choice import Choice
 from realtime.perception.config import PersonRule
 from realtime.perception.cover import Cover, covered
 from realtime.perception.detector import Detection
+from realtime.perception.encounters import Encounters
 from realtime.perception.identity import Identities, distance, size_ratio
 from realtime.perception.landmarker import PersonView, Retouch
 from realtime.perception.overlap import is_seen_twice
@@ -108,7 +110,8 @@ class PeopleTracker:
         self._min_proof = min_proof
         self._redetect_every = redetect_every
         self._tracks: list[_Track] = []
-        self._identities = Identities()
+        self._identities = Identities(only=max_people == 1)
+        self._encounters = Encounters(self._identities)
         self._choice = Choice(person)
         self._zoom_every = zoom_every
         self._search: Search | None = None  # None: no image so far
@@ -125,6 +128,7 @@ class PeopleTracker:
         self._size = frame.size
         self._choice.width_px = frame.size[0]
         self._follow(image, t, self._tracks if self._turns is None else self._due(self._turns, frame))
+        self._encounters.update(image, self._tracks, t)
         for view in self._views(image):
             self._acquire(image, view, t)
         if self._choice.is_asked():
@@ -165,7 +169,7 @@ class PeopleTracker:
             if track.seen_t < t:
                 self._tracks.append(track)
             else:
-                self._judge(track, t)
+                self._judge(image, track, t)
 
     def _cover(self, roi: Roi, own: _Track | None = None) -> Cover | None:
         """Return what hides other people in somebody's square."""
@@ -214,7 +218,7 @@ class PeopleTracker:
 
     def _acquire(self, image: NDArray[np.uint8], view: Roi, t: float) -> None:
         for track in self._strangers(image, view, t, self._tracks):
-            self._judge(track, t)
+            self._judge(image, track, t)
 
     def _strangers(self, image: NDArray[np.uint8], view: Roi, t: float, known: list[_Track]) -> Iterator[_Track]:
         """Yield those whom the detector finds in a square who are nobody of the known; these may grow meanwhile."""
@@ -245,7 +249,7 @@ class PeopleTracker:
         """Return the proof that somebody found in a square must give."""
         return max(self._min_proof, LOST_PROOF if self._identities.recalls(roi, t) else ZOOMED_PROOF)
 
-    def _judge(self, track: _Track, t: float) -> None:
+    def _judge(self, image: NDArray[np.uint8], track: _Track, t: float) -> None:
         """Keep the track with its new standing, if there is room."""
         before = track.standing.state
         state = track.standing.update(t, proof(track.view.body))
@@ -256,14 +260,20 @@ class PeopleTracker:
             return
         if state == "trial":
             track.id = None
-        elif track.id is None:
-            in_use = {other.id for other in self._tracks if other.id is not None}
-            track.id = self._identities.claim(track.roi, t, in_use)
-            if track.wanted:
-                self._choice.pin(track.id)
+        elif track.id is None or state == "earning":
+            self._name(image, track, t)
         elif state == "confirmed":
             self._identities.keep(track.id)
         self._tracks.append(track)
+
+    def _name(self, image: NDArray[np.uint8], track: _Track, t: float) -> None:
+        """Give somebody new an id: that of a lost person, if they may be the same."""
+        in_use = {other.id for other in self._tracks if other.id is not None}
+        covered = self._encounters.may_cover(track.roi, self._people)
+        look = None if covered else Appearance.of(image, track.view.body)
+        track.id = self._identities.claim(track.roi, t, in_use, look, own=track.id)
+        if track.wanted:
+            self._choice.pin(track.id)
 
     def _has_place(self, track: _Track, t: float) -> bool:
         """Return whether there is a place for somebody new; who leads the weakest for some time takes theirs.
@@ -305,7 +315,7 @@ class PeopleTracker:
             self._choice.pin(person.id)
         else:
             self._tracks, person.wanted = self._people, True
-            self._judge(person, t)
+            self._judge(image, person, t)
 
     def _lose(self, track: _Track, t: float, state: State | None = None) -> None:
         if track.id is not None and (state or track.standing.state) in ("confirmed", "doubted"):
@@ -325,8 +335,10 @@ class PeopleTracker:
         people = []
         for track in self._tracks:
             state = track.standing.state
-            if track.id is None or track.seen_t < since:
-                continue
+            if track.id is None or track.seen_t < since or track.id in self._encounters.exchanged:
+                continue  # the frames of somebody exchanged that were held while in doubt were another's
+            if track.id in self._encounters.doubted and state == "confirmed":
+                state = "doubted"
             if state == "earning" or state == "confirmed" or state == "doubted":
                 people.append(tracked_person(track.id, track.view.body, state))
         return sorted(people, key=lambda person: person.id)

@@ -99,13 +99,15 @@ def test_a_ghost_takes_nobodys_place() -> None:
 def test_the_place_of_who_jumps_out_of_view_is_kept_from_a_poster() -> None:
     world = World({"a": PERFORMER, "poster": POSTER})
     session = Session(world)
+    (x, y), half = POSTER.center_px, POSTER.size_px / 2
+    session.image[max(0, int(y - half)) : int(y + half), max(0, int(x - half)) : int(x + half)] = 200  # a bright one
     session.step(frames=40)
     gone = world.people.pop("a")
     assert {tuple(session.step()) for _ in range(40)} == {()}
     world.people["a"] = gone
     assert session.step(frames=3) == [0]
     del world.people["a"]
-    assert session.step(frames=70) == [1]  # who does not come back within two seconds has left
+    assert session.step(frames=100) == [1]  # who does not come back within three seconds has left
 
 
 def test_the_next_person_is_found_when_asked_for_and_kept_while_they_are_tracked() -> None:

@@ -8,14 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.body.keypoints import BLAZEPOSE
 from tests.benchmarks.people.crossings.scenes import Truth
 
 IN_VIEW = 0.5  # of somebody's silhouette must be seen, for them to be missed
 SAME = 0.15  # largest mean distance of limb joints, in statures, of a body that shows somebody
 PLAIN = 0.6  # and of that to the next one's: whom it shows is plain
 
-LIMBS = BLAZEPOSE.on_joints
 Told = Mapping[int, NDArray[np.floating]]  # id -> landmarks (33, 2) of everybody who is told in a frame
 
 
@@ -42,10 +40,7 @@ def crossed(frames: Iterable[tuple[Mapping[str, Truth], Told]]) -> Crossed:
     for truth, told in frames:
         shown: set[str] = set()
         for person_id, points_px in told.items():
-            away = {
-                name: float(np.linalg.norm(points_px[LIMBS] - each.points_px[LIMBS], axis=1).mean()) / each.stature_px
-                for name, each in truth.items()
-            }
+            away = {name: each.distance(points_px) for name, each in truth.items()}
             name, *others = sorted(away, key=away.__getitem__)
             if away[name] > SAME or name in shown:
                 counts.ghosts += 1

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.keypoints import BLAZEPOSE
 from realtime.assets import fetch
 from tests.benchmarks.people.crossings.cutouts import STATURE_PX, Cutout, cut_out
 from tests.benchmarks.people.labels import CLIPS
@@ -59,6 +60,15 @@ class Truth:
     points_px: NDArray[np.float64]  # (33, 2)
     stature_px: float
     seen: float  # share of the silhouette that nobody covers, 0..1
+
+    def distance(self, points_px: NDArray[np.floating]) -> float:
+        """Return the mean distance of a body's limb joints (33, 2), in statures.
+
+        Left and right may be exchanged, as the network does for some frames of people who are seen from behind.
+        """
+        readings = self.points_px, self.points_px[BLAZEPOSE.mirror]
+        away = (np.linalg.norm((points_px - each)[BLAZEPOSE.on_joints], axis=1).mean() for each in readings)
+        return float(min(away)) / self.stature_px
 
 
 @dataclass(frozen=True)
