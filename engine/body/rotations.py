@@ -10,19 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.body.vectors import Floats, length, unit
+from engine.body.vectors import Floats, cross_entries, length, unit
 
 _AXES = np.eye(3)
 
 
 def cross_matrix(vectors: Floats) -> Floats:
     """Return the matrices (..., 3, 3) that map x to `vector` cross x, for vectors (..., 3)."""
-    x, y, z = vectors[..., 0], vectors[..., 1], vectors[..., 2]
-    out = np.zeros((*vectors.shape, 3), vectors.dtype)
-    out[..., 0, 1], out[..., 0, 2] = -z, y
-    out[..., 1, 0], out[..., 1, 2] = z, -x
-    out[..., 2, 0], out[..., 2, 1] = -y, x
-    return out
+    return (vectors @ cross_entries(vectors.dtype)).reshape(*vectors.shape, 3)
 
 
 def rotmat_from_axis_angle(axis_angle: Floats) -> Floats:
@@ -32,15 +27,9 @@ def rotmat_from_axis_angle(axis_angle: Floats) -> Floats:
     across = (0.5 * sine * sine) * axis_angle
     out = across[..., :, None] * axis_angle[..., None, :]
     entries = out.reshape(*axis_angle.shape[:-1], 9)
-    entries += (sine * np.cos(half) * axis_angle) @ _cross_entries(axis_angle.dtype)
+    entries += (sine * np.cos(half) * axis_angle) @ cross_entries(axis_angle.dtype)
     entries[..., ::4] += 1 - np.vecdot(across, axis_angle)[..., None]
     return out
-
-
-@cache
-def _cross_entries(dtype: np.dtype[Any]) -> Floats:
-    """Return (3, 9) the entries of `cross_matrix` as a linear function of the vector."""
-    return cross_matrix(np.eye(3, dtype=dtype)).reshape(3, 9)
 
 
 def _sine_over(angle: Floats) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,21 @@ from numpy.typing import NDArray
 
 Floats = NDArray[Any]  # of one precision, which results keep
 
-_NEXT, _LAST = np.array([1, 2, 0]), np.array([2, 0, 1])
 _TINY = 1e-9
 
 
 def cross(a: Floats, b: Floats) -> Floats:
-    """Compute a cross b, (..., 3); for few vectors ten times as fast as numpy's."""
-    return a[..., _NEXT] * b[..., _LAST] - a[..., _LAST] * b[..., _NEXT]
+    """Compute a cross b, (..., 3); for few vectors many times as fast as numpy's."""
+    product: Floats = ((a @ cross_entries(a.dtype)).reshape(*a.shape, 3) @ b[..., None])[..., 0]
+    return product
+
+
+@cache
+def cross_entries(dtype: np.dtype[Any]) -> Floats:
+    """Return (3, 9): a @ this are the nine entries, row by row, of the matrix that maps b to a cross b."""
+    x, y, z = np.eye(3, dtype=dtype)
+    o = np.zeros(3, dtype)
+    return np.stack((o, -z, y, z, o, -x, -y, x, o), axis=1)
 
 
 def length(vectors: Floats) -> Floats:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE, Keypoints
+from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import NUM_JOINTS
@@ -37,6 +38,9 @@ NETWORK = ASSETS / "landmarks.onnx"
 DECODER = ASSETS / "tokenizer_decoder.onnx"
 
 _INPUTS = {"image_px": (2, len(BLAZEPOSE), 2), "world_m": (2, len(BLAZEPOSE), 3), "visibility": (2, len(BLAZEPOSE))}
+
+
+_T_POSES = np.tile(np.eye(3, dtype=np.float32), (2, NUM_JOINTS, 1, 1))
 
 
 @dataclass
@@ -127,15 +131,15 @@ class LandmarkEstimator(FrameByFrame):
     def _read(self, person: TrackedPerson, t: float, lens: PinholeCamera) -> _Reading | None:
         body = person.keypoints["body"]
         readings = body, body.mirrored()
-        out = self._network(**{name: np.stack([getattr(each, name) for each in readings]) for name in _INPUTS})
+        out = self._network(**{name: np.array([getattr(each, name) for each in readings]) for name in _INPUTS})
         if not all(np.isfinite(array).all() for array in out.values()):
             self._drop(person, "the network's answer for person %d is not finite: left out")
             return None
 
-        rotmats = np.tile(np.eye(3, dtype=np.float32), (2, NUM_JOINTS, 1, 1))
+        rotmats = _T_POSES.copy()
         rotmats[:, 0] = out["root_rotmat"]
         rotmats[:, 1:22] = out["body_rotmats"]
-        joints, _ = self._body.landmarks(rotmats, out["betas"])
+        _, joints = forward_kinematics(rotmats, self._body.rest_joints(out["betas"]))
         memory = self.tracks.of(person.id, t)
         which = int(memory.left_right.at(t).is_swapped(t, joints[0], joints[1]))
         center_px, scale_px = out["center_px"][which], out["scale_px"][which]
@@ -162,11 +166,11 @@ class LandmarkEstimator(FrameByFrame):
         """Refine all bodies in one batch and position each before the camera."""
 
         def stacked(name: str) -> Array:
-            return np.stack([getattr(reading, name) for reading in readings])
+            return np.array([getattr(reading, name) for reading in readings])
 
         rotmats, betas = stacked("rotmats"), stacked("betas")
         image_px, visibility = (
-            np.stack([getattr(each.seen, name) for each in readings]) for name in ("image_px", "visibility")
+            np.array([getattr(each.seen, name) for each in readings]) for name in ("image_px", "visibility")
         )
         if self._refiner is not None:
             up = up_cam @ stacked("R_cam_ray")

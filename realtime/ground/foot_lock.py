@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engine.body.rotations import quaternion_from_rotmat, rotmat_from_axis_angle, rotmat_from_quaternion
 from engine.body.skeleton import LEG_JOINTS
-from engine.body.vectors import Floats, cross
+from engine.body.vectors import Floats, cross, length
 from realtime.ground.leg import reach
 from realtime.ground.supports import STANDS
 from realtime.kernel.messages import WorldPose
@@ -109,7 +109,7 @@ class FootLock:
         if strength.any() and not turning:
             told = strength @ (offs - self._root_off) / strength.sum() * strength.max()
             self._root_off += -math.expm1(-dt / _ROOT_FOLLOWS_S) * told
-            self._root_off *= min(1.0, _ROOT_LEASH_M / max(float(np.linalg.norm(self._root_off)), 1e-9))
+            self._root_off *= min(1.0, _ROOT_LEASH_M / max(math.hypot(*self._root_off), 1e-9))
         bends = strength[:, None] * (offs - self._root_off)
         bends -= ((1 - strength) * -np.expm1(-self._aloft_s / _SWINGS_BACK_S))[:, None] * self._astray()
         bends[:, 1] *= 1 - (1 - _LEVEL_AT_ONCE) * np.exp(-self._ages_s.max(axis=1) / _LEVELS_S)
@@ -123,7 +123,7 @@ class FootLock:
     def _astray(self) -> Floats:
         """Return (3,) the excess of the root's horizontal offset from its position in the image."""
         off = self._root_off * _LEVEL
-        return off * max(0.0, 1.0 - _ASTRAY_M / max(float(np.linalg.norm(off)), 1e-9))
+        return off * max(0.0, 1.0 - _ASTRAY_M / max(math.hypot(*off), 1e-9))
 
     def _hold(self, points: Floats, weights: Floats, height_m: Floats, dt: float, *, turning: bool) -> None:
         """Release points in the air, lock those that stand, and settle these on their surface."""
@@ -139,7 +139,7 @@ class FootLock:
         pins += finds[..., None] * (seen - astray - pins)
         pins[..., 1] -= math.expm1(-dt / _SETTLES_S) * (height_m[:, None] - pins[..., 1])
         off = pins - seen
-        taut = np.maximum(0.0, 1 - _LEASH_M / np.maximum(np.sqrt((off * off).sum(-1, keepdims=True)), 1e-9))
+        taut = np.maximum(0.0, 1 - _LEASH_M / np.maximum(length(off), 1e-9))
         self._pins, self._holds = pins - taut * off, holds
 
     def _flattened(self, legs: _Legs, weights: Floats) -> Floats | None:
@@ -149,8 +149,8 @@ class FootLock:
             return None
         now, wanted = (points[:, 1] - points[:, 0] for points in (legs.points, self._pins))
         axis = cross(now, wanted)
-        sine = np.sqrt((axis * axis).sum(-1))
-        angle_rad = np.minimum(np.arctan2(sine, (now * wanted).sum(-1)), _TURNS_RAD) * flat
+        sine = length(axis)[:, 0]
+        angle_rad = np.minimum(np.arctan2(sine, np.vecdot(now, wanted)), _TURNS_RAD) * flat
         turns: Floats = rotmat_from_axis_angle(axis * (angle_rad / np.maximum(sine, 1e-12))[:, None])
         ankle = legs.ankle[:, None]
         legs.points = ankle + (legs.points - ankle) @ turns.swapaxes(-1, -2)

@@ -32,18 +32,19 @@ def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: F
     rotates no further than necessary.
     """
     thigh, shin, wanted = knee - hip, ankle - knee, target - hip
-    upper_m, lower_m, distance_m, length_m = (length(v) for v in (thigh, shin, wanted, ankle - hip))
+    upper_m, lower_m, distance_m, length_m = length(np.array((thigh, shin, wanted, ankle - hip)))
     longest_m = np.maximum(_LONGEST * (upper_m + lower_m), length_m)
     reached_m = np.minimum(np.maximum(distance_m, np.abs(upper_m - lower_m) + _TINY), longest_m)
     ahead = wanted / np.maximum(distance_m, _TINY)
     normal = cross(thigh, shin)
     normal = np.where(length(normal) < 1e-3 * upper_m * lower_m, knee_axis, normal)
-    plane = unit(normal - (normal * ahead).sum(-1, keepdims=True) * ahead)  # rotated with the direction to the ankle
-    cosine = np.clip((upper_m**2 + reached_m**2 - lower_m**2) / (2 * upper_m * reached_m), -1.0, 1.0)
+    plane = unit(normal - np.vecdot(normal, ahead)[..., None] * ahead)  # rotated with the direction to the ankle
+    cosine = (upper_m**2 + reached_m**2 - lower_m**2) / (2 * upper_m * reached_m)
+    cosine = np.minimum(np.maximum(cosine, -1.0), 1.0)
     new_thigh = upper_m * (cosine * ahead - np.sqrt(1 - cosine**2) * cross(plane, ahead))
     new_shin = reached_m * ahead - new_thigh
-    before = _frame(np.stack((thigh, shin)), normal)
-    after = _frame(np.stack((new_thigh, new_shin)), plane)
+    bones = np.array(((thigh, shin), (new_thigh, new_shin)))
+    before, after = _frame(bones, np.array(((normal,), (plane,))))
     R_thigh, R_shin = after @ before.swapaxes(-1, -2)
     return R_thigh, R_shin, hip + new_thigh
 
@@ -51,5 +52,5 @@ def reach(hip: Floats, knee: Floats, ankle: Floats, knee_axis: Floats, target: F
 def _frame(bone: Floats, normal: Floats) -> Floats:
     """Return (..., 3, 3) whose columns are a bone's direction, the orthogonal part of `normal`, and their product."""
     along = unit(bone)
-    across = unit(normal - (normal * along).sum(-1, keepdims=True) * along)
-    return np.stack([along, across, cross(along, across)], axis=-1)
+    across = unit(normal - np.vecdot(normal, along)[..., None] * along)
+    return np.moveaxis(np.array((along, across, cross(along, across))), 0, -1)

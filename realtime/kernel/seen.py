@@ -47,7 +47,8 @@ def joint_confidence(body: Keypoints, size_px: tuple[int, int]) -> Array:
     """
     beyond_px = np.maximum(-body.image_px, body.image_px - np.array(size_px, np.float32)).max(-1)
     inside = (1 - beyond_px / (_BEYOND * max(size_px))).clip(0.0, 1.0)
-    confidence = _informed_by(body.layout) @ np.nan_to_num(body.visibility * inside)
+    visible = body.visibility * inside
+    confidence = _informed_by(body.layout) @ np.where(np.isfinite(visible), visible, np.float32(0))
     return confidence.clip(0.0, 1.0).astype(np.float32)
 
 

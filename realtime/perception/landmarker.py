@@ -25,8 +25,9 @@ SPEC = NetworkSpec(
     scale=255.0,
     outputs=((5 * NUM_POINTS,), (), (3 * NUM_POINTS,), (CELLS, CELLS, NUM_POINTS)),
 )
-REACH = np.arange(-3, 4)  # offsets of the cells around a point that refine it
-MOMENTS = np.stack([np.ones(49), np.tile(REACH, 7), np.repeat(REACH, 7)], axis=1).astype(np.float32)  # sum, x, y
+REACH = np.stack(np.meshgrid(np.arange(-3, 4), np.arange(-3, 4)), axis=-1).reshape(-1, 2)  # x, y of the cells around
+HERE = len(REACH) // 2  # the point's own cell
+MOMENTS = np.column_stack([np.ones(len(REACH)), REACH]).astype(np.float32)  # sum, x, y
 MIN_HEAT = 0.5  # a window without a hotter cell refines nothing
 LEAST_TRUST = 0.05
 
@@ -98,14 +99,12 @@ def refine(points: NDArray[np.float32], heat: NDArray[np.float32]) -> tuple[NDAr
     by a third.
     """
     cell = np.floor(points * CELLS).astype(np.intp)
-    columns, rows = np.moveaxis(cell[:, :, None] + REACH, 1, 0)  # each (N, 7)
-    column_exists, row_exists = (columns >= 0) & (columns < CELLS), (rows >= 0) & (rows < CELLS)
-    exists = (row_exists[:, :, None] & column_exists[:, None, :]).reshape(len(points), -1)
-    at = (rows[:, :, None] * CELLS + columns[:, None, :]).reshape(len(points), -1) * heat.shape[2]
-    at += np.arange(len(points))[:, None]
-    window = _sigmoid(heat.ravel().take(np.where(exists, at, 0))) * exists
+    columns, rows = cell[:, :1] + REACH[:, 0], cell[:, 1:] + REACH[:, 1]  # each (N, 49)
+    exists = (columns | rows) & -CELLS == 0  # both are in 0..63, a power of two less one
+    at = (rows * CELLS + columns) * heat.shape[2] + np.arange(len(points))[:, None]
+    window = _sigmoid(heat.ravel().take(at, mode="clip")) * exists
     peaks = window.max(axis=1)
-    hot = ((cell >= 0) & (cell < CELLS)).all(axis=1) & (peaks >= MIN_HEAT)
+    hot = exists[:, HERE] & (peaks >= MIN_HEAT)
     moments = window @ MOMENTS
     centroid = (cell + moments[:, 1:] / np.maximum(moments[:, :1], 1e-9)) / CELLS
     return np.where(hot[:, None], centroid, points), peaks
@@ -121,4 +120,4 @@ def trust(heat: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.float32(1.0) / (np.float32(1.0) + np.exp(-np.clip(logits, -50.0, 50.0)))
+    return np.float32(1.0) / (np.float32(1.0) + np.exp(-np.maximum(logits, np.float32(-50.0))))
