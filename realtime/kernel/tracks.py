@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
-FORGET_S = 10.0  # unseen for longer: perception reuses an id within two seconds only
+FORGET_S = 10.0  # unseen for longer: perception reuses ids of several people for as long
 MAX_GAP_S = 0.3  # after a longer gap a filter's past is invalid
 
 State = TypeVar("State")

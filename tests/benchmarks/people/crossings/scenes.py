@@ -107,9 +107,9 @@ def played(crossing: Crossing) -> Iterator[Scene]:
     back, front = (_turned(cut_out(person), mirrored=c.mirrored) for person in (c.behind, c.front))
     farther_px = c.smaller * c.stature_px
     for k in range(c.frames):
-        image = _background().copy()
-        behind, covered = _put(image, back[_there_and_back(k, len(back))], c.x_px(k, front=False), farther_px)
-        before, covering = _put(image, front[_there_and_back(k, len(front))], c.x_px(k, front=True), c.stature_px)
+        image = background().copy()
+        behind, covered = put(image, back[_there_and_back(k, len(back))], c.x_px(k, front=False), farther_px)
+        before, covering = put(image, front[_there_and_back(k, len(front))], c.x_px(k, front=True), c.stature_px)
         seen = 1.0 - float((covered * covering).sum() / covered.sum())
         yield Scene(image, {c.front: Truth(before, c.stature_px, 1.0), c.behind: Truth(behind, farther_px, seen)})
 
@@ -124,7 +124,7 @@ def _there_and_back(k: int, count: int) -> int:
     return min(k, 2 * (count - 1) - k)
 
 
-def _put(
+def put(
     image_bgr: NDArray[np.uint8], cut: Cutout, x_px: float, stature_px: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float32]]:
     """Put somebody into the picture; return their landmarks (33, 2), and the mask (H, W), in its pixels."""
@@ -144,7 +144,7 @@ def _put(
 
 
 @cache
-def _background() -> NDArray[np.uint8]:
+def background() -> NDArray[np.uint8]:
     """Return the last picture of a clip, which everybody has left."""
     capture = cv2.VideoCapture(str(fetch(CLIPS["sports2d"])))
     capture.set(cv2.CAP_PROP_POS_FRAMES, capture.get(cv2.CAP_PROP_FRAME_COUNT) - 1)
