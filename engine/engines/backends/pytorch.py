@@ -101,6 +101,7 @@ class CudaGraphSession:
         self._stream = torch.cuda.Stream()
         self._stream.wait_stream(torch.cuda.current_stream())  # on which the weights were copied
         self._outputs = tuple(shapes.outputs)
+        self._module: nn.Module | None = module  # a graph reads the weights where they lie, and does not keep them
         self._calls: dict[int, _Recording] = {}
         first: torch.cuda.CUDAGraph | None = None
         for batch in range(max_batch, 0, -1):  # the largest first: the others fit into its memory
@@ -117,6 +118,7 @@ class CudaGraphSession:
 
     def close(self) -> None:
         self._calls = {}
+        self._module = None
 
 
 class _Recording:
