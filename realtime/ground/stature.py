@@ -29,6 +29,7 @@ logger = logging.getLogger(__name__)
 SHORTEST_M, TALLEST_M = 0.5, 2.2
 HARDLY_M = 2.0  # a taller apparent size beside a person of the body's own size means that this person is a child
 EVERY_S, SELDOM_S = 0.1, 0.5  # between two measurements of a person, and if size and floor are known
+CHILD = 0.8  # size by one look at the floor, below which it is taken up at once: nobody stands so far under a floor
 FEWEST, MOST = 12, 600  # measurements: at least 1.2 s, and at most the latest minute
 GROW_S = 2.0  # transition time between two sizes
 NOTICED, GROWS = 0.005, 0.02  # relative change of a size that is applied, and that releases the feet meanwhile
@@ -58,6 +59,7 @@ class Stature:
     scale: float = 1.0  # see `realtime.kernel.messages.CameraPose.scale`
     fixed: bool = False
     learnt: float | None = None  # the estimated size
+    is_guessed: bool = False  # by one look, until it is learnt
     before: tuple[float, float] = (-math.inf, 1.0)  # time of the change, and the previous scale
     growing: bool = False  # transition in progress
     came_t: float = math.inf
@@ -125,6 +127,7 @@ class Statures:
         if not self._knows_camera():
             return
         for person, body, joint_confidence, contacts in people:
+            self._guess(person, body, joint_confidence)
             every_s = SELDOM_S if person.fixed and len(self._floor) > FEWEST else EVERY_S
             if 0 <= person.seen_t - person.looked_t < every_s or not (contacts > STANDS).any():
                 continue
@@ -133,6 +136,29 @@ class Statures:
             look = self._standing(body, on_feet & (joint_confidence[LEG_JOINTS].min(axis=1) > SURE))
             if look is not None:
                 self._learn(person, look, body.pose.betas)
+
+    def _guess(self, person: Stature, body: Turned, joint_confidence: Array) -> None:
+        """Take up the size of a child at the first look: at the body's own size it would lie far under the floor.
+
+        The floor is that of people of fixed size. One leg must be surely seen; it need not stand.
+        """
+        floor_m, soles_m = self._world.floor_m, body.lowest_m
+        is_new = not person.fixed and person.learnt is None and not person.is_guessed
+        if not is_new or not self._floor or floor_m is None or not soles_m < 0:
+            return
+        flatness = float(np.hypot(*(body.joints_m + body.root_m)[0, [0, 2]])) / -soles_m
+        doubt = math.radians(self._world.camera.doubt_deg) * flatness
+        scale = person.scale * floor_m / soles_m
+        if (
+            flatness < FLATTEST
+            and doubt < MOST_DOUBT
+            and scale < CHILD
+            and (joint_confidence[LEG_JOINTS].min(axis=1) > SURE).any()
+        ):
+            person.scale, person.is_guessed = (
+                max(scale, SHORTEST_M / self._world.body.stature_of(body.pose.betas)),
+                True,
+            )
 
     def _knows_camera(self) -> bool:
         """Return whether gravity is known. A new camera estimate drops all measurements; sizes stay."""

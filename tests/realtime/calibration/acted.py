@@ -49,9 +49,12 @@ def picture(left_m: float | None, *, bare: bool = False) -> NDArray[np.uint8]:
     bare: they stand before a wall that has no edge.
     """
     scene = np.full((SIZE[1], SIZE[0], 3), 150, np.uint8) if bare else empty_room().copy()
-    if left_m is None:
-        return scene
-    body, turns = actor(), np.zeros((24, 3))
+    return scene if left_m is None else with_somebody(scene, actor(), left_m)
+
+
+def with_somebody(scene: NDArray[np.uint8], body: BodyModel, left_m: float) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) BGR with a body that stands on the room's floor, so far to their left."""
+    turns = np.zeros((24, 3))
     turns[JOINT_NAMES.index("left_shoulder"), 2] = -_ARM_DOWN_RAD
     turns[JOINT_NAMES.index("right_shoulder"), 2] = _ARM_DOWN_RAD
     rotmats = Rotation.from_rotvec(turns).as_matrix().astype(np.float32)
@@ -65,8 +68,9 @@ def picture(left_m: float | None, *, bare: bool = False) -> NDArray[np.uint8]:
     seen = seen.astype(np.float32)
     px = PinholeCamera(*SIZE, FOV_DEG).project(seen)
     drawn, mask = rasterise(px, seen[:, 2], body.faces, SIZE).shade(_lit(vertices))
+    scene = scene.copy()
     scene[mask] = (255 * drawn[mask][:, ::-1]).astype(np.uint8)
-    return cv2.GaussianBlur(scene, (3, 3), 0)
+    return np.asarray(cv2.GaussianBlur(scene, (3, 3), 0), np.uint8)
 
 
 def film(path: Path, *places_m: float | None, bare: bool = False) -> Path:

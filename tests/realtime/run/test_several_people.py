@@ -85,15 +85,16 @@ class Told(FrameByFrame):
 
 
 def test_a_child_who_comes_to_an_adult_moves_no_floor() -> None:
-    """At the adult's size the child lies 0.9 m under it."""
+    """At the adult's size the child lies 0.9 m under it: that is seen at the first look."""
     body = load_body("open").scaled_to_height(1.7)
     told = Told((0.0, ADULT), (2.0, CHILD))
     solver = Solver(told, SmoothingConfig("off"), World(body, CAMERA), heights_m=(1.7,))
     frames = [solver.solve(Sighting(Frame(PICTURE, k, k / 30), ()))[0] for k in range(300)]
     adult = np.array([frame.people[0].pose.joints[0, 1] for frame in frames])
     assert np.ptp(adult) < 0.01
-    assert frames[65].people[1].raw.joints[:, 1].min() < -0.5
-    assert abs(feet_mm(frames[-1].people[1])) < 5
+    assert frames[60].people[1].raw.joints[:, 1].min() < -0.5
+    for frame in (frames[62], frames[-1]):
+        assert abs(feet_mm(frame.people[1])) < 5
     assert np.linalg.norm(frames[-1].people[1].pose.joints[0] - frames[-1].people[0].pose.joints[0]) < 1.3
 
 
