@@ -101,7 +101,7 @@ class TrackedPerson:
     id: int
     keypoints: Mapping[Part, Keypoints]  # of the body always; of other parts in the frames in which they were measured
     box_xyxy: Array  # (4,) pixels, around the visible keypoints of the body, unpadded
-    standing: Literal["earning", "confirmed", "doubted"] = "confirmed"  # see `realtime.perception.standing`
+    standing: Literal["earning", "confirmed", "doubted"] = "confirmed"  # see `realtime.perception.people.standing`
 
 
 @dataclass(frozen=True, slots=True)

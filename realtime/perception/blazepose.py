@@ -8,9 +8,9 @@ from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.config import PerceptionConfig
 from realtime.perception.detector import Detector
 from realtime.perception.landmarker import Landmarker
-from realtime.perception.people import PeopleTracker
+from realtime.perception.people.tracker import PeopleTracker
+from realtime.perception.people.turns import Turns
 from realtime.perception.pose_model import load_pose_model
-from realtime.perception.turns import Turns
 
 _RUNTIMES = {"openvino": "OpenVINO", "litert": "LiteRT"}
 
@@ -24,11 +24,7 @@ class BlazePose:
         self._people = PeopleTracker(
             Detector(model.detector, config.min_detection),
             Landmarker(model.landmarks),
-            max_people=config.max_people,
-            person=config.person,
-            min_presence=config.min_presence,
-            min_proof=config.min_proof,
-            redetect_every=config.redetect_every,
+            config,
         )
 
     def observe(self, frame: Frame) -> Sighting:

@@ -15,7 +15,7 @@ Detector = Literal[
     "mediapipe",
 ]
 
-# Words of --person; see `realtime.perception.choice`.
+# Words of --person; see `realtime.perception.people.choice`.
 PersonRule = Literal[
     "largest",  # in the picture
     "nearest",  # by the size of the skeleton, also of those who sit or bend

@@ -1,4 +1,4 @@
-"""Filters out people who are not confirmed (`realtime.perception.standing`)."""
+"""Filters out people who are not confirmed (`realtime.perception.people.standing`)."""
 
 from __future__ import annotations
 

@@ -17,12 +17,13 @@ from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.errors import UserError
 from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.config import PerceptionConfig
-from realtime.perception.identity import Identities, distance
+from realtime.perception.image import check_image
 from realtime.perception.landmarker import PersonView
-from realtime.perception.people import check_image, tracked_person
-from realtime.perception.places import Places, Seen
+from realtime.perception.people.identity import Identities, distance
+from realtime.perception.people.places import Places, Seen
+from realtime.perception.people.standing import Standing, State, proof
+from realtime.perception.people.track import tracked_person
 from realtime.perception.roi import Roi
-from realtime.perception.standing import Standing, State, proof
 
 logger = logging.getLogger(__name__)
 

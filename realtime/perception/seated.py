@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engine.body.keypoints import KeypointLayout
 from realtime.kernel.messages import Frame, Sighting, TrackedPerson
-from realtime.perception.people import box_around
+from realtime.perception.people.track import box_around
 
 if TYPE_CHECKING:
     from realtime.perception import Perception

@@ -14,7 +14,7 @@ STAGES = {
     "crop": ("realtime.perception.roi:Roi.crop",),
     "landmark network": ("realtime.perception.runtime:PixelNetwork.infer",),
     "heat maps, landmarks": ("realtime.perception.landmarker:decode",),
-    "tracking": ("realtime.perception.people:PeopleTracker.observe",),
+    "tracking": ("realtime.perception.people.tracker:PeopleTracker.observe",),
     "estimator's networks": ("engine.engines.openvino_network:OpenVinoNetwork.__call__",),
     "left and right": ("realtime.estimate.leftright:LeftRightCheck.is_swapped",),
     "Gauss-Newton": ("realtime.estimate.refine:Refiner.refine",),

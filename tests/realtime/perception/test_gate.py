@@ -8,7 +8,7 @@ import numpy as np
 
 from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.gate import MOST_HELD, Gate
-from realtime.perception.people import tracked_person
+from realtime.perception.people.track import tracked_person
 from tests.realtime.seen_people import seen_body
 
 LETTERS: dict[str, Literal["earning", "confirmed", "doubted"]] = {"e": "earning", "c": "confirmed", "d": "doubted"}

@@ -9,9 +9,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.perception.appearance import Appearance
-from realtime.perception.identity import Identities, distance
 from realtime.perception.landmarker import PersonView
+from realtime.perception.people.appearance import Appearance
+from realtime.perception.people.identity import Identities, distance
 from realtime.perception.roi import Roi
 
 MEET = 0.35  # distance of centres, in sides of the larger square, below which one person may cover the other

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from realtime.kernel.lead import Lead
-from realtime.perception.choice import Choice
 from realtime.perception.config import PersonRule
 from realtime.perception.landmarker import PersonView
+from realtime.perception.people.choice import Choice
 
 logger = logging.getLogger(__name__)
 

@@ -10,11 +10,12 @@ import pytest
 
 from realtime.kernel.messages import Frame
 from realtime.kernel.tracks import MAX_GAP_S
+from realtime.perception.config import PerceptionConfig
 from realtime.perception.landmarker import PersonView
-from realtime.perception.people import PeopleTracker
+from realtime.perception.people.tracker import PeopleTracker
+from realtime.perception.people.turns import Turns
 from realtime.perception.roi import Roi
-from realtime.perception.turns import Turns
-from tests.realtime.perception.test_people import World
+from tests.realtime.perception.people.test_tracker import World
 
 IMAGE = np.zeros((720, 1280, 3), np.uint8)
 FPS = 30.0
@@ -39,7 +40,7 @@ def seen(count: int, look_s: float, *, keeps_up: bool = True, frames: int = 120)
         clock.now_s += clock.look_s
         return world.look(image, roi)
 
-    tracker = PeopleTracker(world.detect, look, max_people=count, redetect_every=1)
+    tracker = PeopleTracker(world.detect, look, PerceptionConfig(max_people=count, redetect_every=1))
     if keeps_up:
         tracker.keep_up(Turns(clock))
     told = defaultdict(list)

@@ -10,7 +10,7 @@ import numpy as np
 from realtime.perception.gate import Gate
 from realtime.perception.landmarker import PersonView, Retouch
 from realtime.perception.roi import Roi
-from tests.realtime.perception.test_people import Session, World, at
+from tests.realtime.perception.people.test_tracker import Session, World, at
 
 RED, BLUE, GREY = (30, 30, 170), (170, 60, 30), (120, 120, 120)
 

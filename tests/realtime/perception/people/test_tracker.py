@@ -12,10 +12,13 @@ import pytest
 from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.errors import UserError
 from realtime.kernel.messages import Frame
+from realtime.perception.config import PerceptionConfig
 from realtime.perception.detector import Detection
+from realtime.perception.image import FrameError
 from realtime.perception.landmarker import PersonView, Retouch
-from realtime.perception.overlap import is_duplicate
-from realtime.perception.people import FrameError, PeopleTracker, tracked_person
+from realtime.perception.people.overlap import is_duplicate
+from realtime.perception.people.track import tracked_person
+from realtime.perception.people.tracker import PeopleTracker
 from realtime.perception.roi import Roi
 from tests.realtime.seen_people import seen_body
 
@@ -63,7 +66,7 @@ def _landmarks(roi: Roi, presence: float, visibility: float = 1.0) -> Keypoints:
 class Session:
     def __init__(self, world: World, **options: Any) -> None:
         self.world = world
-        self.tracker = PeopleTracker(world.detect, world.look, **options)
+        self.tracker = PeopleTracker(world.detect, world.look, PerceptionConfig(**options))
         self.seq = 0
         self.image = np.zeros((480, 640, 3), np.uint8)
 
@@ -235,7 +238,7 @@ def test_a_second_body_on_one_person_is_not_told_though_its_limbs_lie_elsewhere(
         lambda image, roi, cover=None: (
             inner(image, roi) if roi == upright else PersonView(_landmarks(ghost, 1.0), ghost)
         ),
-        max_people=2,
+        PerceptionConfig(max_people=2),
     )
     assert session.step(frames=10) == [0]
 

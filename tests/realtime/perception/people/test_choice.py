@@ -10,8 +10,8 @@ import pytest
 
 from realtime.perception.config import PersonRule
 from realtime.perception.landmarker import PersonView
-from realtime.perception.places import Places, Seen
-from tests.realtime.perception.test_people import Session, World, at
+from realtime.perception.people.places import Places, Seen
+from tests.realtime.perception.people.test_tracker import Session, World, at
 from tests.realtime.seen_people import seen_body
 
 POSTER, PERFORMER = at(150, size=90), at(450, size=200)  # a poster on the wall, and who comes to stand beside it

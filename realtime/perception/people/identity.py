@@ -7,7 +7,7 @@ import math
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
-from realtime.perception.appearance import Appearance
+from realtime.perception.people.appearance import Appearance
 from realtime.perception.roi import Roi
 
 REMEMBER_S = 3.0  # two behind somebody, and the steps before and after, of which too little is seen

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.body.keypoints import BLAZEPOSE, Keypoints
-from realtime.perception.standing import Standing, proof
+from realtime.perception.people.standing import Standing, proof
 from tests.realtime.seen_people import seen_body
 
 

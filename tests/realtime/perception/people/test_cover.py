@@ -9,8 +9,8 @@ import pytest
 from engine.body.keypoints import BLAZEPOSE
 from realtime.kernel.messages import Frame
 from realtime.perception import PerceptionConfig, create_perception
-from realtime.perception.cover import GREY, PLAIN, covered
 from realtime.perception.landmarker import PersonView
+from realtime.perception.people.cover import GREY, PLAIN, covered
 from realtime.perception.roi import Roi
 from tests.benchmarks.people.labels import CLIPS, labels_of
 from tests.benchmarks.people.measures import SAME, overlap

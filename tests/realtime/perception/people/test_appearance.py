@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine.body.keypoints import BLAZEPOSE, Keypoints
-from realtime.perception.appearance import Appearance
-from realtime.perception.identity import OTHER, SAME
+from realtime.perception.people.appearance import Appearance
+from realtime.perception.people.identity import OTHER, SAME
 from tests.realtime.seen_people import seen_body
 
 HEIGHT, WIDTH = 400, 300
