@@ -63,10 +63,11 @@ def continuous_zxy(angles: Floats, before: Floats | None = None) -> Floats:
 
 def unwrapped_euler(angles: Floats, before: Floats | None = None) -> Floats:
     """Continue Euler angles (N, J, 3) in radians as `continuous_zxy` does, but leave the middle angle in its range."""
-    if before is not None:
-        return unwrapped_euler(np.concatenate([before[None], angles]))[1:]
-    first = angles[0] - _TURN * np.round(angles[0] / _TURN)
-    return np.unwrap(_held_in_lock(np.concatenate([first[None], angles[1:]])), axis=0, period=_TURN)
+    # The first row begins within half a turn, but `before` keeps its whole turns.
+    first = angles[:1] - _TURN * np.round(angles[:1] / _TURN) if before is None else before[None]
+    rest = angles[1:] if before is None else angles
+    unwrapped = np.unwrap(_held_in_lock(np.concatenate([first, rest])), axis=0, period=_TURN)
+    return unwrapped if before is None else unwrapped[1:]
 
 
 def _held_in_lock(angles: Floats) -> Floats:

@@ -147,6 +147,17 @@ def test_blocks_of_frames_join_without_a_leap(path: Path, session: Session, monk
     np.testing.assert_allclose(np.concatenate(pieces), whole, atol=1e-9)
 
 
+def test_a_body_that_has_turned_twice_does_not_leap_where_blocks_join(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = np.linspace(0, 900, FRAMES)
+    poses = np.zeros_like(session.poses)
+    poses[:, :3] = Rotation.from_euler("y", turn[:, None], degrees=True).as_rotvec()
+    monkeypatch.setattr("realtime.outputs.recording.session._BLOCK", 7)
+    rotation = angles(replace(session, poses=poses))[:, ANGLE_NAMES.index("pelvis_rotation")]
+    np.testing.assert_allclose(rotation, turn, atol=TOLERANCE_DEG)
+
+
 def test_fingers_leave_the_angles_alone(tmp_path: Path) -> None:
     hands = load_session(record_hands(tmp_path / "hands.npz", "open-hands"))
     without = hands.poses.copy()
