@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -33,9 +35,9 @@ MM = 1e-3
 
 
 @contextlib.contextmanager
-def publishing(make: Callable[[int], SolvedFrame], run: Run, port: int = 0) -> Iterator[int]:
+def publishing(make: Callable[[int], SolvedFrame], run: Run, port: int = 0, options: str = "") -> Iterator[int]:
     """Frames 0, 1, 2... fifty times a second; gives the port."""
-    output = open_stream(f"zmq://127.0.0.1:{port}", run)
+    output = open_stream(f"zmq://127.0.0.1:{port}{options}", run)
     assert isinstance(output, WireStream)
     ended = threading.Event()
 
@@ -242,3 +244,32 @@ def test_a_wrong_key_file_is_one_line(tmp_path: Path) -> None:
     for name, message in (("k.json", "no client's key file"), ("none.json", "cannot read the key file")):
         with pytest.raises(StreamError, match=message):
             connect("tcp://127.0.0.1:5555", keys=tmp_path / name)
+
+
+def made_keys(folder: Path) -> Path:
+    subprocess.run([sys.executable, "-m", "realtime.keys", str(folder), "--client", "me"], check=True)
+    return folder
+
+
+def test_keys_that_do_not_fit_end_the_loop_with_one_line(tmp_path: Path) -> None:
+    """A loop that waits for ever would look like a program that is not there."""
+    ours, others = made_keys(tmp_path / "ours"), made_keys(tmp_path / "others")
+    mine, server = (json.loads((ours / name).read_text()) for name in ("me.json", "server.json"))
+    stranger = tmp_path / "stranger.json"
+    stranger.write_text(json.dumps(json.loads((others / "me.json").read_text()) | {"server_key": mine["server_key"]}))
+    assert server["public_key"] == mine["server_key"]
+    with publishing(at, Run(BODY), options=f"?curve={ours / 'server.json'}") as port:
+        address = f"tcp://127.0.0.1:{port}"
+        with connect(address, keys=ours / "me.json", timeout_s=20) as stream:
+            assert next(stream).people
+        for keys in (stranger, others / "me.json", None):  # unknown to the server, of another server, none
+            with connect(address, keys=keys, timeout_s=20) as stream:
+                with pytest.raises(StreamError, match="refuses this client: give the keys") as raised:
+                    next(stream)
+                assert "\n" not in str(raised.value)
+    with (
+        publishing(at, Run(BODY)) as port,
+        connect(f"tcp://127.0.0.1:{port}", keys=ours / "me.json", timeout_s=20) as stream,
+        pytest.raises(StreamError, match="none for a plain one"),
+    ):
+        next(stream)

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from .frame import Frame, Status
 from .skeleton import Skeleton
@@ -20,6 +21,9 @@ from .wire import MessageError, StreamError, fields_of, frame_of, skeleton_of, s
 _WAIT_MS = 100  # at once: Ctrl-C and a closed connection are seen in between
 _LONGEST_BYTES = 1 << 20  # of a message; a longer one is not the program's
 _QUEUED_MESSAGES = 1000
+_REFUSALS = 3  # in a row: one alone may be a program that ends
+_FINAL = zmq.Event.HANDSHAKE_FAILED_AUTH | zmq.Event.HANDSHAKE_FAILED_PROTOCOL  # ZeroMQ does not try again
+_HANDSHAKES = zmq.Event.HANDSHAKE_SUCCEEDED | zmq.Event.HANDSHAKE_FAILED_NO_DETAIL | _FINAL
 _ADDRESS = re.compile(r"tcp://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):(\d{1,5})")
 _KEYS = ("public_key", "secret_key", "server_key")
 
@@ -41,7 +45,7 @@ def connect(
 class Connection:
     """Iterator of the newest frames, for one loop. `close`, or the end of a `with`, ends it, from any thread.
 
-    A stream of another version raises StreamError in the loop.
+    A stream of another version, or one that refuses the keys or their lack, raises StreamError in the loop.
     """
 
     def __init__(self, address: str, keys: dict[str, str], timeout_s: float | None) -> None:
@@ -52,11 +56,13 @@ class Connection:
         self._skeleton: Skeleton | None = None
         self._seq = -1
         self._closed = False
+        self._refusals = 0  # handshakes that failed since one succeeded
         self._lock = threading.Lock()  # of the socket, which knows no threads
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
         try:
             _set_options(self._socket, keys)
+            self._handshakes = self._socket.get_monitor_socket(_HANDSHAKES)
             self._socket.connect(address)
         except zmq.ZMQError as error:
             self.close()
@@ -66,7 +72,10 @@ class Connection:
         return self
 
     def __next__(self) -> Frame:
-        """Wait for a frame that is newer than the last one. Raises StopIteration after `timeout_s` or `close`."""
+        """Wait for a frame that is newer than the last one.
+
+        Raises StopIteration after `timeout_s` or `close`, and StreamError.
+        """
         until = math.inf if self.timeout_s is None else time.monotonic() + self.timeout_s
         while not self._closed and time.monotonic() < until:
             with self._lock:
@@ -98,9 +107,24 @@ class Connection:
             while True:
                 messages.append(self._socket.recv(zmq.NOBLOCK))
         except zmq.Again:
-            pass
+            if not messages:
+                self._check_refusals()
         # More than the queue holds: the newest were lost, and the next one that comes is newer.
         return messages if len(messages) < _QUEUED_MESSAGES else [m for m in messages if not m.startswith(b"pose ")]
+
+    def _check_refusals(self) -> None:
+        """Raise StreamError where the keys do not fit, in place of waiting for ever."""
+        while self._handshakes.poll(0):
+            event = recv_monitor_message(self._handshakes)["event"]
+            if event == zmq.Event.HANDSHAKE_SUCCEEDED:
+                self._refusals = 0
+            else:
+                self._refusals += _REFUSALS if event & _FINAL else 1
+        if self._refusals >= _REFUSALS:
+            raise StreamError(
+                f"{self.address} refuses this client: give the keys of an encrypted stream (keys=, a file of "
+                "python -m realtime.keys), and none for a plain one"
+            )
 
     def _newest(self, messages: list[bytes]) -> Frame | None:
         """Read the last pose message, and all that are none."""
