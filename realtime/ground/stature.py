@@ -33,7 +33,7 @@ CHILD = 0.8  # size by one look at the floor, below which it is taken up at once
 FEWEST, MOST = 12, 600  # measurements: at least 1.2 s, and at most the latest minute
 GROW_S = 2.0  # transition time between two sizes
 NOTICED, GROWS = 0.005, 0.02  # relative change of a size that is applied, and that releases the feet meanwhile
-PATIENCE_S = 5.0  # for which a newcomer's feet do not affect the floor
+PATIENCE_S = 5.0  # for which a newcomer's feet do not affect the floor, and one look may tell a child
 BESIDE_S = 1.0  # maximum time since the person who defines the floor was visible
 STANDS = 0.5  # minimum contact of a leg's heel or toe
 UPRIGHT = math.cos(math.radians(30.0))  # of the vector from the ankle to the hip
@@ -140,10 +140,12 @@ class Statures:
     def _guess(self, person: Stature, body: Turned, joint_confidence: Array) -> None:
         """Take up the size of a child at the first look: at the body's own size it would lie far under the floor.
 
-        The floor is that of people of fixed size. One leg must be surely seen; it need not stand.
+        The floor is that of people of fixed size. One leg must be surely seen; it need not stand. Only newcomers are
+        taken so: of somebody who is there for long and never stands, some frame is wrong one day.
         """
         floor_m, soles_m = self._world.floor_m, body.lowest_m
         is_new = not person.fixed and person.learnt is None and not person.is_guessed
+        is_new &= person.seen_t - person.came_t < PATIENCE_S
         if not is_new or not self._floor or floor_m is None or not soles_m < 0:
             return
         flatness = float(np.hypot(*(body.joints_m + body.root_m)[0, [0, 2]])) / -soles_m
@@ -155,10 +157,8 @@ class Statures:
             and scale < CHILD
             and (joint_confidence[LEG_JOINTS].min(axis=1) > SURE).any()
         ):
-            person.scale, person.is_guessed = (
-                max(scale, SHORTEST_M / self._world.body.stature_of(body.pose.betas)),
-                True,
-            )
+            person.scale = max(scale, SHORTEST_M / self._world.body.stature_of(body.pose.betas))
+            person.is_guessed = True
 
     def _knows_camera(self) -> bool:
         """Return whether gravity is known. A new camera estimate drops all measurements; sizes stay."""
