@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,6 +63,10 @@ def at(seq: int) -> SolvedFrame:
     return solved_at(seq / 50, seq)
 
 
+def _same(solved: SolvedFrame, seq: int) -> SolvedFrame:
+    return solved
+
+
 def follow(port: int, timeout_s: float = 20.0) -> Connection:
     return connect(f"tcp://127.0.0.1:{port}", timeout_s=timeout_s)
 
@@ -91,6 +96,13 @@ def test_a_taller_person_of_another_shape_too() -> None:
         first, second = next(stream).people
     assert np.abs(first.joints - person_at(0.3).pose.joints).max() < 0.1 * MM
     assert np.abs(second.joints - tall.pose.joints).max() < 0.1 * MM
+
+
+def test_the_performer_is_told() -> None:
+    chosen = replace(solved_at(0.3, 0, (person_at(0.3), person_at(0.3, id=2))), performer=2)
+    for solved, performer in ((chosen, 2), (replace(chosen, performer=None), None)):
+        with publishing(partial(_same, solved), Run(BODY)) as port, follow(port) as stream:
+            assert next(stream).performer == performer
 
 
 def test_hands_and_face() -> None:

@@ -83,6 +83,7 @@ class Frame:
     t_publish: float  # when it was sent
     fps: float  # solved frames a second
     people: tuple[Person, ...]  # without a lasting order: use `id`
+    performer: int | None  # id of the one whom --person or the user chose; they need not be among the people
     skeleton: Skeleton
 
 

@@ -72,6 +72,7 @@ def frame_of(fields: dict[str, Any], skeleton: Skeleton) -> Frame:
         t_publish=_number(fields, "t_publish"),
         fps=_number(fields, "fps"),
         people=tuple(_person(person, skeleton) for person in people),
+        performer=_whole(fields, "performer") if "performer" in fields else None,
         skeleton=skeleton,
     )
 
