@@ -20,6 +20,7 @@ LOOK_EVERY = 5  # frames between looks at people who are alone
 SHARE = 0.35  # of the newest look in the mean since a meeting
 GAIN = 0.1  # by which an exchange must improve the agreement of looks, in units of chroma
 DOUBT = 0.03  # by which a person must look more like another one of a meeting, to be in doubt
+LONGEST_DOUBT_S = 1.0  # of an exchange; after that the look itself has changed: another light, a coat, a back
 SURE_AFTER = 6  # frames apart without doubt that end a meeting
 MOST = 4  # people of one meeting whose ids are exchanged: 24 orders
 
@@ -36,7 +37,8 @@ class Followed(Protocol):
 class Encounters:
     """Observer of tracks: who has met whom, and how they have looked since.
 
-    `doubted` are ids of people who now look like others whom they met, or whose looks are not seen. `exchanged` are ids
+    `doubted` are ids of people who now look like others whom they met, or whose looks are not seen. They
+    are so for `LONGEST_DOUBT_S` at most. `exchanged` are ids
     that have just got another body.
     """
 
@@ -44,6 +46,7 @@ class Encounters:
         self._identities = identities
         self._met: dict[frozenset[int], int] = {}  # pairs of ids -> frames apart without doubt
         self._since: dict[int, Appearance] = {}  # id -> mean look since the meeting began
+        self._doubts: dict[int, float] = {}  # id -> time (s) from which on there is doubt
         self._frames = 0
         self.doubted: set[int] = set()
         self.exchanged: set[int] = set()
@@ -56,12 +59,13 @@ class Encounters:
         self._meet(there)
         busy = {person_id for pair in self._met for person_id in pair}
         self._since = {person_id: look for person_id, look in self._since.items() if person_id in busy}
+        self._doubts = {person_id: since for person_id, since in self._doubts.items() if person_id in busy}
         for person_id, track in there.items():
             if track.seen_t < t:
                 continue
             look = None
             if person_id in busy:
-                self._watch(person_id, Appearance.of(image_bgr, track.view.body))
+                self._watch(person_id, Appearance.of(image_bgr, track.view.body), t)
             elif (self._frames + person_id) % LOOK_EVERY == 0:
                 look = Appearance.of(image_bgr, track.view.body)
             self._identities.see(person_id, track.view.next_roi, t, look)
@@ -94,18 +98,23 @@ class Encounters:
         one, other = pair
         return distance(there[one].roi, there[other].roi) < limit
 
-    def _watch(self, person_id: int, look: Appearance) -> None:
-        """Add the look of somebody who has met others to the mean."""
-        if not look.is_seen:
-            self.doubted.add(person_id)
-            return
-        before = self._since.get(person_id)
-        self._since[person_id] = look if before is None else before.towards(look, SHARE)
+    def _watch(self, person_id: int, look: Appearance, t: float) -> None:
+        """Add the look of somebody who has met others to the mean, and doubt it for some time."""
+        if look.is_seen:
+            before = self._since.get(person_id)
+            self._since[person_id] = look if before is None else before.towards(look, SHARE)
+        since = self._doubts.pop(person_id, t)
+        if not look.is_seen or self._is_like_another(person_id, look):
+            self._doubts[person_id] = since = min(since, t)  # the clock may be set back
+            if t - since < LONGEST_DOUBT_S:
+                self.doubted.add(person_id)
+
+    def _is_like_another(self, person_id: int, look: Appearance) -> bool:
+        """Return whether the look is more like that of somebody whom the person met."""
         others = [pair - {person_id} for pair in self._met if person_id in pair]
         own = self._apart(look, person_id)
         as_others = [apart for (other,) in others if (apart := self._apart(look, other)) is not None]
-        if own is not None and as_others and min(as_others) + DOUBT < own:
-            self.doubted.add(person_id)
+        return own is not None and bool(as_others) and min(as_others) + DOUBT < own
 
     def _apart(self, look: Appearance, person_id: int) -> float | None:
         known = self._identities.look(person_id)

@@ -133,3 +133,20 @@ def test_who_is_lost_while_walking_is_looked_for_and_known_farther_on() -> None:
     session.step(frames=15)
     session.world.people = {"a": at(300 + 8 * 25)}
     assert session.step(frames=20) == [0]
+
+
+def test_a_look_that_changes_beside_another_is_in_doubt_for_a_second_only() -> None:
+    """Another light, or a back: her look stays more like his, though nobody was exchanged."""
+    own, his, since = (100, 100, 100), (140, 104, 90), (128, 103, 93)
+    session = Dressed(Slender({"a": at(200), "b": at(420)}), {"a": own, "b": his}, max_people=2)
+    session.step(frames=30)
+    for moved in range(0, 86, 5):
+        session.world.people = {"a": at(200 + moved), "b": at(420 - moved)}
+        session.step()
+    session.clothes["a"] = since
+    session.step(frames=15)
+    assert session.standings == ["doubted", "confirmed"]
+    session.step(frames=30)
+    assert session.standings == ["confirmed", "confirmed"]
+    session.step(frames=150)
+    assert session.standings == ["confirmed", "confirmed"]
