@@ -20,6 +20,6 @@ class Lead:
 
     def lasts(self, pair: object, t: float) -> bool:
         """Update with who leads whom at time t (s), None for nobody; return whether they have for `LEAD_S`."""
-        if pair != self._pair:
+        if pair != self._pair or t < self._since:  # or the clock was set back
             self._pair, self._since = pair, t
         return pair is not None and t - self._since >= LEAD_S

@@ -111,6 +111,7 @@ class Sighting:
     frame: Frame
     people: tuple[TrackedPerson, ...]
     performer: int | None = None  # id of the one whom `--person` or the user chose; they need not be in view
+    waiting: tuple[TrackedPerson, ...] = ()  # those for whose look there was no time, as they were seen last
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,7 +166,7 @@ class Solver:
         """Return the camera of this frame, in transition to the newest estimate."""
         if self._watch is None:
             return self._blend.camera
-        self._watch.people = tuple(person.box_xyxy for person in sighting.people)
+        self._watch.people = tuple(person.box_xyxy for person in (*sighting.people, *sighting.waiting))
         camera = self._blend.update(sighting.frame.t_capture, self._watch.camera, watched=bool(sighting.people))
         self._estimator.camera = camera
         return camera

@@ -108,7 +108,8 @@ class PartsTracker:
         if not self._tasks and (self._waits or not self._room.is_paused):
             self._tasks = list(self._ask(frame))
         sighting = self._body.observe(frame)
-        self._people = {person.id: self._known(person.id, person.keypoints["body"]) for person in sighting.people}
+        everybody = (*sighting.people, *sighting.waiting)
+        self._people = {person.id: self._known(person.id, person.keypoints["body"]) for person in everybody}
         if self._waits or not self._room.is_full:
             wait([task.view for task in self._tasks], None if self._waits else PATIENCE_S)
         parts = _together(late, self._collect(frame.t_capture))

@@ -110,12 +110,16 @@ class Identities:
         self._known[person_id] = replace(self._known.get(person_id, _Known(roi, t)), roi=roi, t=t)
         self._lost[person_id] = t
 
-    def forget(self, t: float) -> None:
-        """Begin the frame at time t (s): drop people lost too long ago, or in the future if the clock was set back."""
+    def forget(self, t: float, present: Container[int] = ()) -> None:
+        """Begin the frame at time t (s): drop people lost too long ago, or in the future if the clock was set back.
+
+        present: ids of the last frame. Who was seen and is neither present nor lost was a ghost.
+        """
         self._t = t
         most = REMEMBER_ONLY_S if self._only else REMEMBER_ALIKE_S
         for person_id in [i for i, lost in self._lost.items() if not 0.0 <= t - lost <= most]:
-            del self._lost[person_id], self._known[person_id]
+            del self._lost[person_id]
+        self._known = {i: known for i, known in self._known.items() if i in self._lost or i in present}
 
     def recalls(self, roi: Roi, t: float) -> bool:
         """Return whether a person was lost near here recently."""
@@ -141,13 +145,13 @@ class Identities:
     ) -> int:
         """Return the id for a person who appears in `roi`: that of a lost one, or else their `own`, or else a new one.
 
-        Of the lost ones who may be here, it is the nearest who looks most alike. A lost person stays remembered until
-        `keep` confirms the match, because the candidate may be a ghost.
+        It is none of those `in_use`. Of the lost ones who may be here, it is the nearest who looks most alike. A lost
+        person stays remembered until `keep` confirms the match, because the candidate may be a ghost.
         """
         fits = {i: fit for i in self._lost if i not in in_use and (fit := self._fit(i, roi, t, look)) is not None}
         if fits:
             return min(fits, key=fits.__getitem__)
-        return next(self._new) if own is None else own
+        return next(self._new) if own is None or own in in_use else own
 
     def keep(self, person_id: int) -> None:
         """Confirm that the person of this id is visible."""

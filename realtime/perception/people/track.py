@@ -78,9 +78,14 @@ class Crowd:
         return covered(roi, others, None if own is None else own.view)
 
     def told(
-        self, doubted: Collection[int] = (), exchanged: Collection[int] = (), since: float = -math.inf
+        self,
+        doubted: Collection[int] = (),
+        exchanged: Collection[int] = (),
+        *,
+        since: float = -math.inf,
+        before: float = math.inf,
     ) -> list[TrackedPerson]:
-        """Return the people who have been looked at since a time (s), as they were then, by id.
+        """Return the people who were looked at last since one time and before another (s), as they were then, by id.
 
         doubted: ids of those to mark so. exchanged: ids of those to leave out, because the frames of theirs that were
         held while in doubt were another's.
@@ -88,7 +93,7 @@ class Crowd:
         people = []
         for track in self.people:
             state = track.standing.state
-            if track.id is None or track.seen_t < since or track.id in exchanged:
+            if track.id is None or not since <= track.seen_t < before or track.id in exchanged:
                 continue
             if track.id in doubted and state == "confirmed":
                 state = "doubted"

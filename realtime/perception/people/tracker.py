@@ -34,7 +34,7 @@ class PeopleTracker:
     `Standing`. A sighting has people with a good frame so far, with those on trial or in doubt marked. A track ends
     with its standing, or with the frame in which the presence falls below `min_presence`. `Finder` tells where the
     detector runs. An image of another size restarts all tracks. After `keep_up`, people for whose look there is no time
-    are missing from a sighting (`Turns`).
+    are `waiting` in a sighting (`Turns`).
     """
 
     def __init__(self, detect: Detect, look: Observe, config: PerceptionConfig | None = None) -> None:
@@ -53,7 +53,7 @@ class PeopleTracker:
         """Return the people in the frame, by id. Raises FrameError if the image is no (H, W, 3) uint8 array."""
         image, t = frame.image_bgr, frame.t_capture
         check_image(image)
-        self._identities.forget(t)
+        self._identities.forget(t, {track.id for track in self._crowd.people if track.id is not None})
         if self._size is not None and self._size != frame.size:
             self._begin_anew(self._size, frame.size, t)
         self._size = frame.size
@@ -67,8 +67,10 @@ class PeopleTracker:
             self._go_to_next(image, t)
         people, full = self._crowd.people, self._crowd.free <= 0
         performer = self._choice.update(people, self._identities.remembers, t, full=full)
-        told = self._crowd.told(self._encounters.doubted, self._encounters.exchanged, since=t)
-        return Sighting(frame, tuple(told), performer)
+        doubted, exchanged = self._encounters.doubted, self._encounters.exchanged
+        told = self._crowd.told(doubted, exchanged, since=t)
+        waiting = self._crowd.told(doubted, exchanged, before=t)
+        return Sighting(frame, tuple(told), performer, tuple(waiting))
 
     def next_person(self) -> None:
         """Make the next person in view the performer, from the next frame on. Thread-safe."""
@@ -114,7 +116,7 @@ class PeopleTracker:
         if state == "lost":
             self._lose(track, t, before)
             return
-        if not track.counts and not self._has_place(track, t):
+        if not track.counts and not self._has_place(image, track, t):
             return
         if state == "trial":
             track.id = None
@@ -133,7 +135,7 @@ class PeopleTracker:
         if track.wanted:
             self._choice.pin(track.id)
 
-    def _has_place(self, track: Track, t: float) -> bool:
+    def _has_place(self, image: NDArray[np.uint8], track: Track, t: float) -> bool:
         """Return whether there is a place for somebody new; who leads the weakest for some time takes theirs.
 
         Until then they are kept as a track without a number, one at a time.
@@ -152,6 +154,7 @@ class PeopleTracker:
             track.leads_since = t
         lasts = track.wanted or t - track.leads_since >= LEAD_S
         if track.standing.state == "confirmed" and lasts:
+            self._name(image, track, t)  # while the other has theirs: this is somebody else
             self._crowd.tracks.remove(weakest)
             self._lose(weakest, t)
             logger.info("person %d leaves the place to somebody whom --person prefers", weakest.id)

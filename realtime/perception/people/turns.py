@@ -77,7 +77,7 @@ class Turns:
         always = [track for track in tracks if track is nearest or track.id == performer is not None]
         others = sorted((track for track in tracks if track not in always), key=lambda track: track.seen_t)
         count = max(0, int(room) - len(always))
-        chosen = [*always, *others[:count], *(each for each in others[count:] if t - each.seen_t >= LONGEST_S)]
+        chosen = [*always, *others[:count], *(each for each in others[count:] if not 0 <= t - each.seen_t < LONGEST_S)]
         return [track for track in tracks if track in chosen]
 
     def _room(self) -> float:

@@ -32,11 +32,13 @@ class Bodies:
 
     def __init__(self, *bodies: Keypoints) -> None:
         self.bodies = bodies
+        self.wait: set[int] = set()  # numbers of frames in which nobody is looked at
         self.closed = False
 
     def observe(self, frame: Frame) -> Sighting:
         box = np.zeros(4, np.float32)
-        return Sighting(frame, tuple(TrackedPerson(i, {"body": body}, box) for i, body in enumerate(self.bodies)))
+        people = tuple(TrackedPerson(i, {"body": body}, box) for i, body in enumerate(self.bodies))
+        return Sighting(frame, (), waiting=people) if frame.seq in self.wait else Sighting(frame, people)
 
     def close(self) -> None:
         self.closed = True
@@ -157,6 +159,25 @@ def test_pictures_of_another_size_begin_anew() -> None:
     assert told[0] == [{"body"}]
     assert [shape for shape, _ in looks] == [IMAGE.shape] * 2 + [small.shape]
     assert looks[2][1].roi == looks[0][1].roi  # the body's square, as in the beginning
+    tracker.close()
+
+
+def test_who_waits_for_a_look_at_the_body_keeps_the_squares_of_hands_and_face() -> None:
+    """The next look at each is where its network saw it last, in place of where the body would have it."""
+    looks: list[HandLook] = []
+
+    def noting(image: np.ndarray, look: HandLook) -> HandView:
+        looks.append(look)
+        return see_hand(image, look)
+
+    bodies = Bodies(body(LEFT, RIGHT))
+    bodies.wait = {3, 4}
+    tracker = PartsTracker(bodies, noting, None, waits=True)
+    watch(tracker, range(3))
+    known = len(looks)
+    assert watch(tracker, range(3, 6)) == [[], [], [{"body", "left_hand"}]]
+    followed = {side: view.next_roi for side, view in (("left", hand(LEFT, 0.02)), ("right", hand(RIGHT, 0.98)))}
+    assert [look.roi for look in looks[known:]] == [followed[look.side] for look in looks[known:]]
     tracker.close()
 
 

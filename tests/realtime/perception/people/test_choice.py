@@ -186,3 +186,13 @@ def test_places_among_people_who_are_seen_anyway(rule: PersonRule, wins: int) ->
     places.choice.ask_for_next()
     assert (held(0.8, small, large), places.choice.performer) == ({1 - wins}, 1 - wins)
     assert held(5.0, small, large) == {1 - wins}
+
+
+def test_who_takes_a_place_over_from_somebody_near_gets_another_number() -> None:
+    """Both look alike, so that they could be one person who was lost."""
+    world = World({"a": at(300, size=100)})
+    session = Session(world)
+    assert session.step(frames=40) == [0]
+    world.people["b"] = at(335, size=180)
+    assert frames_until(session, [1]) <= 60
+    assert who(session) == "b"

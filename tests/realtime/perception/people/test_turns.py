@@ -8,7 +8,7 @@ from collections import defaultdict
 import numpy as np
 import pytest
 
-from realtime.kernel.messages import Frame
+from realtime.kernel.messages import Frame, TrackedPerson
 from realtime.kernel.tracks import MAX_GAP_S
 from realtime.perception.config import PerceptionConfig
 from realtime.perception.landmarker import PersonView
@@ -84,3 +84,40 @@ def test_the_performer_waits_as_little_as_the_nearest() -> None:
     assert chosen[0] == [0, 1, 2, 3]  # how long a frame lasts is not known yet
     assert chosen[1:] == [[0, 3]] * 5
     assert math.isinf(Turns(clock)._room())
+
+
+def test_nobody_waits_for_a_clock_that_was_set_back() -> None:
+    class Track:
+        def __init__(self, number: int) -> None:
+            self.id, self.roi, self.seen_t = number, Roi((0.0, 0.0), 100.0 - number, 0.0), 3600.0
+
+    clock = Clock(0.03)
+    turns, tracks = Turns(clock), [Track(number) for number in range(4)]
+
+    def look() -> None:
+        clock.now_s += clock.look_s
+
+    turns.timed(look)()
+    for seq in range(2):
+        turns.due(tracks, seq, 3600.0 + seq / FPS)
+    assert turns.due(tracks, 2, 60.0) == tracks
+
+
+def test_who_waits_is_told_of_as_seen_last() -> None:
+    clock, world = Clock(0.012), World({f"person {k}": Roi((200 + 300.0 * k, 360), 140 - k, 0.0) for k in range(4)})
+
+    def look(image: np.ndarray, roi: Roi, cover: object = None) -> PersonView:
+        clock.now_s += clock.look_s
+        return world.look(image, roi)
+
+    tracker = PeopleTracker(world.detect, look, PerceptionConfig(max_people=4))
+    tracker.keep_up(Turns(clock))
+    last: dict[int, TrackedPerson] = {}
+    for seq in range(40):
+        world.people = {name: Roi((200 + 300.0 * k + seq, 360), 140 - k, 0.0) for k, name in enumerate(world.people)}
+        sighting = tracker.observe(Frame(IMAGE, seq, seq / FPS))
+        assert sorted(person.id for person in (*sighting.people, *sighting.waiting)) == list(range(4))
+        for person in sighting.waiting:
+            assert person.box_xyxy.tolist() == last[person.id].box_xyxy.tolist()
+        last = {person.id: person for person in (*sighting.people, *sighting.waiting)}
+    assert len(sighting.waiting) == 2
