@@ -58,6 +58,7 @@ class Shown:
     picture_bgr: Picture  # (H, W, 3) of the camera
     people: tuple[ShownPerson, ...]
     status: LiveStatus
+    nearest: int | None = None  # id of who is nearest to the camera; None: unknown
 
 
 class RecentParts:
@@ -83,10 +84,13 @@ class RecentParts:
         return replace(solved, people=tuple(people))
 
 
-def shown(solved: SolvedFrame, status: LiveStatus) -> Shown:
-    """Reduce a solved frame. People with non-finite numbers are omitted, and all people while the floor is unknown."""
+def shown(solved: SolvedFrame, status: LiveStatus, nearest: int | None = None) -> Shown:
+    """Reduce a solved frame. People with non-finite numbers are omitted, and all people while the floor is unknown.
+
+    nearest: the id of who is nearest to the camera.
+    """
     picture, scale = _halved(solved.frame.image_bgr)
-    return Shown(picture, people_shown(solved, scale), status)
+    return Shown(picture, people_shown(solved, scale), status, nearest)
 
 
 def people_shown(solved: SolvedFrame, scale: float, *, over_picture: bool = False) -> tuple[ShownPerson, ...]:

@@ -17,12 +17,15 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Protocol
 
+import numpy as np
+
 from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.child import END, Child, ChildGone
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.drawing.overlay import Picture
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Outcome, Output, Run
+from realtime.outputs.streams.whom import Nearest
 from realtime.outputs.view.config import ViewerConfig, WebConfig
 from realtime.outputs.view.display import NoDisplayError, why_no_window
 from realtime.outputs.view.shown import RecentParts, Shown, shown
@@ -107,8 +110,9 @@ class Viewer(Output):
         self._run = run
         self._config = config or ViewerConfig()
         self._lock = threading.Lock()
-        self._newest: tuple[SolvedFrame, LiveStatus] | None = None
+        self._newest: tuple[SolvedFrame, LiveStatus, int | None] | None = None
         self._parts = RecentParts()
+        self._nearest = Nearest()
         self._may_fail = where_there_is_one
         self._opening_until: float | None = None  # on the monotonic clock; None: not begun, open or closed
         self._closed = False
@@ -145,7 +149,8 @@ class Viewer(Output):
     def update(self, solved: SolvedFrame, status: LiveStatus) -> None:
         """The same with a status of the caller's."""
         with self._lock:
-            self._newest = (self._parts.added(solved), status)
+            nearest = self._nearest(solved, [each for each in solved.people if np.isfinite(each.pose.trans).all()])
+            self._newest = (self._parts.added(solved), status, None if nearest is None else nearest.id)
 
     @property
     def caught_up(self) -> bool:

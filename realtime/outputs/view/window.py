@@ -9,13 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any, SupportsInt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.model import BodyModel
-from engine.body.skinning import Skinner
 from realtime.outputs.drawing.overlay import (
     Picture,
     Writer,
@@ -26,9 +26,10 @@ from realtime.outputs.drawing.overlay import (
     status_card,
 )
 from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.view.bodies import LitBody, coarse, in_full
 from realtime.outputs.view.config import ViewerConfig
-from realtime.outputs.view.scene import BACKGROUND, BodyShader, Floor, Follow, person_colour
-from realtime.outputs.view.shown import Shown, ShownPerson
+from realtime.outputs.view.scene import BACKGROUND, Floor, Follow
+from realtime.outputs.view.shown import Shown
 from realtime.outputs.view.window_view import WindowView, rounded_outline
 
 Array = NDArray[np.float32]
@@ -65,9 +66,9 @@ class Window:
         self._on_key = on_key
         self._clock = clock
         self._drawn_at = clock()
-        self._skinner = Skinner(body)
         self._writer = Writer()
-        self._shader = BodyShader.of(body)
+        self._full = LitBody(body)
+        self._drawn_in_full: list[bool] = []  # of each body, in the order of the mesh
         self._floor = Floor()
         self._follow = Follow()
         self._shown: Shown | None = None
@@ -108,7 +109,7 @@ class Window:
         turned = not view.same_as(self._view)
         if self._stale or moved or turned:
             self._view = view
-            self._draw_people(people, view)
+            self._draw_people(view)
             self._draw_floor()
             self._draw_cards(view)
             self._stale = False
@@ -220,28 +221,30 @@ class Window:
     def _set_texture(self, mesh: Any, picture: Picture) -> None:
         mesh.textures = [self._o3d.geometry.Image(np.ascontiguousarray(picture))]
 
-    def _draw_people(self, people: tuple[ShownPerson, ...], view: WindowView) -> None:
+    @cached_property
+    def _coarse(self) -> LitBody:
+        """Body of those who do not keep all detail; made when there first are any, which takes some 0.3 s."""
+        return LitBody(coarse(self._body))
+
+    def _draw_people(self, view: WindowView) -> None:
         vectors = self._o3d.utility
-        self._bodies: list[Array] = []
-        colours = []
-        shift = np.array([self._follow.point[0], 0.0, self._follow.point[1]], np.float32)
-        for person in people:
-            vertices = person.vertices(self._skinner) - shift
-            normals = self._shader.normals(vertices)
-            if self._mirror:
-                vertices, normals = _mirrored(vertices), _mirrored(normals)
-            eye = view.eye.astype(np.float32)
-            self._bodies.append(vertices)
-            colours.append(self._shader.colours(vertices, normals, person_colour(person.id, person.valid), eye))
+        people, full = (self._shown.people, in_full(self._shown)) if self._shown else ((), set())
+        centre, eye = np.insert(self._follow.point, 1, 0.0), view.eye.astype(np.float32)
+        bodies = [self._full if person.id in full else self._coarse for person in people]
+        lit = [body.of(person, centre, eye, self._mirror) for body, person in zip(bodies, people, strict=True)]
+        self._bodies: list[Array] = [vertices for vertices, _ in lit]
         if people:
-            count = len(self._body.v_template)
-            faces = np.concatenate([self._body.faces.astype(np.int32) + k * count for k in range(len(people))])
             self._people_mesh.vertices = vectors.Vector3dVector(np.concatenate(self._bodies).astype(float))
-            self._people_mesh.vertex_colors = vectors.Vector3dVector(np.concatenate(colours).astype(float))
-            if len(self._people_mesh.triangles) != len(faces):
-                self._people_mesh.triangles = vectors.Vector3iVector(faces)
+            self._people_mesh.vertex_colors = vectors.Vector3dVector(np.concatenate([c for _, c in lit]).astype(float))
+            drawn_in_full = [body is self._full for body in bodies]
+            if drawn_in_full != self._drawn_in_full:
+                first = np.cumsum([0, *map(len, self._bodies)]).astype(np.int32)
+                faces = [body.faces + k for body, k in zip(bodies, first, strict=False)]
+                self._people_mesh.triangles = vectors.Vector3iVector(np.concatenate(faces))
+                self._drawn_in_full = drawn_in_full
         else:
             self._people_mesh.clear()
+            self._drawn_in_full = []
         self._vis.update_geometry(self._people_mesh)
 
     def _draw_floor(self) -> None:
@@ -306,7 +309,3 @@ class Window:
         self._set_polygon(mesh, (before_eye - view.t) @ view.R, outline / np.array([width, height]))
         self._set_texture(mesh, card)
         self._vis.update_geometry(mesh)
-
-
-def _mirrored(vectors: Array) -> Array:
-    return vectors * np.array([-1, 1, 1], np.float32)

@@ -179,6 +179,21 @@ def test_a_fist_is_drawn_closed(viewer):
 
 
 @needs_a_display
+def test_a_third_person_takes_detail_from_the_far_one_and_none_from_the_nearest(viewer):
+    """The third is out of sight; whoever else stands farther away keeps the outline, the nearest every pixel."""
+    frame = solved(pose(), trans=(-0.1, 0.93, 0.6))
+    far = replace(solved(pose(), trans=(1.0, 0.93, -1.6)).people[0], id=1)
+    third = replace(solved(pose(), trans=(60.0, 0.93, -60.0)).people[0], id=2, valid=False)
+    two, three = (show(viewer, replace(frame, people=(*frame.people, far, *more))) for more in ((), (third,)))
+    changed = (two != three).any(axis=2)
+    assert changed.sum() > 100
+    assert not changed[silhouette_seen(two)].any()
+    body_of_far = [cv2.inRange(picture, (110, 80, 50), (255, 235, 210)) for picture in (two, three)]
+    outside = [cv2.dilate(a, np.ones((5, 5))) < b for a, b in (body_of_far, body_of_far[::-1])]
+    assert not any(pixels[:, WIDTH // 3 :].any() for pixels in outside)
+
+
+@needs_a_display
 def test_the_camera_picture_is_an_inset_in_its_own_colours(viewer):
     picture = show(viewer, solved(pose()))
     green = (np.abs(picture.astype(int) - [20, 90, 20]) <= 3).all(axis=2)
