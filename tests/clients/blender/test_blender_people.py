@@ -34,6 +34,14 @@ def _people_at(t: float) -> tuple[Person, ...]:
     return tuple(_at(t, person_id) for person_id in ids)
 
 
+def _shown(times: np.ndarray, sent_t: np.ndarray, sent: np.ndarray) -> np.ndarray:
+    """Positions (N, 3) at these times: between two that were sent, but held while the person was away."""
+    last = np.clip(np.searchsorted(sent_t, times, side="right") - 1, 0, len(sent_t) - 2)
+    span = sent_t[last + 1] - sent_t[last]
+    fraction = np.where(span < 0.3, np.clip((times - sent_t[last]) / span, 0, 1), 0.0)
+    return sent[last] + fraction[:, None] * (sent[last + 1] - sent[last])
+
+
 @pytest.mark.parametrize("python", PYTHONS, ids=lambda python: Path(python).parents[1].name)
 def test_each_armature_follows_its_person_whatever_their_order(python: str, tmp_path: Path) -> None:
     wheels = cache_folder() / "blender-wheels"
@@ -60,7 +68,8 @@ def test_each_armature_follows_its_person_whatever_their_order(python: str, tmp_
             (t, person.pose.trans) for t, solved in publisher.sent for person in solved.people if person.id == person_id
         ]
         t, trans = np.array([t for t, _ in sent]), np.array([trans for _, trans in sent])
-        expected = np.stack([np.interp(times[:, k], t, trans[:, axis]) for axis in range(3)], axis=-1) @ Z_UP.T
-        assert np.linalg.norm(pelvises[:, k] - expected, axis=-1).max() < 0.002
-        assert len(np.unique(times[:, k])) > 5 * SECONDS
+        followed = times[:, k] > 0  # no time is known of who was away when the armatures were read again
+        expected = _shown(times[followed, k], t, trans) @ Z_UP.T
+        assert np.linalg.norm(pelvises[followed, k] - expected, axis=-1).max() < 0.002
+        assert len(np.unique(times[followed, k])) > 5 * SECONDS
         assert np.abs(played[:, k, 0] - PLACES_M[person_id]).max() < 1.0
