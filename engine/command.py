@@ -82,6 +82,28 @@ def _ctrl_c_raises() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
+@contextmanager
+def signals_wait() -> Iterator[None]:
+    """Hold signals that end a program back in the block, and handle them after it. Other threads have none."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[tuple[int, Any]] = []
+    before: dict[int, Any] = {}
+    try:
+        for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):  # Windows lacks SIGHUP, others SIGBREAK
+            number = getattr(signal, name, None)
+            if number is not None and callable(signal.getsignal(number)):
+                before[number] = signal.getsignal(number)
+                signal.signal(number, lambda number, frame: caught.append((number, frame)))
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number, frame in caught:
+        before[number](number, frame)
+
+
 def _say(name: str, what: object, code: int) -> int:
     print(f"{name}: {what}", file=sys.stderr)
     return code

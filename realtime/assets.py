@@ -16,11 +16,13 @@ import tempfile
 import time
 import zipfile
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.cache import cache_folder
+from engine.command import signals_wait
 from engine.errors import UserError
 from engine.flags import command_line
 
@@ -186,23 +188,27 @@ def _download(wheel: Wheel, folder: Path) -> Path:
     with (
         log.open("wb") as sink,
         tqdm(total=wheel.size, desc=label, unit="B", unit_scale=True, unit_divisor=1000) as bar,
+        ExitStack() as ending,
     ):
-        process = subprocess.Popen(
-            _pip_command(wheel, folder), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment
-        )
-        try:
-            while process.poll() is None:
-                time.sleep(0.1)
-                _advance(bar, folder)
+        with signals_wait():  # otherwise one that comes while pip starts would leave it running
+            process = subprocess.Popen(
+                _pip_command(wheel, folder), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, env=environment
+            )
+            ending.callback(_end, process)
+        while process.poll() is None:
+            time.sleep(0.1)
             _advance(bar, folder)
-        finally:
-            if process.poll() is None:
-                process.terminate()
-            process.wait()
+        _advance(bar, folder)
     wheels = list(folder.glob("*.whl"))
     if process.returncode != 0 or len(wheels) != 1:
         raise AssetError(_pip_failure(wheel, log.read_text(errors="replace")))
     return wheels[0]
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    process.wait()
 
 
 def _advance(bar: tqdm, folder: Path) -> None:

@@ -67,6 +67,28 @@ def test_other_signals_end_the_fetch_too_and_leave_nothing(
     assert not list(tmp_path.glob("tokenmocap-*"))  # where pip had begun to load
 
 
+SLOW_START = """
+import subprocess, time
+begin = subprocess.Popen.__init__
+def slow(self, *args, **named):
+    begin(self, *args, **named)
+    print("pip is process", self.pid, ".", flush=True)
+    time.sleep(0.5)
+subprocess.Popen.__init__ = slow
+"""
+
+
+def test_a_signal_while_pip_starts_ends_pip_too(deaf_index: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(SLOW_START)
+    environment = {**deaf_index, "TOKENMOCAP_CACHE": str(tmp_path / "cache"), "PYTHONPATH": str(tmp_path)}
+    with Terminal(sys.executable, "-m", "realtime.assets", env=environment) as terminal:
+        terminal.wait_for(" .")
+        terminal.signal(signal.SIGINT)
+        assert terminal.wait() == 130
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(terminal.said.partition("pip is process ")[2].split()[0]), 0)
+
+
 @pytest.mark.parametrize("words", [["-m", "realtime.assets"], ["-m", "realtime.doctor"], ["run_live.py", "--demo"]])
 def test_while_files_are_fetched(words: list[str], deaf_index: dict[str, str], tmp_path: Path) -> None:
     environment = {**deaf_index, "TOKENMOCAP_CACHE": str(tmp_path / "cache")}
