@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from realtime.kernel.lead import Lead
 from realtime.kernel.messages import Person, SolvedFrame
+from realtime.outputs.nearest import Nearest, by_id
 from realtime.outputs.streams.url import StreamError, StreamUrl
 
-NEARER = 0.9  # of a person's distance, below which another takes over, if that lasts
 KEPT_S = 2.0  # for which the place of somebody who left is theirs
 
 # Returns whom to send of a frame's people, who are without those that cannot be sent; None: nobody.
@@ -25,7 +22,7 @@ def whom_of(url: StreamUrl) -> Whom:
     if place and word == ordinal(int(place[1])):
         return Place(int(place[1]))
     if re.fullmatch(r"\d{1,9}", word):
-        return lambda _, people: _by_id(people, int(word))
+        return lambda _, people: by_id(people, int(word))
     if word in ("performer", "nearest"):
         return Performer() if word == "performer" else Nearest()
     raise StreamError(
@@ -47,30 +44,10 @@ class Performer:
 
     def __call__(self, solved: SolvedFrame, people: Sequence[Person]) -> Person | None:
         if solved.performer is not None:
-            return _by_id(people, solved.performer)
-        person = _by_id(people, self._last) or next(iter(people), None)
+            return by_id(people, solved.performer)
+        person = by_id(people, self._last) or next(iter(people), None)
         self._last = None if person is None else person.id
         return person
-
-
-class Nearest:
-    """The one who is nearest to the camera; another takes over who is clearly nearer for half a second."""
-
-    def __init__(self) -> None:
-        self._id: int | None = None
-        self._lead = Lead()
-
-    def __call__(self, solved: SolvedFrame, people: Sequence[Person]) -> Person | None:
-        if not people or solved.T_world_cam is None:
-            return None
-        away_m = {person.id: float(np.linalg.norm(person.pose.trans - solved.T_world_cam)) for person in people}
-        best = min(away_m, key=lambda i: (away_m[i], i))
-        if self._id not in away_m:
-            self._id = best
-        pair = (best, self._id) if away_m[best] < NEARER * away_m[self._id] else None
-        if self._lead.lasts(pair, solved.frame.t_capture):
-            self._id = best
-        return _by_id(people, self._id)
 
 
 class Place:
@@ -91,8 +68,4 @@ class Place:
             free = (k for k, (_, seen) in enumerate(self._owners) if not 0 <= t - seen <= KEPT_S)
             at = next(free, len(self._owners))
             self._owners[at : at + 1] = [(newcomer, t)]
-        return _by_id(people, self._owners[self._number - 1][0]) if self._number <= len(self._owners) else None
-
-
-def _by_id(people: Sequence[Person], person_id: int | None) -> Person | None:
-    return next((person for person in people if person.id == person_id), None)
+        return by_id(people, self._owners[self._number - 1][0]) if self._number <= len(self._owners) else None

@@ -24,8 +24,8 @@ from realtime.kernel.child import END, Child, ChildGone
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.drawing.overlay import Picture
 from realtime.outputs.live_status import LiveStatus
+from realtime.outputs.nearest import Nearest
 from realtime.outputs.output import Outcome, Output, Run
-from realtime.outputs.streams.whom import Nearest
 from realtime.outputs.view.config import ViewerConfig, WebConfig
 from realtime.outputs.view.display import NoDisplayError, why_no_window
 from realtime.outputs.view.shown import RecentParts, Shown, shown
