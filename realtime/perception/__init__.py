@@ -37,12 +37,7 @@ def create_perception(config: PerceptionConfig, *, live: bool = False) -> Percep
     Raises engine.errors.UserError if a model or a package is missing or wrong.
     """
     module = import_module(f"realtime.perception.{_MODULES.get(config.backend, config.backend)}")
-    created: Perception = module.create(config)
-    if live and config.max_people > 1:
-        from realtime.perception.blazepose import BlazePose
-
-        if isinstance(created, BlazePose):
-            created.keep_up()
+    created: Perception = module.create(config, live=live)
     if not (config.hands or config.face):
         return created
     from realtime.perception.parts.networks import PartNetworks

@@ -16,23 +16,23 @@ _RUNTIMES = {"openvino": "OpenVINO", "litert": "LiteRT"}
 
 
 class BlazePose:
-    """Detector, landmark network and tracker, wired by a PerceptionConfig."""
+    """Detector, landmark network and tracker, wired by a PerceptionConfig.
 
-    def __init__(self, config: PerceptionConfig) -> None:
+    live: far people are looked at more seldom, while there is no time to look at everybody.
+    """
+
+    def __init__(self, config: PerceptionConfig, *, live: bool = False) -> None:
         model = load_pose_model(config.model, cast(Literal["openvino", "litert"], config.backend), config.threads)
         self.description = f"{model.name} by {_RUNTIMES[config.backend]}, {config.threads} thread(s)"
         self._people = PeopleTracker(
             Detector(model.detector, config.min_detection),
             Landmarker(model.landmarks),
             config,
+            Turns() if live and config.max_people > 1 else None,
         )
 
     def observe(self, frame: Frame) -> Sighting:
         return self._people.observe(frame)
-
-    def keep_up(self) -> None:
-        """Look at far people more seldom from now on, while there is no time to look at everybody."""
-        self._people.keep_up(Turns())
 
     def next_person(self) -> None:
         self._people.next_person()
@@ -41,6 +41,6 @@ class BlazePose:
         """Do nothing: memory is freed with the object."""
 
 
-def create(config: PerceptionConfig) -> BlazePose:
+def create(config: PerceptionConfig, *, live: bool) -> BlazePose:
     """Create the detector that `--detector openvino` and `--detector litert` name."""
-    return BlazePose(config)
+    return BlazePose(config, live=live)

@@ -168,6 +168,6 @@ def _square(seen: Keypoints) -> Roi:
     return Roi((float(x), float(y)), max(float(extent), 1.0), 0.0)
 
 
-def create(config: PerceptionConfig) -> MediaPipePerception:
-    """Create the detector that `--detector mediapipe` names."""
+def create(config: PerceptionConfig, *, live: bool) -> MediaPipePerception:
+    """Create the detector that `--detector mediapipe` names; live or not, it looks at everybody in every frame."""
     return MediaPipePerception(config)

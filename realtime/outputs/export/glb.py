@@ -102,6 +102,11 @@ class Buffer:
         self.length += nbytes
         return len(self.accessors) - 1
 
+    def reserve_times(self, session: SessionHead) -> int:
+        """Reserve space for the seconds of all frames, from 0; return the index of their accessor."""
+        last_s = np.float32((session.frames - 1) / session.mocap_framerate)  # as the file has it
+        return self.reserve(session.frames, "SCALAR", bounds=([0.0], [float(last_s)]))
+
 
 def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
     """Write a .glb. Raises ExportError, BodyFileError, OSError."""
@@ -214,8 +219,7 @@ def _animation(session: SessionHead, buffer: Buffer, skeleton: Skeleton) -> dict
 
     Space is reserved in the order in which `_columns` fills it.
     """
-    last_s = (session.frames - 1) / session.mocap_framerate
-    times = buffer.reserve(session.frames, "SCALAR", bounds=([0.0], [float(np.float32(last_s))]))
+    times = buffer.reserve_times(session)
     outputs = [(0, "translation", buffer.reserve(session.frames, "VEC3"))]
     outputs += [(j, "rotation", buffer.reserve(session.frames, "VEC4")) for j in moved_joints(skeleton).tolist()]
     if session.face_names is not None:

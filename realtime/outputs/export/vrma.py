@@ -41,7 +41,7 @@ def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
     names = (*PRESETS, *BLENDSHAPES) if session.has_face else ()
     nodes = _nodes(body, thumbs, names)
     buffer = Buffer()
-    times = buffer.reserve(session.frames, "SCALAR", ([0.0], [(session.frames - 1) / session.mocap_framerate]))
+    times = buffer.reserve_times(session)
     moved = moved_joints(body.skeleton).tolist()
     targets = [(0, "translation", "VEC3"), *((joint, "rotation", "VEC4") for joint in moved)]
     if names:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import combinations, permutations
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.perception.landmarker import PersonView
 from realtime.perception.people.appearance import Appearance
 from realtime.perception.people.identity import Identities, distance
+from realtime.perception.people.track import Track
 from realtime.perception.roi import Roi
 
 MEET = 0.35  # distance of centres, in sides of the larger square, below which one person may cover the other
@@ -25,21 +24,11 @@ SURE_AFTER = 6  # frames apart without doubt that end a meeting
 MOST = 4  # people of one meeting whose ids are exchanged: 24 orders
 
 
-class Followed(Protocol):
-    """Track of somebody."""
-
-    id: int | None
-    roi: Roi
-    view: PersonView
-    seen_t: float  # of the view, s
-
-
 class Encounters:
     """Observer of tracks: who has met whom, and how they have looked since.
 
-    `doubted` are ids of people who now look like others whom they met, or whose looks are not seen. They
-    are so for `LONGEST_DOUBT_S` at most. `exchanged` are ids
-    that have just got another body.
+    `doubted` are ids of people who now look like others whom they met, or whose looks are not seen. They are so for
+    `LONGEST_DOUBT_S` at most. `exchanged` are ids that have just got another body.
     """
 
     def __init__(self, identities: Identities) -> None:
@@ -51,7 +40,7 @@ class Encounters:
         self.doubted: set[int] = set()
         self.exchanged: set[int] = set()
 
-    def update(self, image_bgr: NDArray[np.uint8], tracks: Sequence[Followed], t: float) -> None:
+    def update(self, image_bgr: NDArray[np.uint8], tracks: Sequence[Track], t: float) -> None:
         """Look at the people of a frame at time t (s), and exchange ids of tracks where bodies were exchanged."""
         self._frames += 1
         self.doubted, self.exchanged = set(), set()
@@ -76,11 +65,11 @@ class Encounters:
             self._met[pair] = self._met[pair] + 1 if parted else 0
 
     @staticmethod
-    def may_cover(roi: Roi, people: Sequence[Followed]) -> bool:
+    def may_cover(roi: Roi, people: Sequence[Track]) -> bool:
         """Return whether one of the people may cover somebody in `roi`."""
         return any(distance(person.roi, roi) < MEET for person in people)
 
-    def _meet(self, there: Mapping[int, Followed]) -> None:
+    def _meet(self, there: Mapping[int, Track]) -> None:
         """Begin the meetings of those who are near, and end those of people who are apart or gone."""
         for pair in combinations(there, 2):
             if self._are_near(pair, there, MEET):
@@ -94,7 +83,7 @@ class Encounters:
         }
 
     @staticmethod
-    def _are_near(pair: Iterable[int], there: Mapping[int, Followed], limit: float) -> bool:
+    def _are_near(pair: Iterable[int], there: Mapping[int, Track], limit: float) -> bool:
         one, other = pair
         return distance(there[one].roi, there[other].roi) < limit
 
@@ -128,7 +117,7 @@ class Encounters:
             groups = [group for group in groups if not group & pair] + [set(pair).union(*joined)]
         return groups
 
-    def _settle(self, group: Collection[int], there: Mapping[int, Followed]) -> None:
+    def _settle(self, group: Collection[int], there: Mapping[int, Track]) -> None:
         """Exchange ids within a group, if the looks then agree better."""
         known = [person_id for person_id in sorted(group) if self._identities.look(person_id) is not None]
         seen = [person_id for person_id in known if person_id in there and person_id in self._since]

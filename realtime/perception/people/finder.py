@@ -47,9 +47,15 @@ class Finder:
     """
 
     def __init__(
-        self, detect: Detect, config: PerceptionConfig, crowd: Crowd, identities: Identities, choice: Choice
+        self,
+        detect: Detect,
+        look: Observe,
+        config: PerceptionConfig,
+        crowd: Crowd,
+        identities: Identities,
+        choice: Choice,
     ) -> None:
-        self._detect, self._config = detect, config
+        self._detect, self._look, self._config = detect, look, config
         self._crowd, self._identities, self._choice = crowd, identities, choice
         self._search: Search | None = None  # None: no image so far
         self._frames = 0  # since the search began
@@ -94,9 +100,7 @@ class Finder:
         """Yield all squares, at once."""
         return iter(()) if self._search is None else iter(self._search.everywhere())
 
-    def strangers(
-        self, image: NDArray[np.uint8], view: Roi, t: float, known: Sequence[Track], look: Observe
-    ) -> Iterator[Track]:
+    def strangers(self, image: NDArray[np.uint8], view: Roi, t: float, known: Sequence[Track]) -> Iterator[Track]:
         """Yield those whom the detector finds in a square who are nobody of the known; these may grow meanwhile."""
         zoomed = view.size_px < max(image.shape[:2])
         finds = self._detect(image, view)
@@ -109,17 +113,17 @@ class Finder:
             if not find.roi.is_sane(image.shape[1], image.shape[0]):
                 continue
             back = self._identities.lost_here(find.roi)
-            for seen in self._sights(image, find.roi, look):
+            for seen in self._sights(image, find.roi):
                 if is_person(seen, image, self._config.min_presence) and not is_seen_twice(seen, known, new=not back):
                     first_proof = self._first_proof(find.roi, t) if zoomed else None
                     yield Track(Standing(t, self._config.min_proof, first_proof), seen, seen.next_roi, t, back=back)
                     break
 
-    def _sights(self, image: NDArray[np.uint8], roi: Roi, look: Observe) -> Iterator[PersonView]:
+    def _sights(self, image: NDArray[np.uint8], roi: Roi) -> Iterator[PersonView]:
         """Yield views of somebody new: as they are, then without those who may hide them."""
-        yield look(image, roi)
+        yield self._look(image, roi)
         if (cover := self._crowd.cover(roi)) is not None:
-            yield look(image, roi, cover)
+            yield self._look(image, roi, cover)
 
     def _first_proof(self, roi: Roi, t: float) -> float:
         """Return the proof that somebody found in a square must give."""

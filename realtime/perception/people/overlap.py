@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from typing import Protocol
 
 import numpy as np
 
 from engine.body.keypoints import BLAZEPOSE
 from realtime.perception.landmarker import PersonView
+from realtime.perception.people.track import Track
 
 DUPLICATE = 0.06  # mean distance of limb landmarks, in sides of the square, below which two tracks are the same person
 
 FACE = BLAZEPOSE.matching("nose", "eye", "ear", "mouth")
 
 
-class Tracked(Protocol):
-    """Track of somebody."""
-
-    @property
-    def view(self) -> PersonView:
-        """Return the newest view."""
-
-    @property
-    def counts(self) -> bool:
-        """Return whether this counts as a person."""
-
-
-def is_seen_twice(view: PersonView, others: Iterable[Tracked], *, new: bool) -> bool:
+def is_seen_twice(view: PersonView, others: Iterable[Track], *, new: bool) -> bool:
     """Return whether another track has this person. Passing people share a head, so it rejects only new ones."""
     return any(is_duplicate(view, o.view) or (new and o.counts and shares_head(view, o.view)) for o in others)
 

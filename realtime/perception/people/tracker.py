@@ -33,20 +33,22 @@ class PeopleTracker:
     `detect` finds people in a square of an image, `look` sees one person in a square. New people must earn their
     `Standing`. A sighting has people with a good frame so far, with those on trial or in doubt marked. A track ends
     with its standing, or with the frame in which the presence falls below `min_presence`. `Finder` tells where the
-    detector runs. An image of another size restarts all tracks. After `keep_up`, people for whose look there is no time
-    are `waiting` in a sighting (`Turns`).
+    detector runs. An image of another size restarts all tracks. With `turns`, people for whose look there is no time
+    are `waiting` in a sighting; without, everybody is looked at in every frame.
     """
 
-    def __init__(self, detect: Detect, look: Observe, config: PerceptionConfig | None = None) -> None:
+    def __init__(
+        self, detect: Detect, look: Observe, config: PerceptionConfig | None = None, turns: Turns | None = None
+    ) -> None:
         config = config or PerceptionConfig()
-        self._look = look
-        self._turns: Turns | None = None  # None: everybody is looked at in every frame
+        self._look = look if turns is None else turns.timed(look)
+        self._turns = turns
         self._min_presence = config.min_presence
         self._crowd = Crowd(config.max_people)
         self._identities = Identities(only=config.max_people == 1)
         self._encounters = Encounters(self._identities)
         self._choice = Choice(config.person)
-        self._finder = Finder(detect, config, self._crowd, self._identities, self._choice)
+        self._finder = Finder(detect, self._look, config, self._crowd, self._identities, self._choice)
         self._size: tuple[int, int] | None = None
 
     def observe(self, frame: Frame) -> Sighting:
@@ -61,7 +63,7 @@ class PeopleTracker:
         self._follow(image, t, self._due(frame))
         self._encounters.update(image, self._crowd.tracks, t)
         for view in self._finder.views(image):
-            for track in self._finder.strangers(image, view, t, self._crowd.tracks, self._look):
+            for track in self._finder.strangers(image, view, t, self._crowd.tracks):
                 self._judge(image, track, t)
         if self._choice.is_asked():
             self._go_to_next(image, t)
@@ -75,11 +77,6 @@ class PeopleTracker:
     def next_person(self) -> None:
         """Make the next person in view the performer, from the next frame on. Thread-safe."""
         self._choice.ask_for_next()
-
-    def keep_up(self, turns: Turns) -> None:
-        """Look at far people more seldom from now on, while there is no time to look at everybody."""
-        self._turns = turns
-        self._look = turns.timed(self._look)
 
     def _due(self, frame: Frame) -> list[Track]:
         """Return those who are to be looked at."""
@@ -166,7 +163,7 @@ class PeopleTracker:
         """Make the next person in view the performer: one of the people, or somebody new who is looked for now."""
         known = self._crowd.people
         for view in self._finder.everywhere():
-            for track in self._finder.strangers(image, view, t, known, self._look):
+            for track in self._finder.strangers(image, view, t, known):
                 state = track.standing.update(t, proof(track.view.body))
                 known += [track] if state == "earning" else []  # no ghost is next
         person = self._choice.next_of(known)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -23,40 +22,15 @@ from engine.body import skeleton
 from engine.body.kinematics import forward_kinematics
 from engine.body.rotations import rotmat_from_quaternion
 from realtime.kernel.messages import SolvedFrame
-from realtime.outputs import open_stream
 from realtime.outputs.finger_bones import FINGER_NAMES as SENT_FINGERS
 from realtime.outputs.finger_bones import SMPL_AND_FINGERS, FingerBones
 from realtime.outputs.output import Run
-from realtime.outputs.streams.wire_stream import WireStream
 from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY, face_at, handed_at, handed_frame
+from tests.realtime.outputs.streams.publishing import publishing
 from tests.realtime.outputs.streams.sockets import nothing_left_behind, wait_until
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at
 
 MM = 1e-3
-
-
-@contextlib.contextmanager
-def publishing(make: Callable[[int], SolvedFrame], run: Run, port: int = 0, options: str = "") -> Iterator[int]:
-    """Frames 0, 1, 2... fifty times a second; gives the port."""
-    output = open_stream(f"zmq://127.0.0.1:{port}{options}", run)
-    assert isinstance(output, WireStream)
-    ended = threading.Event()
-
-    def publish() -> None:
-        seq = 0
-        while not ended.wait(0.02):
-            output.put(make(seq))
-            output.tick()
-            seq += 1
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    try:
-        yield output.address.port
-    finally:
-        ended.set()
-        thread.join()
-        output.close()
 
 
 def at(seq: int) -> SolvedFrame:
@@ -146,7 +120,7 @@ def test_the_loop_goes_on_when_the_program_comes_back_with_another_body() -> Non
         while next(stream).seq < 50:
             pass
     long = replace(BODY, name="long", joints_template=1.3 * BODY.joints_template)
-    with stream, publishing(at, Run(long), port):
+    with stream, publishing(at, Run(long), f"zmq://127.0.0.1:{port}"):
         frame = next(frame for frame in stream if frame.seq < 50)
     sent = at(frame.seq).people[0]
     rest, turns = long.rest_joints(sent.betas[None]), rotmat_from_quaternion(sent.pose.rotations)[None]
@@ -270,7 +244,7 @@ def test_keys_that_do_not_fit_end_the_loop_with_one_line(tmp_path: Path) -> None
     stranger = tmp_path / "stranger.json"
     stranger.write_text(json.dumps(json.loads((others / "me.json").read_text()) | {"server_key": mine["server_key"]}))
     assert server["public_key"] == mine["server_key"]
-    with publishing(at, Run(BODY), options=f"?curve={ours / 'server.json'}") as port:
+    with publishing(at, Run(BODY), f"zmq://127.0.0.1:0?curve={ours / 'server.json'}") as port:
         address = f"tcp://127.0.0.1:{port}"
         with connect(address, keys=ours / "me.json", timeout_s=20) as stream:
             assert next(stream).people

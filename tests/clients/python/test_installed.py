@@ -15,9 +15,12 @@ import numpy as np
 import pytest
 
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
+from realtime.outputs.output import Run
 from tests.clients.python.conftest import PACKAGE
+from tests.realtime.outputs.streams.publishing import publishing
 from tests.realtime.outputs.streams.sockets import can_listen
-from tests.realtime.outputs.streams.test_examples import HEAD, publishing
+from tests.realtime.outputs.streams.synthetic_stream import BODY
+from tests.realtime.outputs.streams.test_examples import HEAD, SOLVED
 
 ROOT = Path(__file__).resolve().parents[3]
 NO_DISPLAY = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
@@ -92,7 +95,7 @@ def test_it_receives_a_real_run(python: Path, tmp_path: Path) -> None:
 def test_the_example_of_its_page_finds_the_head(python: Path, tmp_path: Path) -> None:
     (example,) = re.findall(r"```python\n(.*?)```", (PACKAGE / "README.md").read_text(), re.DOTALL)
     assert len(example.strip().splitlines()) == 9
-    with publishing("zmq://127.0.0.1:0") as port:
+    with publishing(lambda seq: SOLVED, Run(BODY)) as port:
         code = example.replace("tcp://127.0.0.1:5555", f"tcp://127.0.0.1:{port}")
         follower = subprocess.Popen([str(python), "-u", "-c", code], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
         assert follower.stdout is not None

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import runpy
 import shutil
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -17,9 +14,8 @@ import numpy as np
 import pytest
 
 from engine.body.skeleton import PARENTS
-from realtime.outputs import open_stream
 from realtime.outputs.output import Run
-from realtime.outputs.streams.wire_stream import WireStream
+from tests.realtime.outputs.streams.publishing import publishing
 from tests.realtime.outputs.streams.synthetic_stream import BODY, solved_at
 
 EXAMPLES = Path(__file__).resolve().parents[4] / "examples"
@@ -27,31 +23,9 @@ SOLVED = solved_at(0.4, 0)
 HEAD = SOLVED.people[0].pose.joints[15]
 
 
-@contextlib.contextmanager
-def publishing(url: str) -> Iterator[int]:
-    """The same frame again and again; gives the port."""
-    output = open_stream(url, Run(BODY))
-    assert isinstance(output, WireStream)
-    ended = threading.Event()
-
-    def publish() -> None:
-        while not ended.wait(0.02):
-            output.put(SOLVED)
-            output.tick()
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    try:
-        yield output.address.port
-    finally:
-        ended.set()
-        thread.join()
-        output.close()
-
-
 def test_the_python_example_draws_a_figure(tmp_path: Path) -> None:
     picture_file = tmp_path / "figure.png"
-    with publishing("zmq://127.0.0.1:0") as port:
+    with publishing(lambda seq: SOLVED, Run(BODY)) as port:
         command = [sys.executable, EXAMPLES / "03_stick_figure.py", f"tcp://127.0.0.1:{port}", picture_file]
         subprocess.run(command, check=True, timeout=60)
     picture = cv2.imread(str(picture_file))
@@ -76,7 +50,7 @@ def test_the_python_example_knows_where_the_joints_are() -> None:
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="needs Node")
 def test_the_javascript_example_finds_the_head() -> None:
-    with publishing("ws://127.0.0.1:0") as port:
+    with publishing(lambda seq: SOLVED, Run(BODY), "ws://127.0.0.1:0") as port:
         command = ["node", "--experimental-websocket", EXAMPLES / "04_receive.js", f"ws://127.0.0.1:{port}"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None

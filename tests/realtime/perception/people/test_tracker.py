@@ -82,6 +82,17 @@ class Session:
         return [person.standing for person in self.sighting.people]
 
 
+def noted(world: World) -> tuple[PeopleTracker, list[Roi]]:
+    """Return a tracker, and the squares into which it has looked, in order."""
+    squares: list[Roi] = []
+
+    def look(image: np.ndarray, roi: Roi, cover: Retouch | None = None) -> PersonView:
+        squares.append(roi)
+        return world.look(image, roi)
+
+    return PeopleTracker(world.detect, look), squares
+
+
 def at(x: float, y: float = 240.0, size: float = 200.0) -> Roi:
     return Roi((x, y), size, 0.0)
 
@@ -251,14 +262,8 @@ def test_people_side_by_side_are_not_merged() -> None:
 
 
 def test_a_still_square_is_held_and_a_moving_one_followed() -> None:
-    squares: list[Roi] = []
     world = World({"a": at(300)})
-
-    def look(image: np.ndarray, roi: Roi, cover: Retouch | None = None) -> PersonView:
-        squares.append(roi)
-        return world.look(image, roi)
-
-    tracker = PeopleTracker(world.detect, look)
+    tracker, squares = noted(world)
     image = np.zeros((480, 640, 3), np.uint8)
     for i in range(20):
         world.people["a"] = at(300 + (i % 2) * 2.0)  # trembles by a hundredth of its side
@@ -322,14 +327,8 @@ def test_a_dip_is_a_doubt_and_a_track_that_slides_on_to_furniture_ends() -> None
 @pytest.mark.parametrize(("size", "now"), [((320, 240), at(150, 120, 100)), ((480, 640), at(220, 320, 200))])
 def test_a_picture_of_another_size_begins_the_square_anew_and_keeps_the_number(size: tuple[int, int], now: Roi) -> None:
     """Half the size, and turned: the old square would still find somebody here, but not the whole of them."""
-    squares: list[Roi] = []
     world = World({"a": at(300)})
-
-    def look(image: np.ndarray, roi: Roi, cover: Retouch | None = None) -> PersonView:
-        squares.append(roi)
-        return world.look(image, roi)
-
-    tracker = PeopleTracker(world.detect, look)
+    tracker, squares = noted(world)
     for i in range(5):
         tracker.observe(Frame(np.zeros((480, 640, 3), np.uint8), i, i / 30))
     world.people["a"] = now

@@ -31,6 +31,25 @@ class Clock:
         return self.now_s
 
 
+class Waiting:
+    """Track of somebody, the first of whom is nearest."""
+
+    def __init__(self, number: int, seen_t: float) -> None:
+        self.id, self.roi, self.seen_t = number, Roi((0.0, 0.0), 100.0 - number, 0.0), seen_t
+
+
+def four_who_take_long(seen_t: float) -> tuple[Turns, list[Waiting]]:
+    """Four people, a look at each of whom takes 30 ms, as one has taken."""
+    clock = Clock(0.03)
+    turns = Turns(clock)
+
+    def look() -> None:
+        clock.now_s += clock.look_s
+
+    turns.timed(look)()
+    return turns, [Waiting(number, seen_t) for number in range(4)]
+
+
 def seen(count: int, look_s: float, *, keeps_up: bool = True, frames: int = 120) -> dict[int, list[int]]:
     """Follow so many people, the first of whom is nearest; return the frames in which each was told, by id."""
     world = World({f"person {k}": Roi((100 + 150.0 * k, 360), 140 - 10 * k, 0.0) for k in range(count)})
@@ -40,9 +59,8 @@ def seen(count: int, look_s: float, *, keeps_up: bool = True, frames: int = 120)
         clock.now_s += clock.look_s
         return world.look(image, roi)
 
-    tracker = PeopleTracker(world.detect, look, PerceptionConfig(max_people=count, redetect_every=1))
-    if keeps_up:
-        tracker.keep_up(Turns(clock))
+    config = PerceptionConfig(max_people=count, redetect_every=1)
+    tracker = PeopleTracker(world.detect, look, config, Turns(clock) if keeps_up else None)
     told = defaultdict(list)
     for seq in range(frames):
         for person in tracker.observe(Frame(IMAGE, seq, seq / FPS)).people:
@@ -69,35 +87,15 @@ def test_everybody_is_seen_in_every_frame_where_there_is_time_or_no_hurry(look_s
 
 
 def test_the_performer_waits_as_little_as_the_nearest() -> None:
-    class Track:
-        def __init__(self, number: int) -> None:
-            self.id, self.roi, self.seen_t = number, Roi((0.0, 0.0), 100.0 - number, 0.0), 0.0
-
-    clock = Clock(0.03)
-    turns, tracks = Turns(clock), [Track(number) for number in range(4)]
-
-    def look() -> None:
-        clock.now_s += clock.look_s
-
-    turns.timed(look)()
+    turns, tracks = four_who_take_long(seen_t=0.0)
     chosen = [[track.id for track in turns.due(tracks, seq, seq / FPS, performer=3)] for seq in range(6)]
     assert chosen[0] == [0, 1, 2, 3]  # how long a frame lasts is not known yet
     assert chosen[1:] == [[0, 3]] * 5
-    assert math.isinf(Turns(clock)._room())
+    assert math.isinf(Turns(Clock(0.03))._room())
 
 
 def test_nobody_waits_for_a_clock_that_was_set_back() -> None:
-    class Track:
-        def __init__(self, number: int) -> None:
-            self.id, self.roi, self.seen_t = number, Roi((0.0, 0.0), 100.0 - number, 0.0), 3600.0
-
-    clock = Clock(0.03)
-    turns, tracks = Turns(clock), [Track(number) for number in range(4)]
-
-    def look() -> None:
-        clock.now_s += clock.look_s
-
-    turns.timed(look)()
+    turns, tracks = four_who_take_long(seen_t=3600.0)
     for seq in range(2):
         turns.due(tracks, seq, 3600.0 + seq / FPS)
     assert turns.due(tracks, 2, 60.0) == tracks
@@ -110,8 +108,7 @@ def test_who_waits_is_told_of_as_seen_last() -> None:
         clock.now_s += clock.look_s
         return world.look(image, roi)
 
-    tracker = PeopleTracker(world.detect, look, PerceptionConfig(max_people=4))
-    tracker.keep_up(Turns(clock))
+    tracker = PeopleTracker(world.detect, look, PerceptionConfig(max_people=4), Turns(clock))
     last: dict[int, TrackedPerson] = {}
     for seq in range(40):
         world.people = {name: Roi((200 + 300.0 * k + seq, 360), 140 - k, 0.0) for k, name in enumerate(world.people)}
