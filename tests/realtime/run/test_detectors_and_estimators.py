@@ -67,7 +67,10 @@ class ToyEstimator(FrameByFrame):
 @pytest.fixture
 def toys(monkeypatch: pytest.MonkeyPatch) -> None:
     """The two modules, as if they were files of their rooms, and the word in the list of estimators."""
-    for room, made in (("perception", lambda config: ToyDetector()), ("estimate", lambda config, body: ToyEstimator())):
+    for room, made in (
+        ("perception", lambda config, live: ToyDetector()),
+        ("estimate", lambda config, body: ToyEstimator()),
+    ):
         module = ModuleType(f"realtime.{room}.toy")
         monkeypatch.setattr(module, "create", made, raising=False)
         monkeypatch.setitem(sys.modules, module.__name__, module)
