@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from engine.flags import command_line
-from realtime.outputs.streams.curve import (
+from realtime.outputs.streams.wire.curve import (
     ClientKeys,
     KeyFileError,
     ServerKeys,

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from realtime.outputs.streams.url import StreamUrl
 
 STREAMS = {  # --stream SCHEME://HOST:PORT
-    "zmq": "realtime.outputs.streams.zmq_stream",
-    "ws": "realtime.outputs.streams.websocket_stream",
-    "vmc": "realtime.outputs.streams.vmc_stream",
+    "zmq": "realtime.outputs.streams.wire.zmq_stream",
+    "ws": "realtime.outputs.streams.wire.websocket_stream",
+    "vmc": "realtime.outputs.streams.vmc.vmc_stream",
     "vrchat": "realtime.outputs.streams.vrchat.vrchat_stream",
 }
 RECORDINGS = {  # --record FILE.SUFFIX

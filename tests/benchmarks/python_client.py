@@ -19,7 +19,7 @@ import numpy as np
 
 from realtime.outputs import open_stream
 from realtime.outputs.output import Run
-from realtime.outputs.streams.wire_stream import WireStream
+from realtime.outputs.streams.wire.wire_stream import WireStream
 
 ROOT = Path(__file__).resolve().parents[2]
 RATE_HZ = 30.0

@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from realtime.keys import add_client, main
-from realtime.outputs.streams.curve import (
+from realtime.outputs.streams.wire.curve import (
     KeyFileError,
     is_private,
     load_client_keys,

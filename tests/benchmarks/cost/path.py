@@ -13,7 +13,7 @@ from engine.engines.openvino_network import CPU_SETTINGS
 from realtime.assets import POSE_LANDMARKS_FULL, fetch
 from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.kernel.messages import Frame
-from realtime.outputs.streams.wire import Wire
+from realtime.outputs.streams.wire.wire import Wire
 from realtime.perception import PerceptionConfig, create_perception
 from realtime.perception.landmarker import SPEC
 from realtime.run.solver import Solver

@@ -27,7 +27,7 @@ STAGES = {
     "floor, contacts": ("realtime.run.solver:settle",),
     "foot lock": ("realtime.ground.feet:Feet.lock",),
     "rest of the solver": ("realtime.run.solver:Solver.solve",),
-    "message": ("realtime.outputs.streams.wire:Wire.pose",),
+    "message": ("realtime.outputs.streams.wire.wire:Wire.pose",),
 }
 
 

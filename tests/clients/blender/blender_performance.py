@@ -19,8 +19,8 @@ from realtime.kernel.messages import Frame, Person, SolvedFrame, WorldPose
 from realtime.outputs import parse_stream_url
 from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.recording.session import load_session
-from realtime.outputs.streams.wire import Wire
-from realtime.outputs.streams.zmq_stream import ZmqStream
+from realtime.outputs.streams.wire.wire import Wire
+from realtime.outputs.streams.wire.zmq_stream import ZmqStream
 from tests.realtime.outputs.fingers_and_faces import face_at, hand_at
 from tests.realtime.seen_people import seen_body
 

@@ -19,7 +19,7 @@ from engine.body.files import OPEN_BODY, OPEN_HANDS_BODY
 from engine.body.files import load_body as load_model
 from engine.body.model import BodyModel
 from engine.body.skeleton import SMPLX
-from realtime.outputs.streams.wire import Wire
+from realtime.outputs.streams.wire.wire import Wire
 from tests.clients.blender.blender_performance import BETAS, open_body
 from tests.clients.blender.fingered_body import write_fingered
 

@@ -25,7 +25,7 @@ from engine.body.skeleton import FINGER_JOINTS, SIDES
 from realtime.kernel.full_pose import gaze_rotmat
 from realtime.kernel.messages import Frame, SolvedFrame
 from realtime.outputs.avatar.expressions import VRM_PRESETS, expressions
-from realtime.outputs.streams.wire import Wire
+from realtime.outputs.streams.wire.wire import Wire
 from tests.clients.blender.blender_performance import finger_bones, open_body, person_at
 from tests.clients.blender.test_blender_pose_math import posed_heads
 from tests.realtime.outputs.fingers_and_faces import face_at, hand_at

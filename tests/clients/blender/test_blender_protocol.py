@@ -15,7 +15,7 @@ from clients.blender.protocol import Pose, ProtocolError, Skeleton, Status, Vers
 from engine.body import expressions, skeleton
 from realtime.kernel.messages import Frame, SolvedFrame
 from realtime.outputs.live_status import LiveStatus
-from realtime.outputs.streams.wire import Wire
+from realtime.outputs.streams.wire.wire import Wire
 from tests.clients.blender.blender_performance import BETAS, JOINT_CONFIDENCE, open_body, person_at
 
 BODY = open_body()

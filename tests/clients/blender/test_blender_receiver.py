@@ -21,8 +21,8 @@ from clients.blender.stream.take import ANYONE, chosen, motion_of, resampled
 from realtime.kernel.messages import Frame, SolvedFrame
 from realtime.keys import add_client
 from realtime.outputs import parse_stream_url
-from realtime.outputs.streams.wire import Wire
-from realtime.outputs.streams.zmq_stream import ZmqStream
+from realtime.outputs.streams.wire.wire import Wire
+from realtime.outputs.streams.wire.zmq_stream import ZmqStream
 from tests.clients.blender.blender_performance import Publisher, made_up, open_body, person_at
 
 BODY = open_body()

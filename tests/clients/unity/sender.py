@@ -9,8 +9,8 @@ import time
 from realtime.outputs import parse_stream_url
 from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.live_status import LiveStatus, State
-from realtime.outputs.streams.websocket_stream import WebSocketStream
-from realtime.outputs.streams.wire import Wire
+from realtime.outputs.streams.wire.websocket_stream import WebSocketStream
+from realtime.outputs.streams.wire.wire import Wire
 from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY
 from tests.realtime.outputs.streams.synthetic_stream import BODY
 

@@ -28,12 +28,12 @@ from realtime.kernel.full_pose import full_rotmats
 from realtime.kernel.messages import Person
 from realtime.outputs import parse_stream_url
 from realtime.outputs.output import Run
-from realtime.outputs.streams.humanoid import BONES as BODY_BONES
-from realtime.outputs.streams.vmc_stream import open_output
+from realtime.outputs.streams.vmc.humanoid import BONES as BODY_BONES
+from realtime.outputs.streams.vmc.vmc_stream import open_output
 from tests.clients.vrm import avatar
 from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY, handed_at
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at
-from tests.realtime.outputs.streams.vmc_receiver import datagrams
+from tests.realtime.outputs.streams.vmc.vmc_receiver import datagrams
 
 _RECEIVER = Path(__file__).parent / "receiver"
 MM = 1e-3

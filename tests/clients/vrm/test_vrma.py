@@ -25,7 +25,7 @@ from realtime.outputs.export.motion import posed_joints
 from realtime.outputs.finger_bones import SMPL_AND_FINGERS, FingerBones
 from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import Session, load_session
-from realtime.outputs.streams.humanoid import BONES as BODY_BONES
+from realtime.outputs.streams.vmc.humanoid import BONES as BODY_BONES
 from tests.clients.vrm import avatar
 from tests.clients.vrm.test_vrm import FINGERS, MM
 from tests.clients.vrm.test_vrm import _presets as presets_of

@@ -15,10 +15,10 @@ from realtime.outputs.export.shape import standing_body
 from realtime.outputs.export.smpl_shape import smpl_shape
 from realtime.outputs.recording.session import Session, open_session
 from realtime.outputs.recording.session_layout import SessionError
-from realtime.outputs.streams.humanoid import BONES, HUMANOIDS
+from realtime.outputs.streams.vmc.humanoid import BONES, HUMANOIDS
 from tests.realtime.outputs.streams import synthetic_stream
 from tests.realtime.outputs.streams.synthetic_stream import BETAS, BODY, T_WORLD_CAM, person_at, pose_at, solved_at
-from tests.realtime.outputs.streams.test_vmc import stood_up
+from tests.realtime.outputs.streams.vmc.test_vmc import stood_up
 
 SCALE = 0.7
 _MIRROR = np.array([-1, 1, 1])

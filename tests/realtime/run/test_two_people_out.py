@@ -21,7 +21,7 @@ from realtime import live
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.recording.session import load_session
 from tests.realtime.calibration import acted
-from tests.realtime.outputs.streams.vmc_receiver import bones_of, received
+from tests.realtime.outputs.streams.vmc.vmc_receiver import bones_of, received
 
 ADULT_M, CHILD_M = 1.75, 1.10
 LEFT_M = {"adult": 0.55, "child": -0.55}

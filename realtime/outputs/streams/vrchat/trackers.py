@@ -15,7 +15,7 @@ from engine.body.kinematics import forward_kinematics
 from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
 from engine.body.skeleton import SMPL
 from realtime.kernel.messages import Array, Person
-from realtime.outputs.streams.humanoid import in_unity
+from realtime.outputs.streams.osc.unity import in_unity
 
 # The joint where a tracker is, and the joint that turns the segment it is strapped to; the first three do for most.
 TRACKERS = (

@@ -6,9 +6,9 @@ import numpy as np
 
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.output import Output, Run
-from realtime.outputs.streams.osc_bundles import Bundle, message
+from realtime.outputs.streams.osc.osc_bundles import Bundle, message
+from realtime.outputs.streams.osc.udp_stream import UdpStream, check_receiver
 from realtime.outputs.streams.publishable import Publishable
-from realtime.outputs.streams.udp_stream import UdpStream, check_receiver
 from realtime.outputs.streams.url import StreamUrl
 from realtime.outputs.streams.vrchat.trackers import HEAD, TRACKERS, placed
 from realtime.outputs.streams.whom import whom_of

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs import open_stream
 from realtime.outputs.output import Run
-from realtime.outputs.streams.wire_stream import WireStream
+from realtime.outputs.streams.wire.wire_stream import WireStream
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from realtime.kernel.messages import Person, SolvedFrame
 from realtime.outputs import parse_stream_url
 from realtime.outputs.streams.whom import ordinal, whom_of
 from tests.realtime.outputs.streams.synthetic_stream import T_WORLD_CAM, person_at, solved_at
-from tests.realtime.outputs.streams.vmc_receiver import bones_of, received, sending
+from tests.realtime.outputs.streams.vmc.vmc_receiver import bones_of, received, sending
 
 
 def away(person_id: int, metres: float) -> Person:

@@ -20,7 +20,7 @@ from realtime.outputs.streams.url import StreamError
 from realtime.outputs.streams.vrchat.vrchat_stream import VrchatStream, open_output
 from tests.realtime.outputs.streams.sockets import nothing_left_behind
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, rotmats_of, solved_at
-from tests.realtime.outputs.streams.vmc_receiver import received
+from tests.realtime.outputs.streams.vmc.vmc_receiver import received
 
 PLACES = {  # by the page: the joint where each is
     "1": "pelvis", "2": "left_ankle", "3": "right_ankle", "4": "left_knee", "5": "right_knee", "6": "spine3",

@@ -12,8 +12,8 @@ from pythonosc.osc_bundle import OscBundle
 from pythonosc.osc_message import OscMessage
 
 from realtime.outputs import parse_stream_url
-from realtime.outputs.streams.humanoid_parts import HumanoidHands
-from realtime.outputs.streams.vmc_stream import VmcStream
+from realtime.outputs.streams.vmc.humanoid_parts import HumanoidHands
+from realtime.outputs.streams.vmc.vmc_stream import VmcStream
 from tests.realtime.outputs.streams.synthetic_stream import BODY
 
 

@@ -14,10 +14,10 @@ from engine.body.skeleton import FINGER_JOINTS, SIDES, SMPLH
 from realtime.kernel.full_pose import full_rotmats
 from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.output import Run
-from realtime.outputs.streams.wire import Wire
+from realtime.outputs.streams.wire.wire import Wire
 from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY, handed_at
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at
-from tests.realtime.outputs.streams.test_wire import check, received_joints
+from tests.realtime.outputs.streams.wire.test_wire import check, received_joints
 
 RUN = Run(BODY, FINGERED_BODY, hands=True)
 

@@ -1,4 +1,4 @@
-"""Maps fingers and gaze to the bones of Unity's Humanoid, in Unity's frame (`realtime.outputs.streams.humanoid`)."""
+"""Maps fingers and gaze to the bones of Unity's Humanoid, in Unity's frame."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from realtime.kernel.messages import Array, Face, Hand, Person
 from realtime.outputs.avatar.thumbs import AFTER, VrmThumb
 from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.output import Run
-from realtime.outputs.streams.humanoid import in_unity
+from realtime.outputs.streams.osc.unity import in_unity
 
 EYE_BONES = ("LeftEye", "RightEye")
 _EYES = BLAZEPOSE.indices(("left_eye", "right_eye"))

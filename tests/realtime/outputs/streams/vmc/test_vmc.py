@@ -15,12 +15,12 @@ from engine.body.model import BodyModel
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Person, WorldPose
 from realtime.outputs import parse_stream_url
-from realtime.outputs.streams.humanoid import BONES, HUMANOIDS
 from realtime.outputs.streams.url import StreamError
-from realtime.outputs.streams.vmc_stream import VmcStream
+from realtime.outputs.streams.vmc.humanoid import BONES, HUMANOIDS
+from realtime.outputs.streams.vmc.vmc_stream import VmcStream
 from tests.realtime.outputs.streams.sockets import nothing_left_behind
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, solved_at
-from tests.realtime.outputs.streams.vmc_receiver import bones_of, received, sending
+from tests.realtime.outputs.streams.vmc.vmc_receiver import bones_of, received, sending
 
 # Unity's HumanBodyBones (its documentation's list, less jaw, eyes and fingers): each bone's parent, written by hand.
 UNITY_PARENTS = {

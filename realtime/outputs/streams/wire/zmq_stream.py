@@ -12,9 +12,9 @@ from pathlib import Path
 import zmq
 
 from realtime.outputs.output import Output, Run
-from realtime.outputs.streams.curve import ServerKeys, is_private, load_server_keys
 from realtime.outputs.streams.url import StreamError, StreamUrl
-from realtime.outputs.streams.wire_stream import WireStream
+from realtime.outputs.streams.wire.curve import ServerKeys, is_private, load_server_keys
+from realtime.outputs.streams.wire.wire_stream import WireStream
 
 logger = logging.getLogger(__name__)
 

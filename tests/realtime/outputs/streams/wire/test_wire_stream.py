@@ -21,9 +21,9 @@ from realtime.run.config import LiveConfig
 from realtime.run.fanout import close_outputs, open_outputs
 from tests.realtime.outputs.streams.sockets import can_listen, nothing_left_behind, send_garbage, wait_until
 from tests.realtime.outputs.streams.synthetic_stream import BODY, solved_at, stream
-from tests.realtime.outputs.streams.vmc_receiver import received
+from tests.realtime.outputs.streams.vmc.vmc_receiver import received
 
-SCHEMAS = Path(__file__).resolve().parents[4] / "docs" / "schemas"
+SCHEMAS = Path(__file__).resolve().parents[5] / "docs" / "schemas"
 STATUS = LiveStatus(source="demo clip", estimator="landmarks", backend="cpu", dropped=3)
 
 

@@ -10,9 +10,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from realtime.outputs import parse_stream_url
-from realtime.outputs.streams import websocket_stream
 from realtime.outputs.streams.url import StreamError
-from realtime.outputs.streams.websocket_stream import MAX_CLIENTS, WebSocketStream
+from realtime.outputs.streams.wire import websocket_stream
+from realtime.outputs.streams.wire.websocket_stream import MAX_CLIENTS, WebSocketStream
 from tests.realtime.outputs.streams.sockets import can_listen, connection, nothing_left_behind, send_garbage, wait_until
 
 HANDSHAKE = (

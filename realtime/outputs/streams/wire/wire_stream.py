@@ -13,7 +13,7 @@ from realtime.outputs.finger_bones import FingerBones
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.streams.url import StreamUrl
-from realtime.outputs.streams.wire import Wire
+from realtime.outputs.streams.wire.wire import Wire
 
 logger = logging.getLogger(__name__)
 

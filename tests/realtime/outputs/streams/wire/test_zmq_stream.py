@@ -11,9 +11,9 @@ from zmq.utils.monitor import recv_monitor_message
 
 from realtime.keys import add_client
 from realtime.outputs import parse_stream_url
-from realtime.outputs.streams.curve import KeyFileError, load_client_keys, new_pair
 from realtime.outputs.streams.url import StreamError
-from realtime.outputs.streams.zmq_stream import ZmqStream
+from realtime.outputs.streams.wire.curve import KeyFileError, load_client_keys, new_pair
+from realtime.outputs.streams.wire.zmq_stream import ZmqStream
 from tests.realtime.outputs.streams.sockets import can_listen, connection, nothing_left_behind, send_garbage, wait_until
 
 GREETING = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x00NULL" + bytes(48)  # how a ZMTP 3 connection begins

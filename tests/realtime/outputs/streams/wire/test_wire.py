@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from realtime.kernel.messages import Camera, CameraSource, Person
 from realtime.outputs.live_status import LiveStatus
-from realtime.outputs.streams.wire import Wire
+from realtime.outputs.streams.wire.wire import Wire
 from tests.realtime.outputs.streams.synthetic_stream import (
     BETAS,
     BODY,
@@ -23,7 +23,7 @@ from tests.realtime.outputs.streams.synthetic_stream import (
     solved_at,
 )
 
-SCHEMAS = Path(__file__).resolve().parents[4] / "docs" / "schemas"
+SCHEMAS = Path(__file__).resolve().parents[5] / "docs" / "schemas"
 
 
 def parsed(message: bytes) -> tuple[str, dict[str, Any]]:

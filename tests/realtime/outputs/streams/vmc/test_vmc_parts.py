@@ -19,12 +19,12 @@ from realtime.kernel.messages import Face, Hand, Person
 from realtime.outputs.avatar.bones import FINGER_BONES
 from realtime.outputs.avatar.expressions import VRM_PRESETS, expressions
 from realtime.outputs.finger_bones import SMPL_AND_FINGERS
-from realtime.outputs.streams.humanoid import HUMANOIDS
-from realtime.outputs.streams.humanoid_parts import HumanoidHands
+from realtime.outputs.streams.vmc.humanoid import HUMANOIDS
+from realtime.outputs.streams.vmc.humanoid_parts import HumanoidHands
 from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY, face_at, handed_at
 from tests.realtime.outputs.streams.synthetic_stream import person_at, solved_at
-from tests.realtime.outputs.streams.test_vmc import DOWN, FRONT, LEFT, RIGHT, UNITY_PARENTS, UP, rotated, stood_up
-from tests.realtime.outputs.streams.vmc_receiver import bones_of, datagrams, received, sending
+from tests.realtime.outputs.streams.vmc.test_vmc import DOWN, FRONT, LEFT, RIGHT, UNITY_PARENTS, UP, rotated, stood_up
+from tests.realtime.outputs.streams.vmc.vmc_receiver import bones_of, datagrams, received, sending
 
 HANDS = HumanoidHands.of_body(FINGERED_BODY)
 # Unity's HumanBodyBones of one hand, from its documentation, in the order of SMPL-H's joints.

@@ -1,8 +1,4 @@
-"""Maps SMPL's joints to the bones of Unity's Humanoid, in Unity's frame.
-
-Unity is left-handed with Y up, and an avatar faces +Z. Our frame is right-handed with the same Y and Z. They differ by
-a mirror in x: p = (-x, y, z), q = (x, -y, -z, w).
-"""
+"""Maps SMPL's joints to the bones of Unity's Humanoid, in Unity's frame."""
 
 from __future__ import annotations
 
@@ -18,13 +14,11 @@ from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
 from engine.body.skeleton import JOINT_NAMES, PARENTS
 from realtime.kernel.messages import Array, Person
 from realtime.outputs.avatar.bones import BONES
+from realtime.outputs.streams.osc.unity import in_unity
 
 # Bones that every Humanoid requires (HumanTrait.RequiredBone) are all but these.
 _OPTIONAL = {"Chest", "UpperChest", "Neck", "LeftShoulder", "RightShoulder", "LeftToes", "RightToes"}
 _REQUIRED = {joint: bone for joint, bone in BONES.items() if bone not in _OPTIONAL}
-
-_P_UNITY = np.array([-1, 1, 1], np.float32)
-_Q_UNITY = np.array([1, -1, -1, 1], np.float32)
 
 
 @dataclass(frozen=True)
@@ -64,11 +58,6 @@ def _place_required(person: Person, body: BodyModel) -> Array:
     offsets = rest - rest[_KEPT_PARENTS]
     offsets[0] = person.pose.trans
     return in_unity(offsets, quaternion_from_rotmat(local))[_REQUIRED_JOINTS]
-
-
-def in_unity(positions: Array, quaternions: Array) -> Array:
-    """Convert positions (B, 3) and quaternions (B, 4) of our frame to rows (B, 7) of Unity's."""
-    return np.concatenate([positions * _P_UNITY, quaternions * _Q_UNITY], axis=1, dtype=np.float32)
 
 
 def _kept_parents() -> list[int]:

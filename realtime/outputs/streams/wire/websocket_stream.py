@@ -18,7 +18,7 @@ from websockets.http11 import Request, Response
 
 from realtime.outputs.output import Output, Run
 from realtime.outputs.streams.url import StreamUrl
-from realtime.outputs.streams.wire_stream import WireStream
+from realtime.outputs.streams.wire.wire_stream import WireStream
 
 logger = logging.getLogger(__name__)
 _garbage_logger = logger.getChild("connections")

@@ -14,18 +14,18 @@ from realtime.kernel.messages import Person, SolvedFrame
 from realtime.outputs.avatar.bones import FINGER_BONES
 from realtime.outputs.avatar.expressions import EXPRESSIONS, expressions
 from realtime.outputs.output import Output, Run
-from realtime.outputs.streams.humanoid import HUMANOIDS
-from realtime.outputs.streams.humanoid_parts import EYE_BONES, HumanoidHands, place_eyes
-from realtime.outputs.streams.osc_bundles import bundles, option_dgram
+from realtime.outputs.streams.osc.osc_bundles import bundles, option_dgram
+from realtime.outputs.streams.osc.udp_stream import UdpStream, check_receiver
 from realtime.outputs.streams.publishable import Publishable
-from realtime.outputs.streams.udp_stream import UdpStream, check_receiver
 from realtime.outputs.streams.url import StreamError, StreamUrl
+from realtime.outputs.streams.vmc.humanoid import HUMANOIDS
+from realtime.outputs.streams.vmc.humanoid_parts import EYE_BONES, HumanoidHands, place_eyes
 from realtime.outputs.streams.whom import whom_of
 
 PORT = 39539
 PARTS = ("body", "hands", "face")
 TOLD_EVERY_S = 1.0  # whom the stream sends, if its address names somebody
-# Bones of the body (`realtime.outputs.streams.humanoid`), names of expressions, a list of PARTS, and the person
+# Bones of the body (`realtime.outputs.streams.vmc.humanoid`), names of expressions, a list of PARTS, and the person
 # (`realtime.outputs.streams.whom`).
 OPTIONS: dict[str, tuple[str, ...]] = {
     "bones": tuple(HUMANOIDS),

@@ -1,0 +1,1 @@
+"""Shared by the streams of OSC messages: bundles, datagrams, Unity's frame."""

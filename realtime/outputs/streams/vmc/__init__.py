@@ -1,0 +1,1 @@
+"""Streams bones and expressions in the VMC protocol (protocol.vmc.info)."""

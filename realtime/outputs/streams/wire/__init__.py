@@ -1,0 +1,1 @@
+"""Streams the wire format of this project (docs/wire-format.md) over ZeroMQ and WebSocket."""
