@@ -27,6 +27,7 @@ from engine.body.skeleton import NUM_BODY_JOINTS
 from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
 from engine.landmarks.network import normalise
+from training.data.sequences import Lasting, LastingDraw
 from training.data.views import (
     HIPS,
     SHOULDERS,
@@ -41,7 +42,13 @@ from training.data.views import (
     ray_axes,
 )
 from training.landmarks.hiding import ARMS, FOREARMS, HEAD, LEGS, LIMBS, SHINS, Hidden, hide, invent_limbs
-from training.landmarks.synthetic_config import ConfusionConfig, ImageErrorConfig, SyntheticConfig, WorldErrorConfig
+from training.landmarks.synthetic_config import (
+    ConfusionConfig,
+    ImageErrorConfig,
+    LastingConfig,
+    SyntheticConfig,
+    WorldErrorConfig,
+)
 
 # Hands and feet from their wrists and ankles, the head from the nose.
 EXTREMITIES = [*((limb[0], limb[1:]) for _, limb in FOREARMS + SHINS), (HEAD[0], HEAD[1:])]
@@ -56,6 +63,22 @@ class Targets(NamedTuple):
     landmarks_m: Tensor  # (B, 33, 3) from the pelvis
     image: Tensor  # (B, 33, 2) the exact 2D, normalised as the observation
     visibility: Tensor  # (B, 33)
+
+
+class Draws(NamedTuple):
+    """Random numbers of each kind of effect."""
+
+    person: Draw  # shape and camera
+    hiding: Draw
+    image: Draw
+    world: Draw
+    confusion: Draw
+
+    @classmethod
+    def lasting(cls, generator: torch.Generator, t: Tensor, config: LastingConfig) -> Draws:
+        """Draw for sequences at times t (P, T) in s: one person and camera each, and errors that last."""
+        kinds = (getattr(config, kind) for kind in cls._fields[1:])
+        return cls(*(LastingDraw(generator, t, kind) for kind in (Lasting(), *kinds)))
 
 
 class SyntheticBlazePose:
@@ -75,18 +98,27 @@ class SyntheticBlazePose:
         `gate` as in `normalise`, because targets are relative to the centre that the network computes. `whole` (B,):
         people without occluding objects and cropping.
         """
-        draw, config = self.draw, self.config
-        betas = draw.normal(len(rotmats), 10)
-        view = place(draw, config.camera, self.body, rotmats, betas)
+        return self.watch(rotmats, Draws(*[self.draw] * len(Draws._fields)), gate, whole)
+
+    @torch.no_grad()
+    def watch(
+        self, rotmats: Tensor, draws: Draws, gate: Tensor | float = 0.0, whole: Tensor | None = None, frames: int = 1
+    ) -> tuple[Observation, Targets]:
+        """Do the same with other random numbers, for people in `frames` consecutive rows each."""
+        config = self.config
+        betas = draws.person.normal(len(rotmats), 10)
+        view = place(draws.person, config.camera, self.body, rotmats, betas)
         exact = observe(view)
-        hidden = hide(draw, config.hiding, view, exact.image, whole)
-        world_m = flatten_depth(draw, config.world, self.body, rotmats, betas, view, exact.world_m)
-        world_m = distort_world(draw, config.world, hidden, world_m)
-        image = disturb_image(draw, config.image, hidden, view, exact.image)
-        other = torch.cat((view.R_cam_root[:, None], rotmats.roll(1, 0)[:, 1:]), 1)
+        hidden = hide(draws.hiding, config.hiding, view, exact.image, whole)
+        another = rotmats.roll(frames, 0)
+        world_m = flatten_depth(draws.world, config.world, self.body, rotmats, betas, view, exact.world_m, another)
+        world_m = distort_world(draws.world, config.world, hidden, world_m)
+        image = disturb_image(draws.image, config.image, hidden, view, exact.image)
+        other = torch.cat((view.R_cam_root[:, None], another[:, 1:]), 1)
         _, other_m = self.body.landmarks(other, betas)
-        seen = invent_limbs(draw, config.hiding, hidden, view, other_m, Observation(image, world_m, hidden.visibility))
-        seen = confuse_sides(draw, config.confusion, seen)
+        seen = Observation(image, world_m, hidden.visibility)
+        seen = invent_limbs(draws.hiding, config.hiding, hidden, view, other_m, seen)
+        seen = confuse_sides(draws.confusion, config.confusion, seen)
         return seen, targets(view, exact, seen, rotmats, betas, gate)
 
 
@@ -107,13 +139,20 @@ def disturb_image(draw: Draw, config: ImageErrorConfig, hidden: Hidden, view: Vi
 
 
 def flatten_depth(
-    draw: Draw, config: WorldErrorConfig, body: TorchBody, rotmats: Tensor, betas: Tensor, view: View, world_m: Tensor
+    draw: Draw,
+    config: WorldErrorConfig,
+    body: TorchBody,
+    rotmats: Tensor,
+    betas: Tensor,
+    view: View,
+    world_m: Tensor,
+    another: Tensor,
 ) -> Tensor:
     """Replace depth by a plausible guess from one image.
 
-    The guess is the depth of a wrong pose, mixed with another person's pose, because a network's guess tends to common
-    poses. Some limbs are mirrored in depth. Arms and the whole body are flattened, because a network averages over the
-    unknown.
+    The guess is the depth of a wrong pose, mixed with another person's in `another` (B, 22, 3, 3), because a network's
+    guess tends to common poses. Some limbs are mirrored in depth. Arms and the whole body are flattened, because a
+    network averages over the unknown.
     """
     batch = len(rotmats)
     spread = torch.full((NUM_BODY_JOINTS + 1, 1), 0.05)
@@ -123,7 +162,7 @@ def flatten_depth(
     spread[0] = 0.0  # the tilt of the whole body is added later
     wrong_rad = spread * (config.pose_rad * draw.uniform((0, 1), batch, 1, 1)) * draw.normal(batch, len(spread), 3)
     share = draw.uniform((0, config.borrowed), batch, 1, 1)
-    pulled = rotmat_from_6d(torch.lerp(sixd_from_rotmat(rotmats), sixd_from_rotmat(rotmats.roll(1, 0)), share))
+    pulled = rotmat_from_6d(torch.lerp(sixd_from_rotmat(rotmats), sixd_from_rotmat(another), share))
     wrong = pulled @ rotmat_from_axis_angle(wrong_rad)
     wrong[:, 0] = view.R_cam_root
     _, landmarks_m = body.landmarks(wrong, betas)
