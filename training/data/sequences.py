@@ -117,8 +117,10 @@ class MotionSampler:
         before = along.floor().long().clamp_max(last - 1)
         axis_angle = self._mocap.axis_angle
         mirrored = self.draw.chance(self.config.mirrored, len(first), 1, 1, 1)
-        ends = []
-        for frame in (before, before + 1):
+
+        def sixd(frame: Tensor) -> Tensor:
             recorded = axis_angle[(start + frame).clamp_max(len(axis_angle) - 1)]
-            ends.append(sixd_from_rotmat(rotmat_from_axis_angle(torch.where(mirrored, mirror(recorded), recorded))))
-        return rotmat_from_6d(torch.lerp(*ends, (along - before)[..., None, None])).flatten(0, 1)
+            return sixd_from_rotmat(rotmat_from_axis_angle(torch.where(mirrored, mirror(recorded), recorded)))
+
+        share = (along - before)[..., None, None]
+        return rotmat_from_6d(torch.lerp(sixd(before), sixd(before + 1), share)).flatten(0, 1)
