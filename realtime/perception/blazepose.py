@@ -22,7 +22,9 @@ class BlazePose:
     """
 
     def __init__(self, config: PerceptionConfig, *, live: bool = False) -> None:
-        model = load_pose_model(config.model, cast(Literal["openvino", "litert"], config.backend), config.threads)
+        model = load_pose_model(
+            config.model, cast(Literal["openvino", "litert"], config.backend), config.threads, config.quality
+        )
         self.description = f"{model.name} by {_RUNTIMES[config.backend]}, {config.threads} thread(s)"
         self._people = PeopleTracker(
             Detector(model.detector, config.min_detection),

@@ -15,6 +15,13 @@ Detector = Literal[
     "mediapipe",
 ]
 
+# Words of --quality; `realtime.perception.pose_model` has the network of each.
+Quality = Literal[
+    "fast",  # BlazePose lite
+    "balanced",  # BlazePose full
+    "best",  # BlazePose heavy
+]
+
 # Words of --person; see `realtime.perception.people.choice`.
 PersonRule = Literal[
     "largest",  # in the picture
@@ -29,9 +36,13 @@ class PerceptionConfig:
     """Settings of detection and tracking. Raises ValueError for invalid values."""
 
     backend: Annotated[Detector, Parameter("--detector", help="what runs BlazePose's networks")] = "openvino"
+    quality: Annotated[
+        Quality,
+        Parameter("--quality", help="BlazePose lite, full or heavy: the better, the more time each person takes"),
+    ] = "balanced"
     model: Annotated[
         Path | None,
-        Parameter("--detector-model", metavar="FILE", help="your own .task or .tflite (default: BlazePose full)"),
+        Parameter("--detector-model", metavar="FILE", help="your own .task or .tflite in place of --quality's"),
     ] = None
     threads: int = 1  # of the networks; two are slower than one at this size
     max_people: Annotated[int, Parameter("--people", metavar="N", help="follow up to N people")] = 1
@@ -51,6 +62,8 @@ class PerceptionConfig:
     redetect_every: int = 15  # frames between searches for more people, while fewer than max_people are tracked
 
     def __post_init__(self) -> None:
+        if self.quality != "balanced" and (self.model is not None or self.backend == "mediapipe"):
+            raise ValueError("--quality names BlazePose's network, and so does --detector-model: give one of them")
         if self.face_model is not None and not self.face:
             raise ValueError("--face-model is for the expressions of faces: give --face too")
         for name in ("threads", "max_people", "redetect_every"):

@@ -9,10 +9,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.assets import POSE_DETECTOR, POSE_LANDMARKS_FULL, fetch
+from realtime.assets import POSE_DETECTOR, POSE_LANDMARKS_FULL, POSE_LANDMARKS_HEAVY, POSE_LANDMARKS_LITE, fetch
 from realtime.perception import detector, landmarker
+from realtime.perception.config import Quality
 from realtime.perception.runtime import Backend, ModelFileError, Network, load_network
 
+# BlazePose's landmark network of each quality, with its name for reports.
+LANDMARKS = {
+    "fast": ("BlazePose lite", POSE_LANDMARKS_LITE),
+    "balanced": ("BlazePose full", POSE_LANDMARKS_FULL),
+    "best": ("BlazePose heavy", POSE_LANDMARKS_HEAVY),
+}
 # A .task file is a zip archive with these two members.
 TASK_DETECTOR = "pose_detector.tflite"
 TASK_LANDMARKS = "pose_landmarks_detector.tflite"
@@ -27,8 +34,10 @@ class PoseModel:
     landmarks: Network
 
 
-def load_pose_model(path: Path | None, backend: Backend = "openvino", threads: int = 1) -> PoseModel:
-    """Load BlazePose full (`path` None), or the user's file.
+def load_pose_model(
+    path: Path | None, backend: Backend = "openvino", threads: int = 1, quality: Quality = "balanced"
+) -> PoseModel:
+    """Load BlazePose's networks of a quality (`path` None), or the user's file.
 
     A MediaPipe Pose Landmarker .task file has both networks. A .tflite file is a landmark network, used with the pinned
     detector.
@@ -38,8 +47,8 @@ def load_pose_model(path: Path | None, backend: Backend = "openvino", threads: i
         UserError: the pinned files cannot be fetched, or the backend is not installed.
     """
     if path is None:
-        name = "BlazePose full"
-        files = _plain(fetch(POSE_LANDMARKS_FULL))
+        name, landmarks = LANDMARKS[quality]
+        files = _plain(fetch(landmarks))
     elif not path.is_file():
         raise ModelFileError(f"there is no model file {path}")
     elif zipfile.is_zipfile(path):  # an archive may follow other bytes, so the name is irrelevant

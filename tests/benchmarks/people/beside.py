@@ -42,7 +42,7 @@ _SHA256 = {
 ALONE = {
     view: Asset(
         f"pose2sim_demo_{view}.mp4",
-        DEMO_CLIP.wheel,
+        DEMO_CLIP.origin,
         f"Pose2Sim/Demo_SinglePerson/videos/{view}.mp4",
         sha256,
         DEMO_CLIP.licence,

@@ -19,6 +19,9 @@ from realtime.perception import PerceptionConfig, create_perception
         ({"backend": "opencv"}, "backend"),
         ({"max_peopel": 2}, "nearest known one is 'max_people'"),
         ({"person": "biggest"}, "person"),
+        ({"quality": "bset"}, "quality"),
+        ({"quality": "best", "model": "mine.task"}, "--quality names .* --detector-model: give one"),
+        ({"quality": "fast", "backend": "mediapipe"}, "--quality names .* --detector-model: give one"),
     ],
 )
 def test_bad_values_are_named(data: dict[str, object], message: str) -> None:

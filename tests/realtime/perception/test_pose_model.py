@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import sys
 import zipfile
 from pathlib import Path
@@ -7,9 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.body.keypoints import BLAZEPOSE
 from engine.errors import UserError
-from realtime.perception import detector, landmarker
-from realtime.perception.pose_model import TASK_DETECTOR, TASK_LANDMARKS, load_pose_model
+from realtime.assets import AssetError, fetch
+from realtime.kernel.messages import Frame
+from realtime.perception import PerceptionConfig, create_perception, detector, landmarker
+from realtime.perception.pose_model import LANDMARKS, TASK_DETECTOR, TASK_LANDMARKS, load_pose_model
 from realtime.perception.runtime import ModelFileError, NetworkSpec, load_network
 
 
@@ -30,6 +34,27 @@ def test_a_task_file_serves_as_its_networks_do(tmp_path: Path, detector_file: Pa
     own.landmarks.input_bgr[:] = pinned.landmarks.input_bgr[:] = noise
     for a, b in zip(own.landmarks.infer(), pinned.landmarks.infer(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+def test_each_quality_is_a_network_of_its_own_that_sees_the_same_man(clip: list[np.ndarray]) -> None:
+    """Files of other networks are pinned by their names alone: what they see tells them apart."""
+    for _, asset in LANDMARKS.values():
+        try:
+            fetch(asset)
+        except AssetError as error:
+            pytest.skip(str(error))
+    seen = {}
+    for quality, (name, _) in LANDMARKS.items():
+        perception = create_perception(PerceptionConfig(quality=quality))
+        assert name in perception.description
+        (man,) = next(
+            people for i, image in enumerate(clip) if (people := perception.observe(Frame(image, i, i / 12.0)).people)
+        )
+        seen[quality] = man.keypoints["body"].image_px[BLAZEPOSE.on_joints]
+    height_px = np.ptp(seen["balanced"][:, 1])
+    for a, b in itertools.combinations(seen.values(), 2):
+        apart = np.linalg.norm(a - b, axis=1) / height_px
+        assert 0.001 < np.median(apart) < 0.05
 
 
 def test_a_tflite_file_replaces_the_landmark_network(tmp_path: Path, landmarks_file: Path) -> None:

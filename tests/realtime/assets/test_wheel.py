@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from engine.cache import cache_folder
-from realtime import assets
 from realtime.assets import Asset, AssetError, Wheel, fetch
+from realtime.assets.package import advance
 
 DATA = b"weights" * 1000
 WHEEL = Wheel("tinymodel", "1.0", 2000)
@@ -57,9 +57,7 @@ def test_only_what_is_used_together_is_fetched_together(index: Path, monkeypatch
     """Bodies alone need no networks of hands, not even where those in the wheel are others than the pinned ones."""
     write_wheel(index)
     absent = Asset("hand.bin", WHEEL, "tinymodel/hand.bin", "0" * 64, "CC0-1.0")
-    monkeypatch.setattr(assets, "POSE", (ASSET,))
-    monkeypatch.setattr(assets, "HANDS", (absent,))
-    monkeypatch.setattr(assets, "ASSETS", (ASSET, absent))
+    monkeypatch.setattr("realtime.assets.cache.USES", ((ASSET,), (absent,)))
     path = fetch(ASSET)
     assert [p for p in cache_folder().rglob("*") if p.is_file()] == [path]
     with pytest.raises(AssetError, match=r"hand\.bin is not in tinymodel"):
@@ -95,7 +93,7 @@ def test_progress_survives_folders_that_pip_removes(tmp_path: Path) -> None:
     thread.start()
     try:
         for _ in range(1000):
-            assets._advance(Bar(), tmp_path)  # type: ignore[arg-type]
+            advance(Bar(), tmp_path)  # type: ignore[arg-type]
     finally:
         done.set()
         thread.join()
