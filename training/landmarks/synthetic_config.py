@@ -90,7 +90,7 @@ class SyntheticConfig:
 
 @dataclass(frozen=True)
 class LastingConfig:
-    """How long each kind of error lasts in a sequence, as measured on four views of a walking man.
+    """Durations of each kind of error in a sequence, as measured on four views of a walking man.
 
     There, 40 % of the variance of depth stays, the rest has a time constant of half a second. 2D errors are gone after
     an eighth of a second, for a quarter of them. Left and right are exchanged for 1 to 25 frames of 1/60 s.
