@@ -32,7 +32,7 @@ MOST_DOWN_DEG, MOST_UP_DEG, MOST_ROLL_DEG = 70.0, 25.0, 45.0
 FEWEST_EDGES = 20
 LEAST_SPREAD = 0.12  # standard deviation of the edges' positions, of the image's width; rooms and streets have 0.24
 SIGNIFICANT = 0.012  # of all support: a difference that makes one reading e times as likely as another
-_BREATH_S = 0.002  # pause after each lens of the scan, so that threads of the pose path get the GIL
+BREATH_S = 0.002  # pause after each lens of the scan, live, so that threads of the pose path get the GIL
 _WITHIN_RAD, _SCAN_WITHIN_RAD = math.radians(1.0), math.radians(2.0)
 _PAIRS, _POLISHED, _VERTICALS, _APART, _STEP_RAD = 500, 60, 8, math.cos(math.radians(1.5)), math.radians(1.5)
 _MOST_PEAKS, _REFINE_STEPS, _EDGE_NOISE_RAD, _FIXED = 6, 10, math.radians(0.3), 1e12
@@ -56,7 +56,7 @@ class RoomReading:
 
 
 def read_room(
-    image_bgr: NDArray[np.uint8], fov_deg: float | None = None, people: Sequence[Box] = ()
+    image_bgr: NDArray[np.uint8], fov_deg: float | None = None, people: Sequence[Box] = (), *, breath_s: float = 0.0
 ) -> RoomReading | None:
     """Estimate the camera under which the edges of the (H, W, 3) image form right angles; None with too few edges.
 
@@ -64,6 +64,7 @@ def read_room(
 
     fov_deg: the field of view across the longer side, if known; only gravity is then estimated.
     people: boxes (4,) in pixels around people, whose edges are ignored.
+    breath_s: pause after each of some hundred lenses.
     """
     edges, weights = line_segments(image_bgr, people)
     if len(edges) < FEWEST_EDGES:
@@ -76,22 +77,25 @@ def read_room(
     if not len(pairs):
         return None
     fovs_deg = FOVS_DEG if fov_deg is None else np.array([fov_deg])
-    readings = _scan(rays, pairs, fovs_deg, BENDS)
+    readings = _scan(rays, pairs, fovs_deg, BENDS, breath_s)
     best = max(readings, key=lambda axes: axes.support, default=None)
     if best is None or best.lens.bend == min(BENDS) or best.support < FISHEYE_UNDER:
         wide = fovs_deg if fov_deg is not None else fovs_deg[fovs_deg >= FISHEYE_LEAST_DEG]
-        readings += _scan(rays, pairs, wide, FISHEYE_BENDS)
+        readings += _scan(rays, pairs, wide, FISHEYE_BENDS, breath_s)
     return _weigh(rays, readings, fov_is_known=fov_deg is not None) if readings else None
 
 
-def _scan(rays: _Rays, pairs: NDArray[np.intp], fovs_deg: Array, bends: tuple[float, ...]) -> list[_Axes]:
+def _scan(
+    rays: _Rays, pairs: NDArray[np.intp], fovs_deg: Array, bends: tuple[float, ...], breath_s: float
+) -> list[_Axes]:
     """Find the best three directions for each lens."""
     readings = []
     for bend in bends:
         for fov_deg in fovs_deg:
             axes = _best_axes(rays, _Lens.of(float(fov_deg), bend), pairs)
             readings += [] if axes is None else [axes]
-            time.sleep(_BREATH_S)
+            if breath_s > 0:
+                time.sleep(breath_s)
     return readings
 
 

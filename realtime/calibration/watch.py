@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +17,7 @@ from realtime.calibration.consensus import MOST_FOV_DOUBT_DEG, Consensus
 from realtime.calibration.lines import Box
 from realtime.calibration.moved import CameraMoved, Restlessness
 from realtime.calibration.remarks import FISHEYE, ILLEGIBLE, NO_EDGES, RESTLESS, TURNED, Remarks, why_illegible
-from realtime.calibration.room import USUAL_FOV_DEG, angle_deg, plausible, read_room
+from realtime.calibration.room import BREATH_S, USUAL_FOV_DEG, RoomReading, angle_deg, plausible, read_room
 from realtime.calibration.upright import DOUBT_DEG, Upright
 from realtime.kernel.messages import Camera, CameraSource, Frame
 
@@ -34,15 +36,17 @@ class CameraWatch:
 
     given: the user's values. An 'auto' value comes from the calibration, else from the room's edges, else from standing
     people. The default is 60 degrees across the longer side, level.
+    live: readings pause often, for the pose path beside them.
     on_change: called in the looking thread with a camera that differs by more than a degree.
     on_misfit: called there when a calibration does not fit any more.
     """
 
-    def __init__(self, given: CameraConfig) -> None:
+    def __init__(self, given: CameraConfig, *, live: bool = False) -> None:
         self.on_change: Callable[[Camera], None] = lambda camera: None
         self.on_misfit: Callable[[], None] = lambda: None
         self.people: tuple[Box, ...] = ()  # boxes of the people last seen, in pixels: neither walls nor camera motion
         self._given = given
+        self._breath_s = BREATH_S if live else 0.0
         self._size = (16, 9)  # width, height of the latest image
         self._moved, self._restlessness = CameraMoved(), Restlessness()
         self._consensus, self._upright = Consensus(), Upright()
@@ -89,17 +93,18 @@ class CameraWatch:
         unread = self._tries < MOST_TRIES and len(self._consensus) < ENOUGH
         if t >= self._read_due and unread and not self._restlessness.restless:
             self._read_due = t + READ_EVERY_S
-            self._read(frame)
+            self._learn(*self._reading(frame))
 
     def survey(self, frames: Iterable[Frame]) -> None:
-        """Read some images ahead of a run, so that its first frame has a camera."""
+        """Read some images ahead of a run, side by side, so that its first frame has a camera."""
         if self.camera.source == "given":
             return
-        for frame in frames:
-            if frame.size != self._size:
-                self._size = frame.size
-                self._forget()
-            self._read(frame)
+        with ThreadPoolExecutor(max(2, os.cpu_count() or 2), thread_name_prefix="survey") as readers:
+            for frame, reading in [(frame, readers.submit(self._reading, frame)) for frame in frames]:
+                if frame.size != self._size:
+                    self._size = frame.size
+                    self._forget()
+                self._learn(*reading.result())
 
     @property
     def wants_standing(self) -> bool:
@@ -128,12 +133,18 @@ class CameraWatch:
         elif watch.comes_to_rest(t):
             self._forget(keep=self.camera)
 
-    def _read(self, frame: Frame) -> None:
+    def _reading(self, frame: Frame) -> tuple[str, RoomReading | None]:
+        """Return why the image cannot be read, or "" and the reading. Thread-safe."""
         if why := why_illegible(frame.image_bgr):
-            self._remarks.say(ILLEGIBLE, why)
+            return why, None
+        fov_deg = self._given_longer_fov_deg(frame.size)
+        return "", read_room(frame.image_bgr, fov_deg, self.people, breath_s=self._breath_s)
+
+    def _learn(self, why_not: str, reading: RoomReading | None) -> None:
+        if why_not:
+            self._remarks.say(ILLEGIBLE, why_not)
             return
         self._tries += 1
-        reading = read_room(frame.image_bgr, self._given_longer_fov_deg(), self.people)
         if reading is not None:
             self._consensus.add(reading)
             self._check_calibration()
@@ -197,7 +208,7 @@ class CameraWatch:
     def _found(self) -> Camera:
         """Return the camera from the images, else from people, else the default."""
         reading, up_people = self._consensus.reading, self._upright.up_cam
-        longer_fov_deg = self._given_longer_fov_deg() or USUAL_FOV_DEG
+        longer_fov_deg = self._given_longer_fov_deg(self._size) or USUAL_FOV_DEG
         source: CameraSource = "assumed"
         up_cam, doubt_deg = np.array([0.0, -1.0, 0.0]), LEVEL_DOUBT_DEG
         if reading is not None:
@@ -216,9 +227,9 @@ class CameraWatch:
             doubt_deg=doubt_deg,
         )
 
-    def _given_longer_fov_deg(self) -> float | None:
+    def _given_longer_fov_deg(self, size: tuple[int, int]) -> float | None:
         fov_deg = self._given.fov_deg
-        return None if fov_deg == "auto" else along_longer_deg(float(fov_deg), self._size)
+        return None if fov_deg == "auto" else along_longer_deg(float(fov_deg), size)
 
 
 def across_width_deg(longer_fov_deg: float, size: tuple[int, int]) -> float:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import itertools
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from importlib import import_module
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from engine.errors import one_line
 from realtime.capture.camera import lasting_name
 from realtime.capture.presentation import turned_left
-from realtime.capture.source import EndOfStream, Source, SourceConfig
+from realtime.capture.source import EndOfStream, LazySource, Source, SourceConfig
 from realtime.kernel.messages import Frame
 
 _LONGEST_NAME = 200
@@ -49,12 +51,20 @@ def first_frames(config: SourceConfig, count: int, step_s: float, quarter_turns:
     with closing(open_source(config)) as source, suppress(EndOfStream):
         due_s = -math.inf
         for seq in itertools.count():
-            image_bgr, t = source.read()
+            t, retrieve = _grabbed(source)
             if t >= due_s:
                 due_s = t + step_s
-                yield Frame(turned_left(image_bgr, quarter_turns), seq, t)
+                yield Frame(turned_left(retrieve(), quarter_turns), seq, t)
                 if (count := count - 1) == 0:
                     return
+
+
+def _grabbed(source: Source) -> tuple[float, Callable[[], NDArray[np.uint8]]]:
+    """Advance to the next image; return its time in seconds, and what returns it, decoded only then if it can be."""
+    if isinstance(source, LazySource):
+        return source.grab(), source.retrieve
+    image_bgr, t = source.read()
+    return t, lambda: image_bgr
 
 
 def _make(config: SourceConfig) -> Source:

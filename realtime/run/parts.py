@@ -58,7 +58,8 @@ class Parts:
 def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Parts:
     """Open everything, the screen last. Raises UserError for an error of the user's.
 
-    Source and estimator open beside perception. What may fetch a file opens in this thread, where Ctrl-C ends it.
+    Source and estimator open beside perception, and the camera of a file is surveyed. What may fetch a file opens in
+    this thread, where Ctrl-C ends it.
     cleanup: gets everything to close at the end.
     """
     if config.report is not None:
@@ -71,18 +72,18 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     full_body, heights_m = load_body(config.drawn_body), _heights_m(config, kept)
     full_body = full_body.scaled_to_height(heights_m[0]) if heights_m else full_body
     body = full_body.core
-    watch = CameraWatch(config.camera.of_turned_pictures())
-    if config.offline:
-        watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, quarter_turns))
-    world = World(body, watch.camera)
+    watch = CameraWatch(config.camera.of_turned_pictures(), live=not config.offline)
     # The threads live as long as the run: on Windows a camera ends with the thread that opened it.
-    pool = cleanup.enter_context(ThreadPoolExecutor(max_workers=2, thread_name_prefix="open"))
+    pool = cleanup.enter_context(ThreadPoolExecutor(max_workers=3, thread_name_prefix="open"))
+    surveying = pool.submit(_survey, config, watch) if config.offline else None
     opening = None if config.source.demo else _beside(pool, cleanup, lambda: open_source(config.source))
     settings = EstimatorConfig(config.estimator, engine=config.engine)
     loading = _beside(pool, cleanup, lambda: create_estimator(settings, body))
     perception = cleanup.enter_context(closing(create_perception(config.perception, live=not config.offline)))
     perception = Seated(perception) if config.seated else perception
-    estimator = loading.result()
+    if surveying is not None:
+        surveying.result()
+    estimator, world = loading.result(), World(body, watch.camera)
     solver = Solver(
         *(estimator, config.smoothing, world, watch),
         feet=config.feet,
@@ -104,6 +105,11 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     logger.info("%s; %s; %s", source.description, perception.description, estimator.backend)
     fan_out.begin(source.description)
     return Parts(body, kept, watch, world, perception, estimator, solver, fan_out, reader, calibration)
+
+
+def _survey(config: LiveConfig, watch: CameraWatch) -> None:
+    """Read some images of a file, which is no clip to fetch: a demo has no end, so it is never read offline."""
+    watch.survey(first_frames(config.source, SURVEYED, SURVEY_STEP_S, config.camera.quarter_turns))
 
 
 class _Closable(Protocol):

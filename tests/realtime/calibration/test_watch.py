@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from realtime.calibration.config import CameraConfig
+from realtime.calibration.room import read_room
 from realtime.calibration.upright import FEWEST
 from realtime.calibration.watch import CameraWatch, across_width_deg
 from realtime.kernel.messages import Camera, Frame
@@ -98,6 +100,35 @@ def test_a_survey_settles_the_camera_before_the_first_frame():
     watch.survey(Frame(draw_room((1280, 720), fov_deg=65, pitch_deg=15, roll_deg=4, seed=k), k, 0.0) for k in range(3))
 
     assert (watch.camera.source, watch.camera.fov_deg) == ("room", pytest.approx(65, abs=1))
+
+
+def test_a_survey_reads_its_pictures_side_by_side(monkeypatch):
+    """One by one, the first picture waited for a second one that never came."""
+    both = threading.Barrier(2, timeout=20)
+
+    def read(*arguments, **options):
+        both.wait()
+        return read_room(*arguments, **options)
+
+    monkeypatch.setattr("realtime.calibration.watch.read_room", read)
+    watch = CameraWatch(CameraConfig())
+    watch.survey(Frame(draw_room((1280, 720), fov_deg=65, pitch_deg=15, roll_deg=4, seed=k), k, 0.0) for k in range(4))
+
+    assert watch.camera.source == "room"
+
+
+def test_pictures_read_side_by_side_tell_the_camera_that_they_tell_one_by_one():
+    sizes = (1280, 720), (1280, 720), (720, 1280), (960, 720), (960, 720)  # each size begins anew
+    frames = [
+        Frame(draw_room(size, fov_deg=65, pitch_deg=15, roll_deg=4, seed=k), k, 0.0) for k, size in enumerate(sizes)
+    ]
+    together, one_by_one = CameraWatch(CameraConfig(fov_deg=60.0)), CameraWatch(CameraConfig(fov_deg=60.0))
+    together.survey(frames)
+    for frame in frames:
+        one_by_one.survey([frame])
+
+    assert together.camera == one_by_one.camera
+    assert together.camera.source == "room"
 
 
 PROFILE = Camera(65.0, 15.0, 4.0, "profile", 0.4)
