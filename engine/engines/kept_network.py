@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_in_memory: dict[Path, CompiledNetwork] | None = None  # None: a network ends with the run that uses it
 _SUM_BYTES = hashlib.sha256().digest_size
 
 
@@ -58,6 +59,23 @@ def compiled(network: ov.Model | NetworkRecipe, settings: Mapping[str, Any]) -> 
     if not isinstance(network, NetworkRecipe):
         return CompiledNetwork(core.compile_model(network, "CPU", settings))
     path = _path(network, settings, core, ov.__version__)
+    if _in_memory is None:
+        return _kept(network, settings, core, path)
+    if path not in _in_memory:
+        _in_memory[path] = _kept(network, settings, core, path)
+    return _in_memory[path]
+
+
+def keep_in_memory() -> None:
+    """Let all later networks of recipes live as long as the process, for one that makes many runs in turn."""
+    global _in_memory
+    _in_memory = _in_memory or {}
+
+
+def _kept(network: NetworkRecipe, settings: Mapping[str, Any], core: ov.Core, path: Path) -> CompiledNetwork:
+    """Read the network from its file, or compile it and write the file."""
+    import openvino as ov
+
     blob = _read(path)
     if blob is not None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Any, Protocol, get_type_hints, runtime_checkable
@@ -89,6 +90,11 @@ class SourceConfig:
     width: int = 1280  # pixels, requested of a camera; the actual size is logged
     height: int = 720
     fps: float | None = None  # Hz, requested of a camera (default 30); the rate of a folder of images
+    start_s: float = 0.0  # seconds of a video file that are left out; its times count from there
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start_s < math.inf:
+            raise ValueError(f"source.start_s must be a number of seconds from 0 on, not {self.start_s}")
 
     @property
     def is_file(self) -> bool:

@@ -17,6 +17,7 @@ from realtime.capture.source import MAX_PIXELS, EndOfStream, Source, SourceConfi
 
 logger = logging.getLogger(__name__)
 
+_SAME_TIME_S = 5e-4  # rounding of times in files
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
 # By OpenCV's FFmpeg name: the user's name and the remedy.
 _UNDECODED = {
@@ -32,21 +33,23 @@ _TO_SDR = (
 def create(config: SourceConfig) -> Source:
     """The file of `--video`."""
     assert config.video is not None
-    return VideoSource(config.video)
+    return VideoSource(config.video, config.start_s)
 
 
 class VideoSource:
-    """Frames of a file from first to last, corrected for display.
+    """Frames of a file to its last, corrected for display.
 
+    start_s: seconds after the file's first frame from which on frames are read; their times count from there.
     If the file ends early (a damaged tail), a warning reports the number of frames read.
     """
 
     is_live = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start_s: float = 0.0) -> None:
         self.description = path.name
         self.fps: float | None = None
         self._path = path
+        self._start_s = start_s
         self._capture: cv2.VideoCapture | None = None
         self._container = Container()
         self._presentation = Presentation()
@@ -75,6 +78,7 @@ class VideoSource:
         rate = capture.get(cv2.CAP_PROP_FPS)
         self.fps = rate if np.isfinite(rate) and rate > 0 else None
         self._times = FrameTimes(self.fps)
+        self._go_to_start(capture)
         self._say(stored, (width, height))
 
     def read(self) -> tuple[NDArray[np.uint8], float]:
@@ -105,6 +109,16 @@ class VideoSource:
             self._capture.release()
             self._capture = None
 
+    def _go_to_start(self, capture: cv2.VideoCapture) -> None:
+        """Pass over the frames before the start: one by one, because seeking is inexact. Raises SourceError."""
+        first_s = t = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        while t - first_s < self._start_s - _SAME_TIME_S:
+            self._frames_read += 1
+            if not capture.grab():
+                self.close()
+                raise SourceError(f"{self._path} ends before {self._start_s:g} s: let it start earlier")
+            t = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+
     def _say(self, stored: tuple[int, int], shown: tuple[int, int]) -> None:
         """Log once the properties of the file that a user may not expect."""
         quoted = shlex.quote(str(self._path))
@@ -130,7 +144,8 @@ class VideoSource:
         if known and self._frames_read >= 0.95 * promised - 1:
             return
         length_s = self._container.length_s
-        stops = known and length_s is not None and self._last_s < 0.95 * length_s - 2 / (self.fps or 30.0)
+        end_s = self._start_s + self._last_s
+        stops = known and length_s is not None and end_s < 0.95 * length_s - 2 / (self.fps or 30.0)
         if stops or self._container.missing_bytes > 0:
             logger.warning(
                 "%s ends early: %d%s frames could be read (a damaged or truncated file)",

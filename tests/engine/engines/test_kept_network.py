@@ -9,6 +9,7 @@ import numpy as np
 import openvino as ov
 import pytest
 
+from engine.engines import kept_network
 from engine.engines.kept_network import NetworkRecipe
 from engine.engines.openvino_network import OpenVinoNetwork
 
@@ -108,3 +109,16 @@ def test_networks_that_are_read_move_from_core_to_core_too(
     answer(recipe)
     assert [network.get_property("ENABLE_CPU_PINNING") for network in found] == [False]
     assert [network.get_property("INFERENCE_NUM_THREADS") for network in found] == [1]
+
+
+def test_a_process_of_many_runs_keeps_its_networks_without_the_file(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_network, "_in_memory", None)  # put back afterwards
+    kept_network.keep_in_memory()
+    recipe = Recipe(tmp_path / "net.onnx")
+    first = answer(recipe)
+    for file in kept(cache):
+        file.unlink()
+    assert answer(recipe) == first
+    assert (recipe.made, kept(cache)) == (1, [])

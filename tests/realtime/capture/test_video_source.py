@@ -55,6 +55,25 @@ def test_an_avi_with_b_frames_has_all_its_times(tmp_path: Path, caplog: pytest.L
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize(("start_s", "first"), [(0.0, 0), (0.4, 10), (0.41, 11), (1.56, 39)])
+def test_a_later_start_passes_over_the_frames_before_it(tmp_path: Path, start_s: float, first: int) -> None:
+    path = write_video(tmp_path / "a.mp4", "mp4v")
+    source = open_source(SourceConfig(video=path, start_s=start_s))
+    assert isinstance(source, VideoSource)
+    frames, whole = read_all(source), read_opened(path)
+    source.close()
+    assert [t for _, t in frames] == pytest.approx(np.arange(FRAMES - first) / FPS, abs=1e-6)
+    assert all((image == there).all() for (image, _), (there, _) in zip(frames, whole[first:], strict=True))
+
+
+def test_a_start_behind_the_end_is_one_line(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", "mp4v")
+    with pytest.raises(SourceError, match=r"a\.mp4 ends before 9 s: let it start earlier$"):
+        open_source(SourceConfig(video=path, start_s=9.0))
+    with pytest.raises(ValueError, match="start_s must be a number of seconds from 0 on, not -1"):
+        SourceConfig(video=path, start_s=-1)
+
+
 def read_opened(path: Path) -> list[tuple[np.ndarray, float]]:
     source = VideoSource(path)
     source.open()
