@@ -71,7 +71,7 @@ def test_nothing_else_is_in_it(site: Path) -> None:
     assert {path.name.split("-")[0] for path in site.iterdir()} == {*PARTS, "run_live.py", "tokenmocap"}
 
 
-@pytest.mark.parametrize("extra", ["train", "gpu"])
+@pytest.mark.parametrize("extra", ["train", "archive", "gpu"])
 def test_extras_are_the_requirements_files(extra: str) -> None:
     told = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][extra]
     lines = (ROOT / f"requirements-{extra}.txt").read_text().splitlines()

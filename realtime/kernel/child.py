@@ -60,6 +60,11 @@ class Child:
     def pid(self) -> int | None:
         return self._process.pid
 
+    @property
+    def exit_code(self) -> int | None:
+        """Exit code, negative for a signal; None while it runs."""
+        return self._process.exitcode
+
     def poll(self, timeout_s: float = 0.0) -> bool:
         """Return whether there is something to receive within that time, including the child's end."""
         return self._link.poll(timeout_s)

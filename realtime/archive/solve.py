@@ -1,0 +1,250 @@
+"""Solves one video in this process: the offline run, its measures, and its folder, which appears whole."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import importlib.metadata
+import logging
+import platform
+import shutil
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import cv2
+
+from engine.body.files import load_body
+from engine.engines.kept_network import keep_in_memory
+from engine.errors import UserError, one_line
+from engine.files.whole_file import sync_folder
+from engine.shipped import SUMS
+from realtime.archive.job import TAKE, WORK, Job, local_file, sha256_of, stamp_of
+from realtime.archive.quality import TakeQuality, take_quality
+from realtime.archive.record import LOG, THUMBNAIL, Record, SolvedCamera
+from realtime.archive.thumbnail import Moments
+from realtime.kernel.messages import SolvedFrame
+from realtime.kernel.pipeline import StageFailed
+from realtime.run.app import App
+from realtime.run.report import Report
+
+logger = logging.getLogger(__name__)
+
+_WATCHDOG = "realtime.kernel.pipeline"  # its warnings of stalls are about this machine at that time
+_CV2_NO_MEMORY = -4  # cv2.Error.StsNoMem
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """Result of a job."""
+
+    record: Record
+    out_of_memory: bool = False
+
+
+def become_worker() -> None:
+    """Make this process one that solves video after video: it keeps its networks, and leaves other cores alone."""
+    keep_in_memory()
+    cv2.setNumThreads(1)
+    logging.getLogger().setLevel(logging.INFO)
+
+
+def solve(job: Job) -> Solved:
+    """Solve a video; its folder is in place when this returns. A failure is a record of one line, never raised."""
+    began_cpu_s = time.process_time()
+    work = job.out / WORK / f"{hashlib.sha256(job.video.id.encode()).hexdigest()[:12]}-{uuid.uuid4().hex[:8]}"
+    stamp = ""
+    try:
+        work.mkdir(parents=True)
+        with _logged(work / LOG) as warnings:
+            try:
+                stamp = stamp_of(job.video)
+                record = _solved(job, work, stamp)
+            except Exception:
+                logger.debug("the failure's traceback", exc_info=True)
+                raise
+            finally:
+                gc.collect()  # a run's frames are in cycles
+        if job.earlier is not None and record.sha256 == job.earlier.sha256:
+            record.write(job.done_folder)
+            return Solved(record)
+        record = replace(record, warnings=tuple(warnings), cpu_s=time.process_time() - began_cpu_s)
+        record.write(work)
+        publish(work, job.done_folder, job.out)
+        shutil.rmtree(job.failure_folder, ignore_errors=True)
+        return Solved(record)
+    except Exception as error:  # noqa: BLE001  one video that fails, however it does, must not end the others
+        record = job.failed(in_one_line(error), stamp, cpu_s=time.process_time() - began_cpu_s)
+        _keep_failure(job, record, work)
+        return Solved(record, is_out_of_memory(error))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def publish(work: Path, place: Path, out: Path) -> None:
+    """Move a whole folder to its place; one that is there goes first. Raises OSError."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    sync_folder(work)
+    if place.exists():
+        old = out / WORK / f"old-{uuid.uuid4().hex[:8]}"
+        place.rename(old)
+        shutil.rmtree(old, ignore_errors=True)
+    work.rename(place)
+    sync_folder(place.parent)
+
+
+def _solved(job: Job, work: Path, stamp: str) -> Record:
+    """Run the job; the record is without what is known at its end only."""
+    with local_file(job.video, work) as file:
+        if not file.is_file():  # the source tells why
+            sha256, size = "", 0
+        else:
+            sha256, size = sha256_of(file), file.stat().st_size
+        if job.earlier is not None and sha256 == job.earlier.sha256:
+            return replace(job.earlier, stamp=stamp, columns=job.video.columns)
+        moments, clock = Moments(), _Clock()
+
+        def see(solved: SolvedFrame) -> None:
+            clock.see(solved)
+            moments.see(solved)
+
+        config = job.run_config(file, work)
+        with App(config, on_solved=see) as app:
+            report = app.run()
+    if report.failed:
+        raise UserError("; ".join(outcome.failed for outcome in report.outcomes if outcome.failed))
+    moments.write(work / THUMBNAIL, load_body(config.drawn_body))
+    takes = tuple(take_quality(path, clock.seconds) for path in sorted(work.glob("take*.npz"), key=_by_number))
+    frames = report.frames_solved + report.frames_empty
+    camera = report.camera
+    return job.record(
+        "done",
+        stamp,
+        sha256=sha256,
+        bytes=size,
+        frames=frames,
+        people=len(takes),
+        seconds=clock.seconds,
+        fps=clock.fps,
+        width_px=clock.size_px[0],
+        height_px=clock.size_px[1],
+        coverage=report.frames_solved / frames if frames else 0.0,
+        confidence=_mean(takes, "confidence"),
+        contact_quality=_mean(takes, "contact_quality"),
+        camera=SolvedCamera(camera.fov_deg, camera.pitch_deg, camera.roll_deg, camera.source, camera.doubt_deg),
+        takes=takes,
+        versions=versions(report),
+    )
+
+
+class _Clock:
+    """Measures the length and the rate of a video by its frames."""
+
+    def __init__(self) -> None:
+        self.frames = 0
+        self.last_s = 0.0
+        self.size_px = (0, 0)
+
+    def see(self, solved: SolvedFrame) -> None:
+        self.frames += 1
+        self.last_s, self.size_px = solved.frame.t_capture, solved.frame.size
+
+    @property
+    def fps(self) -> float | None:
+        """Mean rate, Hz; None for a single picture."""
+        return (self.frames - 1) / self.last_s if self.last_s > 0 else None
+
+    @property
+    def seconds(self) -> float:
+        """Length, the last frame's own duration included."""
+        return self.last_s + (1.0 / self.fps if self.fps else 0.0)
+
+
+def versions(report: Report) -> dict[str, str]:
+    """Name the software that solved a video."""
+    packages = {name: importlib.metadata.version(name) for name in ("numpy", "opencv-python", "openvino")}
+    try:
+        own = importlib.metadata.version("tokenmocap")
+    except importlib.metadata.PackageNotFoundError:
+        own = "checkout"
+    return {
+        "tokenmocap": own,
+        "networks": sha256_of(SUMS)[:12],
+        "estimator": f"{report.estimator} by {report.backend}",
+        "perception": report.perception,
+        "body": report.body,
+        "python": platform.python_version(),
+        **packages,
+    }
+
+
+@contextmanager
+def _logged(path: Path) -> Iterator[list[str]]:
+    """Log to a file; give the list of warnings, which fills meanwhile."""
+    warnings: list[str] = []
+
+    class Warnings(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            line = one_line(record.getMessage())
+            if record.name != _WATCHDOG and line not in warnings:
+                warnings.append(line)
+
+    root = logging.getLogger()
+    handlers = logging.FileHandler(path, encoding="utf-8"), Warnings(logging.WARNING)
+    handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    for handler in handlers:
+        root.addHandler(handler)
+    try:
+        yield warnings
+    finally:
+        for handler in handlers:
+            root.removeHandler(handler)
+            handler.close()
+
+
+def _keep_failure(job: Job, record: Record, work: Path) -> None:
+    """Put the record and the log of a failure in place, as far as the disk permits."""
+    try:
+        job.failure_folder.mkdir(parents=True, exist_ok=True)
+        if (work / LOG).exists():
+            (work / LOG).replace(job.failure_folder / LOG)
+        record.write(job.failure_folder)
+    except OSError as error:
+        logger.error("cannot keep the failure of %s: %s", job.video.id, error.strerror or error)
+
+
+def in_one_line(error: Exception) -> str:
+    """Tell a failure in one line, with the mend where it is known."""
+    if is_out_of_memory(error):
+        return "out of memory: give fewer --workers, or a machine with more"
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return one_line(f"cannot use {error.filename}: {error.strerror}")
+    return one_line(str(error) if isinstance(error, StageFailed) else f"{type(error).__name__}: {error}")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether it was caused by a lack of memory, in NumPy, OpenCV or Python."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, MemoryError) or getattr(cause, "code", None) == _CV2_NO_MEMORY:
+            return True
+        cause = cause.__cause__
+    return False
+
+
+def _mean(takes: tuple[TakeQuality, ...], measure: str) -> float | None:
+    """Average a measure over the people, each by the time that they were seen."""
+    values: list[tuple[float, float]] = [(getattr(take, measure), take.coverage) for take in takes]
+    known = [(value, weight) for value, weight in values if value is not None]
+    whole = sum(weight for _, weight in known)
+    return sum(value * weight for value, weight in known) / whole if whole > 0 else None
+
+
+def _by_number(path: Path) -> int:
+    """Order take.npz, take.p2.npz ... take.p10.npz."""
+    return 1 if path.name == TAKE else int(path.name.split(".p")[1].split(".")[0])

@@ -1,0 +1,157 @@
+"""Contract of workers, which solve jobs elsewhere, and the ones of this machine: a process each."""
+
+from __future__ import annotations
+
+import logging
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Protocol
+
+from realtime.archive.job import Job
+from realtime.archive.record import Record
+from realtime.kernel.channel import Channel
+from realtime.kernel.child import END, Child, ChildGone
+
+logger = logging.getLogger(__name__)
+
+WORKER_BYTES = 700 << 20  # that a worker may need for video of 1080p
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """End of a job: its record, or the reason for which its worker is gone."""
+
+    job: Job
+    record: Record | None
+    died: str = ""
+    out_of_memory: bool = False
+
+
+class Workers(Protocol):
+    """Workers that solve jobs. One thread calls them."""
+
+    description: str
+
+    @property
+    def capacity(self) -> int:
+        """Number of jobs that may be in flight, 1 or more; may change."""
+        ...
+
+    def submit(self, job: Job) -> None:
+        """Give a job to a worker; fewer than `capacity` are in flight."""
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        """Return the jobs that have ended, after that time at most."""
+
+    def lessen(self) -> None:
+        """Lower the number of jobs in flight by one, if there are two: memory is short."""
+
+    def close(self) -> None:
+        """End the workers at once; jobs in flight are lost."""
+
+
+class _Worker:
+    """Process that solves one job after another."""
+
+    def __init__(self) -> None:
+        self.job: Job | None = None
+        self.jobs = Channel[Job].bounded(1)
+        self.child = Child(_work, name="archive worker", outbox=self.jobs)
+
+
+class ProcessWorkers:
+    """Workers of this machine; a process that dies is replaced by another."""
+
+    def __init__(self, count: int | None = None) -> None:
+        """Start `count` processes when they are needed; None: as many as cores, as far as there is memory."""
+        self._capacity = count or max(1, min(cores(), available_memory() // WORKER_BYTES))
+        self.description = f"{self._capacity} process{'es' if self._capacity > 1 else ''}"
+        self._workers: list[_Worker] = []
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    def submit(self, job: Job) -> None:
+        worker = next((each for each in self._workers if each.job is None), None)
+        if worker is None:
+            worker = _Worker()
+            self._workers.append(worker)
+        worker.job = job
+        worker.jobs.put(job)
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        deadline = time.monotonic() + timeout_s
+        while True:
+            ended = [self._ended(worker, worker.job) for worker in self._busy() if worker.child.poll()]
+            if ended or time.monotonic() >= deadline:
+                return ended
+            time.sleep(_POLL_S)
+
+    def lessen(self) -> None:
+        self._capacity = max(1, self._capacity - 1)
+
+    def close(self) -> None:
+        for worker in self._workers:
+            worker.child.close(0.1)
+        self._workers.clear()
+
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.job is not None]
+
+    def _ended(self, worker: _Worker, job: Job | None) -> Ended:
+        assert job is not None
+        worker.job = None
+        try:
+            record, out_of_memory = worker.child.receive()
+        except ChildGone as error:
+            self._workers.remove(worker)
+            worker.child.close(0.1)
+            killed = worker.child.exit_code == -getattr(signal, "SIGKILL", 0)
+            return Ended(job, None, str(error), out_of_memory=killed)  # as the system does where memory is short
+        if out_of_memory or len(self._workers) > self._capacity:
+            self._workers.remove(worker)  # with its memory
+            worker.child.close(0.1)
+        return Ended(job, record, out_of_memory=out_of_memory)
+
+
+def cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def available_memory() -> int:
+    """Return the bytes that processes can still have; very many where the system does not tell."""
+    try:
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) << 10
+    except OSError:
+        pass  # not Linux
+    return 1 << 60
+
+
+def _work(link: Connection) -> None:
+    """Run the process: solve jobs until there are no more, or the program is gone."""
+    threading.Thread(target=_end_with_the_program, name="parent", daemon=True).start()
+    from realtime.archive.solve import become_worker, solve
+
+    become_worker()
+    while (job := link.recv()) is not END:
+        solved = solve(job)
+        link.send((solved.record, solved.out_of_memory))
+
+
+def _end_with_the_program() -> None:
+    """End at once when the program does, even amid a long video: the next run begins that anew."""
+    program = multiprocessing.parent_process()
+    assert program is not None
+    program.join()
+    os._exit(1)

@@ -1,0 +1,60 @@
+"""Starts a Ray cluster of two nodes on this machine, on loopback only."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+_ROOT = Path(__file__).resolve().parents[3]
+
+
+class Cluster:
+    """Two raylets of one core each; a context manager."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use `folder` for Ray's files; its path must be short, because sockets are made in it."""
+        self._folder = folder
+        self._port = _free_port()
+        self.address = f"127.0.0.1:{self._port}"
+
+    def __enter__(self) -> Cluster:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        head = (f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder}", "--num-cpus=1")
+        self._head = self._start("--head", *head)
+        self._second = self._start(f"--address={self.address}", "--num-cpus=1")
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        for node in (self._second, self._head):
+            _kill(node)
+
+    def kill_second_node(self) -> None:
+        """Kill the node's processes and all workers on it, as a power cut does."""
+        _kill(self._second)
+
+    def _start(self, *options: str) -> subprocess.Popen[bytes]:
+        own = ("--block", "--node-ip-address=127.0.0.1", "--object-store-memory=100000000", "--disable-usage-stats")
+        command = [str(Path(sys.executable).with_name("ray")), "start", *own, *options]
+        environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(_ROOT)}
+        nowhere = subprocess.DEVNULL
+        return subprocess.Popen(command, env=environment, cwd=_ROOT, stdout=nowhere, stderr=nowhere)
+
+
+def _kill(node: subprocess.Popen[bytes]) -> None:
+    if node.poll() is None:
+        processes = [*psutil.Process(node.pid).children(recursive=True), psutil.Process(node.pid)]
+        for process in processes:
+            process.kill()
+        psutil.wait_procs(processes, timeout=30)
+        node.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
