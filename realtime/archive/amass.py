@@ -40,7 +40,7 @@ def lay_out_amass(out: Path, records: Sequence[Record], conditions: Sequence[Con
                 file.parent.mkdir(exist_ok=True)
                 export(open_session(session), file)
             rows.append({"file": file.relative_to(data_set).as_posix(), "video": record.id, **record.columns})
-    for file in data_set.rglob("*_poses.npz"):
+    for file in [*data_set.rglob("*_poses.npz")]:
         if file not in wanted:
             file.unlink()
             if not any(file.parent.iterdir()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from typing import Any
 
 from engine.errors import UserError, one_line
@@ -13,6 +14,7 @@ from realtime.archive.workers import WORKER_BYTES, Ended, cores
 logger = logging.getLogger(__name__)
 
 LOCAL = "local"
+_KNOCK_S = 10.0
 _OBJECT_STORE_BYTES = 100 << 20  # results are small
 
 
@@ -36,9 +38,12 @@ class RayWorkers:
         else:
             options |= {"address": address}
         try:
+            _knock(address)
             ray.init(**options)
-        except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
-            raise UserError(one_line(f"cannot reach Ray at {address}: {error}; start it with ray start")) from error
+        except (OSError, ValueError, RuntimeError) as error:  # ConnectionError and TimeoutError are of the first
+            raise UserError(
+                one_line(f"cannot reach Ray at {address}: {error}; start it with ray start, and set its RAY_AUTH_TOKEN")
+            ) from error
         self._ray = ray
         self._count = count
         self._less = 0
@@ -74,6 +79,13 @@ class RayWorkers:
         except errors.RayError as error:  # a process or a node that is gone
             return Ended(job, None, one_line(f"its worker died: {_first_line(error)}"))
         return Ended(job, record, out_of_memory=out_of_memory)
+
+
+def _knock(address: str) -> None:
+    """Raise OSError if nobody listens at HOST:PORT, where Ray would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), timeout=_KNOCK_S).close()
 
 
 def _first_line(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.archive MEASURE --videos DIR [--clips 180] [--broken 20] [--seed 0] [--scratch DIR]
 
-MEASURE is whole, workers, kills or ray; DIR holds videos of people (.mp4), from which short clips are cut. Prints
+MEASURE is whole, workers, kills, cost or ray; DIR holds videos of people (.mp4), from which short clips are cut. Prints
 figures, and exits 1 where results differ or something is missing.
 """
 
@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +24,28 @@ import numpy as np
 import psutil
 import pyarrow.parquet
 
+from realtime.archive.job import Job
+from realtime.archive.solve import become_worker, solve
+from realtime.archive.videos import Video
+from realtime.run.command import configured
 from tests.benchmarks.archive.clips import break_clips, cut_clips
 from tests.benchmarks.archive.nodes import Cluster
+from tests.benchmarks.cost.path import bare_network, cpu_ms
+from tests.benchmarks.speed.cores import two_cores
 
 _ROOT = Path(__file__).resolve().parents[3]
 # Of this run and this machine, not of the result; a kill may be an attempt.
 _VOLATILE = ("cpu_s", "attempts", "stamp")
+_COSTED_S = 8.0  # of each video
 _FLAGS = ("--keep-free", "0", "--people", "2", "--fov", "55", "--pitch", "5", "--roll", "0")
 
 
-def started(clips: Path, out: Path, *flags: str) -> subprocess.Popen[bytes]:
+def started(
+    clips: Path, out: Path, *flags: str, environment: Mapping[str, str] = os.environ
+) -> subprocess.Popen[bytes]:
     """Start the command."""
     command = [sys.executable, "-m", "realtime.archive", str(clips), str(out), *_FLAGS, *flags]
-    return subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def rows(out: Path) -> dict[str, dict[str, Any]]:
@@ -93,13 +103,17 @@ def whole(clips: Path, scratch: Path) -> int:
 def workers(clips: Path, scratch: Path) -> int:
     """Run with one and with two workers in turn; tell the ratio of their rates."""
     times: dict[int, list[float]] = {1: [], 2: []}
-    for turn in range(2):
-        for count in (1, 2):
-            began = time.monotonic()
-            started(clips, scratch / f"w{count}-{turn}", "--workers", str(count)).wait()
-            times[count].append(time.monotonic() - began)
+    worth = []
+    with two_cores() as cores:
+        for turn in range(2):
+            for count in (1, 2):
+                began = time.monotonic()
+                started(clips, scratch / f"w{count}-{turn}", "--workers", str(count)).wait()
+                times[count].append(time.monotonic() - began)
+                worth.append(cores.worth())
     best = {count: min(seconds) for count, seconds in times.items()}
     print(f"one worker {best[1]:.1f} s, two {best[2]:.1f} s: {best[1] / best[2]:.2f} times ({times})")
+    print(f"meanwhile two cores were worth {min(worth):.2f} to {max(worth):.2f} of one")
     return 0
 
 
@@ -132,12 +146,27 @@ def kills(clips: Path, scratch: Path, seed: int) -> int:
     return 1 if found or again else 0
 
 
+def cost(videos: Path, scratch: Path) -> int:
+    """Solve whole videos in this process; tell CPU time over that of the bare landmark network, taking turns."""
+    bare, config = bare_network(), configured()
+    become_worker()
+    for path in sorted(videos.glob("*.mp4")):
+        ratios, frames = [], 0
+        for turn in range(3):
+            record = solve(Job(Video(f"{path.name}-{turn}", str(path), end_s=_COSTED_S), config, scratch)).record
+            frames = record.frames
+            ratios.append(1e3 * record.cpu_s / sum(cpu_ms(bare) for _ in range(frames)))
+        size = f"{record.width_px} x {record.height_px}"
+        print(f"{path.name}, {size}, {frames} frames: {np.median(ratios):.2f} times the bare network", flush=True)
+    return 0
+
+
 def ray(clips: Path, scratch: Path) -> int:
     """Run on one machine and on a cluster of two nodes, of which one is killed; compare."""
     alone, out = scratch / "alone", scratch / "cluster"
     started(clips, alone).wait()
-    with Cluster(scratch / "ray") as cluster:
-        process = started(clips, out, "--ray", cluster.address)
+    with Cluster() as cluster:
+        process = started(clips, out, "--ray", cluster.address, environment=cluster.environment)
         while len(made(out)) < len(list(clips.iterdir())) // 4 and process.poll() is None:
             time.sleep(0.2)
         done = made(out)
@@ -151,7 +180,7 @@ def ray(clips: Path, scratch: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("measure", choices=["whole", "workers", "kills", "ray"])
+    parser.add_argument("measure", choices=["whole", "workers", "kills", "cost", "ray"])
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=180)
     parser.add_argument("--broken", type=int, default=20)
@@ -160,6 +189,8 @@ def main() -> int:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
         scratch = Path(folder)
+        if args.measure == "cost":
+            return cost(args.videos, scratch)
         clips = (args.scratch or scratch) / f"clips-{args.clips}-{args.broken}"
         if not clips.exists():
             cut_clips(args.videos, clips, args.clips)

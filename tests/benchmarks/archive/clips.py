@@ -68,7 +68,7 @@ _WAYS: dict[str, Callable[[Path, bytes], object]] = {
     "without-index": lambda path, good: path.write_bytes(good[: good.index(b"moov") - 4]),
     "head-alone": lambda path, good: path.write_bytes(good[:300]),
     "zeros": lambda path, good: path.write_bytes(good[:64] + bytes(len(good) - 64)),
-    "dangling-link": lambda path, good: path.symlink_to("nowhere.mp4"),
+    "dangling-link": lambda path, good: path.symlink_to(f"nowhere-{path.name}"),
     "without-frames": _without_frames,
     "sound-alone": _sound,
     "too-large": _too_large,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import psutil
@@ -16,15 +18,16 @@ _ROOT = Path(__file__).resolve().parents[3]
 class Cluster:
     """Two raylets of one core each; a context manager."""
 
-    def __init__(self, folder: Path) -> None:
-        """Use `folder` for Ray's files; its path must be short, because sockets are made in it."""
-        self._folder = folder
+    def __init__(self) -> None:
+        """Choose a port; Ray's files are in a folder of a short name, because sockets are made in it."""
+        self._folder = tempfile.TemporaryDirectory(prefix="ray", ignore_cleanup_errors=True)
         self._port = _free_port()
         self.address = f"127.0.0.1:{self._port}"
+        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
+        self.environment = os.environ | token | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(_ROOT)}
 
     def __enter__(self) -> Cluster:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        head = (f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder}", "--num-cpus=1")
+        head = (f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder.name}", "--num-cpus=1")
         self._head = self._start("--head", *head)
         self._second = self._start(f"--address={self.address}", "--num-cpus=1")
         return self
@@ -32,6 +35,7 @@ class Cluster:
     def __exit__(self, *exc: object) -> None:
         for node in (self._second, self._head):
             _kill(node)
+        self._folder.cleanup()
 
     def kill_second_node(self) -> None:
         """Kill the node's processes and all workers on it, as a power cut does."""
@@ -40,9 +44,8 @@ class Cluster:
     def _start(self, *options: str) -> subprocess.Popen[bytes]:
         own = ("--block", "--node-ip-address=127.0.0.1", "--object-store-memory=100000000", "--disable-usage-stats")
         command = [str(Path(sys.executable).with_name("ray")), "start", *own, *options]
-        environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0", "PYTHONPATH": str(_ROOT)}
         nowhere = subprocess.DEVNULL
-        return subprocess.Popen(command, env=environment, cwd=_ROOT, stdout=nowhere, stderr=nowhere)
+        return subprocess.Popen(command, env=self.environment, cwd=_ROOT, stdout=nowhere, stderr=nowhere)
 
 
 def _kill(node: subprocess.Popen[bytes]) -> None:
