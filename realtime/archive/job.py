@@ -104,12 +104,17 @@ def local_file(video: Video, work: Path) -> Iterator[Path]:
         yield Path(video.path)
         return
     filesystem, path = _filesystem(video.path)
-    copy = work / f"input{Path(path).suffix}"
+    copy = copy_of(video, work)
     try:
         filesystem.get_file(path, str(copy))
         yield copy
     finally:
         copy.unlink(missing_ok=True)
+
+
+def copy_of(video: Video, work: Path) -> Path:
+    """Return the path of a copy of a URL's file."""
+    return work / f"input{Path(video.path.partition('::')[0]).suffix}"
 
 
 def sha256_of(file: Path) -> str:

@@ -22,7 +22,7 @@ from engine.engines.kept_network import keep_in_memory
 from engine.errors import UserError, one_line
 from engine.files.whole_file import sync_folder
 from engine.shipped import SUMS
-from realtime.archive.job import TAKE, WORK, Job, local_file, sha256_of, stamp_of
+from realtime.archive.job import TAKE, WORK, Job, copy_of, local_file, sha256_of, stamp_of
 from realtime.archive.quality import TakeQuality, take_quality
 from realtime.archive.record import LOG, THUMBNAIL, Record, SolvedCamera
 from realtime.archive.thumbnail import Moments
@@ -59,7 +59,7 @@ def solve(job: Job) -> Solved:
     stamp = ""
     try:
         work.mkdir(parents=True)
-        with _logged(work / LOG) as warnings:
+        with _logged(work, job.done_folder) as warnings:
             try:
                 stamp = stamp_of(job.video)
                 record = _solved(job, work, stamp)
@@ -77,7 +77,8 @@ def solve(job: Job) -> Solved:
         shutil.rmtree(job.failure_folder, ignore_errors=True)
         return Solved(record)
     except Exception as error:  # noqa: BLE001  one video that fails, however it does, must not end the others
-        record = job.failed(in_one_line(error), stamp, cpu_s=time.process_time() - began_cpu_s)
+        line = in_one_line(error).replace(str(copy_of(job.video, work)), job.video.path)
+        record = job.failed(line, stamp, cpu_s=time.process_time() - began_cpu_s)
         _keep_failure(job, record, work)
         return Solved(record, is_out_of_memory(error))
     finally:
@@ -181,20 +182,32 @@ def versions(report: Report) -> dict[str, str]:
     }
 
 
+class _Placed(logging.Formatter):
+    """Formatter that names files of the working folder where they will be."""
+
+    def __init__(self, work: Path, place: Path, form: str = "%(message)s") -> None:
+        super().__init__(form)
+        self._work, self._place = str(work), str(place)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return super().format(record).replace(self._work, self._place)
+
+
 @contextmanager
-def _logged(path: Path) -> Iterator[list[str]]:
-    """Log to a file; give the list of warnings, which fills meanwhile."""
+def _logged(work: Path, place: Path) -> Iterator[list[str]]:
+    """Log to a file in the folder `work`, which will be `place`; give the list of warnings, which fills meanwhile."""
     warnings: list[str] = []
 
     class Warnings(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            line = one_line(record.getMessage())
+            line = one_line(self.format(record))
             if record.name != _WATCHDOG and line not in warnings:
                 warnings.append(line)
 
     root = logging.getLogger()
-    handlers = logging.FileHandler(path, encoding="utf-8"), Warnings(logging.WARNING)
-    handlers[0].setFormatter(logging.Formatter("%(asctime)s %(levelname)-7s %(message)s"))
+    handlers = logging.FileHandler(work / LOG, encoding="utf-8"), Warnings(logging.WARNING)
+    handlers[0].setFormatter(_Placed(work, place, "%(asctime)s %(levelname)-7s %(message)s"))
+    handlers[1].setFormatter(_Placed(work, place))
     for handler in handlers:
         root.addHandler(handler)
     try:

@@ -79,6 +79,9 @@ def test_every_video_is_accounted_for_and_the_broken_ones_told_in_one_line(tmp_p
         (take,) = row["takes"]
         assert len(load_session(out / "videos" / name / take["file"]).raw_seq) == 20
         assert (out / "videos" / name / "thumbnail.jpg").stat().st_size > 3000
+        log = (out / "videos" / name / "log.txt").read_text()
+        assert f"recording to {out / 'videos' / name / 'take.npz'}" in log
+        assert ".work" not in log
         assert "BlazePose" in json.loads(row["versions"])["perception"]
     assert found["good.mp4"]["sha256"] != found["sub/good.mp4"]["sha256"]
     page = (out / "index.html").read_text()

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 
 import psutil
@@ -125,3 +126,20 @@ def test_a_failure_never_replaces_an_earlier_result(tmp_path: Path) -> None:
     record: Record = solve(job).record
     assert (record.status, read_record(job.failure_folder)) == ("failed", record)
     assert (job.done_folder / "take.npz").exists()
+
+
+def test_a_video_comes_by_url_and_a_broken_one_is_told_by_it(tmp_path: Path) -> None:
+    store = tmp_path / "store.zip"
+    with zipfile.ZipFile(store, "w") as archive:
+        archive.write(write_person(tmp_path / "a.mp4", count=6), "a.mp4")
+        archive.writestr("b.mp4", b"")
+    for name, told in (
+        ("a.mp4", ""),
+        ("b.mp4", f"zip://b.mp4::{store} is empty (0 bytes): record or copy it again"),
+        ("c.mp4", None),
+    ):
+        job = Job(Video(name, f"zip://{name}::{store}"), CONFIG, tmp_path / "out")
+        record = solve(job).record
+        assert (record.status, "\n" in record.error) == ("failed" if told != "" else "done", False)
+        assert told is None or record.error == told
+        assert not list((tmp_path / "out" / ".work").rglob("input*"))
