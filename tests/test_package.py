@@ -59,7 +59,7 @@ def test_what_ships_is_in_it_and_whole(site: Path, tmp_path: Path) -> None:
         "from realtime.estimate.estimator import EstimatorConfig, create_estimator\n"
         "from realtime.smoothing.pose_smoother import SmoothingConfig\n"
         "for name in sums(): checked(ASSETS / name)\n"
-        "create_estimator(EstimatorConfig(), load_body('open')).set_token_smoothing(SmoothingConfig().tokens)\n"
+        "create_estimator(EstimatorConfig(), load_body('open')).set_token_smoothing(SmoothingConfig('strong').tokens)\n"
         "print(ASSETS)\n"
     )
     done = run(site, tmp_path, code)

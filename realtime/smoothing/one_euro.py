@@ -50,7 +50,7 @@ class OneEuroVector:
         else:
             dt = t - self._t
             derivative = (values - self._raw) / dt
-            self._derivative = self._derivative + _gain(self._parameters.derivative_cutoff_hz, dt) * (
+            self._derivative = self._derivative + low_pass_gain(self._parameters.derivative_cutoff_hz, dt) * (
                 derivative - self._derivative
             )
             gain = _adaptive_gain(unit * self._derivative, dt, self._parameters)
@@ -80,17 +80,17 @@ class OneEuroRotation:
             dt = t - self._t
             relative = np.stack((self._raw, self._smooth)).swapaxes(-1, -2) @ rotmats
             moved, ahead = axis_angle_from_rotmat(relative)
-            self._derivative = self._derivative + _gain(self._parameters.derivative_cutoff_hz, dt) * (
+            self._derivative = self._derivative + low_pass_gain(self._parameters.derivative_cutoff_hz, dt) * (
                 moved / dt - self._derivative
             )
             step = _adaptive_gain(self._derivative, dt, self._parameters, np.asarray(pace)[..., None]) * ahead
-            self._smooth = _orthonormal(self._smooth @ rotmat_from_axis_angle(step))
+            self._smooth = orthonormal(self._smooth @ rotmat_from_axis_angle(step))
             self._raw = rotmats
         self._t = t
         return self._smooth
 
 
-def _gain(cutoff_hz: Floats | float, dt: float) -> Floats | float:
+def low_pass_gain(cutoff_hz: Floats | float, dt: float) -> Floats | float:
     """Return the weight of the new value in a first-order low-pass with a step of dt seconds."""
     radians = 2 * np.pi * dt * cutoff_hz
     return radians / (radians + 1)
@@ -100,9 +100,9 @@ def _adaptive_gain(
     derivative: Floats, dt: float, parameters: OneEuroParameters, pace: Floats | float = 1.0
 ) -> Floats | float:
     speed = np.sqrt((derivative * derivative).sum(-1, keepdims=True))
-    return _gain(pace * (parameters.min_cutoff_hz + parameters.beta * speed), dt)
+    return low_pass_gain(pace * (parameters.min_cutoff_hz + parameters.beta * speed), dt)
 
 
-def _orthonormal(rotmats: Floats) -> Floats:
+def orthonormal(rotmats: Floats) -> Floats:
     """Take one Newton step of the polar decomposition, so that rounding does not accumulate over hours of products."""
     return 1.5 * rotmats - 0.5 * rotmats @ (rotmats.swapaxes(-1, -2) @ rotmats)

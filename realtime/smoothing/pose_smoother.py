@@ -16,7 +16,8 @@ from engine.body.skeleton import JOINT_NAMES
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Array, CameraPose, Estimate, Frame
 from realtime.kernel.seen import JOINT
-from realtime.smoothing.one_euro import OneEuroParameters, OneEuroRotation, OneEuroVector
+from realtime.smoothing.one_euro import OneEuroParameters, OneEuroVector
+from realtime.smoothing.rotation_filter import FollowingParameters, RotationFilter
 
 # The joint that moves with a joint's rotation, by its name without the side.
 _CARRIED = {
@@ -30,8 +31,9 @@ SLOWEST = 0.1
 class SmoothingLevel:
     """Filter parameters of one level."""
 
-    tokens: TokenSmoothing
-    rotations: OneEuroParameters  # beta in Hz / (rad/s)
+    tokens: TokenSmoothing | None
+    body: FollowingParameters  # of the body's rotations, live; beta in Hz / (rad/s)
+    rotations: OneEuroParameters  # of fingers, and of all rotations offline; beta in Hz / (rad/s)
     across: OneEuroParameters  # of the root, across the line of sight; beta in Hz / (m/s)
     depth: OneEuroParameters  # of the root, along it; beta in Hz / (m/s)
     face: OneEuroParameters  # of a coefficient, beta in Hz / (1/s), and of the gaze, beta in Hz / (rad/s)
@@ -40,14 +42,16 @@ class SmoothingLevel:
 LEVELS: dict[str, SmoothingLevel | None] = {
     "off": None,
     "light": SmoothingLevel(
-        tokens=TokenSmoothing(window_s=0.03, takeover=1.2),
+        tokens=None,  # the body's filter does better at equal delay
+        body=FollowingParameters(0.3, 3.0, 2.0, poles=3, top_hz=6.0, lead_s=0.01, velocity_s=0.03),
         rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=1.0, beta=5.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=2.0),
         face=OneEuroParameters(min_cutoff_hz=1.5, beta=3.0, derivative_cutoff_hz=5.0),
     ),
     "medium": SmoothingLevel(
-        tokens=TokenSmoothing(window_s=0.06, takeover=1.5),
+        tokens=None,
+        body=FollowingParameters(0.3, 1.5, 2.0, poles=2, top_hz=3.0, lead_s=0.02, velocity_s=0.04),
         rotations=OneEuroParameters(min_cutoff_hz=0.5, beta=1.5, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.35, beta=1.2, derivative_cutoff_hz=2.0),
@@ -55,6 +59,7 @@ LEVELS: dict[str, SmoothingLevel | None] = {
     ),
     "strong": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.1, takeover=2.0),
+        body=FollowingParameters(0.3, 0.6, 2.0, poles=1, top_hz=50.0, lead_s=0.0),
         rotations=OneEuroParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=0.4, beta=1.5, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.7, derivative_cutoff_hz=2.0),
@@ -80,7 +85,7 @@ class SmoothingConfig:
 
     @property
     def tokens(self) -> TokenSmoothing | None:
-        """Token smoothing of the level."""
+        """Token smoothing of the level; None if it has none."""
         return None if self.parameters is None else self.parameters.tokens
 
 
@@ -97,7 +102,7 @@ class PoseFilters:
     """Speed-adaptive smoother of one person's poses in the camera frame."""
 
     def __init__(self, level: SmoothingLevel) -> None:
-        self._rotations = OneEuroRotation(level.rotations)
+        self._rotations = RotationFilter(level.body)
         self._bearing = OneEuroVector(level.across)
         self._depth = OneEuroVector(level.depth)
 

@@ -84,7 +84,7 @@ def test_frames_that_the_detector_turned_round_are_undone(body: BodyModel) -> No
 
 def test_token_smoothing_stays_near_the_raw_pose(body: BodyModel) -> None:
     estimator = create_estimator(EstimatorConfig(), body)
-    estimator.set_token_smoothing(SmoothingConfig("light").tokens)
+    estimator.set_token_smoothing(SmoothingConfig("strong").tokens)
     for k in range(FPS):
         (estimate,) = estimator.people(sighting(body, k))
         assert estimate.steady is not estimate.raw or k == 0

@@ -1,0 +1,79 @@
+"""Low-pass of several poles on SO(3) whose cutoff rises with speed, and that looks ahead in motion.
+
+The One-Euro filter has one pole and no highest cutoff. So it passes jitter in motion, where its cutoff is high, and
+delays slow motion most. Here the cutoff follows the same rule up to `top_hz`. `poles` low-passes in a row share the
+delay of one: at equal delay more poles remove more of the jitter from frame to frame. In motion the result is turned
+ahead at the filtered angular velocity, which takes back some of the delay.
+
+The state is a rotation, and offsets from it as rotation vectors in its own frame. So the filter knows no preferred
+frame, and a step needs one logarithm and two exponentials.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.body.rotations import axis_angle_from_rotmat, rotmat_from_axis_angle
+from realtime.smoothing.one_euro import OneEuroParameters, low_pass_gain, orthonormal
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class FollowingParameters(OneEuroParameters):
+    """Parameters. poles: low-passes in a row. top_hz: highest cutoff. lead_s: how far it turns ahead at that cutoff.
+
+    velocity_s: time constant of the angular velocity at which it turns ahead.
+    """
+
+    poles: int = 3
+    top_hz: float = 6.0
+    lead_s: float = 0.01
+    velocity_s: float = 0.03
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.poles < 1 or self.top_hz <= self.min_cutoff_hz or self.lead_s < 0 or self.velocity_s <= 0:
+            raise ValueError("a rotation filter needs a pole, a highest cutoff above the lowest, and times above 0")
+
+
+class RotationFilter:
+    """Filter of rotations, each with its own cutoff."""
+
+    def __init__(self, parameters: FollowingParameters) -> None:
+        self._parameters = parameters
+        self._t: float | None = None
+
+    def update(self, t: float, rotmats: Floats, pace: Floats | float = 1.0) -> Floats:
+        """Filter rotmats (..., 3, 3) at time t (s), later than the last; the first pass unchanged.
+
+        pace (...) multiplies each rotation's cutoff.
+        """
+        if self._t is None:
+            still = np.zeros(rotmats.shape[:-1], rotmats.dtype)
+            self._t, self._smooth = t, rotmats
+            self._raw, self._speed, self._velocity = still, still, still
+            self._stages = [still] * (self._parameters.poles - 1)
+            return rotmats
+        dt, self._t = t - self._t, t
+        how = self._parameters
+        raw = axis_angle_from_rotmat(self._smooth.swapaxes(-1, -2) @ rotmats)
+        self._speed = self._speed + low_pass_gain(how.derivative_cutoff_hz, dt) * ((raw - self._raw) / dt - self._speed)
+        speed = np.sqrt((self._speed * self._speed).sum(-1, keepdims=True))
+        cutoff_hz = np.minimum(how.min_cutoff_hz + how.beta * speed, how.top_hz)
+        share = low_pass_gain(how.poles * np.asarray(pace)[..., None] * cutoff_hz, dt)
+        moving = (cutoff_hz - how.min_cutoff_hz) / (how.top_hz - how.min_cutoff_hz)
+
+        ahead = raw
+        for stage, offset in enumerate(self._stages):
+            ahead = self._stages[stage] = offset + share * (ahead - offset)
+        step = share * ahead
+        self._smooth = orthonormal(self._smooth @ rotmat_from_axis_angle(step))
+        self._raw = raw - step
+        self._stages = [offset - step for offset in self._stages]
+        self._velocity = self._velocity + dt / (dt + how.velocity_s) * (step / dt - self._velocity)
+        lead = how.lead_s * np.asarray(pace)[..., None] * moving * self._velocity
+        return self._smooth @ rotmat_from_axis_angle(lead)
