@@ -123,9 +123,19 @@ def _outer_products(dtype: np.dtype[Any]) -> Floats:
 
 def rotmat_from_quaternion(quaternion: Floats) -> Floats:
     """Convert unit quaternions (..., 4), x, y, z, w, to rotation matrices (..., 3, 3)."""
-    x, y, z, w = (quaternion[..., k] for k in range(4))
-    out = np.empty((*quaternion.shape[:-1], 3, 3), quaternion.dtype)
-    out[..., 0, 0], out[..., 0, 1], out[..., 0, 2] = 1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)
-    out[..., 1, 0], out[..., 1, 1], out[..., 1, 2] = 2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)
-    out[..., 2, 0], out[..., 2, 1], out[..., 2, 2] = 2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)
-    return out
+    products = (quaternion[..., :, None] * quaternion[..., None, :]).reshape(*quaternion.shape[:-1], 16)
+    out = products @ _of_products(quaternion.dtype)
+    out[..., ::4] += 1
+    return out.reshape(*quaternion.shape[:-1], 3, 3)
+
+
+@cache
+def _of_products(dtype: np.dtype[Any]) -> Floats:
+    """Return (16, 9) the rotation matrix, less the identity, as a linear function of the entries of q q^T."""
+    table = np.zeros((4, 4, 3, 3), dtype)
+    for k in range(3):
+        i, j = (k + 1) % 3, (k + 2) % 3
+        table[i, i, [j, k], [j, k]] = -2
+        table[i, j, [i, j], [j, i]] = 2
+        table[k, 3, [j, i], [i, j]] = 2, -2
+    return table.reshape(16, 9)

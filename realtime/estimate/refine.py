@@ -52,8 +52,7 @@ class Linearised(NamedTuple):
     """Landmarks of B bodies linearised in the unknowns; L landmarks are used."""
 
     image: Array  # (B, L, 2) normalised 2D
-    image_jacobian: Array  # (B, L, 2, 69)
-    depth_jacobian: Array  # (B, L, 66) metres a radian, in ray axes
+    jacobian: Array  # (B, L, 3, 69) of the image's x and y, and of the depth in metres
 
 
 class Refiner:
@@ -91,21 +90,22 @@ class Refiner:
         """
         world, joints, rest = self._pose(rotmats, betas)
         here = self._linearise(world, joints, rest, betas, camera)
-        residual = image[:, self.landmarks] - here.image
+        batch, turns, jacobian, prior = len(rotmats), 3 * NUM_TURNS, here.jacobian, self._prior
+        residual = np.zeros((*jacobian.shape[:3], 1), np.float32)  # zero for depths, which stay near the network's
+        off = residual[..., :2, 0]
+        np.subtract(image[:, self.landmarks], here.image, out=off)
         sigma = LANDMARK_SIGMA_M * camera[:, :1]
-        weights = self._weights * _pull(visibility[:, self.landmarks]) / sigma**2
-        weights /= 1 + (residual**2).sum(-1) / (ROBUST_AT_SIGMAS * sigma) ** 2  # Cauchy
-
-        batch = len(rotmats)
-        jacobian = here.image_jacobian.reshape(batch, -1, NUM_UNKNOWNS)
-        weighted = jacobian.swapaxes(1, 2) * weights.repeat(2, axis=1)[:, None]
-        turns = 3 * NUM_TURNS
-        depth_jacobian, prior = here.depth_jacobian, self._prior
+        by_landmark = self._weights * _pull(visibility[:, self.landmarks]) / sigma**2
+        by_landmark /= 1 + np.vecdot(off, off) / (ROBUST_AT_SIGMAS * sigma) ** 2  # Cauchy
+        weights = np.full((*jacobian.shape[:3], 1), DEPTH_SIGMA_M**-2, np.float32)
+        weights[..., :2, 0] = by_landmark[..., None]
         if up is not None:
-            depth_jacobian, prior = self._doubting_tilt(depth_jacobian, up)
-        normal = weighted @ jacobian
+            prior = self._doubt_tilt(jacobian, up)
+
+        rows = jacobian.reshape(batch, -1, NUM_UNKNOWNS)
+        weighted = (rows * weights.reshape(batch, -1, 1)).swapaxes(1, 2)
+        normal = weighted @ rows
         normal.reshape(batch, -1)[:, :: NUM_UNKNOWNS + 1] += prior
-        normal[:, :turns, :turns] += depth_jacobian.swapaxes(1, 2) @ depth_jacobian / DEPTH_SIGMA_M**2
         step = np.linalg.solve(normal, weighted @ residual.reshape(batch, -1, 1))[..., 0]
 
         moved = rotmats.copy()
@@ -117,19 +117,19 @@ class Refiner:
         nearer[:, :3] += step[:, turns:]
         return moved, nearer
 
-    def _doubting_tilt(self, depth_jacobian: Array, up: Array) -> tuple[Array, Array]:
-        """Return depth jacobian and prior for bodies whose tilt error is a share of the view's pitch.
+    def _doubt_tilt(self, jacobian: Array, up: Array) -> Array:
+        """Return the prior of bodies whose tilt error is a share of the pitch, and weaken their depths, in place.
 
         A common rotation error of all depths about the image's horizontal axis weakens the network's evidence on that
         rotation. Its variance adds to that from the depths.
         """
         error_rad = TILT_SHARE * np.arcsin(np.abs(up[:, 2]).clip(0, 1))
-        by_depth = (depth_jacobian[..., 0] ** 2).sum(-1) / DEPTH_SIGMA_M**2  # (B,) inverse variance
-        depth_jacobian = depth_jacobian.copy()
-        depth_jacobian[..., 0] /= np.sqrt(1 + error_rad**2 * by_depth)[:, None]
+        by_depth = jacobian[:, :, 2, 0]
+        evidence = np.vecdot(by_depth, by_depth) / DEPTH_SIGMA_M**2  # (B,) inverse variance
+        by_depth /= np.sqrt(1 + error_rad**2 * evidence)[:, None]
         prior = np.repeat(self._prior[None], len(up), 0)
         prior[:, 0] = 1 / (1 / self._prior[0] + error_rad**2)
-        return depth_jacobian, prior
+        return prior
 
     def linearise(self, rotmats: Array, betas: Array, camera: Array) -> Linearised:
         """Compute the used landmarks' image positions and derivatives at zero rotation; shapes as in `refine`."""
@@ -153,23 +153,23 @@ class Refiner:
         placed = arms[:, :, 0].copy()  # the root carries all of every landmark
         arms -= self._share * joints[:, None, :NUM_TURNS]
         x, y, z = np.moveaxis(arms, -1, 0)
-        by_depth = np.zeros((batch, count, NUM_TURNS, 3), np.float32)
-        by_depth[..., 0], by_depth[..., 1] = y, -x
-
         scale, shift, perspective = camera[:, :1], camera[:, None, 1:3], camera[:, 3:].clip(0, 0.9)
         depth = (1 + perspective * placed[..., 2]).clip(0.2, None)
         flat = placed[..., :2] / depth[..., None]
-        jacobian = np.zeros((batch, count, 2, NUM_UNKNOWNS), np.float32)
-        by_turn = jacobian[..., : 3 * NUM_TURNS].reshape(batch, count, 2, NUM_TURNS, 3)
-        np.multiply((perspective[..., None] * -flat)[..., None, None], by_depth[:, :, None], out=by_turn)
-        by_turn[:, :, 0, :, 1] += z
-        by_turn[:, :, 0, :, 2] -= y
-        by_turn[:, :, 1, :, 0] -= z
-        by_turn[:, :, 1, :, 2] += x
-        by_turn *= (scale / depth)[..., None, None, None]
-        jacobian[..., -3] = flat
+
+        jacobian = np.zeros((batch, count, 3, NUM_UNKNOWNS), np.float32)
+        by_turn = jacobian[..., : 3 * NUM_TURNS].reshape(batch, count, 3, NUM_TURNS, 3)
+        in_image, in_depth = by_turn[:, :, :2], by_turn[:, :, 2]
+        in_depth[..., 0], in_depth[..., 1] = y, -x
+        np.multiply((perspective[..., None] * -flat)[..., None, None], in_depth[:, :, None], out=in_image)
+        in_image[:, :, 0, :, 1] += z
+        in_image[:, :, 0, :, 2] -= y
+        in_image[:, :, 1, :, 0] -= z
+        in_image[:, :, 1, :, 2] += x
+        in_image *= (scale / depth)[..., None, None, None]
+        jacobian[:, :, :2, -3] = flat
         jacobian[:, :, 0, -2] = jacobian[:, :, 1, -1] = 1
-        return Linearised(scale[..., None] * flat + shift, jacobian, by_depth.reshape(batch, count, -1))
+        return Linearised(scale[..., None] * flat + shift, jacobian)
 
 
 def _pull(visibility: Array) -> Array:

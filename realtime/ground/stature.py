@@ -143,10 +143,10 @@ class Statures:
         The floor is that of people of fixed size. One leg must be surely seen; it need not stand. Only newcomers are
         taken so: of somebody who is there for long and never stands, some frame is wrong one day.
         """
-        floor_m, soles_m = self._world.floor_m, body.lowest_m
         is_new = not person.fixed and person.learnt is None and not person.is_guessed
         is_new &= person.seen_t - person.came_t < PATIENCE_S
-        if not is_new or not self._floor or floor_m is None or not soles_m < 0:
+        floor_m = self._world.floor_m
+        if not is_new or not self._floor or floor_m is None or not (soles_m := body.lowest_m) < 0:
             return
         flatness = float(np.hypot(*(body.joints_m + body.root_m)[0, [0, 2]])) / -soles_m
         doubt = math.radians(self._world.camera.doubt_deg) * flatness

@@ -84,7 +84,7 @@ def decode(
         BLAZEPOSE,
         image_px=image_px[: len(BLAZEPOSE)].astype(np.float32),
         world_m=world_m,
-        visibility=_sigmoid(rows[: len(BLAZEPOSE), 3]) * trust(np.nan_to_num(peaks[: len(BLAZEPOSE)])),
+        visibility=_sigmoid(rows[: len(BLAZEPOSE), 3]) * trust(np.fmax(peaks[: len(BLAZEPOSE)], 0)),
         presence=presence,
     )
     return PersonView(body, Roi.around(image_px[len(BLAZEPOSE)], image_px[len(BLAZEPOSE) + 1]))
