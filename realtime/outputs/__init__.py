@@ -21,6 +21,7 @@ STREAMS = {  # --stream SCHEME://HOST:PORT
     "ws": "realtime.outputs.streams.wire.websocket_stream",
     "vmc": "realtime.outputs.streams.vmc.vmc_stream",
     "vrchat": "realtime.outputs.streams.vrchat.vrchat_stream",
+    "sonic": "realtime.outputs.streams.sonic.sonic_stream",
 }
 RECORDINGS = {  # --record FILE.SUFFIX
     ".npz": "realtime.outputs.recording.recorder",

@@ -22,6 +22,7 @@ class Outcome:
     left_out: int = 0  # frames that the output was too slow for, or that came after a failure
     failed: str = ""  # reason of an early end; empty without one
     lines: tuple[str, ...] = ()  # for the terminal
+    counts: dict[str, int] = field(default_factory=dict)  # what else was counted, by name
 
 
 @dataclass(frozen=True)

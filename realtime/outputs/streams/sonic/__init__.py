@@ -1,0 +1,1 @@
+"""Streams one person to humanoid robots in the SONIC protocol, behind a guard (docs/robots.md)."""
