@@ -41,9 +41,16 @@ class SteppedClock:
         with self._moved:
             self._wake = t
             self._moved.notify_all()
-            while self._t < t and not ended.is_set():
+            while self._t < self._wake and not ended.is_set():
                 self._moved.wait(0.005)
             self._wake = None
+
+    def set_back(self, seconds: float) -> None:
+        """Set the clock back; the sleeper wakes no later for that."""
+        with self._moved:
+            assert self._wake is not None
+            self._t -= seconds
+            self._wake -= seconds
 
     @property
     def due(self) -> float:
