@@ -111,7 +111,7 @@ class LiveConfig:
             "--stream",
             group=OUT,
             metavar="URL",
-            help="send poses to zmq://, ws://, vmc:// or vrchat://HOST:PORT; may be given several times",
+            help="send poses to zmq://, ws://, vmc://, vrchat:// or sonic://HOST:PORT; may be given several times",
         ),
     ] = ()
     report: Annotated[

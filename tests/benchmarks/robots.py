@@ -1,11 +1,11 @@
 """Measures the stream for robots on the demo clip: `python -m tests.benchmarks.robots [--seconds 12]`.
 
-The first table compares ways to make 50 Hz out of a camera's frames, each against the poses of the whole clip, of which
-a live run knows only the past. Delay: the shift in time that fits best, less the latency. Error: mean distance of a
-joint from where it was at that delay. Roughness: mean second difference of the joints' places, against the truth's.
+The first lines give the jitter of real frames, received in a process of its own. The sender runs alone, and then beside
+the pose path. A process that only sleeps shows what the machine allows.
 
-The second table gives the jitter of real frames, received in a process of its own, while the pose path runs and while
-nothing else does, beside that of a process that only sleeps.
+The table compares ways to make 50 Hz out of a camera's frames with the truth: the poses of the whole clip. A live run
+knows only the past. Delay: the shift in time that fits best, less the latency. Error: mean distance of a joint from
+where it was at that delay. Roughness: mean second difference of the joints' places, against the truth's.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Resamples postures on capture time to any moment, a constant time after they usually arrive.
 
 A posture of capture time t is sent at t + latency + `DELAY_S`; the latency, from capture until arrival, is measured.
-Where the next posture is known by then the sample lies between two; otherwise it is predicted from the last two at
+If a later posture is there by then, the sample lies between two. Otherwise it is predicted from the last two at a
 constant angular velocity, damped and bounded. Waiting for the next one would add a whole frame of the camera.
 `tests/benchmarks/robots.py` measures the choices.
 """

@@ -57,6 +57,7 @@ class SteppedClock:
         """When the sleeper is to wake."""
         with self._moved:
             assert self._moved.wait_for(lambda: self._wake is not None and self._wake > self._t, 10)
+            assert self._wake is not None
             return self._wake
 
     def set(self, t: float) -> None:
