@@ -76,14 +76,14 @@ def _kept(network: NetworkRecipe, settings: Mapping[str, Any], core: ov.Core, pa
     """Read the network from its file, or compile it and write the file."""
     import openvino as ov
 
-    blob = _read(path)
-    if blob is not None:
+    if (kept := _read(path)) is not None:
+        blob, mapping = kept
         try:
             found = core.import_model(ov.Tensor(blob, shared_memory=True), "CPU", settings)
         except RuntimeError as error:
             logger.warning("%s cannot be used (%s): compiling again", path, str(error).strip().splitlines()[-1])
         else:
-            _let_go(blob)
+            _let_go(mapping)
             return CompiledNetwork(found, blob)
     logger.info("%s is compiled for this machine, once", network.files[0].name)
     made = core.compile_model(network.make(), "CPU", settings)
@@ -110,24 +110,24 @@ def _path(recipe: NetworkRecipe, settings: Mapping[str, Any], core: ov.Core, ver
     )
 
 
-def _read(path: Path) -> NDArray[np.uint8] | None:
-    """Map the file's network into memory; None if there is none, or only a damaged one."""
+def _read(path: Path) -> tuple[NDArray[np.uint8], mmap.mmap] | None:
+    """Map the file into memory; return its network, and the mapping. None if there is none, or only a damaged one."""
     try:
         with path.open("rb") as file:
-            content = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
+            mapping = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
     except (OSError, ValueError):  # ValueError: an empty file
         return None
+    content = np.frombuffer(mapping, np.uint8)
     blob, checksum = content[:-_SUM_BYTES], content[-_SUM_BYTES:]
     if hashlib.sha256(blob.data).digest() != checksum.tobytes():
         logger.warning("%s is damaged: compiling again", path)
         return None
-    return blob
+    return blob, mapping
 
 
-def _let_go(blob: NDArray[np.uint8]) -> None:
+def _let_go(mapping: mmap.mmap) -> None:
     """Free the pages: OpenVINO has its own copy of the weights, and what it still needs is read again."""
-    mapping = blob.base.base if isinstance(blob.base, np.ndarray) else blob.base
-    if isinstance(mapping, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):  # Windows has none
+    if hasattr(mmap, "MADV_DONTNEED"):  # Windows has none
         mapping.madvise(mmap.MADV_DONTNEED)
 
 

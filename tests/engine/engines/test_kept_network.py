@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,7 @@ import openvino as ov
 import pytest
 
 from engine.engines import kept_network
-from engine.engines.kept_network import NetworkRecipe
+from engine.engines.kept_network import NetworkRecipe, compiled
 from engine.engines.openvino_network import OpenVinoNetwork
 
 ROWS = np.random.default_rng(0).standard_normal((64, 64)).astype(np.float32)
@@ -55,6 +57,25 @@ def test_the_second_start_reads_what_the_first_compiled(tmp_path: Path, cache: P
     assert len(kept(cache)) == 1
     assert answer(recipe) == first
     assert recipe.made == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells what is in memory")
+def test_the_pages_of_a_file_that_was_read_are_let_go(tmp_path: Path, cache: Path) -> None:
+    """All of them stayed in memory: 20 kB of this network, 24 MB of those of a run."""
+    recipe = Recipe(tmp_path / "net.onnx")
+    compiled(recipe.of, {})
+    (file,) = kept(cache)
+    network = compiled(recipe.of, {})
+    assert network.memory is not None
+    assert resident_kb(file) < 0.5 * file.stat().st_size / 1000
+
+
+def resident_kb(file: Path) -> int:
+    """Memory that holds a mapped file, kB."""
+    smaps = Path("/proc/self/smaps").read_text(encoding="utf-8")
+    found = re.findall(rf"{re.escape(str(file))}\n(?:\w+:.*\n)*?Rss:\s+(\d+)", smaps)
+    assert found
+    return sum(map(int, found))
 
 
 @pytest.mark.parametrize(("length", "flipped"), [(None, 100), (None, -1), (1000, 0), (10, 0), (0, 0)])
