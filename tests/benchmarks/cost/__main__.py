@@ -5,7 +5,8 @@
 Pictures are of the demo clip's man, once or up to eight times. Every variant sees a picture in turn with the bare
 network, so that other load slows all alike. The path goes from picture to message in one thread. Capture, decoding
 and the hand-over between threads are left out; `--report` of a run has these. Ratios are of medians, and of 10th
-percentiles. --mediapipe names a Python where mediapipe==0.10.21 is: its Pose solution then sees the same pictures.
+percentiles. --mediapipe names a Python where mediapipe==0.10.21 is: its Pose solution and its Tasks API then see the
+same pictures.
 """
 
 from __future__ import annotations
@@ -31,10 +32,11 @@ SIZES = {"480p": (854, 480), "720p": (1280, 720), "1080p": (1920, 1080), "2160p"
 PEOPLE = (1, 2, 4, 8)  # all seen in every picture
 LIVE = (4, 8)  # some seen more seldom, where there is no time at 30 fps
 WARM_UP = 10  # pictures in which everybody is found
+THEIRS = ("MediaPipe Pose", "MediaPipe Tasks")
 CHUNK = 10  # pictures before it is the other process's turn
 
 Times = dict[str, list[float]]
-Others = Callable[[int], list[float]]  # CPU times of the next so many pictures
+Others = Callable[[int], Times]  # CPU times of the next so many pictures
 
 
 @command("tests.benchmarks.cost")
@@ -54,8 +56,9 @@ def main() -> None:
     for name, values in times.items():
         print(f"{name:24}{np.median(values):8.2f}{_ratio(values, bare):12.2f}{_ratio(values, bare, 10):10.2f}")
     print(f"the path is {first:.2f} times the bare network; the second person costs {second / first:.2f} of the first")
-    if theirs := times.get("MediaPipe"):
-        print(f"the path is {_ratio(times[_people(1)], theirs):.2f} times what MediaPipe takes for its 33 points")
+    for name in (name for name in THEIRS if name in times):
+        ratio = _ratio(times[_people(1)], times[name])
+        print(f"the path is {ratio:.2f} times what {name} takes for its 33 points")
     print("\nstages of one person, 720p")
     shares = {name: _ratio(values, bare) for name, values in stages.items()}
     for name, share in shares.items():
@@ -92,7 +95,8 @@ def measured(rounds: int, mediapipe: Path | None) -> tuple[Times, Times]:
                     staged(picture(index % FRAMES, 1, SIZES["720p"]))
                     for stage, spent in laps.take().items():
                         stages[stage].append(spent)
-            times["MediaPipe"] += others(CHUNK)
+            for name, theirs in others(CHUNK).items():
+                times[name] += theirs
     return {name: values for name, values in times.items() if values}, stages
 
 
@@ -108,7 +112,7 @@ def _warm_up(path: PosePath, people: int, size: tuple[int, int], index: int) -> 
 def _others(python: Path | None) -> Iterator[Others]:
     """Begin MediaPipe's process, on the pictures of one person in 720p."""
     if python is None:
-        yield lambda count: []
+        yield lambda count: {}
         return
     with tempfile.TemporaryDirectory() as folder:
         pictures = Path(folder) / "pictures.npy"
@@ -119,10 +123,10 @@ def _others(python: Path | None) -> Iterator[Others]:
             assert process.stdout is not None
             stdin, stdout = process.stdin, process.stdout
 
-            def times(count: int) -> list[float]:
+            def times(count: int) -> Times:
                 stdin.write(f"{count}\n")
                 stdin.flush()
-                return list(json.loads(stdout.readline()))
+                return dict(json.loads(stdout.readline()))
 
             times(WARM_UP)
             yield times
