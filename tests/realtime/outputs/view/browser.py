@@ -28,7 +28,7 @@ class Browser:
     def __init__(self, folder: Path, url: str) -> None:
         self._process = subprocess.Popen(
             [
-                CHROMIUM, "--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader",
+                CHROMIUM or "chromium", "--headless", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader",
                 "--enable-unsafe-swiftshader", "--disable-background-networking", "--disable-component-update",
                 "--disable-sync", "--no-first-run", "--disable-extensions", "--remote-debugging-port=0",
                 f"--user-data-dir={folder}", f"--window-size={WIDTH},{HEIGHT}", "about:blank",
@@ -69,7 +69,7 @@ class Browser:
     def picture(self) -> np.ndarray:
         """(H, W, 3) RGB of the whole page."""
         png = np.frombuffer(base64.b64decode(self.call("Page.captureScreenshot")["data"]), np.uint8)
-        return cv2.imdecode(png, cv2.IMREAD_COLOR)[..., ::-1]
+        return np.asarray(cv2.imdecode(png, cv2.IMREAD_COLOR))[..., ::-1]
 
     def close(self) -> None:
         self._link.close()
