@@ -3,9 +3,9 @@
     python mediapipe_pose.py PICTURES.npy
 
 PICTURES is (N, H, W, 3) BGR. For each line on the input, a number of pictures, it prints that many CPU times in ms of
-each as JSON. Both track one person with the network "full" and give 33 points. The package brings no .task file, so
-one is put together of the package's own networks, with the notes on their input that such a file needs. This file
-imports nothing of the project.
+each as JSON. Both track one person with the network "full" and give 33 points. The package brings no .task file. One
+is put together of its own networks, with the notes on their input that such a file needs. This file imports nothing of
+the project.
 """
 
 import json
