@@ -43,14 +43,14 @@ def main() -> None:
         return
     print(f"{'a process that only sleeps':<34}", end="", flush=True)
     other("--sleep", arguments.seconds).wait()
+    print(f"{'the sender alone':<34}", end="", flush=True)
     receiver = other("--receive", arguments.seconds)
     alone(arguments.seconds + 4)
-    print(f"{'the sender alone':<34}", end="", flush=True)
     receiver.wait()
+    print("beside the pose path, a process that sleeps (the first to end) and the sender:", flush=True)
     receiver, sleeper = other("--receive", arguments.seconds), other("--sleep", arguments.seconds)
     url = f"sonic://127.0.0.1:{PORT}"
     solved = [each for each in live(demo=True, stream=url, seconds=arguments.seconds + 4) if each.people]
-    print("beside the pose path, a process that sleeps and the sender, as they end:", flush=True)
     sleeper.wait()
     receiver.wait()
     frames = [(each.frame.t_capture, Posture.of(each.people[0], BODY)) for each in solved]
