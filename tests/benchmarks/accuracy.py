@@ -28,27 +28,10 @@ from realtime.perception.config import PerceptionConfig
 from realtime.run.app import App
 from realtime.run.config import LiveConfig
 from realtime.smoothing.pose_smoother import SmoothingConfig
+from tests.benchmarks.league.measures import score
 from training.evaluate.trc import LIMB_MARKERS, read_trc
-from training.metrics import accel_error, aligned, mpjpe
 
 LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
-
-LIMBS = ((0, 2), (2, 4), (1, 3), (3, 5), (6, 8), (8, 10), (7, 9), (9, 11))  # upper and lower arms and legs
-HIPS = (6, 7)
-
-
-def limb_angles_deg(pred: NDArray[np.float64], gt: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compute angles (frames, 8) between the limbs of aligned points (frames, 12, 3)."""
-
-    def directions(points: NDArray[np.float64]) -> NDArray[np.float64]:
-        limbs = np.stack([points[:, b] - points[:, a] for a, b in LIMBS], 1)
-        return limbs / np.linalg.norm(limbs, axis=-1, keepdims=True)
-
-    return np.degrees(np.arccos(np.clip((directions(pred) * directions(gt)).sum(-1), -1, 1)))
-
-
-def centred(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return points - points[:, HIPS].mean(1, keepdims=True)
 
 
 def world_rotmats(local: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -97,14 +80,11 @@ def main() -> None:
     errors = {}
     for name, found in (("detector's world landmarks", detector), ("our joints", joints), ("our points", points)):
         pred = np.array(found, np.float64)
-        near = aligned(pred, gt)
-        errors[name] = mpjpe(near, gt).mean()
-        # MPJPE needs a common orientation: one rotation for the whole clip, as the camera's place is not used
-        R, _ = Rotation.align_vectors(centred(gt).reshape(-1, 3), centred(pred).reshape(-1, 3))
-        turned = R.apply(centred(pred).reshape(-1, 3)).reshape(pred.shape)
+        scores = score(dict(enumerate(pred)), dict(enumerate(gt)), reference.fps)
+        errors[name] = scores.pa_mpjpe_mm
         print(
-            f"| {name} | {errors[name]:.1f} | {mpjpe(turned, centred(gt)).mean():.1f} "
-            f"| {limb_angles_deg(near, gt).mean():.1f} | {accel_error(turned, centred(gt), reference.fps):.1f} |"
+            f"| {name} | {scores.pa_mpjpe_mm:.1f} | {scores.mpjpe_mm:.1f} "
+            f"| {scores.limb_angle_deg:.1f} | {scores.accel_error_mm:.1f} |"
         )
     detector_mm = errors["detector's world landmarks"]
     ratios = ", ".join(f"{name} {errors[f'our {name}'] / detector_mm:.2f}" for name in ("joints", "points"))
