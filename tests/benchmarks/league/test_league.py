@@ -1,3 +1,5 @@
+"""Measures of the league on motions whose errors are known."""
+
 from __future__ import annotations
 
 import math
