@@ -38,6 +38,11 @@ class Channel(Generic[T]):
         """Make a channel that blocks its writer when full."""
         return cls(capacity, newest_wins=False)
 
+    @property
+    def waiting(self) -> int:
+        """Return the number of items that were not taken yet."""
+        return len(self._items)
+
     def put(self, item: T) -> None:
         """Put `item`. Raises ChannelClosed if the channel is closed, also while waiting for space."""
         with self._changed:

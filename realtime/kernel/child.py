@@ -37,15 +37,18 @@ class Child:
         *arguments: Any,
         name: str,
         outbox: Channel[Any],
+        first: Any = None,
         pack: Callable[[Any], Any] = lambda message: message,
     ) -> None:
         """Start a process that calls `work(link, *arguments)`, a function of a module.
 
         work: receives from `link` until it gets END or the link ends. arguments: small; larger data are sent.
+        first: sent before the items of `outbox`, as it is; None: nothing.
         pack: converts a message before it is sent, in the sending thread.
         """
         context = multiprocessing.get_context("spawn")
         self._outbox = outbox
+        self._first = first
         self._pack = pack
         self._link, far_end = context.Pipe()
         self._process = context.Process(target=_run, args=(work, far_end, *arguments), name=name, daemon=True)
@@ -94,6 +97,8 @@ class Child:
     def _send(self) -> None:
         with contextlib.suppress(*_GONE):
             try:
+                if self._first is not None:
+                    self._link.send(self._first)
                 while True:
                     self._link.send(self._pack(self._outbox.get()))
             except ChannelClosed:

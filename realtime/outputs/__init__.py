@@ -22,9 +22,11 @@ STREAMS = {  # --stream SCHEME://HOST:PORT
     "vmc": "realtime.outputs.streams.vmc.vmc_stream",
     "vrchat": "realtime.outputs.streams.vrchat.vrchat_stream",
     "sonic": "realtime.outputs.streams.sonic.sonic_stream",
+    "rerun": "realtime.outputs.rerun.rerun_stream",
 }
 RECORDINGS = {  # --record FILE.SUFFIX
     ".npz": "realtime.outputs.recording.recorder",
+    ".rrd": "realtime.outputs.rerun.rrd_recording",
 }
 FILMS = {  # --record-video FILE.SUFFIX
     ".mp4": "realtime.outputs.film.overlay_video",

@@ -33,6 +33,7 @@ class Run:
     # The same body with all joints that its file has (fingers, jaw, eyes), for drawing; None: `body` has all.
     full_body: BodyModel | None = None
     hands: bool = False  # fingers are looked for
+    faces: bool = False  # expressions are looked for
     offline: bool = False  # frames are read from a file and must not be lost: `put` may wait
     clip: Path | None = None  # the played file
     session_info: dict[str, Any] = field(default_factory=dict)  # JSON facts about how the poses were computed

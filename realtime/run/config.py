@@ -98,9 +98,13 @@ class LiveConfig:
     ] = "auto"
     viewer: ViewerConfig = field(default_factory=ViewerConfig)  # the window
     web: WebConfig = field(default_factory=WebConfig)
-    record: Annotated[Path | None, Parameter("--record", group=OUT, metavar="FILE.npz", help="record the session")] = (
-        None
-    )
+    record: Annotated[
+        Path | None,
+        Parameter("--record", group=OUT, metavar="FILE", help="record the session: .npz, or .rrd for Rerun"),
+    ] = None
+    out: Annotated[
+        Path | None, Parameter("--out", group=OUT, metavar="FILE", help="another recording beside it, as take.rrd")
+    ] = None
     record_video: Annotated[
         Path | None,
         Parameter("--record-video", group=OUT, metavar="OUT.mp4", help="film the body over the camera's picture"),
@@ -111,7 +115,7 @@ class LiveConfig:
             "--stream",
             group=OUT,
             metavar="URL",
-            help="send poses to zmq://, ws://, vmc://, vrchat:// or sonic://HOST:PORT; may be given several times",
+            help="send poses to zmq://, ws://, vmc://, vrchat://, sonic:// or rerun://HOST:PORT; may be given often",
         ),
     ] = ()
     report: Annotated[

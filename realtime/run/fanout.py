@@ -64,6 +64,7 @@ class FanOut:
             world.body,
             full_body=None if full_body is world.body else full_body,
             hands=config.perception.hands,
+            faces=config.perception.face,
             offline=config.offline,
             clip=config.source.video,
             session_info={
@@ -184,8 +185,8 @@ def open_outputs(config: LiveConfig, run: Run) -> list[Output]:
     with ExitStack() as unfinished:  # Ctrl-C too: open outputs are closed, and leave no empty journal
         unfinished.callback(close_outputs, outputs)
         outputs.extend(open_stream(url, run) for url in config.stream)  # keeps those that open before one that fails
-        if config.record is not None:
-            outputs.append(open_recording(config.record, run))
+        files = (path for path in (config.record, config.out) if path is not None)
+        outputs.extend(open_recording(path, run) for path in files)
         if config.record_video is not None:
             outputs.append(open_film(config.record_video, run))
         if config.view != "none" and "record" not in run.commands:

@@ -29,6 +29,7 @@ FORMATS = {  # endings of files, and the modules that write them; the longer of 
     ".usd": "realtime.outputs.export.usd",
     ".usda": "realtime.outputs.export.usd",
     ".usdc": "realtime.outputs.export.usd",
+    ".rrd": "realtime.outputs.rerun.rrd_export",
 }
 
 

@@ -46,7 +46,7 @@ class StandingBody:
 
 def standing_body(session: SessionHead, spec: str | Path) -> StandingBody:
     """Build the body of `session` from the file `spec`. Raises ExportError if it is another body, BodyFileError."""
-    body = _body_of(session, spec)
+    body = body_of(session, spec)
     skeleton, joints = exported_skeleton(session), rest_joints(session)
     if session.has_face and EYES[0] in body.skeleton.names:
         eyes = body.rest_joints(session.betas[None, :10].astype(np.float32))[0, body.skeleton.indices(EYES)]
@@ -90,7 +90,7 @@ def _weights_of(body: BodyModel, skeleton: Skeleton) -> Array:
     return body.weights @ np.eye(len(skeleton), dtype=np.float32)[owners]
 
 
-def _body_of(session: SessionHead, spec: str | Path) -> BodyModel:
+def body_of(session: SessionHead, spec: str | Path) -> BodyModel:
     """Load the body file `spec` and scale it to the session's stature.
 
     'open' stands for whichever of the free bodies the session has.

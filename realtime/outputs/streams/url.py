@@ -19,6 +19,7 @@ _KNOWN_AS = {  # names in other programs -> our description
     "wss": ("ws", "a WebSocket"),
     "udp": ("vmc", "a VMC receiver"),
     "osc": ("vmc", "a VMC receiver"),
+    "rerun+http": ("rerun", "Rerun's viewer"),
 }
 _EXAMPLE = "for example zmq://127.0.0.1:5555"
 

@@ -1,0 +1,1 @@
+"""Holds what is shown: people, the camera, curves, and how a recording opens."""

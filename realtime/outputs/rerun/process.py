@@ -1,0 +1,42 @@
+"""Holds what the processes that log to Rerun share: in one of its own, Rerun's work does not delay the pose."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from multiprocessing.connection import Connection
+from typing import TYPE_CHECKING
+
+from realtime.kernel.child import END
+from realtime.outputs.rerun.moment import Moment, Subject
+
+if TYPE_CHECKING:
+    import rerun as rr
+
+APPLICATION = "tokenmocap"
+
+
+def new_recording(subject: Subject) -> rr.RecordingStream:
+    """Make a recording that goes nowhere yet, without a time line but ours."""
+    os.environ["RUST_LOG"] = "off"  # its own messages; failures come as exceptions
+    import rerun as rr
+
+    rr.set_strict_mode(True)  # otherwise wrong data are a warning
+    recording = rr.RecordingStream(APPLICATION, recording_id=uuid.uuid4())
+    recording.set_log_time_enabled(False)
+    recording.send_recording_name(subject.name)
+    return recording
+
+
+def next_moment(link: Connection) -> Moment | None:
+    """Return the next moment; None at the end, also if the program was killed, so that a file is finished."""
+    try:
+        return link.recv()
+    except (EOFError, ConnectionResetError):
+        return END
+
+
+def yield_to_the_pose() -> None:
+    """Lower the priority of this process below the pose's."""
+    if hasattr(os, "nice"):
+        os.nice(10)

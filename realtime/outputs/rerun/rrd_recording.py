@@ -1,0 +1,113 @@
+"""Records a run to a file of Rerun's (`--record take.rrd`): every solved frame, with the camera's images.
+
+Frames wait in a queue. If it fills up, images are left out first. A live run then drops the oldest frames and counts
+them; an offline one waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+from engine.files.whole_file import check_writable
+from realtime.kernel.channel import Channel, ChannelClosed
+from realtime.kernel.child import Child, ChildGone
+from realtime.kernel.messages import SolvedFrame
+from realtime.outputs.output import Outcome, Output, Run
+from realtime.outputs.recording.assemble import numbered_path
+from realtime.outputs.rerun.moment import Moment, Moments, Subject
+from realtime.outputs.rerun.sdk import check_sdk
+from realtime.outputs.rerun.to_file import log_to_file
+
+logger = logging.getLogger(__name__)
+
+_QUEUE_FRAMES = 600  # of a live run: ten seconds at 60 Hz
+_QUEUE_PICTURES = 15  # 90 MB at 1920x1080
+_END_TIMEOUT_S = 60.0  # for the queued frames
+
+
+def open_output(path: Path, run: Run) -> Output:
+    """A recording to `path`. Raises UserError without rerun-sdk, or where no file can be written."""
+    check_sdk(f"recording to {path}")
+    return RrdRecording(path, Subject.of(run, path.stem), blocking=run.offline)
+
+
+class RrdRecording(Output):
+    """Recorder of solved frames, from construction to `close`."""
+
+    def __init__(self, path: Path, subject: Subject, *, blocking: bool) -> None:
+        """Start the process. path: OUT.rrd; an existing name becomes OUT-2.rrd and so on.
+
+        blocking: wait for the process instead of dropping frames. Raises UserError.
+        """
+        check_writable(path)
+        self.path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
+        if self.path != path:
+            logger.warning("%s exists already: recording to %s", path, self.path)
+        self._moments = Moments(live=subject.live)
+        self._outbox = Channel[Moment](_QUEUE_PICTURES if blocking else _QUEUE_FRAMES, newest_wins=not blocking)
+        self._blocking = blocking
+        self._came_late = 0  # after a failure
+        self._outcome: Outcome | None = None
+        self._ending = threading.Lock()
+        self._child = Child(log_to_file, self.path, name="rrd", outbox=self._outbox, first=subject)
+        logger.info("recording to %s", self.path)
+
+    @property
+    def recording(self) -> bool:
+        """Return whether frames are recorded."""
+        return self._outcome is None
+
+    @property
+    def words(self) -> str:
+        """The file, while it is written."""
+        return f"recording {self.path.name}" if self.recording else ""
+
+    @property
+    def pid(self) -> int | None:
+        """PID of the process."""
+        return self._child.pid
+
+    def put(self, solved: SolvedFrame) -> None:
+        """Queue a frame. Never waits unless `blocking`; does nothing after a failure."""
+        has_room = self._blocking or self._outbox.waiting < _QUEUE_PICTURES
+        moment = self._moments.of(solved, may_have_picture=has_room)
+        try:
+            self._outbox.put(moment)
+        except ChannelClosed:
+            self._came_late += 1
+        self._look()
+
+    def close(self) -> Outcome:
+        """Log what waits, finish the file and tell how it went."""
+        self._outbox.close()
+        self._look(_END_TIMEOUT_S)
+        if self._outcome is None:
+            self._end(0, f"its process did not end within {_END_TIMEOUT_S:.0f} s")
+        self._child.close()
+        assert self._outcome is not None
+        left_out, failed = self._outbox.dropped + self._came_late, self._outcome.failed
+        files = (self.path,) if self.path.exists() else ()
+        told = f"recorded {self.path}" + (f", {left_out} frames left out" if left_out else "")
+        if failed:
+            told = f"the recording {self.path} is cut short: {failed}"
+        return replace(self._outcome, files=files, left_out=left_out, lines=(told,))
+
+    def _look(self, timeout_s: float = 0.0) -> None:
+        """Receive the process's final message, once."""
+        with self._ending:
+            if self._outcome is not None or not self._child.poll(timeout_s):
+                return
+            try:
+                self._end(*self._child.receive())
+            except ChildGone as error:
+                self._end(0, str(error))
+
+    def _end(self, frames: int, failed: str) -> None:
+        self._outcome = Outcome("rerun", frames=frames, failed=failed)
+        if failed:
+            self._outbox.abandon()
+            logger.error("recording %s stopped: %s; the run goes on", self.path, failed)
