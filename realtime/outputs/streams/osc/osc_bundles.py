@@ -22,15 +22,15 @@ class Bundles:
     """Bundles of one set of messages, built once by python-osc; each frame only overwrites their floats.
 
     They hold, in this order: that we are there, the time, the root at the origin, the bones, the expressions, and that
-    these are complete.
+    these are complete. Without `has_root` the root is another sender's.
     """
 
-    def __init__(self, bones: tuple[str, ...], expressions: tuple[str, ...]) -> None:
+    def __init__(self, bones: tuple[str, ...], expressions: tuple[str, ...], *, has_root: bool = True) -> None:
         nowhere = (0.0,) * 6 + (1.0,)
         messages = [
             (message("/VMC/Ext/OK", _LOADED), 0),
             (message("/VMC/Ext/T", 0.0), 1),
-            (message("/VMC/Ext/Root/Pos", "root", *nowhere), 0),
+            *([(message("/VMC/Ext/Root/Pos", "root", *nowhere), 0)] if has_root else []),
             *((message("/VMC/Ext/Bone/Pos", name, *nowhere), _PLACE) for name in bones),
             *((message("/VMC/Ext/Blend/Val", name, 0.0), 1) for name in expressions),
             *([(message("/VMC/Ext/Blend/Apply"), 0)] if expressions else []),

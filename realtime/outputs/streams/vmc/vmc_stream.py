@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import time
 
@@ -22,6 +23,8 @@ from realtime.outputs.streams.vmc.humanoid import HUMANOIDS
 from realtime.outputs.streams.vmc.humanoid_parts import EYE_BONES, HumanoidHands, place_eyes
 from realtime.outputs.streams.whom import whom_of
 
+logger = logging.getLogger(__name__)
+
 PORT = 39539
 PARTS = ("body", "hands", "face")
 TOLD_EVERY_S = 1.0  # whom the stream sends, if its address names somebody
@@ -38,7 +41,12 @@ OPTIONS: dict[str, tuple[str, ...]] = {
 def open_output(url: StreamUrl, run: Run) -> Output:
     """Bones and expressions to a VMC receiver. Raises StreamError."""
     check_receiver(url, PORT)
-    return VmcStream(url, run.body, HumanoidHands.of(run))
+    stream = VmcStream(url, run.body, HumanoidHands.of(run))
+    asked = _parts(url) if "parts" in url.options else []
+    for part, is_looked_for, flag in (("hands", run.hands, "--hands"), ("face", run.faces, "--face")):
+        if part in asked and not is_looked_for:
+            logger.warning("%s: nothing of the part '%s' is sent; add %s to look for it", url.text, part, flag)
+    return stream
 
 
 class VmcStream(UdpStream):
@@ -86,7 +94,8 @@ class VmcStream(UdpStream):
             by_name, shown = expressions(person.face.blendshapes), self._expressions
             values = [by_name[name] for name in shown]
         places = np.concatenate([np.empty((0, 7), np.float32), *bones])
-        return bundles(names, shown).dgrams(time.monotonic() - self._started_at, places, values)
+        bundle = bundles(names, shown, has_root="body" in self._parts)
+        return bundle.dgrams(time.monotonic() - self._started_at, places, values)
 
     def _news(self, person: Person | None, t: float) -> list[bytes]:
         """Return the datagram that tells whom we send, at a change and every second, if the address names somebody."""

@@ -16,9 +16,11 @@ from engine.body.rotations import rotmat_from_quaternion
 from engine.body.skeleton import FINGER_JOINTS, SIDES, SMPLH, Side
 from realtime.kernel.full_pose import full_rotmats
 from realtime.kernel.messages import Face, Hand, Person
+from realtime.outputs import open_stream
 from realtime.outputs.avatar.bones import FINGER_BONES
 from realtime.outputs.avatar.expressions import VRM_PRESETS, expressions
 from realtime.outputs.finger_bones import SMPL_AND_FINGERS
+from realtime.outputs.output import Run
 from realtime.outputs.streams.vmc.humanoid import HUMANOIDS
 from realtime.outputs.streams.vmc.humanoid_parts import HumanoidHands
 from tests.realtime.outputs.fingers_and_faces import FINGERED_BODY, face_at, handed_at
@@ -158,6 +160,26 @@ def test_parts_are_sent_as_they_are_asked_for(parts: str, bones: set[str], has_f
     messages = sent(handed_at(0), f"?parts={parts}")
     assert bones_of(messages).keys() == bones
     assert bool(values_of(messages)) == has_face
+    has_root = "/VMC/Ext/Root/Pos" in {message.address for message in messages}
+    assert has_root == ("body" in parts)  # otherwise it is that of the other tracker
+
+
+@pytest.mark.parametrize(
+    ("options", "looked_for", "told"),
+    [
+        ("?parts=hands", False, ["nothing of the part 'hands' is sent; add --hands to look for it"]),
+        ("?parts=body,face", False, ["nothing of the part 'face' is sent; add --face to look for it"]),
+        ("?parts=body,hands,face", True, []),
+        ("", False, []),
+    ],
+)
+def test_a_part_that_is_not_looked_for_is_told(
+    options: str, looked_for: bool, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    url = f"vmc://127.0.0.1:39539{options}"
+    open_stream(url, Run(FINGERED_BODY.core, FINGERED_BODY, hands=looked_for, faces=looked_for)).close()
+    warnings = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert warnings == [f"{url}: {line}" for line in told]
 
 
 @pytest.mark.parametrize(
