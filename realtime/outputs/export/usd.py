@@ -5,6 +5,7 @@ Blender would write Z up and use the first frame as the rest pose (4.5 and 5.0).
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -32,25 +33,35 @@ def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
     Raises ExportError, BodyFileError, OSError.
     """
     try:
-        from pxr import Usd, UsdGeom
+        from pxr import Tf
     except ImportError as error:
         raise ExportError(f"writing {out.suffix} needs OpenUSD: pip install usd-core; or export .glb") from error
     body = standing_body(session, options.body)
-    rate = round(session.mocap_framerate)
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / f"session{out.suffix.lower()}"
-        stage = Usd.Stage.CreateNew(str(made))
-        UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
-        UsdGeom.SetStageMetersPerUnit(stage, 1.0)
-        stage.SetTimeCodesPerSecond(rate)
-        stage.SetFramesPerSecond(rate)
-        stage.SetStartTimeCode(0)
-        stage.SetEndTimeCode(session.frames - 1)
-        _add_character(stage, session, body)
-        stage.Save()
-        del stage  # it keeps the file open
+        try:
+            _make(made, session, body)
+        except Tf.ErrorException as error:
+            reason = re.search(r": '([^']*)'", str(error))
+            raise ExportError(f"cannot write {out}: {reason[1] if reason else 'OpenUSD failed'}") from error
         with whole_file(out) as file, made.open("rb") as source:
             shutil.copyfileobj(source, file)
+
+
+def _make(made: Path, session: SessionHead, body: StandingBody) -> None:
+    """Write a new file. Raises Tf.ErrorException on a disk error."""
+    from pxr import Usd, UsdGeom
+
+    rate = round(session.mocap_framerate)
+    stage = Usd.Stage.CreateNew(str(made))
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    UsdGeom.SetStageMetersPerUnit(stage, 1.0)
+    stage.SetTimeCodesPerSecond(rate)
+    stage.SetFramesPerSecond(rate)
+    stage.SetStartTimeCode(0)
+    stage.SetEndTimeCode(session.frames - 1)
+    _add_character(stage, session, body)
+    stage.Save()
 
 
 def _add_character(stage: Any, session: SessionHead, body: StandingBody) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -16,6 +18,7 @@ from realtime.outputs.recording.session import SessionHead
 
 MOST_FRAMES = 65_535  # the header counts them in 16 bits
 _MM = 1000.0
+_BLOCK_BYTES, _POINT_BYTES = 512, 16
 
 
 def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
@@ -47,5 +50,15 @@ def write(session: SessionHead, out: Path, options: ExportOptions) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = Path(folder) / "session.c3d"
         document.write(str(made))
+        _check_whole(made, session.frames * len(names))
         with whole_file(out) as file, made.open("rb") as source:
             shutil.copyfileobj(source, file)
+
+
+def _check_whole(made: Path, points: int) -> None:
+    """Raise OSError for a file that the disk had no room for: ezc3d ends without an error then."""
+    with made.open("rb") as file:
+        head = file.read(_BLOCK_BYTES)
+    data_block = int.from_bytes(head[16:18], "little")  # counts from 1
+    if made.stat().st_size < (data_block - 1) * _BLOCK_BYTES + points * _POINT_BYTES or not data_block:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
