@@ -13,15 +13,15 @@ from engine.body.skeleton import SIDES, Side
 from realtime.kernel.messages import Hand
 from realtime.kernel.tracks import MAX_GAP_S
 from realtime.smoothing.both_ways import Floats, Trajectory, mixed
-from realtime.smoothing.one_euro import OneEuroRotation
 from realtime.smoothing.pose_smoother import SLOWEST, SmoothingLevel
+from realtime.smoothing.rotation_filter import RotationFilter
 
 
 class HandFilters:
     """Speed-adaptive smoother of one person's fingers."""
 
     def __init__(self, level: SmoothingLevel) -> None:
-        self._rotations = OneEuroRotation(level.rotations)
+        self._rotations = RotationFilter(level.rotations)
 
     def update(self, t: float, hands: Mapping[Side, Hand]) -> Mapping[Side, Hand]:
         """Return both hands smoothed at time t (s), later than the last."""

@@ -33,7 +33,7 @@ class SmoothingLevel:
 
     tokens: TokenSmoothing | None
     body: FollowingParameters  # of the body's rotations, live; beta in Hz / (rad/s)
-    rotations: OneEuroParameters  # of fingers, and of all rotations offline; beta in Hz / (rad/s)
+    rotations: FollowingParameters  # of fingers, and of all rotations offline; beta in Hz / (rad/s)
     across: OneEuroParameters  # of the root, across the line of sight; beta in Hz / (m/s)
     depth: OneEuroParameters  # of the root, along it; beta in Hz / (m/s)
     face: OneEuroParameters  # of a coefficient, beta in Hz / (1/s), and of the gaze, beta in Hz / (rad/s)
@@ -44,7 +44,7 @@ LEVELS: dict[str, SmoothingLevel | None] = {
     "light": SmoothingLevel(
         tokens=None,  # the body's filter does better at equal delay
         body=FollowingParameters(0.3, 3.0, 2.0, poles=3, top_hz=6.0, lead_s=0.01, velocity_s=0.03),
-        rotations=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
+        rotations=FollowingParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=1.0, beta=5.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=2.0),
         face=OneEuroParameters(min_cutoff_hz=1.5, beta=3.0, derivative_cutoff_hz=5.0),
@@ -52,15 +52,15 @@ LEVELS: dict[str, SmoothingLevel | None] = {
     "medium": SmoothingLevel(
         tokens=None,
         body=FollowingParameters(0.3, 1.5, 2.0, poles=2, top_hz=3.0, lead_s=0.02, velocity_s=0.04),
-        rotations=OneEuroParameters(min_cutoff_hz=0.5, beta=1.5, derivative_cutoff_hz=2.0),
+        rotations=FollowingParameters(min_cutoff_hz=0.5, beta=1.5, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.35, beta=1.2, derivative_cutoff_hz=2.0),
         face=OneEuroParameters(min_cutoff_hz=1.0, beta=2.5, derivative_cutoff_hz=5.0),
     ),
     "strong": SmoothingLevel(
         tokens=TokenSmoothing(window_s=0.1, takeover=2.0),
-        body=FollowingParameters(0.3, 0.6, 2.0, poles=1, top_hz=50.0, lead_s=0.0),
-        rotations=OneEuroParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
+        body=FollowingParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
+        rotations=FollowingParameters(min_cutoff_hz=0.3, beta=0.6, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=0.4, beta=1.5, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.2, beta=0.7, derivative_cutoff_hz=2.0),
         face=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=5.0),

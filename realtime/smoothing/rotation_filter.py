@@ -1,23 +1,24 @@
 """Low-pass of several poles on SO(3) whose cutoff rises with speed, and that looks ahead in motion.
 
-The One-Euro filter has one pole and no highest cutoff. So it passes jitter in motion, where its cutoff is high, and
-delays slow motion most. Here the cutoff follows the same rule up to `top_hz`. `poles` low-passes in a row share the
-delay of one: at equal delay more poles remove more of the jitter from frame to frame. In motion the result is turned
-ahead at the filtered angular velocity, which takes back some of the delay.
+With one pole and no highest cutoff, as by default, it is the One-Euro filter. That passes jitter in motion, where its
+cutoff is high, and delays slow motion most. So the cutoff may follow the same rule up to `top_hz`. `poles` low-passes
+in a row share the delay of one: at equal delay more poles remove more of the jitter from frame to frame. In motion the
+result is turned ahead by `lead_s` at the filtered angular velocity, which takes back some of the delay.
 
 The state is a rotation, and offsets from it as rotation vectors in its own frame. So the filter knows no preferred
-frame, and a step needs one logarithm and two exponentials.
+frame, and a step needs one logarithm and one exponential, or two where it turns ahead.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from engine.body.rotations import axis_angle_from_rotmat, rotmat_from_axis_angle
-from realtime.smoothing.one_euro import OneEuroParameters, low_pass_gain, orthonormal
+from realtime.smoothing.one_euro import OneEuroParameters, low_pass_gain
 
 Floats = NDArray[np.floating]
 
@@ -29,9 +30,9 @@ class FollowingParameters(OneEuroParameters):
     velocity_s: time constant of the angular velocity at which it turns ahead.
     """
 
-    poles: int = 3
-    top_hz: float = 6.0
-    lead_s: float = 0.01
+    poles: int = 1
+    top_hz: float = math.inf
+    lead_s: float = 0.0
     velocity_s: float = 0.03
 
     def __post_init__(self) -> None:
@@ -65,15 +66,22 @@ class RotationFilter:
         speed = np.sqrt((self._speed * self._speed).sum(-1, keepdims=True))
         cutoff_hz = np.minimum(how.min_cutoff_hz + how.beta * speed, how.top_hz)
         share = low_pass_gain(how.poles * np.asarray(pace)[..., None] * cutoff_hz, dt)
-        moving = (cutoff_hz - how.min_cutoff_hz) / (how.top_hz - how.min_cutoff_hz)
 
         ahead = raw
         for stage, offset in enumerate(self._stages):
             ahead = self._stages[stage] = offset + share * (ahead - offset)
         step = share * ahead
-        self._smooth = orthonormal(self._smooth @ rotmat_from_axis_angle(step))
+        self._smooth = _orthonormal(self._smooth @ rotmat_from_axis_angle(step))
         self._raw = raw - step
         self._stages = [offset - step for offset in self._stages]
+        if not how.lead_s:
+            return self._smooth
         self._velocity = self._velocity + dt / (dt + how.velocity_s) * (step / dt - self._velocity)
+        moving = (cutoff_hz - how.min_cutoff_hz) / (how.top_hz - how.min_cutoff_hz)
         lead = how.lead_s * np.asarray(pace)[..., None] * moving * self._velocity
         return self._smooth @ rotmat_from_axis_angle(lead)
+
+
+def _orthonormal(rotmats: Floats) -> Floats:
+    """Take one Newton step of the polar decomposition, so that rounding does not accumulate over hours of products."""
+    return 1.5 * rotmats - 0.5 * rotmats @ (rotmats.swapaxes(-1, -2) @ rotmats)

@@ -9,12 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from realtime.smoothing.one_euro import OneEuroParameters, OneEuroRotation
+from realtime.smoothing.one_euro import OneEuroParameters
 from realtime.smoothing.rotation_filter import FollowingParameters, RotationFilter
+from tests.realtime.smoothing.scalar_one_euro import scalar_one_euro, wobbly
 
 RULE = OneEuroParameters(min_cutoff_hz=0.5, beta=3.0, derivative_cutoff_hz=2.0)
 FOLLOWING = FollowingParameters(**vars(RULE), poles=3, top_hz=6.0, lead_s=0.01)
-ONE_EURO = replace(FOLLOWING, poles=1, top_hz=1e6, lead_s=0.0)
+ONE_EURO = FollowingParameters(**vars(RULE))
 AXIS = np.array([2.0, -1.0, 2.0]) / 3
 
 
@@ -29,15 +30,9 @@ def filtered(times: np.ndarray, angles: np.ndarray, following: FollowingParamete
     return Rotation.from_matrix(np.stack(found)).as_rotvec() @ AXIS
 
 
-def test_with_one_pole_and_no_lead_it_is_the_one_euro_filter() -> None:
-    rng = np.random.default_rng(0)
-    times = np.cumsum(rng.uniform(0.01, 0.06, 60))
-    angles = np.sin(2 * np.pi * 1.3 * times) + 0.02 * rng.normal(size=60)
-    one_euro = OneEuroRotation(RULE)
-    expected = np.stack([one_euro.update(t, R) for t, R in zip(times, turned(angles), strict=True)])
-    np.testing.assert_allclose(
-        filtered(times, angles, ONE_EURO), Rotation.from_matrix(expected).as_rotvec() @ AXIS, atol=1e-9
-    )
+def test_with_one_pole_and_no_lead_it_is_the_scalar_one_euro_filter_about_a_fixed_axis() -> None:
+    times, angles = wobbly()
+    np.testing.assert_allclose(filtered(times, angles, ONE_EURO), scalar_one_euro(times, angles, RULE), atol=1e-9)
 
 
 @pytest.mark.parametrize("fps", [15, 30, 60, 120])
@@ -72,20 +67,33 @@ def test_a_swing_passes_in_full_and_stillness_is_calm() -> None:
     assert filtered(times, noise)[60:].std() < 0.4 * noise.std()
 
 
+@pytest.mark.parametrize("following", [FOLLOWING, ONE_EURO])
 @settings(max_examples=25)
 @given(
-    st.integers(0, 1000),
-    hnp.arrays(np.float64, 3, elements=st.floats(-3, 3)),
-    hnp.arrays(np.float64, 3, elements=st.floats(-3, 3)),
+    seed=st.integers(0, 1000),
+    left=hnp.arrays(np.float64, 3, elements=st.floats(-3, 3)),
+    right=hnp.arrays(np.float64, 3, elements=st.floats(-3, 3)),
 )
-def test_it_knows_no_preferred_frame(seed: int, left: np.ndarray, right: np.ndarray) -> None:
+def test_it_knows_no_preferred_frame(
+    following: FollowingParameters, seed: int, left: np.ndarray, right: np.ndarray
+) -> None:
     rng = np.random.default_rng(seed)
     times = np.cumsum(rng.uniform(0.02, 0.05, 12))
     rotmats = Rotation.from_rotvec(np.cumsum(rng.normal(0, 0.2, (12, 3)), 0)).as_matrix()
     Q, S = Rotation.from_rotvec(left).as_matrix(), Rotation.from_rotvec(right).as_matrix()
-    plain, other = RotationFilter(FOLLOWING), RotationFilter(FOLLOWING)
+    plain, other = RotationFilter(following), RotationFilter(following)
     for t, R in zip(times, rotmats, strict=True):
         np.testing.assert_allclose(other.update(t, Q @ R @ S), Q @ plain.update(t, R) @ S, atol=1e-9)
+
+
+def test_each_rotation_has_a_cutoff_of_its_own() -> None:
+    times, angles = wobbly(2)
+    rotmats = turned(angles)
+    both, alone = RotationFilter(FOLLOWING), RotationFilter(FOLLOWING)
+    for t, R in zip(times, rotmats, strict=True):
+        together = both.update(t, np.stack((R, np.eye(3))))
+        np.testing.assert_allclose(together[0], alone.update(t, R), atol=1e-12)
+        np.testing.assert_allclose(together[1], np.eye(3), atol=1e-12)
 
 
 def test_a_slow_pace_holds_one_rotation_and_leaves_the_others() -> None:
@@ -108,9 +116,10 @@ def test_half_a_turn_in_one_frame_is_followed_and_over_within_a_second() -> None
     assert apart[60:].max() < 0.05
 
 
-def test_rotations_stay_rotations_in_float32_for_a_long_time() -> None:
+@pytest.mark.parametrize("following", [FOLLOWING, ONE_EURO])
+def test_rotations_stay_rotations_in_float32_for_a_long_time(following: FollowingParameters) -> None:
     rng = np.random.default_rng(3)
-    rotation_filter = RotationFilter(FOLLOWING)
+    rotation_filter = RotationFilter(following)
     rotmats = Rotation.from_rotvec(np.cumsum(rng.normal(0, 0.1, (5000, 3)), 0)).as_matrix().astype(np.float32)
     for k, R in enumerate(rotmats):
         smooth = rotation_filter.update(k / 30, R)
