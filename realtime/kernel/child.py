@@ -10,6 +10,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import multiprocessing
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -52,7 +53,7 @@ class Child:
         self._pack = pack
         self._link, far_end = context.Pipe()
         self._process = context.Process(target=_run, args=(work, far_end, *arguments), name=name, daemon=True)
-        with _ending_signals_held():
+        with _ending_signals_held(), _one_thread_for_products():
             self._process.start()
         far_end.close()  # otherwise the end of the process would not be detected
         atexit.register(self._link.close)  # before multiprocessing waits for remaining children
@@ -111,6 +112,24 @@ def _run(work: Callable[..., None], link: Connection, *arguments: Any) -> None:
         signal.signal(number, signal.SIG_IGN)
     with contextlib.suppress(*_GONE):  # the program is gone
         work(link, *arguments)
+
+
+@contextlib.contextmanager
+def _one_thread_for_products() -> Iterator[None]:
+    """Give numpy one thread in a process that starts meanwhile, unless the user has said how many.
+
+    OpenBLAS would use all cores for every product of matrices, and its threads wait busily for each other. Beside the
+    pose path that costs ten times as much as the product.
+    """
+    name = "OPENBLAS_NUM_THREADS"
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = "1"
+    try:
+        yield
+    finally:
+        del os.environ[name]
 
 
 @contextlib.contextmanager

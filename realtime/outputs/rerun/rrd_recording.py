@@ -1,7 +1,7 @@
 """Records a run to a file of Rerun's (`--record take.rrd`): every solved frame, with the camera's images.
 
-Frames wait in a queue. If it fills up, images are left out first. A live run then drops the oldest frames and counts
-them; an offline one waits.
+Frames wait in a queue, at most fifteen of them with their images: further ones have none until some were taken. When
+the queue is full, a live run drops the oldest frames and counts them; an offline one waits.
 """
 
 from __future__ import annotations
@@ -50,10 +50,11 @@ class RrdRecording(Output):
         self._moments = Moments(live=subject.live)
         self._outbox = Channel[Moment](_QUEUE_PICTURES if blocking else _QUEUE_FRAMES, newest_wins=not blocking)
         self._blocking = blocking
+        self._pictures_put = self._pictures_sent = 0
         self._came_late = 0  # after a failure
         self._outcome: Outcome | None = None
         self._ending = threading.Lock()
-        self._child = Child(log_to_file, self.path, name="rrd", outbox=self._outbox, first=subject)
+        self._child = Child(log_to_file, self.path, name="rrd", outbox=self._outbox, first=subject, pack=self._counted)
         logger.info("recording to %s", self.path)
 
     @property
@@ -67,14 +68,22 @@ class RrdRecording(Output):
         return f"recording {self.path.name}" if self.recording else ""
 
     @property
+    def waiting(self) -> int:
+        """Number of frames that wait."""
+        return self._outbox.waiting
+
+    @property
     def pid(self) -> int | None:
         """PID of the process."""
         return self._child.pid
 
     def put(self, solved: SolvedFrame) -> None:
         """Queue a frame. Never waits unless `blocking`; does nothing after a failure."""
-        has_room = self._blocking or self._outbox.waiting < _QUEUE_PICTURES
-        moment = self._moments.of(solved, may_have_picture=has_room)
+        if self._outbox.waiting == 0:  # also after frames were dropped with theirs
+            self._pictures_sent = self._pictures_put
+        waiting = self._pictures_put - self._pictures_sent
+        moment = self._moments.of(solved, may_have_picture=self._blocking or waiting < _QUEUE_PICTURES)
+        self._pictures_put += _has_picture(moment)
         try:
             self._outbox.put(moment)
         except ChannelClosed:
@@ -96,6 +105,11 @@ class RrdRecording(Output):
             told = f"the recording {self.path} is cut short: {failed}"
         return replace(self._outcome, files=files, left_out=left_out, lines=(told,))
 
+    def _counted(self, moment: Moment) -> Moment:
+        """Count the image of a moment that leaves the queue, in the sending thread."""
+        self._pictures_sent += _has_picture(moment)
+        return moment
+
     def _look(self, timeout_s: float = 0.0) -> None:
         """Receive the process's final message, once."""
         with self._ending:
@@ -111,3 +125,7 @@ class RrdRecording(Output):
         if failed:
             self._outbox.abandon()
             logger.error("recording %s stopped: %s; the run goes on", self.path, failed)
+
+
+def _has_picture(moment: Moment) -> bool:
+    return moment.view is not None and moment.view.picture_bgr is not None

@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
@@ -24,6 +25,12 @@ ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 def echo(link: Connection, greeting: str) -> None:
     while (message := link.recv()) is not END:
         link.send((greeting, message))
+
+
+def multiply(link: Connection) -> None:
+    whole = np.ones((600, 600), np.float32)
+    _ = whole @ whole
+    link.send((psutil.Process().num_threads(), os.environ["OPENBLAS_NUM_THREADS"]))
 
 
 def leave(_link: Connection) -> None:
@@ -124,3 +131,16 @@ def test_it_ends_with_the_program_whether_that_ends_or_is_killed(tmp_path: Path,
             parent.kill()
         assert eventually(lambda: not psutil.pid_exists(pid))
         assert parent.wait(20) == (-signal.SIGKILL if seconds else 0)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="numpy multiplies by Accelerate there")
+def test_numpy_has_one_thread_in_it_unless_the_user_says_how_many(outbox, monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    child = Child(multiply, name="multiply", outbox=outbox)
+    assert child.receive() == (1, "1")
+    child.close()
+    assert "OPENBLAS_NUM_THREADS" not in os.environ  # this process keeps all
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "2")
+    child = Child(multiply, name="multiply", outbox=Channel.bounded(1))
+    assert child.receive()[1] == "2"
+    child.close()

@@ -254,6 +254,29 @@ def test_what_cannot_be_opened_is_one_line(tmp_path: Path, monkeypatch: pytest.M
         open_recording(Path("take.rrd"), Run(BODY))
 
 
+def test_of_a_process_that_is_behind_images_are_left_out_and_no_frames(tmp_path: Path) -> None:
+    output = open_recording(tmp_path / "take.rrd", Run(BODY))
+    assert isinstance(output, RrdRecording)
+    assert output.pid is not None
+    os.kill(output.pid, signal.SIGSTOP)
+    frames = stream(100, 30)
+    for solved in frames[:60]:
+        output.put(solved)
+    os.kill(output.pid, signal.SIGCONT)
+    until = time.monotonic() + 60
+    while output.waiting:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    for solved in frames[60:]:
+        output.put(solved)
+    file = RrdFile(output.close().files[0])
+    assert len(file.of(*JOINTS)[0]) == len(frames)
+    times = nanoseconds(frames)
+    pictures = file.of("/world/camera/picture", "EncodedImage:blob")[0]
+    assert 15 <= sum(t < times[60] for t in pictures) <= 20  # besides those that the pipe took
+    assert times[60] in pictures
+
+
 def test_a_full_disk_ends_the_file_and_not_the_run(tmp_path: Path) -> None:
     """A limit of the file's size stands in for the disk's."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
