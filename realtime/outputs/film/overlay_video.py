@@ -5,10 +5,8 @@ Frames wait in a short queue. If drawing is too slow, a live run drops the oldes
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
-import os
 import threading
 from dataclasses import dataclass, replace
 from itertools import count
@@ -27,6 +25,7 @@ from engine.files.whole_file import check_writable
 from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.child import END, Child, ChildGone
 from realtime.kernel.messages import Camera, SolvedFrame
+from realtime.kernel.priority import hurry, yield_to_the_pose
 from realtime.outputs.drawing.overlay import Picture
 from realtime.outputs.film import ffmpeg
 from realtime.outputs.film.video_file import VideoFile
@@ -119,7 +118,7 @@ class OverlayVideo(Output):
     def close(self) -> Outcome:
         """Draw what waits, finish the file and tell how it went."""
         self._shots.close()
-        _hurry(self._child.pid)
+        hurry(self._child.pid)
         self._look(_END_TIMEOUT_S)
         if self._outcome is None:
             self._end(0, f"its process did not end within {_END_TIMEOUT_S:.0f} s", "")
@@ -214,7 +213,7 @@ def _fitted(shot: Shot) -> Shot:
 def _film(link: Connection, path: Path, live: bool, clip: Path | None) -> None:
     """Run the process: draw and encode until the other end closes or is gone."""
     if live:
-        _yield_to_the_pose()
+        yield_to_the_pose()
     video, message = VideoFile(path, clip), ""
     painter: Painter = link.recv()
     try:
@@ -227,21 +226,6 @@ def _film(link: Connection, path: Path, live: bool, clip: Path | None) -> None:
     link.send((video.frames, message, video.made))
     while message and link.recv() is not END:
         pass  # what was on its way
-
-
-def _yield_to_the_pose() -> None:
-    """Lower the priority below all other processes, as far as the system allows."""
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    elif hasattr(os, "nice"):
-        os.nice(19)
-
-
-def _hurry(pid: int | None) -> None:
-    """Restore the drawing process's priority once the run is over."""
-    if hasattr(os, "SCHED_OTHER") and pid is not None:
-        with contextlib.suppress(OSError):  # it has ended, or this is not permitted
-            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
 
 
 def _next(link: Connection) -> Shot | None:

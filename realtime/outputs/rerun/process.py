@@ -34,9 +34,3 @@ def next_moment(link: Connection) -> Moment | None:
         return link.recv()
     except (EOFError, ConnectionResetError):
         return END
-
-
-def yield_to_the_pose() -> None:
-    """Lower the priority of this process below the pose's."""
-    if hasattr(os, "nice"):
-        os.nice(10)

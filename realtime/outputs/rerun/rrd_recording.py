@@ -12,21 +12,24 @@ from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
+from engine.errors import UserError
 from engine.files.whole_file import check_writable
 from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.child import Child, ChildGone
 from realtime.kernel.messages import SolvedFrame
+from realtime.kernel.priority import hurry
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.recording.assemble import numbered_path
 from realtime.outputs.rerun.moment import Moment, Moments, Subject
 from realtime.outputs.rerun.sdk import check_sdk
-from realtime.outputs.rerun.to_file import log_to_file
+from realtime.outputs.rerun.to_file import READY, log_to_file
 
 logger = logging.getLogger(__name__)
 
-_QUEUE_FRAMES = 600  # of a live run: ten seconds at 60 Hz
+_QUEUE_FRAMES = 9000  # of a live run: five minutes at 30 Hz; some 70 MB
 _QUEUE_PICTURES = 15  # 90 MB at 1920x1080
-_END_TIMEOUT_S = 60.0  # for the queued frames
+_BEGIN_TIMEOUT_S = 60.0
+_END_TIMEOUT_S = 120.0  # for the queued frames
 
 
 def open_output(path: Path, run: Run) -> Output:
@@ -41,7 +44,7 @@ class RrdRecording(Output):
     def __init__(self, path: Path, subject: Subject, *, blocking: bool) -> None:
         """Start the process. path: OUT.rrd; an existing name becomes OUT-2.rrd and so on.
 
-        blocking: wait for the process instead of dropping frames. Raises UserError.
+        blocking: wait for the process instead of dropping frames. Raises UserError if it cannot begin.
         """
         check_writable(path)
         self.path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
@@ -55,6 +58,11 @@ class RrdRecording(Output):
         self._outcome: Outcome | None = None
         self._ending = threading.Lock()
         self._child = Child(log_to_file, self.path, name="rrd", outbox=self._outbox, first=subject, pack=self._counted)
+        try:
+            self._wait_until_ready()
+        except BaseException:  # Ctrl-C too: no process is left
+            self._child.close()
+            raise
         logger.info("recording to %s", self.path)
 
     @property
@@ -93,6 +101,7 @@ class RrdRecording(Output):
     def close(self) -> Outcome:
         """Log what waits, finish the file and tell how it went."""
         self._outbox.close()
+        hurry(self._child.pid)
         self._look(_END_TIMEOUT_S)
         if self._outcome is None:
             self._end(0, f"its process did not end within {_END_TIMEOUT_S:.0f} s")
@@ -104,6 +113,19 @@ class RrdRecording(Output):
         if failed:
             told = f"the recording {self.path} is cut short: {failed}"
         return replace(self._outcome, files=files, left_out=left_out, lines=(told,))
+
+    def _wait_until_ready(self) -> None:
+        """Wait until Rerun's package is loaded, which takes the processor: before the first frame. Raises UserError."""
+        reason = f"its process did not answer in {_BEGIN_TIMEOUT_S:.0f} s"
+        if self._child.poll(_BEGIN_TIMEOUT_S):
+            try:
+                answer = self._child.receive()
+            except ChildGone as error:
+                answer = 0, str(error)
+            if answer == READY:
+                return
+            reason = answer[1]
+        raise UserError(f"cannot record to {self.path}: {reason}")
 
     def _counted(self, moment: Moment) -> Moment:
         """Count the image of a moment that leaves the queue, in the sending thread."""

@@ -8,19 +8,22 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from realtime.kernel.child import END
+from realtime.kernel.priority import yield_to_the_pose
 from realtime.outputs.rerun.moment import Subject
-from realtime.outputs.rerun.process import new_recording, next_moment, yield_to_the_pose
+from realtime.outputs.rerun.process import new_recording, next_moment
 
 _SYNC_S = 1.0
 _DISK_S = 30.0  # the longest wait for a disk
 _FULL_BYTES = 1 << 20
+READY = "ready"
 
 
 def log_to_file(link: Connection, path: Path) -> None:
-    """Log until the link ends; then send the number of frames, and the reason of an early end or ''."""
+    """Send READY and log until the link ends; then send the number of frames, and the reason of an early end or ''.
+
+    What fails at the start comes without READY.
+    """
     subject: Subject = link.recv()
-    if subject.live:
-        yield_to_the_pose()
     recording, frames, failed = new_recording(subject), 0, ""
     from realtime.outputs.rerun.entities.layout import layout_of
     from realtime.outputs.rerun.entities.scene import Scene
@@ -28,6 +31,9 @@ def log_to_file(link: Connection, path: Path) -> None:
     try:
         recording.save(path, default_blueprint=layout_of(subject))
         scene, synced = Scene(recording, subject.body, subject.fingers), time.monotonic()
+        link.send(READY)
+        if subject.live:
+            yield_to_the_pose()
         while (moment := next_moment(link)) is not END:
             scene.log(moment)
             frames += 1

@@ -10,8 +10,9 @@ from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
 from realtime.kernel.child import END
+from realtime.kernel.priority import yield_to_the_pose
 from realtime.outputs.rerun.moment import Moment, Subject
-from realtime.outputs.rerun.process import new_recording, next_moment, yield_to_the_pose
+from realtime.outputs.rerun.process import new_recording, next_moment
 from realtime.outputs.rerun.viewer import ViewerError, listens, open_viewer
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Showing:
         self._scene: Scene | None = None  # None: there is no viewer
         self._look_at = 0.0  # when to look for one again, on the monotonic clock
         self._is_behind = False  # it has not taken the last frame yet
+        self._connect()
 
     def show(self, moment: Moment) -> list[Told]:
         """Log a moment if the viewer takes it; return what to tell."""
