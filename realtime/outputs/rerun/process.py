@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     import rerun as rr
 
 APPLICATION = "tokenmocap"
+READY = "ready"  # the first message of the process: what takes long to load is loaded
+READY_WITHIN_S = 60.0
 
 
 def new_recording(subject: Subject) -> rr.RecordingStream:

@@ -10,6 +10,7 @@ from realtime.kernel.child import Child, ChildGone
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.rerun.moment import Moment, Moments, Subject
+from realtime.outputs.rerun.process import READY, READY_WITHIN_S
 from realtime.outputs.rerun.sdk import check_sdk
 from realtime.outputs.rerun.to_viewer import log_to_viewer
 from realtime.outputs.rerun.viewer import listens, why_no_viewer
@@ -54,7 +55,22 @@ class RerunStream(Output):
         self._child: Child | None = Child(
             log_to_viewer, *where, opens, name="rerun", outbox=self._outbox, first=subject
         )
+        try:
+            self._wait_until_ready(self._child)
+        except BaseException:  # Ctrl-C too: no process is left
+            self.close()
+            raise
         logger.info("streaming to %s", url)
+
+    def _wait_until_ready(self, child: Child) -> None:
+        """Wait until Rerun's package is loaded, which takes the processor: before the first frame."""
+        try:
+            if child.poll(READY_WITHIN_S) and child.receive() == READY:
+                return
+            reason = f"its process did not answer in {READY_WITHIN_S:.0f} s"
+        except ChildGone as error:
+            reason = str(error)
+        raise StreamError(f"'{self.address.text}': nothing can be streamed: {reason}")
 
     @property
     def words(self) -> str:

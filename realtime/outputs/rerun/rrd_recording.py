@@ -21,14 +21,14 @@ from realtime.kernel.priority import hurry
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.recording.assemble import numbered_path
 from realtime.outputs.rerun.moment import Moment, Moments, Subject
+from realtime.outputs.rerun.process import READY, READY_WITHIN_S
 from realtime.outputs.rerun.sdk import check_sdk
-from realtime.outputs.rerun.to_file import READY, log_to_file
+from realtime.outputs.rerun.to_file import log_to_file
 
 logger = logging.getLogger(__name__)
 
 _QUEUE_FRAMES = 9000  # of a live run: five minutes at 30 Hz; some 70 MB
 _QUEUE_PICTURES = 15  # 90 MB at 1920x1080
-_BEGIN_TIMEOUT_S = 60.0
 _END_TIMEOUT_S = 120.0  # for the queued frames
 
 
@@ -116,8 +116,8 @@ class RrdRecording(Output):
 
     def _wait_until_ready(self) -> None:
         """Wait until Rerun's package is loaded, which takes the processor: before the first frame. Raises UserError."""
-        reason = f"its process did not answer in {_BEGIN_TIMEOUT_S:.0f} s"
-        if self._child.poll(_BEGIN_TIMEOUT_S):
+        reason = f"its process did not answer in {READY_WITHIN_S:.0f} s"
+        if self._child.poll(READY_WITHIN_S):
             try:
                 answer = self._child.receive()
             except ChildGone as error:

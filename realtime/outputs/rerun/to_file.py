@@ -10,12 +10,11 @@ from pathlib import Path
 from realtime.kernel.child import END
 from realtime.kernel.priority import yield_to_the_pose
 from realtime.outputs.rerun.moment import Subject
-from realtime.outputs.rerun.process import new_recording, next_moment
+from realtime.outputs.rerun.process import READY, new_recording, next_moment
 
 _SYNC_S = 1.0
 _DISK_S = 30.0  # the longest wait for a disk
 _FULL_BYTES = 1 << 20
-READY = "ready"
 
 
 def log_to_file(link: Connection, path: Path) -> None:

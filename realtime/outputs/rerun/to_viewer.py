@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from realtime.kernel.child import END
 from realtime.kernel.priority import yield_to_the_pose
 from realtime.outputs.rerun.moment import Moment, Subject
-from realtime.outputs.rerun.process import new_recording, next_moment
+from realtime.outputs.rerun.process import READY, new_recording, next_moment
 from realtime.outputs.rerun.viewer import ViewerError, listens, open_viewer
 
 if TYPE_CHECKING:
@@ -31,8 +31,10 @@ class Told:
 
 
 def log_to_viewer(link: Connection, host: str, port: int, opens: bool) -> None:
-    """Log until the link ends; sends `Told`. opens: open the viewer on this machine first."""
+    """Send READY and log until the link ends; sends `Told`. opens: open the viewer on this machine first."""
     subject: Subject = link.recv()
+    showing = Showing(subject, host, port)
+    link.send(READY)
     yield_to_the_pose()
     if opens:
         try:
@@ -40,7 +42,6 @@ def log_to_viewer(link: Connection, host: str, port: int, opens: bool) -> None:
         except ViewerError as error:
             link.send(Told(f"Rerun's viewer cannot open: {error}", logging.ERROR))
             return
-    showing = Showing(subject, host, port)
     while (moment := next_moment(link)) is not END:
         for told in showing.show(moment):
             link.send(told)
@@ -54,10 +55,10 @@ class Showing:
     def __init__(self, subject: Subject, host: str, port: int) -> None:
         self._subject, self._host, self._port = subject, host, port
         self._recording = new_recording(subject)
+        self._new_scene: Scene | None = self._make_scene()  # for the first viewer
         self._scene: Scene | None = None  # None: there is no viewer
         self._look_at = 0.0  # when to look for one again, on the monotonic clock
         self._is_behind = False  # it has not taken the last frame yet
-        self._connect()
 
     def show(self, moment: Moment) -> list[Told]:
         """Log a moment if the viewer takes it; return what to tell."""
@@ -78,16 +79,20 @@ class Showing:
         if self._scene is not None and not self._is_behind:
             self._recording.disconnect()
 
+    def _make_scene(self) -> Scene:
+        from realtime.outputs.rerun.entities.scene import Scene
+
+        return Scene(self._recording, self._subject.body, self._subject.fingers)
+
     def _connect(self) -> None:
         from realtime.outputs.rerun.entities.layout import layout_of
-        from realtime.outputs.rerun.entities.scene import Scene
 
         self._look_at = time.monotonic() + _LOOK_EVERY_S
         if not listens(self._host, self._port):
             return
         url = f"rerun+http://{_bracketed(self._host)}:{self._port}/proxy"
         self._recording.connect_grpc(url, default_blueprint=layout_of(self._subject))
-        self._scene = Scene(self._recording, self._subject.body, self._subject.fingers)
+        self._scene, self._new_scene = self._new_scene or self._make_scene(), None
 
     def _send(self) -> list[Told]:
         """Send what waits, for a limited time. Return what to tell if the viewer is gone."""
