@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import psutil
 
 _ROOT = Path(__file__).resolve().parents[3]
+_START_S = 120.0
 
 
 class Cluster:
@@ -29,6 +32,7 @@ class Cluster:
     def __enter__(self) -> Cluster:
         head = (f"--port={self._port}", "--include-dashboard=false", f"--temp-dir={self._folder.name}", "--num-cpus=1")
         self._head = self._start("--head", *head)
+        self._wait_until_it_listens()
         self._second = self._start(f"--address={self.address}", "--num-cpus=1")
         return self
 
@@ -40,6 +44,14 @@ class Cluster:
     def kill_second_node(self) -> None:
         """Kill the node's processes and all workers on it, as a power cut does."""
         _kill(self._second)
+
+    def _wait_until_it_listens(self) -> None:
+        until = time.monotonic() + _START_S
+        while self._head.poll() is None and time.monotonic() < until:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self._port), timeout=1):
+                return
+            time.sleep(0.1)
+        raise RuntimeError(f"Ray did not start in {_START_S:.0f} s")
 
     def _start(self, *options: str) -> subprocess.Popen[bytes]:
         own = ("--block", "--node-ip-address=127.0.0.1", "--object-store-memory=100000000", "--disable-usage-stats")

@@ -193,9 +193,14 @@ def leave_unseen(ob: Any) -> None:
         return np.array([ob.pose.bones[name].rotation_quaternion for name in limbs])
 
     def moved() -> np.ndarray:
+        """By how much each limb turned, once the arm that is always followed did, or after some seconds."""
         before = rotations()
-        play(0.4)
-        return np.abs(rotations() - before).max(1)
+        for _ in range(20):
+            play(0.4)
+            turned = np.abs(rotations() - before).max(1)
+            if turned[3:].max() > 0.01:
+                break
+        return turned
 
     ob.animation_data_clear()
     bpy.context.scene.tokenmocap.is_live = True

@@ -212,6 +212,7 @@ def test_the_opened_viewer_reaches_no_other_machine(port: int, tmp_path: Path) -
         url = f"http://127.0.0.1:{stand_in.getsockname()[1]}"
         home = {"HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path)}
         watched = {**{name: url if value == proxy else value for name, value in environment.items()}, **home}
+        watched.pop("CI", None)  # where it is set the viewer reports nothing
         for session in range(4):  # the first reports nothing
             process = subprocess.Popen(
                 [*command, "--save", str(tmp_path / f"{session}.rrd")], env=watched, stderr=subprocess.DEVNULL

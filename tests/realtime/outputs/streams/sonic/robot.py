@@ -149,13 +149,18 @@ def robot(options: str = "", first: Person | None = None) -> Iterator[Robot]:
         socket.connect(f"tcp://127.0.0.1:{stream.address.port}")
         side = Robot(stream, clock, socket)
         person = first or person_of(slow(0.0))
-        for _ in range(5000):  # until it is connected
+
+        def stand() -> None:
             stream.put(solved_with(clock.now() - LATENCY_S, person))
             clock.set(clock.due)
+
+        for _ in range(5000):  # until it is connected
+            stand()
             if socket.poll(2):
                 break
         while read(socket.recv())[1]["frame_index"] < side.sent - 1:
-            pass
+            if not socket.poll(100):  # the newest was dropped, because the robot did not take them as fast
+                stand()
         yield side
     finally:
         outcome = stream.close()
