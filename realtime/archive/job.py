@@ -79,6 +79,7 @@ class Job:
             offline=True,
             view="none",
             record=None,
+            out=None,
             record_video=None,
             stream=(),
             report=None,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -116,6 +117,15 @@ except Exception as error:
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     told = "True out of memory: give fewer --workers, or a machine with more False"
     assert done.stdout.strip() == told, done.stderr
+
+
+def test_no_output_of_a_configuration_but_the_archives_own_is_opened(tmp_path: Path) -> None:
+    """Workers would write to the same files."""
+    elsewhere = tmp_path / "elsewhere"
+    files = {"record": elsewhere / "a.npz", "out": elsewhere / "a.rrd", "record_video": elsewhere / "a.mp4"}
+    config = replace(CONFIG, **files, report=elsewhere / "a.json", stream=("zmq://127.0.0.1:5555",))
+    job = Job(Video("a.mp4", "a.mp4"), config, tmp_path / "archive")
+    assert job.run_config(Path("a.mp4"), tmp_path) == replace(job, config=CONFIG).run_config(Path("a.mp4"), tmp_path)
 
 
 def test_a_failure_never_replaces_an_earlier_result(tmp_path: Path) -> None:
