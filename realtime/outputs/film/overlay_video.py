@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 from dataclasses import dataclass, replace
-from itertools import count
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -22,15 +20,15 @@ from engine.body.projection import PinholeCamera
 from engine.body.rasteriser import rasterise
 from engine.body.skinning import Skinner
 from engine.files.whole_file import check_writable
-from realtime.kernel.channel import Channel, ChannelClosed
-from realtime.kernel.child import END, Child, ChildGone
+from realtime.kernel.channel import Channel
+from realtime.kernel.child import END, Child
 from realtime.kernel.messages import Camera, SolvedFrame
-from realtime.kernel.priority import hurry, yield_to_the_pose
+from realtime.kernel.priority import yield_to_the_pose
 from realtime.outputs.drawing.overlay import Picture
+from realtime.outputs.file_process import FileProcess, Made, free_path
 from realtime.outputs.film import ffmpeg
 from realtime.outputs.film.video_file import VideoFile
 from realtime.outputs.output import Outcome, Output, Run
-from realtime.outputs.recording.assemble import numbered_path
 from realtime.outputs.view.scene import BodyShader, person_colour
 from realtime.outputs.view.shown import ShownPerson, people_shown
 
@@ -80,25 +78,21 @@ class OverlayVideo(Output):
         Raises UserError, one line, if no video can be written to `path`.
         """
         check_writable(path)
-        self.path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
-        if self.path != path:
-            logger.warning("%s exists already: filming to %s", path, self.path)
+        self.path = free_path(path, "filming")
         if ffmpeg.find() is None:
             lost = "in OpenCV's best codec" + ("" if clip is None else f" and without the sound of {clip.name}")
             logger.warning("there is no ffmpeg: filming %s; install ffmpeg, or pip install imageio-ffmpeg", lost)
         self._blocking = blocking
         self._t_due = -math.inf
-        self._shots = Channel[Shot | Painter](_QUEUE_FRAMES, newest_wins=not blocking)
-        self._came_late = 0  # after the failure
-        self._outcome: Outcome | None = None
-        self._ending = threading.Lock()
-        self._shots.put(Painter(body))  # not with the arguments, which must be small
-        self._child = Child(_film, self.path, not blocking, clip, name="film", outbox=self._shots, pack=_packed)
+        shots = Channel[Shot | Painter](_QUEUE_FRAMES, newest_wins=not blocking)
+        shots.put(Painter(body))  # not with the arguments, which must be small
+        child = Child(_film, self.path, not blocking, clip, name="film", outbox=shots, pack=_packed)
+        self._file = FileProcess("filming", self.path, shots, child)
 
     @property
     def pid(self) -> int | None:
         """PID of the drawing process."""
-        return self._child.pid
+        return self._file.pid
 
     def put(self, solved: SolvedFrame) -> None:
         """Queue a frame; called by one thread. Never waits unless `blocking`; does nothing after a failure."""
@@ -109,48 +103,21 @@ class OverlayVideo(Output):
             self._t_due = frame.t_capture + 0.8 / _LIVE_FPS
         people = people_shown(solved, 1.0, over_picture=True)
         t = frame.t_capture if frame.t_file is None else frame.t_file
-        try:
-            self._shots.put(Shot(t, frame.image_bgr, people, solved.T_world_cam, solved.camera))
-        except ChannelClosed:
-            self._came_late += 1
-        self._look()
+        self._file.put(Shot(t, frame.image_bgr, people, solved.T_world_cam, solved.camera))
 
     def close(self) -> Outcome:
         """Draw what waits, finish the file and tell how it went."""
-        self._shots.close()
-        hurry(self._child.pid)
-        self._look(_END_TIMEOUT_S)
-        if self._outcome is None:
-            self._end(0, f"its process did not end within {_END_TIMEOUT_S:.0f} s", "")
-        self._child.close()
-        assert self._outcome is not None
-        left_out = self._shots.dropped + self._came_late
+        ends = self._file.goes_on
+        made, left_out = self._file.close(_END_TIMEOUT_S), self._file.left_out
+        if ends and made.frames and not made.failed:
+            logger.info("filmed %d frames to %s, %d left out; %s", made.frames, self.path, left_out, made.how)
         files = (self.path,) if self.path.exists() else ()
-        failed = self._outcome.failed
-        if failed:
-            line = f"the film {self.path} is cut short: {failed}" if files else f"no film was made: {failed}"
+        if made.failed:
+            line = f"the film {self.path} is cut short: {made.failed}" if files else f"no film was made: {made.failed}"
         else:
             line = f"filmed {self.path}" + (f", {left_out} frames left out" if left_out else "")
-        lines = (line,) if files or failed else ()
-        return replace(self._outcome, files=files, left_out=left_out, lines=lines)
-
-    def _look(self, timeout_s: float = 0.0) -> None:
-        """Receive the process's final message, once."""
-        with self._ending:
-            if self._outcome is not None or not self._child.poll(timeout_s):
-                return
-            try:
-                self._end(*self._child.receive())
-            except ChildGone as error:
-                self._end(0, str(error), "")
-
-    def _end(self, frames: int, failed: str, made: str) -> None:
-        self._outcome = Outcome("film", frames=frames, failed=failed)
-        if failed:
-            self._shots.abandon()
-            logger.error("filming %s stopped: %s; the run goes on", self.path, failed)
-        elif frames:
-            logger.info("filmed %d frames to %s, %d left out; %s", frames, self.path, self._shots.dropped, made)
+        lines = (line,) if files or made.failed else ()
+        return Outcome("film", files, made.frames, left_out, made.failed, lines)
 
 
 class Painter:
@@ -223,7 +190,7 @@ def _film(link: Connection, path: Path, live: bool, clip: Path | None) -> None:
     except OSError as error:
         message = error.strerror or str(error)
         video.release()
-    link.send((video.frames, message, video.made))
+    link.send(Made(video.frames, message, video.made))
     while message and link.recv() is not END:
         pass  # what was on its way
 

@@ -7,7 +7,8 @@ import uuid
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
-from realtime.kernel.child import END
+from realtime.kernel.child import END, Child, ChildGone
+from realtime.outputs.file_process import Made
 from realtime.outputs.rerun.moment import Moment, Subject
 
 if TYPE_CHECKING:
@@ -15,7 +16,26 @@ if TYPE_CHECKING:
 
 APPLICATION = "tokenmocap"
 READY = "ready"  # the first message of the process: what takes long to load is loaded
-READY_WITHIN_S = 60.0
+_READY_WITHIN_S = 60.0
+
+
+def why_not_ready(child: Child) -> str:
+    """Wait until Rerun's package is loaded, which takes the processor: before the first frame. Return "" or why not.
+
+    A process that is not ready is closed; so it is if waiting ends early.
+    """
+    ready = False
+    try:
+        answer = child.receive() if child.poll(_READY_WITHIN_S) else None
+        ready = answer == READY
+        if isinstance(answer, Made):
+            return answer.failed
+        return "" if ready else f"its process did not answer in {_READY_WITHIN_S:.0f} s"
+    except ChildGone as error:
+        return str(error)
+    finally:
+        if not ready:  # also after Ctrl-C
+            child.close()
 
 
 def new_recording(subject: Subject) -> rr.RecordingStream:

@@ -10,7 +10,7 @@ from realtime.kernel.child import Child, ChildGone
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs.output import Outcome, Output, Run
 from realtime.outputs.rerun.moment import Moment, Moments, Subject
-from realtime.outputs.rerun.process import READY, READY_WITHIN_S
+from realtime.outputs.rerun.process import why_not_ready
 from realtime.outputs.rerun.sdk import check_sdk
 from realtime.outputs.rerun.to_viewer import log_to_viewer
 from realtime.outputs.rerun.viewer import listens, why_no_viewer
@@ -51,26 +51,11 @@ class RerunStream(Output):
         self.address = url
         self._moments = Moments(live=subject.live)
         self._outbox = Channel[Moment].newest() if subject.live else Channel[Moment].bounded(_OFFLINE_FRAMES)
-        where = url.host, url.port
-        self._child: Child | None = Child(
-            log_to_viewer, *where, opens, name="rerun", outbox=self._outbox, first=subject
-        )
-        try:
-            self._wait_until_ready(self._child)
-        except BaseException:  # Ctrl-C too: no process is left
-            self.close()
-            raise
+        child = Child(log_to_viewer, url.host, url.port, opens, name="rerun", outbox=self._outbox, first=subject)
+        if reason := why_not_ready(child):
+            raise StreamError(f"'{url.text}': nothing can be streamed: {reason}")
+        self._child: Child | None = child
         logger.info("streaming to %s", url)
-
-    def _wait_until_ready(self, child: Child) -> None:
-        """Wait until Rerun's package is loaded, which takes the processor: before the first frame."""
-        try:
-            if child.poll(READY_WITHIN_S) and child.receive() == READY:
-                return
-            reason = f"its process did not answer in {READY_WITHIN_S:.0f} s"
-        except ChildGone as error:
-            reason = str(error)
-        raise StreamError(f"'{self.address.text}': nothing can be streamed: {reason}")
 
     @property
     def words(self) -> str:

@@ -7,21 +7,17 @@ the queue is full, a live run drops the oldest frames and counts them; an offlin
 from __future__ import annotations
 
 import logging
-import threading
-from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 from engine.errors import UserError
 from engine.files.whole_file import check_writable
-from realtime.kernel.channel import Channel, ChannelClosed
-from realtime.kernel.child import Child, ChildGone
+from realtime.kernel.channel import Channel
+from realtime.kernel.child import Child
 from realtime.kernel.messages import SolvedFrame
-from realtime.kernel.priority import hurry
+from realtime.outputs.file_process import FileProcess, free_path
 from realtime.outputs.output import Outcome, Output, Run
-from realtime.outputs.recording.assemble import numbered_path
 from realtime.outputs.rerun.moment import Moment, Moments, Subject
-from realtime.outputs.rerun.process import READY, READY_WITHIN_S
+from realtime.outputs.rerun.process import why_not_ready
 from realtime.outputs.rerun.sdk import check_sdk
 from realtime.outputs.rerun.to_file import log_to_file
 
@@ -47,28 +43,21 @@ class RrdRecording(Output):
         blocking: wait for the process instead of dropping frames. Raises UserError if it cannot begin.
         """
         check_writable(path)
-        self.path = next(free for number in count(1) if not (free := numbered_path(path, number)).exists())
-        if self.path != path:
-            logger.warning("%s exists already: recording to %s", path, self.path)
+        self.path = free_path(path, "recording")
         self._moments = Moments(live=subject.live)
         self._outbox = Channel[Moment](_QUEUE_PICTURES if blocking else _QUEUE_FRAMES, newest_wins=not blocking)
         self._blocking = blocking
         self._pictures_put = self._pictures_sent = 0
-        self._came_late = 0  # after a failure
-        self._outcome: Outcome | None = None
-        self._ending = threading.Lock()
-        self._child = Child(log_to_file, self.path, name="rrd", outbox=self._outbox, first=subject, pack=self._counted)
-        try:
-            self._wait_until_ready()
-        except BaseException:  # Ctrl-C too: no process is left
-            self._child.close()
-            raise
+        child = Child(log_to_file, self.path, name="rrd", outbox=self._outbox, first=subject, pack=self._counted)
+        if reason := why_not_ready(child):
+            raise UserError(f"cannot record to {self.path}: {reason}")
+        self._file = FileProcess("recording", self.path, self._outbox, child)
         logger.info("recording to %s", self.path)
 
     @property
     def recording(self) -> bool:
         """Return whether frames are recorded."""
-        return self._outcome is None
+        return self._file.goes_on
 
     @property
     def words(self) -> str:
@@ -83,7 +72,7 @@ class RrdRecording(Output):
     @property
     def pid(self) -> int | None:
         """PID of the process."""
-        return self._child.pid
+        return self._file.pid
 
     def put(self, solved: SolvedFrame) -> None:
         """Queue a frame. Never waits unless `blocking`; does nothing after a failure."""
@@ -92,61 +81,21 @@ class RrdRecording(Output):
         waiting = self._pictures_put - self._pictures_sent
         moment = self._moments.of(solved, may_have_picture=self._blocking or waiting < _QUEUE_PICTURES)
         self._pictures_put += _has_picture(moment)
-        try:
-            self._outbox.put(moment)
-        except ChannelClosed:
-            self._came_late += 1
-        self._look()
+        self._file.put(moment)
 
     def close(self) -> Outcome:
         """Log what waits, finish the file and tell how it went."""
-        self._outbox.close()
-        hurry(self._child.pid)
-        self._look(_END_TIMEOUT_S)
-        if self._outcome is None:
-            self._end(0, f"its process did not end within {_END_TIMEOUT_S:.0f} s")
-        self._child.close()
-        assert self._outcome is not None
-        left_out, failed = self._outbox.dropped + self._came_late, self._outcome.failed
+        made, left_out = self._file.close(_END_TIMEOUT_S), self._file.left_out
         files = (self.path,) if self.path.exists() else ()
         told = f"recorded {self.path}" + (f", {left_out} frames left out" if left_out else "")
-        if failed:
-            told = f"the recording {self.path} is cut short: {failed}"
-        return replace(self._outcome, files=files, left_out=left_out, lines=(told,))
-
-    def _wait_until_ready(self) -> None:
-        """Wait until Rerun's package is loaded, which takes the processor: before the first frame. Raises UserError."""
-        reason = f"its process did not answer in {READY_WITHIN_S:.0f} s"
-        if self._child.poll(READY_WITHIN_S):
-            try:
-                answer = self._child.receive()
-            except ChildGone as error:
-                answer = 0, str(error)
-            if answer == READY:
-                return
-            reason = answer[1]
-        raise UserError(f"cannot record to {self.path}: {reason}")
+        if made.failed:
+            told = f"the recording {self.path} is cut short: {made.failed}"
+        return Outcome("rerun", files, made.frames, left_out, made.failed, (told,))
 
     def _counted(self, moment: Moment) -> Moment:
         """Count the image of a moment that leaves the queue, in the sending thread."""
         self._pictures_sent += _has_picture(moment)
         return moment
-
-    def _look(self, timeout_s: float = 0.0) -> None:
-        """Receive the process's final message, once."""
-        with self._ending:
-            if self._outcome is not None or not self._child.poll(timeout_s):
-                return
-            try:
-                self._end(*self._child.receive())
-            except ChildGone as error:
-                self._end(0, str(error))
-
-    def _end(self, frames: int, failed: str) -> None:
-        self._outcome = Outcome("rerun", frames=frames, failed=failed)
-        if failed:
-            self._outbox.abandon()
-            logger.error("recording %s stopped: %s; the run goes on", self.path, failed)
 
 
 def _has_picture(moment: Moment) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from realtime.kernel.child import END
 from realtime.kernel.priority import yield_to_the_pose
+from realtime.outputs.file_process import Made
 from realtime.outputs.rerun.moment import Subject
 from realtime.outputs.rerun.process import READY, new_recording, next_moment
 
@@ -18,7 +19,7 @@ _FULL_BYTES = 1 << 20
 
 
 def log_to_file(link: Connection, path: Path) -> None:
-    """Send READY and log until the link ends; then send the number of frames, and the reason of an early end or ''.
+    """Send READY and log until the link ends; then send `Made`.
 
     What fails at the start comes without READY.
     """
@@ -44,6 +45,6 @@ def log_to_file(link: Connection, path: Path) -> None:
     except (OSError, RuntimeError) as error:
         full = shutil.disk_usage(path.parent).free < _FULL_BYTES
         failed = "the disk is full" if full else " ".join(str(error).split())
-    link.send((frames, failed))
+    link.send(Made(frames, failed))
     while failed and next_moment(link) is not END:
         pass  # what was on its way

@@ -1,4 +1,4 @@
-"""What is made of solved videos: measures, filter, data set, page."""
+"""Results of solved videos: measures, filter, data set, page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which videos an input names, and under which ids; whatever is wrong with a table is one line."""
+"""Videos that an input names, and their ids; whatever is wrong with a table is one line."""
 
 from __future__ import annotations
 

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,9 +8,8 @@ import pytest
 import torch
 
 from engine.errors import EngineError
+from tests.disk import largest_file
 from training.run import checkpoint
-
-resource = pytest.importorskip("resource", reason="no limits on files here")
 
 
 @dataclass(frozen=True)
@@ -24,17 +21,6 @@ class Part:
 class Config:
     steps: int = 10
     part: Part = field(default_factory=Part)
-
-
-@contextmanager
-def no_room(limit: int = 4096) -> Iterator[None]:
-    """Files of this process end at `limit` bytes, as on a full disk."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def test_what_was_saved_comes_back(tmp_path: Path) -> None:
@@ -50,7 +36,7 @@ def test_what_was_saved_comes_back(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_last_checkpoint_whole(tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pt"
     checkpoint.save({"step": 3}, path)
-    with no_room(), pytest.raises(EngineError, match="make room and go on with --resume") as caught:
+    with largest_file(4096), pytest.raises(EngineError, match="make room and go on with --resume") as caught:
         checkpoint.save({"step": 4, "net": torch.zeros(100_000)}, path)
     assert "\n" not in str(caught.value)
     assert checkpoint.load(path) == {"step": 3}

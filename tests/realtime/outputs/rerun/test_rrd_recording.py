@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.metadata
 import logging
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from realtime.kernel.messages import Frame, SolvedFrame
 from realtime.outputs import open_recording
 from realtime.outputs.output import Outcome, Run
 from realtime.outputs.rerun.rrd_recording import RrdRecording
+from tests.disk import largest_file
 from tests.realtime.outputs.fingers_and_faces import (
     FINGERED_BODY,
     blendshapes_at,
@@ -240,13 +240,9 @@ def test_an_existing_file_stays(tmp_path: Path, caplog: pytest.LogCaptureFixture
 
 
 def test_a_file_that_cannot_begin_is_one_line_before_the_run(tmp_path: Path) -> None:
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2, hard))
-    try:
-        with pytest.raises(UserError, match=r"^cannot record to .*take\.rrd: .*File too large"):
-            open_recording(tmp_path / "take.rrd", Run(BODY))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    told = r"^cannot record to .*take\.rrd: .*File too large"
+    with largest_file(2), pytest.raises(UserError, match=told):
+        open_recording(tmp_path / "take.rrd", Run(BODY))
 
 
 def test_what_cannot_be_opened_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,12 +286,8 @@ def test_of_a_process_that_is_behind_images_are_left_out_and_no_frames(tmp_path:
 
 def test_a_full_disk_ends_the_file_and_not_the_run(tmp_path: Path) -> None:
     """A limit of the file's size stands in for the disk's."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, hard))
-    try:
+    with largest_file(1_000_000):
         output = open_recording(tmp_path / "take.rrd", Run(BODY, offline=True))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     noise = np.random.default_rng(5).integers(0, 255, (480, 640, 3), np.uint8)
     for solved in stream(60, RATE_HZ):
         output.put(replace(solved, frame=replace(solved.frame, image_bgr=noise)))
@@ -328,7 +320,7 @@ def test_a_killed_program_leaves_a_whole_file(tmp_path: Path) -> None:
         "if __name__ == '__main__':\n"
         f"    output = open_recording(Path({str(tmp_path / 'take.rrd')!r}), Run(BODY))\n"
         "    for frame in stream(40, 60): output.put(frame)\n"
-        "    while output._outbox.waiting: time.sleep(0.01)\n"
+        "    while output.waiting: time.sleep(0.01)\n"
         "    os.kill(os.getpid(), 9)\n"
     )
     (tmp_path / "program.py").write_text(script)

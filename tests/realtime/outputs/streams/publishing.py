@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from realtime.kernel.messages import SolvedFrame
 from realtime.outputs import open_stream
 from realtime.outputs.output import Run
+from realtime.outputs.streams.sonic.sonic_stream import SonicStream
 from realtime.outputs.streams.wire.wire_stream import WireStream
 
 
@@ -17,7 +18,7 @@ from realtime.outputs.streams.wire.wire_stream import WireStream
 def publishing(make: Callable[[int], SolvedFrame], run: Run, url: str = "zmq://127.0.0.1:0") -> Iterator[int]:
     """Frames made of 0, 1, 2... fifty times a second; gives the port."""
     output = open_stream(url, run)
-    assert isinstance(output, WireStream)
+    assert isinstance(output, WireStream | SonicStream)
     ended = threading.Event()
 
     def publish() -> None:

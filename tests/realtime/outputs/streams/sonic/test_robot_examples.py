@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ctypes.util
 import os
 import re
@@ -10,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import cv2
@@ -21,9 +20,8 @@ from scipy.spatial.transform import Rotation
 
 from engine.body.skeleton import JOINT_NAMES
 from realtime.kernel.messages import Person
-from realtime.outputs import open_stream
 from realtime.outputs.output import Run
-from realtime.outputs.streams.sonic.sonic_stream import SonicStream
+from tests.realtime.outputs.streams.publishing import publishing
 from tests.realtime.outputs.streams.sonic.robot import BODY, person_of, solved_with
 from tests.terminal import ROOT
 
@@ -31,24 +29,11 @@ EXAMPLES = ROOT / "examples"
 STANDING = np.tile([0.0, 0.0, 0.0, 1.0], (24, 1))
 
 
-@contextlib.contextmanager
-def standing(person: Person, options: str = "") -> Iterator[int]:
+def standing(person: Person, options: str = "") -> AbstractContextManager[int]:
     """A stream of somebody who stands still; gives the port."""
-    stream, ended = open_stream(f"sonic://127.0.0.1:0{options}", Run(BODY)), threading.Event()
-    assert isinstance(stream, SonicStream)
-
-    def publish() -> None:
-        while not ended.wait(1 / 30):
-            stream.put(solved_with(time.monotonic() - 0.016, person))
-
-    thread = threading.Thread(target=publish)
-    thread.start()
-    try:
-        yield stream.address.port
-    finally:
-        ended.set()
-        thread.join()
-        stream.close()
+    return publishing(
+        lambda _: solved_with(time.monotonic() - 0.016, person), Run(BODY), f"sonic://127.0.0.1:0{options}"
+    )
 
 
 def run(name: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:

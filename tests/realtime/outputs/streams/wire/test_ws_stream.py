@@ -3,7 +3,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterator
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -21,13 +20,8 @@ HANDSHAKE = (
 )
 
 
-@contextlib.contextmanager
-def opened(text: str = "ws://127.0.0.1:0") -> Iterator[WebSocketStream]:
-    stream = WebSocketStream(parse_stream_url(text))
-    try:
-        yield stream
-    finally:
-        stream.close()
+def opened(text: str = "ws://127.0.0.1:0") -> contextlib.closing[WebSocketStream]:
+    return contextlib.closing(WebSocketStream(parse_stream_url(text)))
 
 
 def client(stream: WebSocketStream, **options: object) -> ClientConnection:

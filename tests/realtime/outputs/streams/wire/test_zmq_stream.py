@@ -20,13 +20,8 @@ GREETING = b"\xff\0\0\0\0\0\0\0\x01\x7f\x03\x00NULL" + bytes(48)  # how a ZMTP 3
 READY = b"\x04\x19\x05READY\x0bSocket-Type\0\0\0\x03SUB"
 
 
-@contextlib.contextmanager
-def opened(text: str = "zmq://127.0.0.1:0") -> Iterator[ZmqStream]:
-    stream = ZmqStream(parse_stream_url(text))
-    try:
-        yield stream
-    finally:
-        stream.close()
+def opened(text: str = "zmq://127.0.0.1:0") -> contextlib.closing[ZmqStream]:
+    return contextlib.closing(ZmqStream(parse_stream_url(text)))
 
 
 @contextlib.contextmanager
