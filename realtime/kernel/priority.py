@@ -4,18 +4,47 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
+from pathlib import Path
 
 
 def yield_to_the_pose() -> None:
-    """Lower this process's priority below all other processes, as far as the system allows."""
-    if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-    elif hasattr(os, "nice"):
+    """Lower the priority of this process, with the threads that libraries have begun, as far as the system allows.
+
+    On Linux its threads then run on free cores only: a thread of the pose path that wakes takes the core at once. A
+    high niceness alone does not give that.
+    """
+    if sys.platform == "linux":
+        _schedule("self", os.SCHED_IDLE)
+    elif sys.platform == "win32":
+        _go_after_normal_ones()
+    else:
         os.nice(19)
 
 
 def hurry(pid: int | None) -> None:
     """Restore the priority of a process that yielded, once the run is over."""
-    if hasattr(os, "SCHED_OTHER") and pid is not None:
+    if sys.platform == "linux" and pid is not None:
         with contextlib.suppress(OSError):  # it has ended, or this is not permitted
-            os.sched_setscheduler(pid, os.SCHED_OTHER, os.sched_param(0))
+            _schedule(str(pid), os.SCHED_OTHER)
+
+
+def _schedule(process: str, policy: int) -> None:
+    """Give all threads of a process, by its name in /proc, a policy; later threads inherit it."""
+    if sys.platform == "linux":
+        for thread in Path("/proc", process, "task").iterdir():
+            with contextlib.suppress(ProcessLookupError):  # it has just ended
+                os.sched_setscheduler(int(thread.name), policy, os.sched_param(0))
+
+
+def _go_after_normal_ones() -> None:
+    """Take the class below the normal one: Windows runs none of its threads while a normal one wants the core."""
+    if sys.platform == "win32":
+        import ctypes
+        from ctypes import wintypes
+
+        below_normal = 0x4000
+        kernel = ctypes.WinDLL("kernel32")
+        kernel.GetCurrentProcess.restype = wintypes.HANDLE
+        kernel.SetPriorityClass.argtypes = (wintypes.HANDLE, wintypes.DWORD)
+        kernel.SetPriorityClass(kernel.GetCurrentProcess(), below_normal)

@@ -37,6 +37,7 @@ _PALETTE = np.array(
 )
 _EYE_WHITE, _EYE_IRIS = np.array([0.93, 0.93, 0.92], np.float32), np.array([0.10, 0.09, 0.10], np.float32)
 _FOLD_M, _FOLD_FACES = 0.004, 13_776  # deviation of a vertex from its neighbours in a fold, on a body of so many faces
+_THERE_M = 1e-4  # the followed point takes the last step at once, and stands still
 _IRIS = 0.87  # cosine of the angle from straight ahead within which an eyeball is dark
 _COASTING = np.array([0.55, 0.56, 0.58], np.float32)
 
@@ -191,17 +192,18 @@ class Follow:
         self._seen = False
 
     def step(self, pelvises: Array, dt_s: float) -> bool:
-        """Move towards the mean of pelvises (P, 3) for dt_s. Return True after a move of over a millimetre."""
+        """Move towards the mean of pelvises (P, 3) for dt_s. Return whether it moved."""
         if not len(pelvises):
             return False
-        away = pelvises[:, [0, 2]].mean(axis=0) - self.point
-        if not self._seen or np.hypot(*away) > self._jump_m:
-            share = 1.0
+        goal = pelvises[:, [0, 2]].mean(axis=0).astype(np.float32)
+        away = goal - self.point
+        distance_m = np.hypot(*away)
+        if not self._seen or distance_m > self._jump_m or distance_m < _THERE_M:
+            self.point = goal
         else:
-            share = 1.0 - float(np.exp(-dt_s / self._time_constant_s))
+            self.point = (self.point + (1.0 - np.exp(-dt_s / self._time_constant_s)) * away).astype(np.float32)
         self._seen = True
-        self.point = (self.point + share * away).astype(np.float32)
-        return bool(np.hypot(*(share * away)) > 1e-3)
+        return bool(distance_m > 0)
 
 
 def _floor_colour(radius: Array) -> Array:

@@ -22,6 +22,7 @@ import numpy as np
 from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.child import END, Child, ChildGone
 from realtime.kernel.messages import SolvedFrame
+from realtime.kernel.priority import yield_to_the_pose
 from realtime.outputs.drawing.overlay import Picture
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.nearest import Nearest
@@ -35,7 +36,8 @@ from realtime.outputs.view.window import Window
 logger = logging.getLogger(__name__)
 
 _OPEN_TIMEOUT_S = 60.0  # open3d alone can take many seconds to load from a cold disk
-_DRAWING_SHARE = 0.5  # of the time: a window drawn in software leaves the processor to the pose
+_DRAWING_CORES = (os.cpu_count() or 1) / 8  # a window drawn in software leaves the rest to the pose
+_GAIN = 0.2  # of the cost's low-pass: Windows counts processor time in steps of 16 ms
 
 
 class Screen(Protocol):
@@ -58,13 +60,24 @@ class Screen(Protocol):
 
 
 class Pace:
-    """Frame pacing: draws at most `fps` times a second, and for at most a share of the time."""
+    """Frame pacing: draws at most `fps` times a second, and uses at most so many cores.
 
-    def __init__(self, fps: float, share: float = _DRAWING_SHARE, clock: Callable[[], float] = time.monotonic) -> None:
+    Waiting for the screen costs nothing: a graphics card keeps the full rate.
+    """
+
+    def __init__(
+        self,
+        fps: float,
+        cores: float = _DRAWING_CORES,
+        clock: Callable[[], float] = time.monotonic,
+        spent: Callable[[], float] = time.process_time,
+    ) -> None:
+        """clock: seconds. spent: processor time of this process so far, of all threads, in seconds."""
         self._period_s = 1.0 / fps
-        self._share = share
-        self._clock = clock
+        self._cores = cores
+        self._clock, self._spent = clock, spent
         self._started = self._due = clock()
+        self._spent_s, self._cost_s = spent(), 0.0
 
     def wait_s(self) -> float:
         """Return seconds until the next drawing is due, 0 if it is."""
@@ -75,9 +88,10 @@ class Pace:
         self._started = self._clock()
 
     def done(self) -> None:
-        """Note the end of a drawing; the next is due a period after its start, or later if it took long."""
-        took_s = self._clock() - self._started
-        self._due = self._started + max(self._period_s, took_s / self._share)
+        """Note the end of a drawing; the next is due a period after its start, or later if it costs much."""
+        before_s, self._spent_s = self._spent_s, self._spent()
+        self._cost_s += _GAIN * (self._spent_s - before_s - self._cost_s)
+        self._due = self._started + max(self._period_s, self._cost_s / self._cores)
 
 
 def open_viewer(run: Run, config: ViewerConfig | WebConfig, *, where_there_is_one: bool = False) -> Viewer | None:
@@ -263,6 +277,7 @@ def _run_screen(link: Connection, config: ViewerConfig | WebConfig, smoothing: s
     except (ImportError, OSError, RuntimeError) as error:
         link.send(("failed", f"the viewer cannot open: {' '.join(str(error).split())}; choose --view none"))
         return
+    yield_to_the_pose()  # not before: on a busy machine it would never open
     try:
         _serve(link, screen, Pace(config.fps))
     finally:

@@ -112,3 +112,16 @@ def test_following_is_an_exponential_approach_that_jumps_when_people_do():
     np.testing.assert_allclose(follow.point, [10, 3])
     assert not follow.step(np.zeros((0, 3), np.float32), 1.0)
     np.testing.assert_allclose(follow.point, [10, 3])
+
+
+def test_the_followed_point_arrives_and_then_stands_still():
+    """It went on by less than a millimetre a step, undrawn, and the next picture of the same people was another."""
+    follow = Follow(time_constant_s=0.5)
+    follow.step(np.array([[0.0, 0.9, 0.0]], np.float32), 0.03)
+    goal = np.array([[0.7, 0.9, 0.3]], np.float32)
+    steps = 0
+    while follow.step(goal, 0.03):
+        steps += 1
+        assert steps < 200
+    assert (follow.point == goal[0, [0, 2]]).all()
+    assert steps > 30

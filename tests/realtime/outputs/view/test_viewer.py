@@ -116,6 +116,18 @@ def show(viewer: Viewer, frame: SolvedFrame) -> np.ndarray:
     return viewer.picture()
 
 
+def show_still(viewer: Viewer, frame: SolvedFrame) -> np.ndarray:
+    """The window's picture once it shows the frame and follows nobody any more."""
+    pictures = [show(viewer, frame)]
+
+    def stands_still() -> bool:
+        pictures.append(viewer.picture())
+        return bool((pictures[-1] == pictures[-2]).all())
+
+    assert eventually(viewer, stands_still)
+    return pictures[-1]
+
+
 def press(key: str) -> None:
     subprocess.run(["xdotool", "search", "--name", "tokenmocap", "windowfocus", "--sync", "key", key], check=True)
 
@@ -184,7 +196,7 @@ def test_a_third_person_takes_detail_from_the_far_one_and_none_from_the_nearest(
     frame = solved(pose(), trans=(-0.1, 0.93, 0.6))
     far = replace(solved(pose(), trans=(1.0, 0.93, -1.6)).people[0], id=1)
     third = replace(solved(pose(), trans=(60.0, 0.93, -60.0)).people[0], id=2, valid=False)
-    two, three = (show(viewer, replace(frame, people=(*frame.people, far, *more))) for more in ((), (third,)))
+    two, three = (show_still(viewer, replace(frame, people=(*frame.people, far, *more))) for more in ((), (third,)))
     changed = (two != three).any(axis=2)
     assert changed.sum() > 100
     assert not changed[silhouette_seen(two)].any()
@@ -298,6 +310,16 @@ def test_a_turned_view_can_be_reset(viewer):
     assert eventually(viewer, lambda: overlap(silhouette_seen(viewer.picture()), silhouette_seen(before)) < 0.8)
     press("v")
     assert eventually(viewer, lambda: overlap(silhouette_seen(viewer.picture()), silhouette_seen(before)) > 0.99)
+
+
+@needs_a_display
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a class of idle threads")
+def test_every_thread_that_draws_takes_free_cores_only(viewer):
+    """All had the normal class, those that Mesa draws with too."""
+    show(viewer, solved(pose()))
+    threads = [each.id for each in psutil.Process(viewer.pid).threads()]
+    assert len(threads) > 1
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_IDLE}
 
 
 @needs_a_display
