@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from realtime.kernel.channel import Channel, ChannelClosed
 from realtime.kernel.stats import StageTimer
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 STALL_S = 5.0
 _DRAIN_S = 3.0
 _JOIN_S = 5.0
+
+T = TypeVar("T")
 
 
 class StageFailed(RuntimeError):
@@ -71,7 +73,7 @@ class Pipeline:
         def body(worker: _Worker) -> None:
             worker.beat(waiting=False)
             with _closing(items):
-                for item in items:
+                for item in _timed(worker.timer, items):
                     if self.stopping.is_set():
                         return
                     _hand_on(worker, (item,))
@@ -149,7 +151,10 @@ class Pipeline:
         return any(w.thread is not None and w.thread.is_alive() for w in self._workers)
 
     def timings(self) -> dict[str, dict[str, float | int | None]]:
-        """Return for each stage: count, p50_ms, p95_ms, max_ms, mean_ms (wall) and cpu_mean_ms."""
+        """Return for each source and stage: count, p50_ms, p95_ms, max_ms, mean_ms (wall) and cpu_mean_ms.
+
+        A source's wall time holds the wait for its next item.
+        """
         return {w.name: w.timer.summary() for w in self._workers if w.timer.wall.count}
 
     def _add(self, name: str, body: Callable[[_Worker], None], outboxes: tuple[Channel[Any], ...]) -> _Worker:
@@ -204,6 +209,18 @@ class Pipeline:
 
 def _closing(items: Iterable[Any]) -> AbstractContextManager[Any]:
     return closing(items) if isinstance(items, Generator) else nullcontext()
+
+
+def _timed(timer: StageTimer, items: Iterable[T]) -> Iterator[T]:
+    """Yield items, and time how each is made."""
+    iterator = iter(items)
+    while True:
+        try:
+            with timer.lap():
+                item = next(iterator)
+        except StopIteration:
+            return
+        yield item
 
 
 def _items(worker: _Worker, inbox: Channel[Any]) -> Iterator[Any]:

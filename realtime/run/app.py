@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
@@ -65,6 +66,7 @@ class App:
             with self:
                 return self.run(tell)
         parts, pipeline = self._opened
+        began_s = time.process_time()
         pipeline.start()
         try:
             self._watch(pipeline, parts.fan_out, tell)
@@ -77,10 +79,13 @@ class App:
         if pipeline.failure is not None:
             cause = pipeline.failure.__cause__
             raise cause if isinstance(cause, UserError) else pipeline.failure
-        return self._report(parts, pipeline, outcomes, calibrated)
+        return self._report(parts, pipeline, outcomes, calibrated, cpu_s=time.process_time() - began_s)
 
-    def _report(self, parts: Parts, pipeline: Pipeline, outcomes: tuple[Outcome, ...], calibrated: str) -> Report:
+    def _report(
+        self, parts: Parts, pipeline: Pipeline, outcomes: tuple[Outcome, ...], calibrated: str, *, cpu_s: float
+    ) -> Report:
         solver, offline, seconds = parts.solver, self._config.offline, self._readout.solving_s
+        frames_in = self._readout.frames + parts.reader.passed_over
         looked_at = solver.frames_solved + solver.frames_empty
         return Report(
             source=parts.reader.source.description,
@@ -93,7 +98,7 @@ class App:
             calibration=calibrated,
             offline=offline,
             seconds=seconds,
-            frames_in=self._readout.frames + parts.reader.passed_over,
+            frames_in=frames_in,
             frames_solved=solver.frames_solved,
             frames_empty=solver.frames_empty,
             people=solver.attendance.people(),
@@ -102,6 +107,7 @@ class App:
             fps=looked_at / seconds if seconds > 0 else None,
             latency_ms=None if offline else parts.fan_out.latency.summary(),
             stages_ms=pipeline.timings(),
+            cpu_ms=1e3 * cpu_s / frames_in if frames_in else None,
             outcomes=outcomes,
             machine=machine(),
         )

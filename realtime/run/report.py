@@ -16,6 +16,8 @@ from realtime.run.attendance import Attended
 
 _LISTED = 10  # people listed in the terminal; the file has all
 
+_COLUMNS = ("p50_ms", "p95_ms", "max_ms", "cpu_mean_ms")
+
 Summary = dict[str, float | int | None]
 
 
@@ -41,7 +43,8 @@ class Report:
     reconnects: int
     fps: float | None  # processed frames (solved or empty) a second
     latency_ms: Summary | None
-    stages_ms: dict[str, Summary]
+    stages_ms: dict[str, Summary]  # those of capture hold the wait for the camera
+    cpu_ms: float | None  # processor time a frame read: all threads of this process, libraries' too; not its children
     outcomes: tuple[Outcome, ...]  # of the outputs
     machine: str
 
@@ -80,11 +83,9 @@ class Report:
         rate = "" if self.fps is None else f" in {self.seconds:.1f} s ({self.fps:.1f} fps)"
         lines = [counts + rate, f"{self.estimator} by {self.backend}; {self.perception}", f"camera {self.camera}"]
         rows = {**self.stages_ms, **({"capture to publish": self.latency_ms} if self.latency_ms else {})}
-        lines.append(f"{'ms':<20}{'p50':>8}{'p95':>8}{'max':>8}")
-        lines += [
-            f"{name:<20}" + "".join(_cell(row[key]) for key in ("p50_ms", "p95_ms", "max_ms"))
-            for name, row in rows.items()
-        ]
+        lines.append(f"{'ms':<20}{'p50':>8}{'p95':>8}{'max':>8}{'CPU':>8}")
+        lines += [f"{name:<20}" + "".join(_cell(row.get(key)) for key in _COLUMNS) for name, row in rows.items()]
+        lines.append(f"{'all threads':<20}" + 3 * _cell(None) + _cell(self.cpu_ms))
         if self.frames_in and not self.frames_solved:
             lines.append(f"no person was seen in {self.source}")
         lines += [

@@ -49,6 +49,11 @@ def test_offline_solves_every_frame_and_records_it(clip: Path, tmp_path: Path) -
     figures = json.loads(report.read_text())
     assert (figures["frames_in"], figures["frames_solved"], figures["frames_dropped"]) == (100, 100, 0)
     assert figures["latency_ms"] is None  # no clock runs beside a file
+    assert figures["stages_ms"]["capture"]["count"] == 100
+    cpu_ms = [figures["stages_ms"][stage]["cpu_mean_ms"] for stage in ("capture", "perceive", "solve")]
+    assert 0 < min(cpu_ms) < sum(cpu_ms) <= figures["cpu_ms"]
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert ["all", "threads", "-", "-", "-", f"{figures['cpu_ms']:.1f}"] in rows
     camera = figures["camera"]
     assert camera["source"] == "room"
     angles = [camera["fov_deg"], camera["pitch_deg"], camera["roll_deg"]]
