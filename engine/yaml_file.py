@@ -20,11 +20,16 @@ class YamlError(EngineError):
 class _PlainLoader(yaml.SafeLoader):
     """YAML loader for configurations: keys, lists, text, numbers.
 
-    Aliases, which can expand a few lines to gigabytes, and deep nesting are errors. A date stays text.
+    Aliases, which can expand a few lines to gigabytes, and deep nesting are errors. A date stays text, and so do the
+    words on, off, yes and no, as in YAML 1.2: "off" is the name of a choice here.
     """
 
     yaml_implicit_resolvers = {  # noqa: RUF012  as the base class has it
-        first: [(tag, pattern) for tag, pattern in kinds if tag != "tag:yaml.org,2002:timestamp"]
+        first: [
+            (tag, pattern)
+            for tag, pattern in kinds
+            if tag != "tag:yaml.org,2002:timestamp" and not (tag == "tag:yaml.org,2002:bool" and first in "yYnNoO")
+        ]
         for first, kinds in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
     _depth = 0

@@ -14,13 +14,15 @@ class Optimiser:
     rate: float = 1e-3
     out: Path | None = None
     betas: tuple[float, ...] = (0.9, 0.99)
+    decay: float | Literal["auto"] = "auto"
 
 
 @dataclass(frozen=True)
 class Run:
     name: str
     steps: int = 10
-    mode: Literal["fast", "slow"] = "fast"
+    mode: Literal["fast", "slow", "off"] = "fast"
+    dry: bool = False
     optimiser: Optimiser = field(default_factory=Optimiser)
 
 
@@ -32,7 +34,33 @@ def write(path: Path, text: str) -> Path:
 def test_file_then_overrides(tmp_path: Path) -> None:
     path = write(tmp_path / "run.yaml", "name: a\nsteps: 3\noptimiser:\n  rate: 2\n  betas: [0.5, 0.6]\n")
     run = load_config(Run, path, {"optimiser": {"rate": 0.1}})
-    assert run == Run("a", 3, "fast", Optimiser(0.1, None, (0.5, 0.6)))
+    assert run == Run("a", 3, "fast", optimiser=Optimiser(0.1, None, (0.5, 0.6)))
+
+
+@pytest.mark.parametrize(
+    ("text", "run"),
+    [
+        ("name: a\nmode: off\n", Run("a", mode="off")),  # YAML 1.1 reads false
+        ("name: off\ndry: on\n", Run("off", dry=True)),
+        ("name: a\ndry: Yes\n", Run("a", dry=True)),
+        ("name: a\ndry: no\n", Run("a", dry=False)),
+        ("name: 0\noptimiser: {out: 2026}\n", Run("0", optimiser=Optimiser(out=Path("2026")))),
+        ("name: a\noptimiser:\n  # rate: 3\n", Run("a")),
+    ],
+)
+def test_what_is_written_is_read_as_its_key_takes_it(tmp_path: Path, text: str, run: Run) -> None:
+    assert load_config(Run, write(tmp_path / "run.yaml", text)) == run
+
+
+def test_an_override_in_a_section_without_keys_is_taken(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.yaml", "name: a\noptimiser:\n")
+    assert load_config(Run, path, {"optimiser": {"rate": 0.1}}) == Run("a", optimiser=Optimiser(0.1))
+
+
+def test_an_override_hides_no_wrong_section(tmp_path: Path) -> None:
+    path = write(tmp_path / "run.yaml", "name: a\noptimiser: adam\n")
+    with pytest.raises(ConfigError, match="'optimiser' must be a section"):
+        load_config(Run, path, {"optimiser": {"rate": 0.1}})
 
 
 @pytest.mark.parametrize(
@@ -40,17 +68,35 @@ def test_file_then_overrides(tmp_path: Path) -> None:
     [
         ("name: a\nstep: 3\n", "unknown key 'step'; the nearest known one is 'steps'"),
         ("name: a\noptimiser: {rat: 3}\n", "unknown key 'optimiser.rat'; the nearest known one is 'optimiser.rate'"),
-        ("name: a\nsteps: many\n", "steps"),
-        ("name: a\nmode: medium\n", "mode"),
+        ("name: a\nrate: 3\n", "unknown key 'rate'; the nearest known one is 'optimiser.rate'"),
+        ("name: a\noptimiser: {mode: fast}\n", "unknown key 'optimiser.mode'; the nearest known one is 'mode'"),
+        ("name: a\nsteps: many\n", "'steps' must be a whole number, not 'many'"),
+        ("name: a\nsteps:\n", "'steps' must be a whole number, not nothing"),
+        ("name: a\nsteps: 2.5\n", "'steps' must be a whole number, not 2.5"),
+        ("name: a\nsteps: [3]\n", "'steps' must be a whole number, not a list"),
+        ("name: a\nmode: medium\n", "'mode' must be 'fast' or 'slow' or 'off', not 'medium'"),
+        ("name: a\nmode: {fast: 1}\n", "'mode' must be 'fast' or 'slow' or 'off', not keys and values"),
+        ("name: a\ndry: maybe\n", "'dry' must be true or false, not 'maybe'"),
+        ("name: a\ndry: 1\n", "'dry' must be true or false, not 1"),
+        ("name: true\n", "'name' must be a text, not true"),
+        (
+            "name: a\noptimiser: adam\n",
+            "'optimiser' must be a section with the keys rate, out, betas, decay, not 'adam'",
+        ),
+        ("name: a\noptimiser: {out: true}\n", "'optimiser.out' must be a path, not true"),
+        ("name: a\noptimiser: {betas: 3}\n", "'optimiser.betas' must be a list, not 3"),
+        ("name: a\noptimiser: {betas: {a: 3}}\n", "'optimiser.betas' must be a list, not keys and values"),
+        ("name: a\noptimiser: {betas: [0.5, x]}\n", "'optimiser.betas[1]' must be a number, not 'x'"),
+        ("name: a\noptimiser: {decay: atuo}\n", "'optimiser.decay' must be a number or 'auto', not 'atuo'"),
         ("steps: 3\n", "'name' is missing"),
         ("- a\n", "keys and values"),
         ("name: [\n", "not valid YAML"),
         ("name: a\noptimiser: {rate: x}\n", "'optimiser.rate' must be a number, not 'x'"),
-        ("name: a\noptimiser: {rate: .nan}\n", "'optimiser.rate' must be a number, not 'nan'"),
+        ("name: a\noptimiser: {rate: .nan}\n", "'optimiser.rate' must be a number, not nan"),
         (f"name: a\noptimiser: {{rate: {'9' * 400}}}\n", "too large"),
         (f"name: a\nsteps: {'9' * 5000}\n", "cannot be read"),
-        ("name: a\nsteps: true\n", "'steps' must be a number, not true"),
-        ("name: a\noptimiser: {betas: '0.5'}\n", "'optimiser.betas' must be a list, [0.5], not a text"),
+        ("name: a\nsteps: true\n", "'steps' must be a whole number, not true"),
+        ("name: a\noptimiser: {betas: '0.5'}\n", "'optimiser.betas' must be a list, [0.5], not '0.5'"),
         ('name: a\noptimiser: {out: "a\\0b"}\n', "code 0"),
         ("name: !!timestamp 2026-13-99\n", "cannot be read"),
         ("name: &x a\nmode: *x\n", "line 2: aliases"),
