@@ -17,8 +17,10 @@ def one_line(text: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like `word`, for an error that names it."""
-    return difflib.get_close_matches(word[:99], [*known], n=1, cutoff=0.0)[0]
+    """The known word that is most like `word`, for an error that names it: one that it begins, if there is any."""
+    words = [*known]
+    begun = [each for each in words if each.startswith(word)]
+    return difflib.get_close_matches(word[:99], begun or words, n=1, cutoff=0.0)[0]
 
 
 class UserError(Exception):

@@ -6,6 +6,7 @@ from typing import Annotated
 import pytest
 from cyclopts import Parameter
 
+from engine.errors import nearest
 from engine.flags import UsageError, call, command_line
 
 
@@ -44,6 +45,14 @@ def test_what_is_wrong_is_said_in_one_line(words: list[str], said: str) -> None:
         call(measure, "tool", words)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [("--all", "--all-qualities"), ("--hlep", "--help"), ("--quality", "--all-qualities"), ("", "--help")],
+)
+def test_the_nearest_word_is_one_that_was_begun(word: str, known: str) -> None:
+    assert nearest(word, ["--help", "--all-qualities"]) == known
 
 
 def test_help_says_what_the_function_says(capsys: pytest.CaptureFixture[str]) -> None:
