@@ -57,6 +57,7 @@ class FanOut:
         self._publish_latency = Histogram()
         self._source = ""
         self._state: State = "running"
+        self._message = ""  # about the state
         self._camera = world.camera  # as last reported to the outputs
         self._people = 0  # in the latest frame
         self._performer: int | None = None
@@ -110,6 +111,7 @@ class FanOut:
             camera=self._solver.camera,
             guidance=None if self._calibration is None else self._calibration.guidance,
             state=self._state,
+            message=self._message,
             estimator=self._estimator.name,
             backend=self._estimator.backend,
             dropped=self._readout.dropped,
@@ -131,7 +133,7 @@ class FanOut:
         self._people = len(solved.people)
         if solved.performer != self._performer:
             self._performer = solved.performer
-            self._tell(self._state, "")
+            self._tell()
         for output in self._outputs:
             if not output.newest_wins:
                 output.put(solved)
@@ -150,16 +152,18 @@ class FanOut:
 
     def tell_source(self, state: SourceState, message: str) -> None:
         """Report a change of the source's state to the outputs."""
-        self._tell(_STATES[state], message)
+        self._state, self._message = _STATES[state], message
+        self._tell()
 
     def tell_camera(self, camera: Camera) -> None:
-        """Report a new camera estimate to the outputs."""
+        """Report a new camera estimate to the outputs; the state stays as it is."""
         self._camera = camera
-        self._tell("running", "")
+        self._tell()
 
     def end(self, message: str = "") -> tuple[Outcome, ...]:
         """Finish after the last frame: inform the outputs, wait until their files are complete, return outcomes."""
-        self._tell("ended", message)
+        self._state, self._message = "ended", message
+        self._tell()
         self.tick()
         return self.close()
 
@@ -167,9 +171,8 @@ class FanOut:
         """Close every output. Idempotent."""
         return close_outputs(self._outputs)
 
-    def _tell(self, state: State, message: str) -> None:
-        self._state = state
-        status = replace(self.status(), message=message, camera=self._camera)
+    def _tell(self) -> None:
+        status = replace(self.status(), camera=self._camera)
         for output in self._outputs:
             output.tell(status)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from engine.body.files import load_body
 from realtime.capture.source import SourceConfig
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
-from realtime.kernel.messages import Frame, SolvedFrame
+from realtime.kernel.messages import Camera, Frame, SolvedFrame
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Outcome, Output
 from realtime.run import fanout
@@ -74,24 +75,54 @@ def test_the_views_are_told_the_camera_as_it_is_held_to_be() -> None:
     assert (told[0], told[-1], report.camera.source) == ("assumed", "room", "room")
 
 
-def test_a_change_of_the_performer_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    told: list[int | None] = []
+class Listener(Toy):
+    """Keeps what it is told."""
 
-    class Listener(Toy):
-        def put(self, solved: SolvedFrame) -> None:
-            pass
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[LiveStatus] = []
 
-        def tell(self, status: LiveStatus) -> None:
-            told.append(status.performer)
+    def put(self, solved: SolvedFrame) -> None:
+        pass
 
-    monkeypatch.setattr(fanout, "open_outputs", lambda *_: [Listener()])
+    def tell(self, status: LiveStatus) -> None:
+        self.told.append(status)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[FanOut, Listener]]:
+    """A fan-out whose only output listens."""
+    listener = Listener()
+    monkeypatch.setattr(fanout, "open_outputs", lambda *_: [listener])
     body = load_body("open")
     with closing(create_estimator(EstimatorConfig(), body)) as estimator:
         world = World(body)
         solver = Solver(estimator, SmoothingConfig(), world)
         config = LiveConfig(source=SourceConfig(demo=True), view="none")
-        out = FanOut(config, world, body, estimator, solver, Readout(), next_person=lambda: None)
-        frame = SolvedFrame(Frame(np.zeros((2, 2, 3), np.uint8), 0, 0.0), (), 0.0)
-        for performer in (None, 3, 3, 1):
-            out.put(replace(frame, performer=performer))
-    assert told == [3, 1]
+        yield FanOut(config, world, body, estimator, solver, Readout(), next_person=lambda: None), listener
+
+
+def test_a_change_of_the_performer_is_told_once(heard: tuple[FanOut, Listener]) -> None:
+    out, listener = heard
+    frame = SolvedFrame(Frame(np.zeros((2, 2, 3), np.uint8), 0, 0.0), (), 0.0)
+    for performer in (None, 3, 3, 1):
+        out.put(replace(frame, performer=performer))
+    assert [status.performer for status in listener.told] == [3, 1]
+
+
+def test_a_new_camera_and_a_new_performer_change_no_state(heard: tuple[FanOut, Listener]) -> None:
+    out, listener = heard
+    camera = Camera(55.0, 5.0, 0.0, "room", 1.0)
+    frame = SolvedFrame(Frame(np.zeros((2, 2, 3), np.uint8), 0, 0.0), (), 0.0)
+    out.tell_source("lost", "the cable was pulled")
+    out.tell_camera(camera)
+    out.put(replace(frame, performer=3))
+    assert [(status.state, status.message) for status in listener.told] == 3 * [("lost", "the cable was pulled")]
+    assert listener.told[1].camera == camera
+    out.tell_source("connected", "")
+    out.end("the file is over")
+    out.tell_camera(replace(camera, pitch_deg=9.0))  # the look that was under way
+    assert [(status.state, status.message) for status in listener.told[3:]] == [
+        ("running", ""),
+        *(2 * [("ended", "the file is over")]),
+    ]
