@@ -93,6 +93,10 @@ class SourceConfig:
     start_s: float = 0.0  # seconds of a video file that are left out; its times count from there
 
     def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"source.width and source.height must be pixels from 1 on, not {self.width}x{self.height}")
+        if self.fps is not None and not 0 < self.fps < math.inf:
+            raise ValueError(f"source.fps must be a number of images a second above 0, not {self.fps}")
         if not 0 <= self.start_s < math.inf:
             raise ValueError(f"source.start_s must be a number of seconds from 0 on, not {self.start_s}")
 

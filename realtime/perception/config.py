@@ -62,13 +62,15 @@ class PerceptionConfig:
     redetect_every: int = 15  # frames between searches for more people, while fewer than max_people are tracked
 
     def __post_init__(self) -> None:
-        if self.quality != "balanced" and (self.model is not None or self.backend == "mediapipe"):
+        if self.quality != "balanced" and self.backend == "mediapipe":
+            raise ValueError("--detector mediapipe takes its network from --detector-model: leave --quality out")
+        if self.quality != "balanced" and self.model is not None:
             raise ValueError("--quality names BlazePose's network, and so does --detector-model: give one of them")
         if self.face_model is not None and not self.face:
             raise ValueError("--face-model is for the expressions of faces: give --face too")
         for name in ("threads", "max_people", "redetect_every"):
             if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, not {getattr(self, name)}")
+                raise ValueError(f"perception.{name} must be at least 1, not {getattr(self, name)}")
         for name in ("min_detection", "min_presence", "min_proof"):
             if not 0 < getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie between 0 and 1, not {getattr(self, name)}")
+                raise ValueError(f"perception.{name} must lie between 0 and 1, not {getattr(self, name)}")

@@ -64,6 +64,8 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     """
     if config.report is not None:
         check_writable(config.report)
+    if config.engine is not None and config.estimator != "tokenhmr":
+        logger.warning("the engine %s is not used: it is of --estimator tokenhmr", config.engine)
     if config.view == "window" and (reason := why_no_window()) is not None:
         raise NoDisplayError(reason)
     quarter_turns = config.camera.quarter_turns

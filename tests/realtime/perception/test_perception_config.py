@@ -14,14 +14,14 @@ from realtime.perception import PerceptionConfig, create_perception
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"max_people": 0}, "max_people must be at least 1"),
-        ({"min_presence": 1.5}, "min_presence must lie between 0 and 1"),
+        ({"max_people": 0}, r"perception\.max_people must be at least 1"),
+        ({"min_presence": 1.5}, r"perception\.min_presence must lie between 0 and 1"),
         ({"backend": "opencv"}, "backend"),
         ({"max_peopel": 2}, "nearest known one is 'max_people'"),
         ({"person": "biggest"}, "person"),
         ({"quality": "bset"}, "quality"),
         ({"quality": "best", "model": "mine.task"}, "--quality names .* --detector-model: give one"),
-        ({"quality": "fast", "backend": "mediapipe"}, "--quality names .* --detector-model: give one"),
+        ({"quality": "fast", "backend": "mediapipe"}, "--detector mediapipe .* from --detector-model: leave --quality"),
     ],
 )
 def test_bad_values_are_named(data: dict[str, object], message: str) -> None:

@@ -122,6 +122,33 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("{demo: true, width: -5}", r"source\.width and source\.height must be pixels from 1 on, not -5x720"),
+        ("{demo: true, fps: 0}", r"source\.fps must be .* above 0, not 0\.0"),
+        ("{demo: true, fps: .inf}", r"source\.fps must be .* above 0, not inf"),
+    ],
+)
+def test_a_size_or_rate_that_no_source_has_is_refused(tmp_path: Path, source: str, message: str) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(f"source: {source}\n")
+    with pytest.raises(ConfigError, match=message):
+        parse(["--config", str(path)])
+
+
+def test_words_that_yaml_takes_for_false_are_the_choices_that_they_name(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("source: {cam: 0}\nfeet: off\nsmoothing: {level: off}\nperception:\n")
+    config = parse(["--config", str(path), "--people", "2"])
+    assert (config.source.cam, config.feet, config.smoothing.level, config.perception.max_people) == (
+        "0",
+        "off",
+        "off",
+        2,
+    )
+
+
+@pytest.mark.parametrize(
     ("flags", "body"),
     [
         ([], "open"), (["--hands"], "open-hands"), (["--face"], "open-hands"), (["--body", "open-hands"], "open-hands"),

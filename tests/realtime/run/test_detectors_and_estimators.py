@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,12 +12,16 @@ import pytest
 
 from engine.body.files import load_body
 from engine.body.keypoints import BLAZEPOSE, KeypointLayout, Keypoints
+from engine.errors import UserError
+from realtime.capture.source import SourceConfig
 from realtime.estimate import estimator as estimators
 from realtime.estimate.estimator import EstimatorConfig, FrameByFrame, create_estimator
 from realtime.estimate.memory import EstimatorMemory
 from realtime.kernel.messages import LEVEL, CameraPose, Estimate, Frame, Sighting, TrackedPerson
 from realtime.kernel.tracks import Tracks
 from realtime.perception import PerceptionConfig, create_perception
+from realtime.run.app import App
+from realtime.run.config import LiveConfig
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
@@ -90,3 +95,11 @@ def test_they_run_with_the_rest_and_their_other_parts_come_out() -> None:
     assert set(person.keypoints) == {"body", "left_hand"}
     assert person.contacts.min() == 1  # told by the toy's own heels and toes, which lie elsewhere in its layout
     assert person.pose.joints[:, 1].min() == pytest.approx(0.0, abs=0.05)
+
+
+def test_an_engine_that_nobody_runs_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = LiveConfig(source=SourceConfig(video=tmp_path / "gone.mp4"), engine=tmp_path / "engine", view="none")
+    with pytest.raises(UserError, match="there is no file"), App(config):
+        pass
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == [f"the engine {tmp_path / 'engine'} is not used: it is of --estimator tokenhmr"]
