@@ -21,6 +21,7 @@ from scipy.spatial.transform import Rotation
 from engine.body.files import load_body
 from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
+from engine.body.skeleton import Side
 from realtime.assets import DEMO_CLIP, POSE_LANDMARKS_FULL, fetch
 from realtime.kernel.full_pose import full_rotmats
 from realtime.kernel.messages import Frame, Guidance, Hand, Person, SolvedFrame, WorldPose
@@ -72,7 +73,9 @@ def pressed() -> list[str]:
 
 @pytest.fixture(scope="module")
 def viewer(display: str, body: BodyModel, pressed: list[str]) -> Iterator[Viewer]:
-    commands = {name: partial(pressed.append, name) for name in ("recentre", "record", "next person")}
+    commands: dict[str, Callable[..., None]] = {
+        name: partial(pressed.append, name) for name in ("recentre", "record", "next person")
+    }
     viewer = Viewer(Run(body.core, full_body=body, commands=commands), ViewerConfig(width=WIDTH, height=HEIGHT))
     viewer.open()
     yield viewer
@@ -181,7 +184,7 @@ def test_a_fist_is_drawn_closed(viewer):
     frame = solved(pose(yaw=0.3, arm=0.2))
     curled = Rotation.from_euler("z", [[-85]] * 15, degrees=True).as_quat().astype(np.float32)
     straight = np.tile(np.array([0, 0, 0, 1], np.float32), (15, 1))
-    hands = {"left": Hand(curled, curled, 1.0), "right": Hand(straight, straight, 1.0)}
+    hands: dict[Side, Hand] = {"left": Hand(curled, curled, 1.0), "right": Hand(straight, straight, 1.0)}
     open_hand = silhouette_seen(show(viewer, frame))
     closed = silhouette_seen(show(viewer, replace(frame, people=(replace(frame.people[0], hands=hands),))))
     gone = np.argwhere(open_hand & ~closed)
