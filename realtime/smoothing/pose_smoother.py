@@ -12,7 +12,7 @@ from typing import Annotated
 import numpy as np
 from cyclopts import Parameter
 
-from engine.body.skeleton import JOINT_NAMES
+from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Array, CameraPose, Estimate, Frame
 from realtime.kernel.seen import JOINT
@@ -25,6 +25,7 @@ _CARRIED = {
     "shoulder": "elbow", "elbow": "wrist", "wrist": "hand", "hand": "hand",
 }  # fmt: skip
 SLOWEST = 0.1
+BACK_S = 0.3  # a limb that was hidden for as long or longer gets its full pace back in this time
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class PoseFilters:
 
     def __init__(self, level: SmoothingLevel) -> None:
         self._rotations = RotationFilter(level.body)
+        self._paces = _Paces()
         self._bearing = OneEuroVector(level.across)
         self._depth = OneEuroVector(level.depth)
 
@@ -114,7 +116,27 @@ class PoseFilters:
         depth = self._depth.update(t, z)
         bearing = self._bearing.update(t, across / z, unit=depth)
         T_cam_root = np.concatenate((bearing * depth, depth))
-        return CameraPose(self._rotations.update(t, pose.rotmats, pace(joint_confidence)), T_cam_root, pose.betas)
+        return CameraPose(
+            self._rotations.update(t, pose.rotmats, self._paces.update(t, joint_confidence)), T_cam_root, pose.betas
+        )
+
+
+class _Paces:
+    """Pace of each joint over time: lost at once when it is hidden, regained in as long as it was hidden.
+
+    A limb that comes back is far from where the filter left it, and at full pace would leap there in two frames.
+    """
+
+    def __init__(self) -> None:
+        self._t: float | None = None
+        self._hidden_s = np.zeros(NUM_JOINTS, np.float32)  # at most BACK_S; falls while a joint is seen
+
+    def update(self, t: float, joint_confidence: Array) -> Array:
+        """Return (24,) paces at time t (s)."""
+        dt, self._t = 0.0 if self._t is None else t - self._t, t
+        now = pace(joint_confidence)
+        self._hidden_s = (self._hidden_s + np.where(now < 1, dt, -dt)).clip(0.0, BACK_S)
+        return np.minimum(now, SLOWEST ** (self._hidden_s / BACK_S))
 
 
 def pace(joint_confidence: Array) -> Array:
