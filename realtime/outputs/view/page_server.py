@@ -20,6 +20,8 @@ import msgspec
 from websockets.asyncio import server as websocket_server
 from websockets.http11 import Request, Response
 
+from realtime.outputs.view.page_script import SCRIPT
+
 LOOPBACK = "127.0.0.1"
 MAX_CONNECTIONS = 32  # a page needs one, and a few more while it loads
 MAX_MESSAGE_BYTES = 1 << 16  # the page's own messages have hundreds
@@ -137,12 +139,13 @@ def seal() -> None:
 
 
 def _answer(viser_answer: Any, title: str, connection: Any, request: Request) -> Response | None:
-    """Return viser's answer to an HTTP request, with our title."""
+    """Return viser's answer to an HTTP request, with our title and script."""
     if "Accept-Encoding" in request.headers:
         del request.headers["Accept-Encoding"]  # compression is useless on this machine
     response: Response | None = viser_answer(connection, request)
     if response is not None and response.headers.get("Content-Type", "").startswith("text/html"):
-        response.body = response.body.replace(b"<title>Viser</title>", f"<title>{title}</title>".encode(), 1)
+        head = f"<title>{title}</title>".encode() + SCRIPT
+        response.body = response.body.replace(b"<title>Viser</title>", head, 1)
         del response.headers["Content-Length"]
         response.headers["Content-Length"] = str(len(response.body))
     return response

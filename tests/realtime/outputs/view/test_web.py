@@ -152,6 +152,30 @@ def test_the_page_shows_the_body_where_a_pinhole_camera_sees_it_and_connects_now
     assert browser.hosts == {"127.0.0.1"}
 
 
+TIMED = "window.at = []; (function draw(t) { at.push(t); if (at.length < 12) requestAnimationFrame(draw); })(0)"
+A_CARD = "WebGL2RenderingContext.prototype.getParameter = () => 'NVIDIA GeForce RTX 4070'"
+
+
+@needs_a_browser
+def test_a_page_without_a_graphics_card_draws_seldom_and_coarsely(viewer, browser):
+    """It drew as often as the processor gave, up to 60 times a second."""
+    assert browser.run("devicePixelRatio") == 0.7
+    browser.run(TIMED)
+    assert eventually(viewer, solved(pose()), status(), lambda: browser.run("at.length") == 12)
+    apart_ms = np.diff(browser.run("at"))[1:]
+    assert apart_ms.min() > 60  # four times what a drawing takes, at least
+
+
+@needs_a_browser
+def test_a_page_with_a_graphics_card_is_left_alone(unwatched, tmp_path):
+    browser = Browser(tmp_path, "about:blank")
+    browser.call("Page.addScriptToEvaluateOnNewDocument", source=A_CARD)
+    browser.call("Page.navigate", url=unwatched.where)
+    assert browser.run("devicePixelRatio") == 1
+    assert "native code" in browser.run("String(requestAnimationFrame)")
+    browser.close()
+
+
 @needs_a_browser
 def test_another_shape_becomes_another_mesh(viewer, browser, body):
     frame = solved(pose(), betas=np.array([0, 3, 0, 0, 0, 0, 0, 0, 0, 0], np.float32))
