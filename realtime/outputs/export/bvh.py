@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.body.euler import euler_angles
 from engine.body.skeleton import SMPL, Skeleton
 from realtime.outputs.export import ExportOptions, write_text
 from realtime.outputs.export.motion import axis_angles, exported_skeleton, moved_joints, rest_joints
@@ -80,7 +80,5 @@ def _euler(session: SessionHead, poses: NDArray[np.float64]) -> NDArray[np.float
     skeleton = exported_skeleton(session)
     axis_angle = np.zeros((len(poses), len(skeleton), 3))
     axis_angle[:, moved_joints(skeleton)] = axis_angles(session, poses)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Gimbal lock")  # any of the valid solutions will do
-        euler = Rotation.from_rotvec(axis_angle[:, depth_first(skeleton)].reshape(-1, 3)).as_euler("ZXY")
-    return euler.reshape(axis_angle.shape)
+    turns = Rotation.from_rotvec(axis_angle[:, depth_first(skeleton)].reshape(-1, 3))
+    return euler_angles(turns, "ZXY").reshape(axis_angle.shape)

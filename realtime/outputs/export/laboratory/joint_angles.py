@@ -9,7 +9,6 @@ docs/laboratory.md lists the angles.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
+from engine.body.euler import euler_angles
 from engine.body.rotations import rotmat_from_axis_angle
 from engine.body.skeleton import SIDES, SMPLH
 from realtime.outputs.export.laboratory.axes import R_lab_world
@@ -105,9 +105,7 @@ def _euler(rotmats: Floats, sequence: Sequence) -> Floats:
 
     The middle one is from -pi / 2 to pi / 2, or of Y X Y from -pi to 0, as the ISB has the elevation of the arm.
     """
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Gimbal lock")  # any of the valid solutions will do
-        turns = Rotation.from_matrix(rotmats).as_euler(sequence)
+    turns = euler_angles(Rotation.from_matrix(rotmats), sequence)
     if sequence == "YXY":
         turns = turns * (1, -1, 1) + (np.pi, 0, np.pi)
     return turns

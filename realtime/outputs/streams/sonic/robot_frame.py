@@ -6,7 +6,9 @@ The protocol's world has Z up. Its root frame is SMPL's with the axes named anew
 from __future__ import annotations
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
+from engine.body.euler import euler_angles
 from engine.body.rotations import axis_angle_from_rotmat, quaternion_from_rotmat, rotmat_from_quaternion
 from engine.body.skeleton import NUM_BODY_JOINTS, SMPL
 from realtime.outputs.streams.sonic.posture import Floats, Posture
@@ -46,13 +48,7 @@ def wrist_angles(posture: Posture) -> Floats:
     length = np.linalg.norm(hinge, axis=-1, keepdims=True)
     hinge = np.where(length > 1e-9, hinge / np.maximum(length, 1e-9), (0, 0, 0, 1))
     rest_of_elbow = rotmat_from_quaternion(hinge).swapaxes(-1, -2) @ posture.rotmats[_ELBOWS]
-    elbow, wrist = _euler_xyz(rest_of_elbow), _euler_xyz(posture.rotmats[_WRISTS])
+    elbow, wrist = (
+        euler_angles(Rotation.from_matrix(each), "XYZ") for each in (rest_of_elbow, posture.rotmats[_WRISTS])
+    )
     return (_SIGNS * (elbow * (1, 0, 1) + wrist)).T.ravel()
-
-
-def _euler_xyz(rotmats: Floats) -> Floats:
-    """Return the intrinsic angles (B, 3) about X, Y and Z of rotmats (B, 3, 3)."""
-    x = np.arctan2(-rotmats[:, 1, 2], rotmats[:, 2, 2])
-    y = np.arcsin(np.clip(rotmats[:, 0, 2], -1, 1))
-    z = np.arctan2(-rotmats[:, 0, 1], rotmats[:, 0, 0])
-    return np.stack([x, y, z], axis=-1)

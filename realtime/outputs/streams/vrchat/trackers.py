@@ -6,11 +6,10 @@ meaning to it: it learns which is which when the user calibrates.
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from engine.body.euler import euler_angles
 from engine.body.kinematics import forward_kinematics
 from engine.body.rotations import quaternion_from_rotmat, rotmat_from_quaternion
 from engine.body.skeleton import SMPL
@@ -38,7 +37,5 @@ def placed(person: Person, trackers: tuple[tuple[str, str], ...]) -> Array:
     places = person.pose.joints[[SMPL.index(joint) for joint, _ in trackers]]
     turns = quaternion_from_rotmat(rotmats[0, [SMPL.index(segment) for _, segment in trackers]])
     unity = in_unity(places, turns)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Gimbal lock")  # any of the valid solutions will do
-        yxz = Rotation.from_quat(unity[:, 3:]).as_euler("YXZ", degrees=True)
+    yxz = np.degrees(euler_angles(Rotation.from_quat(unity[:, 3:]), "YXZ"))
     return np.concatenate([unity[:, :3], yxz[:, [1, 0, 2]]], axis=1)
