@@ -55,6 +55,9 @@ class Child:
         self._process = context.Process(target=_run, args=(work, far_end, *arguments), name=name, daemon=True)
         with _ending_signals_held(), _one_thread_for_products():
             self._process.start()
+        self._pid = self._process.pid
+        self._exit_code: int | None = None  # once closed
+        self._is_closed = False
         far_end.close()  # otherwise the end of the process would not be detected
         atexit.register(self._link.close)  # before multiprocessing waits for remaining children
         self._sender = threading.Thread(target=self._send, name=f"to the {name}", daemon=True)
@@ -62,12 +65,12 @@ class Child:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid
+        return self._pid
 
     @property
     def exit_code(self) -> int | None:
         """Exit code, negative for a signal; None while it runs."""
-        return self._process.exitcode
+        return self._exit_code if self._is_closed else self._process.exitcode
 
     def poll(self, timeout_s: float = 0.0) -> bool:
         """Return whether there is something to receive within that time, including the child's end."""
@@ -84,6 +87,8 @@ class Child:
     def close(self, timeout_s: float = 5.0) -> None:
         """End the child: it has that long for its queued messages, then it is killed. Idempotent."""
         self._outbox.close()
+        if self._is_closed:
+            return
         self._sender.join(timeout_s)
         if self._sender.is_alive():
             self._process.kill()  # it does not read any more
@@ -93,6 +98,8 @@ class Child:
         if self._process.is_alive():
             self._process.kill()
             self._process.join()
+        self._exit_code, self._is_closed = self._process.exitcode, True
+        self._process.close()  # frees its handle, also while somebody holds this object
         atexit.unregister(self._link.close)
 
     def _send(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import time
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING
 
@@ -14,20 +13,13 @@ from realtime.kernel.priority import yield_to_the_pose
 from realtime.outputs.rerun.moment import Moment, Subject
 from realtime.outputs.rerun.process import READY, new_recording, next_moment
 from realtime.outputs.rerun.viewer import ViewerError, listens, open_viewer
+from realtime.outputs.told import Told
 
 if TYPE_CHECKING:
     from realtime.outputs.rerun.entities.scene import Scene
 
 _TAKES_S = 0.5  # after which a viewer that has not taken a frame misses those that come
 _LOOK_EVERY_S = 1.0  # for a viewer
-
-
-@dataclass(frozen=True)
-class Told:
-    """Message for the program's log."""
-
-    text: str
-    level: int = logging.INFO
 
 
 def log_to_viewer(link: Connection, host: str, port: int, opens: bool) -> None:

@@ -39,3 +39,26 @@ def test_a_process_yields_and_hurries_with_all_its_threads():
         assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
         process.stdin.close()
     hurry(process.pid)  # it is gone
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux's scheduler is asked")
+@pytest.mark.parametrize("permitted", [True, False])
+def test_a_process_precedes_the_pose_and_tells_how(permitted: bool):
+    """As far as the system permits it: an ordinary user goes on as before. A later thread inherits it."""
+    code = """
+import os, resource, sys, threading
+from realtime.kernel.priority import precede_the_pose
+if sys.argv[1] == "False":
+    resource.setrlimit(resource.RLIMIT_RTPRIO, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NICE, (0, 0))
+    if os.getuid() == 0:
+        os.setuid(65534)
+how = precede_the_pose()
+threading.Thread(target=lambda: print(how, os.sched_getscheduler(0) == os.SCHED_RR, os.getpriority(0, 0) < 0)).start()
+"""
+    root = Path(__file__).resolve().parents[3]
+    command = [sys.executable, "-c", code, str(permitted)]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
+    said = done.stdout.strip()
+    ways = {"real-time priority True False", "raised priority False True", "ordinary priority False False"}
+    assert said in (ways if permitted else {"ordinary priority False False"})

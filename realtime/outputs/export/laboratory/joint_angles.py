@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from engine.body.euler import euler_angles
+from engine.body.euler import Sequence, euler_angles
 from engine.body.rotations import rotmat_from_axis_angle
 from engine.body.skeleton import SIDES, SMPLH
 from realtime.outputs.export.laboratory.axes import R_lab_world
@@ -25,7 +24,6 @@ from realtime.outputs.recording.continuity import unwrapped_euler
 from realtime.outputs.recording.session import SessionHead
 
 Floats = NDArray[np.float64]
-Sequence = Literal["ZXY", "YXY"]
 _MIRROR = np.array([-1.0, 1.0, 1.0])  # left to right, in the body's own axes
 # Segments in the T-pose relative to the body's axes; arms are those of the right side.
 _UPRIGHT = Rotation.from_matrix(R_lab_world.T)

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from threading import Event
 from typing import NamedTuple, Protocol
 
 
 class Clock(Protocol):
-    """Clock that can be waited for. Its times are those of `time.monotonic`."""
+    """Clock that can be waited for."""
 
     def now(self) -> float: ...
 
     def sleep_until(self, t: float, ended: Event) -> None:
-        """Wait until t, or until `ended` is set, which may be noticed later."""
-
-
-class SystemClock:
-    """The monotonic clock."""
-
-    def now(self) -> float:
-        """Seconds since an unknown moment."""
-        return time.monotonic()
-
-    def sleep_until(self, t: float, ended: Event) -> None:
-        """Wait. `time.sleep` is used, as waiting for an event is 15 ms late on Windows."""
-        if (left_s := t - time.monotonic()) > 0 and not ended.is_set():
-            time.sleep(left_s)
+        """Wait until t, or a moment before; may set `ended`."""
 
 
 class Beat(NamedTuple):

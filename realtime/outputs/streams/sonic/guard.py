@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,8 +18,6 @@ from realtime.kernel.easing import smoothstep
 from realtime.outputs.streams.sonic.followed import Sample
 from realtime.outputs.streams.sonic.posture import Floats, Posture
 from realtime.outputs.streams.sonic.robot_frame import wrist_angles
-
-logger = logging.getLogger(__name__)
 
 RATE_HZ = 50
 MOST_TURN_RAD = np.radians(20.0)  # of a joint, of the root and of a wrist's angle, a frame
@@ -46,16 +45,17 @@ class Tally:
     holds: Counter[str] = field(default_factory=Counter)  # times it began to hold, by reason
     switches: int = 0  # from one person to another
     ramps: int = 0  # slow resumptions
+    missed: int = 0  # beats that the machine left out
 
 
 class Guard:
     """Memory of what was sent last. One thread calls `step`, fifty times a second."""
 
-    def __init__(self, name: str) -> None:
-        """Store the stream's name, for the log."""
+    def __init__(self, tell: Callable[[int, str], None]) -> None:
+        """Store who takes lines for the log, with their levels."""
         self.tally = Tally()
         self.holding = ""  # reason; empty while following
-        self._name = name
+        self._tell_log = tell
         self._sent: Sent | None = None
         self._person_id: int | None = None
         self._from: Posture | None = None  # of the ramp; None: none is going on
@@ -121,10 +121,10 @@ class Guard:
         return Sent(posture, last.wrists_rad + step)
 
     def _tell(self, matter: str, level: int, text: str, *values: object) -> None:
-        """Log, unless the same was logged within a second: a flickering person must not flood the log."""
+        """Tell, unless the same was told within a second: a flickering person must not flood the log."""
         if self._since_told.get(matter, _TOLD_EVERY) >= _TOLD_EVERY:
             self._since_told[matter] = 0
-            logger.log(level, f"%s: {text}", self._name, *values)
+            self._tell_log(level, text % values)
 
 
 _TOLD = {

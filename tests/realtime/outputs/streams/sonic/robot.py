@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -15,57 +16,42 @@ from engine.body.kinematics import forward_kinematics
 from realtime.kernel.messages import Frame, Person, SolvedFrame, WorldPose
 from realtime.outputs import parse_stream_url
 from realtime.outputs.output import Outcome
-from realtime.outputs.streams.sonic.sonic_stream import SonicStream
+from realtime.outputs.streams.sonic.beats import beats
+from realtime.outputs.streams.sonic.guard import RATE_HZ
+from realtime.outputs.streams.sonic.seen import Watcher
+from realtime.outputs.streams.sonic.sender import Ended, Sender
+from realtime.outputs.streams.sonic.sonic_stream import outcome
+from realtime.outputs.streams.url import StreamUrl
+from realtime.outputs.streams.whom import whom_of
+from realtime.outputs.streams.wire.zmq_stream import ZmqStream
 from tests.realtime.outputs.streams.sonic.sonic_reader import read
 from tests.realtime.outputs.streams.synthetic_stream import person_at, quaternions_at, rotmats_of
 
+logger = logging.getLogger("realtime.outputs.streams.sonic")  # of what the sender tells
 LATENCY_S = 0.016  # from capture until the stream has the pose
 PERIOD_S = 0.02
 BODY = load_body("open")
 _IMAGE = np.zeros((4, 4, 3), np.uint8)
 
 
-class SteppedClock:
-    """A clock that stands still until the test moves it. One thread sleeps by it."""
+class JumpingClock:
+    """A clock that jumps to the time for which somebody sleeps, and otherwise stands still."""
 
     def __init__(self, t: float = 1000.0) -> None:
-        self._t = t
-        self._wake: float | None = None
-        self._moved = threading.Condition()
+        self.t = t
+        self.set_back_s = 0.0  # since the last sleep
 
     def now(self) -> float:
-        with self._moved:
-            return self._t
+        return self.t
 
     def sleep_until(self, t: float, ended: threading.Event) -> None:
-        with self._moved:
-            self._wake = t
-            self._moved.notify_all()
-            while self._t < self._wake and not ended.is_set():
-                self._moved.wait(0.005)
-            self._wake = None
+        self.t = max(self.t, t - self.set_back_s)
+        self.set_back_s = 0.0
 
     def set_back(self, seconds: float) -> None:
         """Set the clock back; the sleeper wakes no later for that."""
-        with self._moved:
-            assert self._wake is not None
-            self._t -= seconds
-            self._wake -= seconds
-
-    @property
-    def due(self) -> float:
-        """When the sleeper is to wake."""
-        with self._moved:
-            assert self._moved.wait_for(lambda: self._wake is not None and self._wake > self._t, 10)
-            assert self._wake is not None
-            return self._wake
-
-    def set(self, t: float) -> None:
-        """Set the clock, and wait until the thread sleeps again."""
-        with self._moved:
-            self._t = t
-            self._moved.notify_all()
-            assert self._moved.wait_for(lambda: self._wake is not None and self._wake > self._t, 10)
+        self.t -= seconds
+        self.set_back_s += seconds
 
 
 def person_of(quaternions: np.ndarray, *, id: int = 1, valid: bool = True, scale: float = 1.0) -> Person:
@@ -100,25 +86,52 @@ class Beat:
 
 
 class Robot:
-    """Receiver of one stream, and the stream's clock."""
+    """Receiver of one stream, whose sender and clock belong to the test."""
 
-    def __init__(self, stream: SonicStream, clock: SteppedClock, socket: zmq.Socket[bytes]) -> None:
-        self.stream, self.clock, self._socket = stream, clock, socket
+    def __init__(self, url: StreamUrl) -> None:
+        self.clock = JumpingClock()
         self.outcome = Outcome("")
+        self._watcher = Watcher(whom_of(url), BODY)
+        self._transport = ZmqStream(url)
+        self.address = self._transport.address
+        self._sender = Sender(str(self.address), url.options["v"], logger.log)
+        self._beats = beats(self.clock, RATE_HZ, threading.Event())
+        self._due = self.clock.t
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.RCVTIMEO, 10_000)
+        self._socket.setsockopt(zmq.SUBSCRIBE, b"pose")
+        self._socket.connect(f"tcp://127.0.0.1:{self.address.port}")
 
     @property
     def sent(self) -> int:
-        return self.stream._guard.tally.sent
+        return self._sender.guard.tally.sent
+
+    @property
+    def holding(self) -> str:
+        return self._sender.guard.holding
+
+    @property
+    def due(self) -> float:
+        """When the next beat is."""
+        return self._due - self.clock.set_back_s
+
+    def put(self, solved: SolvedFrame) -> None:
+        self._sender.see(self._watcher.see(self.clock.now(), solved))
 
     def beat(self) -> Beat:
         """Let the next beat happen."""
-        before, t = self.sent, self.clock.due
-        self.clock.set(t)
-        if self.sent == before:
-            return Beat(t, None)
+        due = next(self._beats)
+        message = self._sender.message(due)
+        self._due = due.t + PERIOD_S
+        if self._due - self.clock.now() > 2 * PERIOD_S:
+            self._due = self.clock.now() + PERIOD_S
+        if message is None:
+            return Beat(due.t, None)
+        self._transport.send(message)
         header, fields = read(self._socket.recv())
         assert fields["frame_index"] == self.sent - 1
-        return Beat(t, fields, header)
+        return Beat(due.t, fields, header)
 
     def play(self, frames: Iterable[SolvedFrame], latency_s: Callable[[int], float] | None = None) -> list[Beat]:
         """Deliver each frame that long after its capture, with all beats until the last one."""
@@ -126,43 +139,41 @@ class Robot:
         for k, solved in enumerate(frames):
             arrives = solved.frame.t_capture + (LATENCY_S if latency_s is None else latency_s(k))
             arrives -= 1e-6  # before a beat at the same moment
-            while self.clock.due < arrives:
+            while self.due < arrives:
                 beats.append(self.beat())
-            self.clock.set(max(arrives, self.clock.now()))
-            self.stream.put(solved)
+            self.clock.t = max(arrives, self.clock.t)
+            self.put(solved)
         return beats
 
     def wait(self, seconds: float) -> list[Beat]:
         """The beats of that time, without a new frame."""
         return [self.beat() for _ in range(round(seconds / PERIOD_S))]
 
+    def connect(self, person: Person) -> None:
+        """Stand until the robot hears the stream."""
+        for k in range(5000):
+            self.put(solved_with(self.clock.now() - LATENCY_S, person))
+            message = self._sender.message(next(self._beats))
+            self._due = self.clock.now() + PERIOD_S
+            assert message is not None
+            self._transport.send(message)
+            if self._socket.poll(2) and k > 2:
+                break
+        while read(self._socket.recv())[1]["frame_index"] < self.sent - 1:
+            pass
+
+    def close(self) -> None:
+        self._transport.close()
+        self._context.destroy(linger=0)
+        self.outcome = outcome(self.address, Ended(self._sender.guard.tally))
+
 
 @contextlib.contextmanager
 def robot(options: str = "", first: Person | None = None) -> Iterator[Robot]:
     """A stream of `first`, who stands still, and a robot that gets it since a moment ago."""
-    clock, context = SteppedClock(), zmq.Context()
-    stream = SonicStream(parse_stream_url(f"sonic://127.0.0.1:0{options}"), BODY, clock)
-    socket = context.socket(zmq.SUB)
+    side = Robot(parse_stream_url(f"sonic://127.0.0.1:0{options}"))
     try:
-        socket.setsockopt(zmq.RCVTIMEO, 10_000)
-        socket.setsockopt(zmq.SUBSCRIBE, b"pose")
-        socket.connect(f"tcp://127.0.0.1:{stream.address.port}")
-        side = Robot(stream, clock, socket)
-        person = first or person_of(slow(0.0))
-
-        def stand() -> None:
-            stream.put(solved_with(clock.now() - LATENCY_S, person))
-            clock.set(clock.due)
-
-        for _ in range(5000):  # until it is connected
-            stand()
-            if socket.poll(2):
-                break
-        while read(socket.recv())[1]["frame_index"] < side.sent - 1:
-            if not socket.poll(100):  # the newest was dropped, because the robot did not take them as fast
-                stand()
+        side.connect(first or person_of(slow(0.0)))
         yield side
     finally:
-        outcome = stream.close()
-        side.outcome = outcome
-        context.destroy(linger=0)
+        side.close()

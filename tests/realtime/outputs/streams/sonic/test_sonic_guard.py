@@ -87,9 +87,9 @@ def broken(name: str) -> Person:
 def test_it_is_silent_at_once_for_somebody_who_is_not_surely_seen(name: str) -> None:
     with robot() as side:
         at_30_fps(side, 0.3, person_of(STILL))
-        side.stream.put(solved_with(side.clock.now(), broken(name)))
+        side.put(solved_with(side.clock.now(), broken(name)))
         assert [beat.fields for beat in side.wait(0.1)] == [None] * 5
-        assert "held (not valid)" in side.stream.words
+        assert side.holding == "not valid"
         at_30_fps(side, 0.3, person_of(STILL))
         assert side.beat().fields is not None
     assert side.outcome.counts["holds: not valid"] == 1
@@ -99,9 +99,9 @@ def test_nobody_in_view_is_silence_and_another_person_is_not_sent_for_one_with_a
     with robot() as side:
         other = person_of(bent(60), id=7)
         at_30_fps(side, 0.3, person_of(STILL), other)
-        side.stream.put(solved_with(side.clock.now(), broken("nan"), other))
+        side.put(solved_with(side.clock.now(), broken("nan"), other))
         assert side.beat().fields is None
-        side.stream.put(solved_with(side.clock.now()))
+        side.put(solved_with(side.clock.now()))
         assert side.beat().fields is None
     assert side.outcome.counts["changes of person"] == 0
     assert side.outcome.counts["holds: not valid"] == 1
@@ -200,7 +200,7 @@ def test_the_address_may_name_a_person() -> None:
     with robot("?person=4", first=person_of(STILL, id=4)) as side:
         beats = at_30_fps(side, 0.3, person_of(bent(90), id=3), person_of(STILL, id=4), performer=3)
         assert max(map(elbow_degrees, beats)) < 0.1
-        side.stream.put(solved_with(side.clock.now(), person_of(STILL, id=3)))
+        side.put(solved_with(side.clock.now(), person_of(STILL, id=3)))
         assert side.beat().fields is None
 
 
@@ -220,9 +220,9 @@ def test_the_log_and_the_report_tell_all(caplog: pytest.LogCaptureFixture) -> No
         side.wait(1.2)
         at_30_fps(side, 1.5, person_of(STILL))
         at_30_fps(side, 0.5, person_of(bent(100)))
-        side.stream.put(solved_with(side.clock.now()))
+        side.put(solved_with(side.clock.now()))
         side.wait(0.5)
-    name = str(side.stream.address)
+    name = str(side.address)
     lines = [record.getMessage() for record in caplog.records]
     assert f"{name}: the robot holds its pose: the last picture is too old" in lines
     assert f"{name}: the robot eases to person 1 within a second" in lines

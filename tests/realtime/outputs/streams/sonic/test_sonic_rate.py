@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Callable
 
@@ -10,12 +9,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation, Slerp
 
-from engine.errors import UserError
-from realtime.outputs import open_stream, parse_stream_url
-from realtime.outputs.output import Run
 from realtime.outputs.streams.sonic.beats import beats
-from realtime.outputs.streams.url import StreamError
-from tests.realtime.outputs.streams.sockets import nothing_left_behind
 from tests.realtime.outputs.streams.sonic.robot import BODY, LATENCY_S, Beat, Robot, person_of, robot, slow, solved_with
 from tests.realtime.outputs.streams.sonic.sonic_reader import joints_of
 
@@ -113,10 +107,8 @@ def test_between_two_pictures_joints_turn_as_by_slerp() -> None:
 def test_a_clock_that_jumps_ahead_holds_and_then_eases() -> None:
     with robot() as side:
         follow(side, np.arange(0, 0.5, 1 / 30))
-        sent = side.sent
-        side.clock.set(side.clock.now() + 10.0)  # the machine slept
-        assert side.sent == sent  # neither a burst nor an old pose
-        assert all(beat.fields is None for beat in side.wait(0.2))
+        side.clock.t += 10.0  # the machine slept
+        assert all(beat.fields is None for beat in side.wait(0.2))  # neither a burst nor an old pose
         _, got = follow(side, np.arange(0, 1.5, 1 / 30))
     assert [beat.fields is not None for beat in got[-50:]] == [True] * 50
     assert side.outcome.counts["beats missed"] == pytest.approx(500, abs=2)
@@ -159,53 +151,3 @@ def test_beats_that_are_missed_are_left_out_and_counted() -> None:
     got = list(beats(_LateSleeper([0.0, 0.065, 0.0, 0.0]), 50, threading.Event()))
     np.testing.assert_allclose([beat.t - 50.0 for beat in got], [0.0, 0.08, 0.10, 0.12], atol=1e-9)
     assert [beat.missed for beat in got] == [0, 3, 0, 0]
-
-
-def test_a_port_in_use_is_one_line() -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        with nothing_left_behind(), pytest.raises(StreamError, match=f"port {port} is taken") as raised:
-            open_stream(f"sonic://127.0.0.1:{port}", Run(BODY))
-    assert "\n" not in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        ("sonic://127.0.0.1?v=4", "v is 3 or 2, not '4'"),
-        ("sonic://127.0.0.1?curve=keys", "sonic has no option 'curve'"),
-        ("sonic://127.0.0.1:0?person=me", "person is performer, nearest"),
-    ],
-)
-def test_a_wrong_address_is_one_line(url: str, message: str) -> None:
-    with nothing_left_behind(), pytest.raises(StreamError, match=message) as raised:
-        open_stream(url, Run(BODY))
-    assert "\n" not in str(raised.value)
-
-
-def test_the_default_port_is_not_that_of_the_web_socket() -> None:
-    assert parse_stream_url("sonic://127.0.0.1").port == 5557
-
-
-def test_a_file_that_is_read_offline_drives_no_robot() -> None:
-    with nothing_left_behind(), pytest.raises(UserError, match="leave --offline out"):
-        open_stream("sonic://127.0.0.1:0", Run(BODY, offline=True))
-
-
-def test_it_leaves_nothing_behind_and_takes_frames_when_closed() -> None:
-    with nothing_left_behind():
-        stream = open_stream("sonic://127.0.0.1:0", Run(BODY))
-        stream.put(solved_with(0.0, person_of(slow(0.0))))
-        stream.close()
-        stream.put(solved_with(0.0, person_of(slow(0.0))))
-        assert stream.close().kind == "stream"
-
-
-def test_a_sender_that_fails_is_in_the_outcome() -> None:
-    stream = open_stream("sonic://127.0.0.1:0", Run(BODY))
-    stream._transport.close()  # type: ignore[attr-defined]
-    stream.put(solved_with(stream._clock.now(), person_of(slow(0.0))))  # type: ignore[attr-defined]
-    stream._thread.join(10)  # type: ignore[attr-defined]
-    assert "ZMQError" in stream.close().failed

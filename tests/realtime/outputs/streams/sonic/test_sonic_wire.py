@@ -33,7 +33,7 @@ def turned(axis: str, degrees: float, joint: str = "pelvis") -> Person:
 
 def fields_of(person: Person, options: str = "") -> dict[str, np.ndarray]:
     with robot(options, person) as side:
-        side.stream.put(solved_with(side.clock.now(), person))
+        side.put(solved_with(side.clock.now(), person))
         fields = side.beat().fields
     assert fields is not None
     return fields
@@ -42,7 +42,7 @@ def fields_of(person: Person, options: str = "") -> dict[str, np.ndarray]:
 def ten_seconds(options: str = "") -> list[tuple[Beat, Person]]:
     """Frames at 50 Hz that are captured when beats are due, less latency and delay, so that none is resampled."""
     with robot(options) as side:
-        start = side.clock.due - LATENCY_S
+        start = side.due - LATENCY_S
         times = [start + k * PERIOD_S for k in range(TEN_SECONDS + 2)]
         beats = side.play(solved_with(t, person_of(slow(t - start))) for t in times)
         return [(beat, person_of(slow(beat.t - LATENCY_S - DELAY_S - start))) for beat in beats[1:]]
@@ -87,7 +87,7 @@ def test_the_header_and_the_fields_of_version_3() -> None:
 
 def test_version_2_leaves_the_robots_joints_out() -> None:
     with robot("?v=2") as side:
-        side.stream.put(solved_with(side.clock.now(), person_of(slow(0.0))))
+        side.put(solved_with(side.clock.now(), person_of(slow(0.0))))
         beat = side.beat()
     assert beat.header is not None
     assert beat.fields is not None
@@ -142,7 +142,7 @@ def test_each_turn_of_arms_goes_to_its_wrist_angle(joint: str, axis: str, expect
 def test_quaternions_keep_their_sign_while_the_body_turns_round() -> None:
     """In a whole turn w passes through zero; a receiver may blend the four numbers of two frames."""
     with robot(first=turned("y", 0)) as side:
-        start = side.clock.due
+        start = side.due
         beats = side.play(solved_with(start + 0.02 * k, turned("y", 4.0 * k)) for k in range(120))
     quaternions = np.array([beat.fields["body_quat"] for beat in beats if beat.fields])
     assert len(quaternions) > 100
