@@ -34,6 +34,11 @@ class Readout:
         """Frames so far that were left out because newer ones had come."""
         return sum(counter() for counter in self._drops)
 
+    def let_go(self) -> None:
+        """Keep the number of dropped frames, and let go of the parts that counted them; at the end of a run."""
+        dropped = self.dropped
+        self._drops = (lambda: dropped,)
+
     def frame_came(self) -> None:
         """Count a captured frame."""
         self.frames += 1
