@@ -1,7 +1,8 @@
 """Keeps compiled networks in the cache folder, because reading one takes a fifth of the time of compiling it.
 
 A file is named after everything that it depends on: the network's file, the code that changes it, OpenVINO, the
-settings and the processor. Its last bytes are its SHA-256, so a damaged one is never used. Any file may be removed.
+settings and the processor. Its last bytes are its SHA-256, so a damaged one is never used. Any file may be removed,
+and one that no start has read for 90 days is: of an earlier OpenVINO, or an earlier version of this program.
 """
 
 from __future__ import annotations
@@ -10,7 +11,9 @@ import hashlib
 import io
 import logging
 import mmap
+import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _in_memory: dict[Path, CompiledNetwork] | None = None  # None: a network ends with the run that uses it
 _SUM_BYTES = hashlib.sha256().digest_size
+_UNUSED_S = 90 * 86400.0
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,8 @@ def _read(path: Path) -> tuple[NDArray[np.uint8], mmap.mmap] | None:
     if hashlib.sha256(blob.data).digest() != checksum.tobytes():
         logger.warning("%s is damaged: compiling again", path)
         return None
+    with suppress(OSError):  # a cache that others filled may be read only
+        path.touch()  # it was used today
     return blob, mapping
 
 
@@ -137,3 +143,14 @@ def _write(path: Path, blob: bytes) -> None:
     with whole_file(path) as file:
         file.write(blob)
         file.write(hashlib.sha256(blob).digest())
+    _remove_unused()
+
+
+def _remove_unused() -> None:
+    """Remove networks that no start has used for long, and folders of an OpenVINO that has none left."""
+    last_s = time.time() - _UNUSED_S
+    for file in cache_folder().glob("openvino-*/*.blob"):
+        with suppress(OSError):  # in use on Windows, removed by another start, or not empty
+            if file.stat().st_mtime < last_s:
+                file.unlink()
+                file.parent.rmdir()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +93,26 @@ def test_a_damaged_file_is_never_used(tmp_path: Path, cache: Path, length: int |
     assert recipe.made == 2
     assert answer(recipe) == first  # it was replaced by a sound one
     assert recipe.made == 2
+
+
+def test_networks_that_no_start_has_used_for_long_are_removed_with_their_folder(tmp_path: Path, cache: Path) -> None:
+    recipe = Recipe(tmp_path / "net.onnx")
+    answer(recipe)
+    (used,) = kept(cache)
+    for name, days in [("openvino-2020.1/a.blob", 91), ("openvino-2020.1/b.blob", 91), ("openvino-2026.0/c.blob", 89)]:
+        file = cache / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(b"old")
+        os.utime(file, (time.time() - days * 86400,) * 2)
+    for file in (used, cache / "others.blob"):
+        file.touch()
+        os.utime(file, (time.time() - 91 * 86400,) * 2)
+    answer(recipe)  # used again today
+    answer(Recipe(tmp_path / "other.onnx"))
+    left = {str(file.relative_to(cache)) for file in cache.rglob("*.blob")} - {str(used.relative_to(cache))}
+    assert used.is_file()
+    assert not (cache / "openvino-2020.1").exists()
+    assert {"openvino-2026.0/c.blob", "others.blob"} < left
 
 
 def test_another_network_is_not_mistaken_for_it(tmp_path: Path, cache: Path) -> None:
