@@ -41,10 +41,22 @@ def sync_folder(folder: Path) -> None:
 
 
 def check_writable(path: Path) -> None:
-    """Raises UserError where a file cannot be written: better told before the camera opens than after the session."""
-    if path.is_dir():
-        raise UserError(f"cannot write {path}: it is a folder; name a file in it")
-    if not path.absolute().parent.is_dir():
+    """Raises UserError where a file cannot be written: better told before the camera opens than after the session.
+
+    It is tried, because permissions alone promise more than a network's or a read-only disk keeps. The file, if there
+    is one, stays as it is.
+    """
+    folder = path.absolute().parent
+    if not folder.is_dir():
         raise UserError(f"cannot write {path}: there is no folder {path.parent}; make it, or name another")
-    if not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-        raise UserError(f"cannot write {path}: permission denied; name another folder")
+    try:
+        if path.is_dir():
+            raise UserError(f"cannot write {path}: it is a folder; name a file in it")
+        if path.is_file():
+            path.open("ab").close()
+        elif not path.exists():  # a device or pipe is not tried
+            probe = path.with_name(f".{path.name}.{os.getpid()}")
+            probe.open("wb").close()
+            probe.unlink()
+    except OSError as error:
+        raise UserError(f"cannot write {path}: {error.strerror or error}; name another file") from error
