@@ -1,8 +1,8 @@
 """Keeps compiled networks in the cache folder, because reading one takes a fifth of the time of compiling it.
 
 A file is named after everything that it depends on: the network's file, the code that changes it, OpenVINO, the
-settings and the processor. Its last bytes are its SHA-256, so a damaged one is never used. Any file may be removed,
-and one that no start has read for 90 days is: of an earlier OpenVINO, or an earlier version of this program.
+settings and the processor. Its last bytes are its SHA-256, so a damaged one is never used. Any file may be removed.
+One that no start has read for 90 days is removed: it is of an earlier OpenVINO or an earlier version of this program.
 """
 
 from __future__ import annotations

@@ -17,18 +17,20 @@ import argparse
 import math
 import sys
 from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from engine.command import command
 from engine.errors import UserError
+from engine.files.whole_file import check_writable
 from realtime.perception.pose_model import LANDMARKS
 from realtime.run.report import machine
 from tests.benchmarks.league.live import published_p95_ms
-from tests.benchmarks.league.measures import Scores, score
-from tests.benchmarks.league.others import from_file, mediapipe
-from tests.benchmarks.league.ours import QUALITIES, follow
+from tests.benchmarks.league.measures import Points, Scores, score
+from tests.benchmarks.league.others import joints_of, mediapipe
+from tests.benchmarks.league.ours import QUALITIES, Followed, follow
 from tests.benchmarks.league.table import Row, markdown, plot
 from training.evaluate.trc import LIMB_MARKERS, read_trc
 
@@ -48,42 +50,51 @@ def main() -> None:
     given = parser.parse_args()
     if given.joints and len(given.videos) > 1:
         parser.error("--joints are answers to one video: give one")
-    rows = compared(given)
+    if not 10 <= given.fov <= 150:
+        parser.error(f"--fov must lie between 10 and 150 degrees, not {given.fov}")
+    if given.plot is not None:
+        if given.plot.suffix != ".png":
+            parser.error(f"--plot names a .png file, not {given.plot}")
+        check_writable(given.plot)
+    rows = compared(given, dict(map(joints_of, given.joints)))
     print(f"{machine()}\n\n{markdown(rows, [video.stem for video in given.videos])}")
     if given.plot is not None:
         plot(rows, given.plot)
 
 
-def compared(given: argparse.Namespace) -> list[Row]:
-    """Return one row a method."""
+def compared(given: argparse.Namespace, joints_m: Mapping[str, Points]) -> list[Row]:
+    """Return one row a method. joints_m: others' answers to the video, by name."""
     reference = read_trc(given.reference, LIMB_MARKERS)
     known_m = {row + given.frame_offset: points for row, points in enumerate(reference.points_m)}
     known_m = {seq: points for seq, points in known_m.items() if np.isfinite(points).all()}
     scores: dict[str, list[Scores]] = defaultdict(list)
     cpu_ms: dict[str, list[float]] = defaultdict(list)
+
+    def add(name: str, points_m: Points, world_m: Points | None = None, spent_ms: Sequence[float] = ()) -> None:
+        try:
+            scores[name].append(score(points_m, truth_m, reference.fps, world_m))
+        except ValueError as error:
+            raise UserError(f"{name} on {video}: {error}") from error
+        if len(spent_ms):
+            cpu_ms[name].append(float(np.median(spent_ms)))
+
+    def add_ours(name: str, person: Followed) -> None:
+        add(f"{name}, alone", person.raw_m, person.raw_m)
+        add(f"{name}, shown", person.shown_m, person.shown_m, np.add(person.perceive_ms, person.rest_ms))
+
     for video in given.videos:
         for quality in QUALITIES:
-            network = LANDMARKS[quality][0]
             person = follow(video, quality, given.fov)
             truth_m = {seq: points for seq, points in known_m.items() if seq < len(person.perceive_ms)}
-            scores[network].append(score(person.detector_m, truth_m, reference.fps))
-            scores[f"ours, {quality}, alone"].append(score(person.raw_m, truth_m, reference.fps, person.raw_m))
-            scores[f"ours, {quality}, shown"].append(score(person.shown_m, truth_m, reference.fps, person.shown_m))
-            cpu_ms[network].append(float(np.median(person.perceive_ms)))
-            cpu_ms[f"ours, {quality}, shown"].append(float(np.median(np.add(person.perceive_ms, person.rest_ms))))
+            add(LANDMARKS[quality][0], person.detector_m, spent_ms=person.perceive_ms)
+            add_ours(f"ours, {quality}", person)
         if given.mediapipe is not None:
             points_m, spent_ms = mediapipe(given.mediapipe, video)
-            scores["MediaPipe's tracker"].append(score(points_m, truth_m, reference.fps))
-            cpu_ms["MediaPipe's tracker"].append(float(np.median(spent_ms)))
+            add("MediaPipe's tracker", points_m, spent_ms=spent_ms)
         if given.engine is not None:
-            person = follow(video, "balanced", given.fov, given.engine)
-            scores["TokenHMR, alone"].append(score(person.raw_m, truth_m, reference.fps, person.raw_m))
-            scores["TokenHMR, shown"].append(score(person.shown_m, truth_m, reference.fps, person.shown_m))
-            cpu_ms["TokenHMR, shown"].append(float(np.median(np.add(person.perceive_ms, person.rest_ms))))
-        for name, separator, file in (each.partition("=") for each in given.joints):
-            if not separator:
-                raise UserError(f"--joints takes NAME=FILE.npz, not {name}")
-            scores[name].append(score(from_file(Path(file)), truth_m, reference.fps))
+            add_ours("TokenHMR", follow(video, "balanced", given.fov, given.engine))
+        for name, points_m in joints_m.items():
+            add(name, points_m)
     full_ms = min(cpu_ms[LANDMARKS["balanced"][0]])
     p95_ms = {f"ours, {q}, shown": published_p95_ms(q, given.live) for q in QUALITIES} if given.live > 0 else {}
     return [

@@ -17,6 +17,7 @@ from tests.benchmarks.world.clips import ANKLES, STANDS_M_S, centred, speed_m_s
 from training.metrics import accel_error, aligned, mpjpe
 
 Array = NDArray[np.float64]
+Points = Mapping[int, Array]  # joints (12, 3) in metres, by number of the frame
 
 LIMBS = ((0, 2), (2, 4), (1, 3), (3, 5), (6, 8), (8, 10), (7, 9), (9, 11))  # upper and lower arms and legs
 
@@ -35,14 +36,14 @@ class Scores:
     tilt_deg: float = math.nan  # of the world, against the reference's vertical
 
 
-def score(
-    points_m: Mapping[int, Array], truth_m: Mapping[int, Array], fps: float, world_m: Mapping[int, Array] | None = None
-) -> Scores:
+def score(points_m: Points, truth_m: Points, fps: float, world_m: Points | None = None) -> Scores:
     """Score points (12, 3) by frame number, in any axes; world_m: the same joints in a world with Y up.
 
     A frame without a person counts in `found` alone. Raises ValueError for fewer than three frames in common.
     """
     seqs = sorted(points_m.keys() & truth_m.keys())
+    if len(seqs) < 3:
+        raise ValueError(f"{len(seqs)} frames have a person and a reference, three is the least")
     found, truth = (np.stack([each[seq] for seq in seqs]).astype(np.float64) for each in (points_m, truth_m))
     near, turned = aligned(found, truth), turned_alike(found, truth)
     jitter_mm = 1e3 * np.linalg.norm(np.diff(centred(found), n=2, axis=0), axis=-1).mean()

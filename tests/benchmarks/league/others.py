@@ -33,6 +33,14 @@ def mediapipe(python: Path, video: Path) -> tuple[dict[int, Array], list[float]]
     return _by_frame(world_m), cpu_ms
 
 
+def joints_of(words: str) -> tuple[str, dict[int, Array]]:
+    """Return the name and the joints of "NAME=FILE.npz". Raises UserError."""
+    name, separator, file = words.partition("=")
+    if not separator:
+        raise UserError(f"--joints takes NAME=FILE.npz, not {words}")
+    return name, from_file(Path(file))
+
+
 def from_file(path: Path) -> dict[int, Array]:
     """Read `joints_m`, a row a frame of the video: (frames, 12, 3) limb joints, or (frames, 24, 3) SMPL joints.
 

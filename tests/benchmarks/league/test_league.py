@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from engine.errors import UserError
+from tests.benchmarks.league.__main__ import main
 from tests.benchmarks.league.measures import Scores, mean, score
 from tests.benchmarks.league.others import from_file, mediapipe
 from tests.benchmarks.league.table import Row, markdown, plot
@@ -115,3 +117,27 @@ def test_a_python_without_mediapipe_is_one_line(tmp_path: Path) -> None:
     ) as caught:
         mediapipe(Path("/bin/false"), tmp_path / "clip.mp4")
     assert "\n" not in str(caught.value)
+
+
+def test_a_video_without_a_person_is_told() -> None:
+    truth = motion()
+    with pytest.raises(ValueError, match=r"^2 frames have a person and a reference, three is the least"):
+        score({seq: truth[seq] for seq in (3, 4)}, truth, FPS)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--fov", "nan"], "--fov must lie between 10 and 150 degrees, not nan"),
+        (["--plot", "plot.svg"], "--plot names a .png file, not plot.svg"),
+        (["--plot", "none/plot.png"], "there is no folder none"),
+        (["--joints", "mine"], "--joints takes NAME=FILE.npz, not mine"),
+    ],
+)
+def test_a_wrong_flag_is_told_before_a_video_is_followed(
+    flags: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["league", "gone.mp4", "gone.trc", *flags])
+    with suppress(SystemExit):
+        assert main() == 2
+    assert message in capsys.readouterr().err
