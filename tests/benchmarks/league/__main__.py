@@ -75,12 +75,15 @@ def compared(given: argparse.Namespace, joints_m: Mapping[str, Points]) -> list[
             scores[name].append(score(points_m, truth_m, reference.fps, world_m))
         except ValueError as error:
             raise UserError(f"{name} on {video}: {error}") from error
-        if len(spent_ms):
+        if spent_ms:
             cpu_ms[name].append(float(np.median(spent_ms)))
 
     def add_ours(name: str, person: Followed) -> None:
         add(f"{name}, alone", person.raw_m, person.raw_m)
-        add(f"{name}, shown", person.shown_m, person.shown_m, np.add(person.perceive_ms, person.rest_ms))
+        spent_ms = [
+            perceive_ms + rest_ms for perceive_ms, rest_ms in zip(person.perceive_ms, person.rest_ms, strict=True)
+        ]
+        add(f"{name}, shown", person.shown_m, person.shown_m, spent_ms)
 
     for video in given.videos:
         for quality in QUALITIES:
@@ -93,8 +96,8 @@ def compared(given: argparse.Namespace, joints_m: Mapping[str, Points]) -> list[
             add("MediaPipe's tracker", points_m, spent_ms=spent_ms)
         if given.engine is not None:
             add_ours("TokenHMR", follow(video, "balanced", given.fov, given.engine))
-        for name, points_m in joints_m.items():
-            add(name, points_m)
+        for name, answers_m in joints_m.items():
+            add(name, answers_m)
     full_ms = min(cpu_ms[LANDMARKS["balanced"][0]])
     p95_ms = {f"ours, {q}, shown": published_p95_ms(q, given.live) for q in QUALITIES} if given.live > 0 else {}
     return [
