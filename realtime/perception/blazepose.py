@@ -18,7 +18,8 @@ _RUNTIMES = {"openvino": "OpenVINO", "litert": "LiteRT"}
 class BlazePose:
     """Detector, landmark network and tracker, wired by a PerceptionConfig.
 
-    live: far people are looked at more seldom, while there is no time to look at everybody.
+    live: far people are looked at more seldom, while there is no time to look at everybody, and the first search is
+    spread over several frames.
     """
 
     def __init__(self, config: PerceptionConfig, *, live: bool = False) -> None:
@@ -31,6 +32,7 @@ class BlazePose:
             Landmarker(model.landmarks),
             config,
             Turns() if live and config.max_people > 1 else None,
+            live=live,
         )
 
     def observe(self, frame: Frame) -> Sighting:

@@ -21,6 +21,7 @@ from realtime.perception.people.track import Crowd, Track
 from realtime.perception.roi import Roi
 
 ZOOM_EVERY = 5  # frames between looks into one square
+FIRST_VIEWS = 2  # of a live source's first round through all squares, in each image: together they take half a second
 TAKEN = 0.15  # a detection this near to a track's centre, in sides of the larger square, is that track
 # Minimum proof of somebody new who is found in a square: small people are seen whole, above 0.9, while a table's foot
 # reaches 0.6 and a trunk 0.8. And of somebody who is found where somebody was lost.
@@ -40,9 +41,10 @@ class Observe(Protocol):
 class Finder:
     """Searcher of one source's images.
 
-    It sees the first image whole and in every square of `Search`. Later it sees it whole in every frame without people,
-    otherwise every `redetect_every` frames. One square has its turn every `ZOOM_EVERY` frames. It also looks where
-    people were lost. While all places are taken it looks once every `redetect_every` frames for somebody whom the
+    It sees the first image whole and in every square of `Search`; live, the squares of this first round spread over
+    the next images, so that the first pose does not wait for them. Later it sees an image whole in every frame without
+    people, otherwise every `redetect_every` frames. One square has its turn every `ZOOM_EVERY` frames. It also looks
+    where people were lost. While all places are taken it looks once every `redetect_every` frames for somebody whom the
     user's rule prefers (`Choice`).
     """
 
@@ -54,10 +56,14 @@ class Finder:
         crowd: Crowd,
         identities: Identities,
         choice: Choice,
+        *,
+        live: bool = False,
     ) -> None:
         self._detect, self._look, self._config = detect, look, config
         self._crowd, self._identities, self._choice = crowd, identities, choice
+        self._live = live
         self._search: Search | None = None  # None: no image so far
+        self._unseen: list[Roi] = []  # what is left of the first round
         self._frames = 0  # since the search began
 
     def begin_anew(self) -> None:
@@ -68,18 +74,28 @@ class Finder:
         """Yield the squares in which to look for people now, as long as somebody may be missing."""
         if self._search is None:
             self._search, self._frames = Search((image.shape[1], image.shape[0])), 0
-            yield from (view for view in self._search.everywhere() if self._crowd.free > 0)
+            self._unseen = self._search.everywhere()
+            yield from self._next_unseen()
             return
         self._frames += 1
         if self._crowd.free <= 0:
+            self._unseen.clear()
             yield from self._views_for_challengers(self._search, image)
             return
         for roi in self._identities.lost_rois[: self._crowd.free]:
             yield replace(roi, size_px=LOST_VIEWS[self._frames % 2] * roi.size_px, angle_rad=0.0)
         if not self._crowd.people or self._frames % self._config.redetect_every == 0:
             yield self._search.whole
-        if self._frames % ZOOM_EVERY == 0 and self._crowd.free > 0:
+        if self._unseen:
+            yield from self._next_unseen()
+        elif self._frames % ZOOM_EVERY == 0 and self._crowd.free > 0:
             yield from self._next_square(self._search, image)
+
+    def _next_unseen(self) -> Iterator[Roi]:
+        """Yield what is next in the first round, as long as somebody may be missing."""
+        count = FIRST_VIEWS if self._live else len(self._unseen)
+        views, self._unseen = self._unseen[:count], self._unseen[count:]
+        yield from (view for view in views if self._crowd.free > 0)
 
     def _views_for_challengers(self, search: Search, image: NDArray[np.uint8]) -> Iterator[Roi]:
         """Yield the whole image and a square in turn, while all places are taken and nobody challenges them."""

@@ -34,11 +34,18 @@ class PeopleTracker:
     `Standing`. A sighting has people with a good frame so far, with those on trial or in doubt marked. A track ends
     with its standing, or with the frame in which the presence falls below `min_presence`. `Finder` tells where the
     detector runs. An image of another size restarts all tracks. With `turns`, people for whose look there is no time
-    are `waiting` in a sighting; without, everybody is looked at in every frame.
+    are `waiting` in a sighting; without, everybody is looked at in every frame. `live`: no frame waits for a search
+    through all squares.
     """
 
     def __init__(
-        self, detect: Detect, look: Observe, config: PerceptionConfig | None = None, turns: Turns | None = None
+        self,
+        detect: Detect,
+        look: Observe,
+        config: PerceptionConfig | None = None,
+        turns: Turns | None = None,
+        *,
+        live: bool = False,
     ) -> None:
         config = config or PerceptionConfig()
         self._look = look if turns is None else turns.timed(look)
@@ -48,7 +55,8 @@ class PeopleTracker:
         self._identities = Identities(only=config.max_people == 1)
         self._encounters = Encounters(self._identities)
         self._choice = Choice(config.person)
-        self._finder = Finder(detect, self._look, config, self._crowd, self._identities, self._choice)
+        searched = self._crowd, self._identities, self._choice
+        self._finder = Finder(detect, self._look, config, *searched, live=live)
         self._size: tuple[int, int] | None = None
 
     def observe(self, frame: Frame) -> Sighting:

@@ -17,6 +17,7 @@ from realtime.perception.detector import Detection
 from realtime.perception.image import FrameError
 from realtime.perception.landmarker import PersonView, Retouch
 from realtime.perception.people.overlap import is_duplicate
+from realtime.perception.people.search import squares
 from realtime.perception.people.track import tracked_person
 from realtime.perception.people.tracker import PeopleTracker
 from realtime.perception.roi import Roi
@@ -105,6 +106,25 @@ def test_detector_runs_only_to_acquire() -> None:
         assert session.step() == [0]
     assert world.detections == 1
     assert world.looks == 50
+
+
+def test_the_first_live_picture_waits_for_two_views_only_and_all_are_seen_within_a_second() -> None:
+    """It waited for the whole picture and all squares: 36 runs of a network, 0.5 s of the start."""
+    views: list[Roi] = []
+
+    def detect(image: np.ndarray, view: Roi) -> list[Detection]:
+        views.append(view)
+        return []
+
+    tracker = PeopleTracker(detect, World().look, live=True)
+    image = np.zeros((720, 1280, 3), np.uint8)
+    tracker.observe(Frame(image, 0, 0.0))
+    assert len(views) == 2
+    for seq in range(1, 30):
+        tracker.observe(Frame(image, seq, seq / 30))
+    assert {(view.center_px, view.size_px) for view in views} >= {
+        (view.center_px, view.size_px) for view in squares((1280, 720))
+    }
 
 
 def test_who_is_small_is_found_in_a_square_of_the_first_picture_and_later_within_seconds() -> None:
