@@ -1,12 +1,15 @@
 """Measures the CPU time of the pose path: by stage, people and picture size, beside the bare landmark network.
 
-    python -m tests.benchmarks.cost [--rounds 4] [--mediapipe PYTHON] [--plot FILE.png]
+    python -m tests.benchmarks.cost [--rounds 4] [--mediapipe PYTHON] [--plot FILE.png] [--offline CLIP]
+        [--before CHECKOUT]
 
 Pictures are of the demo clip's man, once or up to eight times. Every variant sees a picture in turn with the bare
 network, so that other load slows all alike. The path goes from picture to message in one thread. Capture, decoding
 and the hand-over between threads are left out; `--report` of a run has these. Ratios are of medians, and of 10th
 percentiles. --mediapipe names a Python where mediapipe==0.10.21 is: its Pose solution and its Tasks API then see the
-same pictures.
+same pictures. At the end are the three figures with a goal: the path in bare networks; frames a second of `--offline`
+on a clip (the demo clip where none is named), beside another checkout's, or beside the same work in one thread; and
+memory. `tests.benchmarks.speed.offline` and `tests.benchmarks.start` have more of the last two.
 """
 
 from __future__ import annotations
@@ -24,6 +27,8 @@ from pathlib import Path
 import numpy as np
 
 from engine.command import command
+from realtime.assets import DEMO_CLIP, fetch
+from tests.benchmarks.cost import goals
 from tests.benchmarks.cost.path import PosePath, bare_network, cpu_ms
 from tests.benchmarks.cost.pictures import FRAMES, picture
 from tests.benchmarks.cost.stages import Laps
@@ -45,6 +50,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=4, help=f"of {CHUNK} pictures, for each variant")
     parser.add_argument("--mediapipe", type=Path, metavar="PYTHON", help="a Python with mediapipe==0.10.21")
     parser.add_argument("--plot", type=Path, metavar="FILE.png")
+    parser.add_argument("--offline", type=Path, metavar="CLIP", help="a video file; the demo clip by default")
+    parser.add_argument("--before", type=Path, metavar="CHECKOUT", help="another checkout, for --offline")
     given = parser.parse_args()
 
     times, stages = measured(given.rounds, given.mediapipe)
@@ -66,7 +73,14 @@ def main() -> None:
     if given.plot is not None:
         from tests.benchmarks.cost.plot import plot
 
-        plot(shares, by_people, by_size, given.plot)
+        theirs = {name: _ratio(times[name], bare) for name in THEIRS if name in times}
+        plot(shares, by_people, by_size, theirs, given.plot)
+    print("\nfigures with a goal")
+    print(f"pose path        {first:6.2f} bare networks ({goals.PATH_NETWORKS:.2f})", flush=True)
+    fps, gained = goals.offline(given.offline or fetch(DEMO_CLIP), given.rounds, given.before)
+    beside = "one thread's" if given.before is None else "the other checkout's"
+    print(f"--offline        {gained:6.2f} times {beside} frames a second ({goals.OFFLINE_TIMES:.1f}): {fps:.1f}")
+    print(f"resident memory  {goals.memory_mb():6.0f} MB ({goals.MEMORY_MB:.0f})")
 
 
 def measured(rounds: int, mediapipe: Path | None) -> tuple[Times, Times]:

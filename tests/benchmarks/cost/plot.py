@@ -11,9 +11,18 @@ mpl.use("Agg")
 from matplotlib import pyplot as plt
 
 
-def plot(stages: Mapping[str, float], people: Mapping[int, float], sizes: Mapping[str, float], path: Path) -> None:
-    """Draw all in bare landmark networks: stages by name, the path by people, the path of one person by size."""
-    figure, axes = plt.subplots(1, 3, figsize=(12, 4), width_ratios=(2.2, 1, 1), layout="constrained")
+def plot(
+    stages: Mapping[str, float],
+    people: Mapping[int, float],
+    sizes: Mapping[str, float],
+    others: Mapping[str, float],
+    path: Path,
+) -> None:
+    """Draw all in bare landmark networks: stages by name, the path by people, the path of one person by size.
+
+    others: other programs on one person in 720p, by name, beside the sizes.
+    """
+    figure, axes = plt.subplots(1, 3, figsize=(12, 4), width_ratios=(2.2, 1, 1.5), layout="constrained")
     names = [name for name in stages if name != "landmark network"]
     axes[0].barh(names, [stages[name] for name in names], color="tab:blue")
     axes[0].invert_yaxis()
@@ -21,6 +30,8 @@ def plot(stages: Mapping[str, float], people: Mapping[int, float], sizes: Mappin
     axes[1].bar([str(count) for count in people], list(people.values()), color="tab:green")
     axes[1].set_title("people")
     axes[2].bar(list(sizes), list(sizes.values()), color="tab:orange")
+    axes[2].bar(list(others), list(others.values()), color="tab:grey")
+    axes[2].tick_params("x", rotation=60)
     axes[2].set_title("picture, one person")
     for each in axes:
         each.grid(alpha=0.3)

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -36,15 +37,7 @@ def main() -> None:
     given = parser.parse_args()
 
     checkouts = {"now": ROOT} | ({} if given.before is None else {"before": given.before})
-    figures: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    results: dict[str, dict[str, np.ndarray]] = {}
-    with tempfile.TemporaryDirectory() as folder, two_cores() as cores:
-        for at in range(given.rounds):
-            for name, checkout in checkouts.items():
-                out = Path(folder) / f"{name}{at}"
-                seconds, report = solve(checkout, given.clip.resolve(), out)
-                figures[name].append((seconds, report["fps"], cores.worth()))
-                results[name] = recorded(out.with_suffix(".npz"))
+    figures, results = in_turn(given.clip, given.rounds, checkouts)
     for name, rows in figures.items():
         seconds, fps, worth = np.median(rows, axis=0)
         print(
@@ -56,6 +49,26 @@ def main() -> None:
         print(f"before / now: command {np.median(ratios[:, 0]):.2f}, frames a second {1 / np.median(ratios[:, 1]):.2f}")
         different = [key for key, values in results["before"].items() if not _same(values, results["now"][key])]
         print(f"differ: {', '.join(different)}" if different else "the recordings agree to the bit")
+
+
+def in_turn(
+    clip: Path, rounds: int, checkouts: Mapping[str, Path]
+) -> tuple[dict[str, list[tuple[float, float, float]]], dict[str, dict[str, np.ndarray]]]:
+    """Solve the clip by each checkout's command, in turn.
+
+    Returns of each checkout seconds of the command, frames a second and what two cores were worth in each round, and
+    its last recording.
+    """
+    figures: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    results: dict[str, dict[str, np.ndarray]] = {}
+    with tempfile.TemporaryDirectory() as folder, two_cores() as cores:
+        for at in range(rounds):
+            for name, checkout in checkouts.items():
+                out = Path(folder) / f"{name}{at}"
+                seconds, report = solve(checkout, clip.resolve(), out)
+                figures[name].append((seconds, report["fps"], cores.worth()))
+                results[name] = recorded(out.with_suffix(".npz"))
+    return figures, results
 
 
 def solve(checkout: Path, clip: Path, out: Path) -> tuple[float, dict[str, float]]:
