@@ -18,8 +18,8 @@ _RUNTIMES = {"openvino": "OpenVINO", "litert": "LiteRT"}
 class BlazePose:
     """Detector, landmark network and tracker, wired by a PerceptionConfig.
 
-    live: far people are looked at more seldom, while there is no time to look at everybody, and the first search is
-    spread over several frames.
+    live: far people are looked at more seldom, while there is no time to look at everybody. The first search is spread
+    over several frames.
     """
 
     def __init__(self, config: PerceptionConfig, *, live: bool = False) -> None:
