@@ -41,8 +41,8 @@ class Observe(Protocol):
 class Finder:
     """Searcher of one source's images.
 
-    It sees the first image whole and in every square of `Search`; live, the squares of this first round spread over
-    the next images, so that the first pose does not wait for them. Later it sees an image whole in every frame without
+    It sees the first image whole and in every square of `Search`. Live, this first round spreads over the next images,
+    so that the first pose does not wait for it. Later it sees an image whole in every frame without
     people, otherwise every `redetect_every` frames. One square has its turn every `ZOOM_EVERY` frames. It also looks
     where people were lost. While all places are taken it looks once every `redetect_every` frames for somebody whom the
     user's rule prefers (`Choice`).

@@ -7,9 +7,11 @@ Pictures are of the demo clip's man, once or up to eight times. Every variant se
 network, so that other load slows all alike. The path goes from picture to message in one thread. Capture, decoding
 and the hand-over between threads are left out; `--report` of a run has these. Ratios are of medians, and of 10th
 percentiles. --mediapipe names a Python where mediapipe==0.10.21 is: its Pose solution and its Tasks API then see the
-same pictures. At the end are the three figures with a goal: the path in bare networks; frames a second of `--offline`
-on a clip (the demo clip where none is named), beside another checkout's, or beside the same work in one thread; and
-memory. `tests.benchmarks.speed.offline` and `tests.benchmarks.start` have more of the last two.
+same pictures.
+
+At the end are three figures with a goal: the path in bare networks, frames a second of `--offline`, and memory.
+Offline runs on a clip, the demo clip by default. They take turns with another checkout, or with the same work in one
+thread. `tests.benchmarks.speed.offline` and `tests.benchmarks.start` tell more.
 """
 
 from __future__ import annotations
