@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, ParamSpec
+from typing import Any, NoReturn, ParamSpec
 
 from engine.errors import UserError, one_line
 
@@ -50,6 +51,15 @@ def command(name: str) -> Callable[[Callable[P, int | None]], Callable[P, int]]:
         return run
 
     return wrap
+
+
+def run_without_flags(name: str, main: Callable[[], int]) -> NoReturn:
+    """Run a command that has no flags, as `python -m NAME`, and end the process; any word but --help is refused."""
+    words = sys.argv[1:]
+    if words in (["--help"], ["-h"]):
+        print(f"python -m {name}: {inspect.getdoc(main)}")
+        sys.exit(0)
+    sys.exit(_say(name, f"it takes no arguments, but got '{words[0]}'", EXIT_BAD_INPUT) if words else main())
 
 
 def quiet_start(package: str) -> None:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from functools import lru_cache
 from pathlib import Path
 
-from engine.command import command
+from engine.command import command, run_without_flags
 from engine.errors import EngineError
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
@@ -57,4 +56,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_without_flags("engine.shipped", main)

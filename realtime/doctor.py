@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from math import nan
 
-from engine.command import command  # not engine.flags: this runs where packages are missing
+from engine.command import command, run_without_flags  # not engine.flags: this runs where packages are missing
 from engine.errors import UserError
 
 _OPTIONAL = ("tensorrt", "torch2trt", "mediapipe", "ai-edge-litert", "imageio-ffmpeg")
@@ -140,4 +140,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_without_flags("realtime.doctor", main)

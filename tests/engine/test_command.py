@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 import run_live
-from engine.command import command
+from engine.command import command, run_without_flags
 from engine.config import ConfigError
 from engine.errors import EngineError, UserError
 from realtime import export, recover
@@ -103,3 +103,29 @@ def test_a_program_that_imports_the_packages_keeps_its_own_ctrl_c() -> None:
     script = "import signal, engine, realtime, training; print(signal.getsignal(2) is signal.default_int_handler)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        ([], 3, ""),
+        (["--help"], 0, "python -m tool: Count."),
+        (["--hlep"], 2, "tool: it takes no arguments, but got '--hlep'"),
+        (["a", "b"], 2, "tool: it takes no arguments, but got 'a'"),
+    ],
+)
+def test_a_command_without_flags_takes_none(
+    words: list[str], code: int, said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ran = []
+
+    def main() -> int:
+        """Count."""
+        ran.append(1)
+        return 3
+
+    monkeypatch.setattr(sys, "argv", ["tool", *words])
+    with pytest.raises(SystemExit) as ended:
+        run_without_flags("tool", main)
+    out, err = capsys.readouterr()
+    assert (ended.value.code, (out + err).strip(), len(ran)) == (code, said, not words)
