@@ -52,7 +52,8 @@ class StreamUrl:
         try:
             family, _, _, _, address = socket.getaddrinfo(self.host, self.port, type=kind)[0]
         except (OSError, UnicodeError) as error:
-            raise StreamError(f"{self.text}: there is no host '{self.host}'; give an address, {_EXAMPLE}") from error
+            example = f"for example {self.scheme}://127.0.0.1:{self.port}"
+            raise StreamError(f"{self.text}: there is no host '{self.host}'; give an address, {example}") from error
         return family, address
 
     def with_port(self, port: int) -> StreamUrl:

@@ -331,4 +331,5 @@ def test_nobody_needs_to_listen_and_whoever_comes_later_hears() -> None:
 def test_an_address_without_a_host_is_one_line() -> None:
     with nothing_left_behind(), pytest.raises(StreamError, match="there is no host") as caught:
         VmcStream(parse_stream_url("vmc://no.such.host.invalid:39539"), BODY)
+    assert str(caught.value).endswith("give an address, for example vmc://127.0.0.1:39539")
     assert "\n" not in str(caught.value)
