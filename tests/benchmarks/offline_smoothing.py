@@ -12,6 +12,7 @@ confidence of 0.3; one row has all of them in all clips.
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from engine.body.keypoints import BLAZEPOSE
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES
+from engine.command import command
 from realtime.capture.factory import open_source
 from realtime.capture.reader import FrameReader
 from realtime.capture.source import SourceConfig
@@ -36,6 +38,7 @@ from realtime.perception.config import PerceptionConfig
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
+from tests.benchmarks.marked_table import MarkedTable
 
 LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
 
@@ -179,19 +182,19 @@ def _counts(way: Way) -> bool:
     return way.t[-1] - way.t[0] >= SHORTEST_S and float(np.mean(way.confidence)) >= CONFIDENT
 
 
+@command("tests.benchmarks.offline_smoothing")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path, nargs="+")
     parser.add_argument("--level", default="light", choices=("light", "medium", "strong"))
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the marks in this file")
     options = parser.parse_args()
+    place = MarkedTable(options.write, BEGIN, END) if options.write else None
     made = table(options.clip, options.level)
     print(made, end="")
-    if options.write:
-        text = options.write.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        options.write.write_text(before + BEGIN + made + END + rest.split(END)[1], encoding="utf-8")
+    if place is not None:
+        place.write(made)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -27,10 +27,12 @@ from engine.body.kinematics import forward_kinematics
 from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
+from engine.command import command
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.kernel.messages import CameraPose, Frame, Sighting, TrackedPerson
 from realtime.run.track import Track
 from realtime.smoothing.pose_smoother import LEVELS, SmoothingConfig
+from tests.benchmarks.marked_table import MarkedTable
 
 FPS = 30
 SECONDS = 20
@@ -150,17 +152,17 @@ def table(body: BodyModel) -> str:
     return "\n".join(lines) + "\n"
 
 
+@command("tests.benchmarks.smoothing_table")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the marks in this file")
     options = parser.parse_args()
+    place = MarkedTable(options.write, BEGIN, END) if options.write else None
     made = table(load_body(OPEN_BODY))
     print(made, end="")
-    if options.write:
-        text = options.write.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        options.write.write_text(before + BEGIN + made + END + rest.split(END)[1], encoding="utf-8")
+    if place is not None:
+        place.write(made)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -44,6 +44,7 @@ from realtime.kernel.messages import Camera, Estimate, Sighting, SolvedFrame
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
+from tests.benchmarks.marked_table import MarkedTable
 from tests.benchmarks.world.measures import Found, added_ms, measures
 from tests.benchmarks.world.motions import Motion
 from tests.benchmarks.world.scenes import SCENES, camera, sightings
@@ -196,6 +197,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--write", type=Path, metavar="FILE", help="put the table between the marks in this file")
     args = parser.parse_args()
+    place = MarkedTable(args.write, BEGIN, END) if args.write else None
     feet = tuple(args.feet)
     head = " | ".join(title for title, _ in COLUMNS.values())
     lines = [f"| scene, down, fps | {head} |", "|---" * (len(COLUMNS) + 1) + "|"]
@@ -210,11 +212,8 @@ def main() -> None:
     spent = cpu_ratio(feet, args.errors, args.seed)
     print("CPU of solving a frame: " + ", ".join(f"{kind} {ms:.2f} ms" for kind, ms in spent.items()), end="")
     print(f"; {spent[feet[-1]] / spent[feet[0]]:.3f} times")
-    if args.write:
-        text = args.write.read_text(encoding="utf-8")
-        before, rest = text.split(BEGIN)
-        made = "\n".join(lines) + "\n"
-        args.write.write_text(before + BEGIN + made + END + rest.split(END)[1], encoding="utf-8")
+    if place is not None:
+        place.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
