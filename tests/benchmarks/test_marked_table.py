@@ -1,3 +1,5 @@
+"""Places of tables in pages: found before anything is measured, and only what is between the marks is replaced."""
+
 from __future__ import annotations
 
 from pathlib import Path
