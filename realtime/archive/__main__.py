@@ -14,6 +14,7 @@ from engine.command import EXIT_FAILED
 from engine.errors import UserError
 from engine.flags import command_line
 from realtime.archive.archive import Archive, Plan, opened
+from realtime.archive.parts import part_length_s
 from realtime.archive.quality import conditions_of
 from realtime.archive.record import OWN_COLUMNS
 from realtime.archive.videos import find_videos
@@ -49,16 +50,29 @@ def _archive(
     keep_free: Annotated[
         float, Parameter(group=ARCHIVE, metavar="GB", help="begin no video while less of the disk is free")
     ] = 2.0,
+    part_minutes: Annotated[
+        int,
+        Parameter(
+            group=ARCHIVE,
+            metavar="M",
+            help="cut longer videos into parts of so many minutes, where workers would stand idle; 0: never",
+        ),
+    ] = 5,
     **settings: Any,
 ) -> int:
     """Every video of a folder or a list becomes a body's motion, with a manifest."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     if workers is not None and workers < 1:
         raise UserError(f"--workers must be 1 or more, not {workers}")
+    if part_minutes < 0:
+        raise UserError(f"--part-minutes must be 0 or more, not {part_minutes}")
     config, conditions = configured(**settings), conditions_of(filter_)
     found = find_videos(inputs, OWN_COLUMNS)
     with opened(out):
-        plan = Plan(found, out, config, conditions, layout == "amass", int(keep_free * 1e9))
+        plan = Plan(
+            *(found, out, config, conditions, layout == "amass", int(keep_free * 1e9)),
+            part_s=part_length_s(part_minutes, config.perception.renew_every_s),
+        )
         archive = Archive(plan)
         for folder, why in found.unreadable.items():
             logger.error("%s cannot be searched: %s", folder, why)

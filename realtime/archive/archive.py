@@ -17,6 +17,7 @@ from realtime.archive.amass import lay_out_amass
 from realtime.archive.job import WORK, Job, stamp_of
 from realtime.archive.manifest import write_manifest
 from realtime.archive.page import write_page
+from realtime.archive.parts import LOOKS, Cut
 from realtime.archive.progress import Progress
 from realtime.archive.quality import Condition
 from realtime.archive.record import Record, read_record
@@ -40,6 +41,7 @@ class Plan:
     conditions: Sequence[Condition] = ()
     amass: bool = False
     keep_free_bytes: int = 0
+    part_s: float = 0.0  # a longer video is cut into parts of this length where workers would stand idle; 0: never
 
 
 class Archive:
@@ -48,12 +50,13 @@ class Archive:
     def __init__(self, plan: Plan) -> None:
         """Read what is done. Raises UserError if the archive's folder cannot be written to."""
         self._plan = plan
-        jobs = [Job(video, plan.config, plan.out) for video in plan.found.videos]
+        jobs = [Job(video, plan.config, plan.out, part_s=plan.part_s) for video in plan.found.videos]
         self.records: dict[str, Record] = {}
         self._first: list[Job] = []
         self._again: list[Job] = []  # failed once
         for job in jobs:
             self._look_up(job)
+        self._cut = Cut()
         self.disk_is_full = False
 
     @property
@@ -78,6 +81,8 @@ class Archive:
                         if time.monotonic() - written > _MANIFEST_S:
                             write_manifest(self._plan.out, self._in_order(), self._plan.conditions)
                             written = time.monotonic()
+                if len(self.records) == len(self._plan.found.videos):
+                    shutil.rmtree(self._plan.out / LOOKS, ignore_errors=True)
             finally:
                 workers.close()
                 logger.info("%s", progress)
@@ -99,18 +104,25 @@ class Archive:
                 if self._is_short_of_disk():
                     waiting.clear()
                     break
-                workers.submit(waiting.popleft())
+                job = waiting.popleft()
+                if job.part is None and len(waiting) >= workers.capacity - 1:  # every worker has a video of its own
+                    job = replace(job, part_s=0.0)
+                workers.submit(job)
                 running += 1
             for ended in workers.wait(_WAIT_S):
                 running -= 1
                 if ended.out_of_memory:
                     workers.lessen()
                     logger.warning("memory is short: %d at once from now on", workers.capacity)
-                yield ended
-            progress.show()
+                following = self._cut.next_jobs(ended.job, ended.solved, ended.died)
+                if following is None:
+                    yield ended
+                else:
+                    waiting.extendleft(reversed(following))
+            progress.show(str(self._cut))
 
     def _account(self, ended: Ended, *, last: bool) -> Record:
-        job, record = ended.job, ended.record
+        job, record = ended.job, None if ended.solved is None else ended.solved.record
         if record is None:
             record = job.failed(ended.died)
             job.failure_folder.mkdir(parents=True, exist_ok=True)

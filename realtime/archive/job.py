@@ -29,6 +29,9 @@ class Job:
     out: Path
     attempt: int = 1
     earlier: Record | None = None  # the result of an earlier run with the same settings, if its input may be the same
+    part_s: float = 0.0  # length of the parts into which a longer video is cut (`realtime.archive.parts`); 0: it is not
+    part: int | None = None  # the job is to look at this part alone, ahead of the one that solves the video
+    parts_cpu_s: float = 0.0  # CPU time that the parts took
 
     @property
     def done_folder(self) -> Path:
@@ -84,6 +87,17 @@ class Job:
             stream=(),
             report=None,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Solved:
+    """End of a job, as its worker tells it."""
+
+    record: Record | None  # None: of a part, or of a video that is to be cut
+    failed: str = ""  # one line, of a part
+    out_of_memory: bool = False
+    parts: int = 0  # into which the video is to be cut
+    cpu_s: float = 0.0
 
 
 def stamp_of(video: Video) -> str:

@@ -33,6 +33,7 @@ class Progress:
         self._own_s = 0.0  # of video
         self._began = time.monotonic()
         self._due = 0.0
+        self._parts = ""
         self._cleanup = ExitStack()
         self._line: tqdm | None = None
 
@@ -59,8 +60,9 @@ class Progress:
             self._failed.add(record.id)
         self._own += 1
 
-    def show(self) -> None:
-        """Show it if it is time to; call often."""
+    def show(self, parts: str = "") -> None:
+        """Show it if it is time to; call often. parts: tells of parts of videos."""
+        self._parts = parts
         now = time.monotonic()
         if now < self._due:
             return
@@ -75,6 +77,8 @@ class Progress:
         parts = [f"{len(self._done)} of {self._total} videos", f"{self._hours:.2f} h done"]
         if self._own_s > 0:
             parts.append(f"{self._own_s / seconds:.2f} x real time")
+        if self._parts:
+            parts.append(self._parts)
         left = self._total - len(self._done) - len(self._failed)
         if self._own and left > 0:
             parts.append(f"{_in_words(left * seconds / self._own)} left")

@@ -8,7 +8,7 @@ import socket
 from typing import Any
 
 from engine.errors import UserError, one_line
-from realtime.archive.job import Job
+from realtime.archive.job import Job, Solved
 from realtime.archive.workers import WORKER_BYTES, Ended, cores
 
 logger = logging.getLogger(__name__)
@@ -73,12 +73,12 @@ class RayWorkers:
     def _ended(self, reference: Any, job: Job) -> Ended:
         errors = self._ray.exceptions
         try:
-            record, out_of_memory = self._ray.get(reference)
+            solved: Solved = self._ray.get(reference)
         except errors.OutOfMemoryError as error:
             return Ended(job, None, one_line(f"out of memory: {_first_line(error)}"), out_of_memory=True)
         except errors.RayError as error:  # a process or a node that is gone
             return Ended(job, None, one_line(f"its worker died: {_first_line(error)}"))
-        return Ended(job, record, out_of_memory=out_of_memory)
+        return Ended(job, solved, out_of_memory=solved.out_of_memory)
 
 
 def _knock(address: str) -> None:
@@ -95,7 +95,7 @@ def _first_line(error: Exception) -> str:
 _is_worker = False
 
 
-def _solve(job: Job) -> tuple[Any, bool]:
+def _solve(job: Job) -> Solved:
     """Run in a worker's process, which solves many videos."""
     global _is_worker
     from realtime.archive.solve import become_worker, solve
@@ -103,5 +103,4 @@ def _solve(job: Job) -> tuple[Any, bool]:
     if not _is_worker:
         become_worker()
         _is_worker = True
-    solved = solve(job)
-    return solved.record, solved.out_of_memory
+    return solve(job)

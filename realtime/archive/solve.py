@@ -12,7 +12,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -22,7 +22,8 @@ from engine.engines.kept_network import keep_in_memory
 from engine.errors import UserError, one_line
 from engine.files.whole_file import sync_folder
 from engine.shipped import SUMS
-from realtime.archive.job import TAKE, WORK, Job, copy_of, local_file, sha256_of, stamp_of
+from realtime.archive.job import TAKE, WORK, Job, Solved, copy_of, local_file, sha256_of, stamp_of
+from realtime.archive.parts import known_looks, look_at_part, looks_folder, parts_of
 from realtime.archive.quality import TakeQuality, take_quality
 from realtime.archive.record import LOG, THUMBNAIL, Record, SolvedCamera
 from realtime.archive.thumbnail import Moments
@@ -37,14 +38,6 @@ _WATCHDOG = "realtime.kernel.pipeline"  # its warnings of stalls are about this 
 _CV2_NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 
-@dataclass(frozen=True, slots=True)
-class Solved:
-    """Result of a job."""
-
-    record: Record
-    out_of_memory: bool = False
-
-
 def become_worker() -> None:
     """Make this process one that solves video after video: it keeps its networks, and leaves other cores alone."""
     keep_in_memory()
@@ -53,8 +46,15 @@ def become_worker() -> None:
 
 
 def solve(job: Job) -> Solved:
-    """Solve a video; its folder is in place when this returns. A failure is a record of one line, never raised."""
-    began_cpu_s = time.process_time()
+    """Solve a video, or look at a part of one, or tell that it is to be cut. Nothing is raised.
+
+    The folder of a solved video is in place when this returns. A failure is a record of one line.
+    """
+    if count := parts_of(job):
+        return Solved(None, parts=count)
+    began_cpu_s = time.process_time() - job.parts_cpu_s
+    if job.part is not None:
+        return _looked_at(job, began_cpu_s)
     work = job.out / WORK / f"{hashlib.sha256(job.video.id.encode()).hexdigest()[:12]}-{uuid.uuid4().hex[:8]}"
     stamp = ""
     try:
@@ -75,14 +75,24 @@ def solve(job: Job) -> Solved:
         record.write(work)
         publish(work, job.done_folder, job.out)
         shutil.rmtree(job.failure_folder, ignore_errors=True)
+        shutil.rmtree(looks_folder(job, stamp), ignore_errors=True)
         return Solved(record)
     except Exception as error:  # noqa: BLE001  one video that fails, however it does, must not end the others
         line = in_one_line(error).replace(str(copy_of(job.video, work)), job.video.path)
         record = job.failed(line, stamp, cpu_s=time.process_time() - began_cpu_s)
         _keep_failure(job, record, work)
-        return Solved(record, is_out_of_memory(error))
+        return Solved(record, out_of_memory=is_out_of_memory(error))
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _looked_at(job: Job, began_cpu_s: float) -> Solved:
+    failed, out_of_memory = "", False
+    try:
+        look_at_part(job)
+    except Exception as error:  # noqa: BLE001  the video is solved without it
+        failed, out_of_memory = in_one_line(error), is_out_of_memory(error)
+    return Solved(None, failed, out_of_memory, cpu_s=time.process_time() - began_cpu_s)
 
 
 def publish(work: Path, place: Path, out: Path) -> None:
@@ -112,12 +122,14 @@ def _solved(job: Job, work: Path, stamp: str) -> Record:
             clock.see(solved)
             moments.see(solved)
 
-        config = job.run_config(file, work)
-        with App(config, on_solved=see) as app:
+        looks = known_looks(job, stamp)
+        with App(job.run_config(file, work), on_solved=see, looks=looks) as app:
             report = app.run()
+        if looks is not None:
+            logger.info("of %d looks %d were known from the parts", looks.asked, looks.known)
     if report.failed:
         raise UserError("; ".join(outcome.failed for outcome in report.outcomes if outcome.failed))
-    moments.write(work / THUMBNAIL, load_body(config.drawn_body))
+    moments.write(work / THUMBNAIL, load_body(job.config.drawn_body))
     takes = tuple(take_quality(path, clock.seconds) for path in sorted(work.glob("take*.npz"), key=_by_number))
     frames = report.frames_solved + report.frames_empty
     camera = report.camera

@@ -13,8 +13,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol
 
-from realtime.archive.job import Job
-from realtime.archive.record import Record
+from realtime.archive.job import Job, Solved
 from realtime.kernel.channel import Channel
 from realtime.kernel.child import END, Child, ChildGone
 
@@ -26,10 +25,10 @@ _POLL_S = 0.02
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """End of a job: its record, or the reason for which its worker is gone."""
+    """End of a job: what its worker told, or the reason for which that is gone."""
 
     job: Job
-    record: Record | None
+    solved: Solved | None
     died: str = ""
     out_of_memory: bool = False
 
@@ -110,16 +109,16 @@ class ProcessWorkers:
         assert job is not None
         worker.job = None
         try:
-            record, out_of_memory = worker.child.receive()
+            solved: Solved = worker.child.receive()
         except ChildGone as error:
             self._workers.remove(worker)
             worker.child.close(0.1)
             killed = worker.child.exit_code == -getattr(signal, "SIGKILL", 0)
             return Ended(job, None, str(error), out_of_memory=killed)  # as the system does where memory is short
-        if out_of_memory or len(self._workers) > self._capacity:
+        if solved.out_of_memory or len(self._workers) > self._capacity:
             self._workers.remove(worker)  # with its memory
             worker.child.close(0.1)
-        return Ended(job, record, out_of_memory=out_of_memory)
+        return Ended(job, solved, out_of_memory=solved.out_of_memory)
 
 
 def cores() -> int:
@@ -145,8 +144,7 @@ def _work(link: Connection) -> None:
 
     become_worker()
     while (job := link.recv()) is not END:
-        solved = solve(job)
-        link.send((solved.record, solved.out_of_memory))
+        link.send(solve(job))
 
 
 def _end_with_the_program() -> None:

@@ -18,6 +18,7 @@ from realtime.capture.source import MAX_PIXELS, EndOfStream, Source, SourceConfi
 logger = logging.getLogger(__name__)
 
 _SAME_TIME_S = 5e-4  # rounding of times in files
+_BEFORE_S = 2.0  # by which a search by key frames stops early, since it is inexact
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
 # By OpenCV's FFmpeg name: the user's name and the remedy.
 _UNDECODED = {
@@ -36,20 +37,30 @@ def create(config: SourceConfig) -> Source:
     return VideoSource(config.video, config.start_s)
 
 
+def length_s(path: Path) -> float:
+    """Return the length of a file as its header says; 0 if that is not known, or there is no video."""
+    capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    frames, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
+    capture.release()
+    seconds = frames / rate if rate > 0 else 0.0
+    return seconds if 0 < seconds < np.inf else 0.0
+
+
 class VideoSource:
     """Frames of a file to its last, corrected for display.
 
-    start_s: seconds after the file's first frame from which on frames are read; their times count from there.
+    start_s: seconds after the file's first frame from which on frames are read; their times count from there. skip_s:
+    seconds after that which are passed over too, by key frames. Times go on meanwhile.
     If the file ends early (a damaged tail), a warning reports the number of frames read.
     """
 
     is_live = False
 
-    def __init__(self, path: Path, start_s: float = 0.0) -> None:
+    def __init__(self, path: Path, start_s: float = 0.0, skip_s: float = 0.0) -> None:
         self.description = path.name
         self.fps: float | None = None
         self._path = path
-        self._start_s = start_s
+        self._start_s, self._skip_s = start_s, skip_s
         self._capture: cv2.VideoCapture | None = None
         self._container = Container()
         self._presentation = Presentation()
@@ -79,6 +90,8 @@ class VideoSource:
         self.fps = rate if np.isfinite(rate) and rate > 0 else None
         self._times = FrameTimes(self.fps)
         self._go_to_start(capture)
+        if self._skip_s > 0:
+            self._skip(capture)
         self._say(stored, (width, height))
 
     def read(self) -> tuple[NDArray[np.uint8], float]:
@@ -118,6 +131,22 @@ class VideoSource:
                 self.close()
                 raise SourceError(f"{self._path} ends before {self._start_s:g} s: let it start earlier")
             t = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+
+    def _skip(self, capture: cv2.VideoCapture) -> None:
+        """Go on to the first frame that is not passed over. Raises SourceError."""
+        start_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
+        self._times.next(start_s)
+        until_s = start_s + self._skip_s - _SAME_TIME_S
+        capture.set(cv2.CAP_PROP_POS_MSEC, 1000.0 * max(start_s, until_s - _BEFORE_S))
+        self._grabbed = capture.grab()
+        if self._grabbed and capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 > until_s:  # a file that cannot be sought in
+            capture.set(cv2.CAP_PROP_POS_MSEC, 0.0)
+            self._grabbed = capture.grab()
+        while self._grabbed and capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 < until_s:
+            self._grabbed = capture.grab()
+        if not self._grabbed:
+            self.close()
+            raise SourceError(f"{self._path} ends before {self._start_s + self._skip_s:g} s")
 
     def _say(self, stored: tuple[int, int], shown: tuple[int, int]) -> None:
         """Log once the properties of the file that a user may not expect."""

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from realtime.kernel.messages import Frame, Sighting
 from realtime.perception.config import PerceptionConfig
+from realtime.perception.looks import Looks
 
 __all__ = ["Perception", "PerceptionConfig", "create_perception"]
 
@@ -30,14 +31,16 @@ class Perception(Protocol):
         """Release resources; no `observe` afterwards."""
 
 
-def create_perception(config: PerceptionConfig, *, live: bool = False) -> Perception:
+def create_perception(config: PerceptionConfig, *, live: bool = False, looks: Looks | None = None) -> Perception:
     """Load the networks, fetching the pinned ones at the first use.
 
     live: hands, faces and far people never hold a frame up, in contrast to files, whose results are the same each time.
+    looks: answers in place of BlazePose's body networks, where it can; other detectors do not take it.
     Raises engine.errors.UserError if a model or a package is missing or wrong.
     """
     module = import_module(f"realtime.perception.{_MODULES.get(config.backend, config.backend)}")
-    created: Perception = module.create(config, live=live)
+    known = {} if looks is None else {"looks": looks}
+    created: Perception = module.create(config, live=live, **known)
     if not (config.hands or config.face):
         return created
     from realtime.perception.parts.networks import PartNetworks

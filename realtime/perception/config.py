@@ -60,6 +60,7 @@ class PerceptionConfig:
     min_presence: float = 0.5  # below it a track is lost
     min_proof: float = 0.4  # minimum visibility of four limb joints over some frames for a new person
     redetect_every: int = 15  # frames between searches for more people, while fewer than max_people are tracked
+    renew_every_s: float = 60.0  # of a file: after so much of it people are found anew (`people.renewal`)
 
     def __post_init__(self) -> None:
         if self.quality != "balanced" and self.backend == "mediapipe":
@@ -71,6 +72,8 @@ class PerceptionConfig:
         for name in ("threads", "max_people", "redetect_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"perception.{name} must be at least 1, not {getattr(self, name)}")
+        if not self.renew_every_s > 0:
+            raise ValueError(f"perception.renew_every_s must be above 0, not {self.renew_every_s}")
         for name in ("min_detection", "min_presence", "min_proof"):
             if not 0 < getattr(self, name) < 1:
                 raise ValueError(f"perception.{name} must lie between 0 and 1, not {getattr(self, name)}")

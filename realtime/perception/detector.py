@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from realtime.perception.looks import Looks
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
 
@@ -64,7 +65,13 @@ class AnchorDetector:
 
         Points are in 0..1 of the view: the box's two corners, then K key points.
         """
+        self._crop(image_bgr, view)
+        return self._finds()
+
+    def _crop(self, image_bgr: NDArray[np.uint8], view: Roi) -> None:
         view.crop(image_bgr, self._network.input_bgr, cv2.BORDER_CONSTANT)
+
+    def _finds(self) -> list[tuple[float, NDArray[np.float64]]]:
         raw, logits = self._network.infer()
         found = np.flatnonzero(logits >= self._min_logit)
         scores = 1.0 / (1.0 + np.exp(-logits[found].astype(np.float64)))
@@ -72,15 +79,32 @@ class AnchorDetector:
 
 
 class Detector(AnchorDetector):
-    """Detector of people."""
+    """Detector of people. looks: answers in place of the network, where it can."""
 
-    def __init__(self, network: Network, min_score: float = 0.5) -> None:
+    def __init__(self, network: Network, min_score: float = 0.5, looks: Looks | None = None) -> None:
         super().__init__(network, SIDE, STRIDES, min_score)
+        self._looks = looks
 
     def __call__(self, image_bgr: NDArray[np.uint8], view: Roi) -> list[Detection]:
         """Return the detections in `view` of the (H, W, 3) image, highest score first."""
-        finds = ((score, view.to_image(points)) for score, points in self.finds(image_bgr, view))
-        return [Detection(score, points[:2].ravel(), Roi.around(points[2], points[3])) for score, points in finds]
+        if self._looks is None:
+            finds = self.finds(image_bgr, view)
+        else:
+            self._crop(image_bgr, view)
+            answer = self._looks.answer(self._network.input_bgr, view, lambda: _packed(self._finds()))
+            finds = _unpacked(answer)
+        placed = ((score, view.to_image(points)) for score, points in finds)
+        return [Detection(score, points[:2].ravel(), Roi.around(points[2], points[3])) for score, points in placed]
+
+
+def _packed(finds: list[tuple[float, NDArray[np.float64]]]) -> bytes:
+    """Return scores and points (6, 2) of finds as bytes."""
+    return b"".join(np.array([score, *points.ravel()]).tobytes() for score, points in finds)
+
+
+def _unpacked(data: bytes) -> list[tuple[float, NDArray[np.float64]]]:
+    rows = np.frombuffer(data, np.float64).reshape(-1, 13)
+    return [(float(row[0]), row[1:].reshape(6, 2)) for row in rows]
 
 
 def decode_boxes(raw: NDArray[np.float64], centers: NDArray[np.float32], side: int) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from engine.body.keypoints import BLAZEPOSE, Keypoints
 from realtime.kernel.seen import BY_HEAT
+from realtime.perception.looks import Looks
 from realtime.perception.roi import Roi
 from realtime.perception.runtime import Network, NetworkSpec
 
@@ -31,6 +32,8 @@ MOMENTS = np.column_stack([np.ones(len(REACH)), REACH]).astype(np.float32)  # su
 MIN_HEAT = 0.5  # a window without a hotter cell refines nothing
 LEAST_TRUST = 0.05
 
+_PACKED = 2 * len(BLAZEPOSE), 5 * len(BLAZEPOSE)  # where the keypoints' 2D and 3D positions end in a packed view
+
 Retouch = Callable[[NDArray[np.uint8], Roi], None]  # changes the (side, side, 3) crop of a square in place
 
 
@@ -41,12 +44,29 @@ class PersonView:
     body: Keypoints
     next_roi: Roi  # around the present person, for the next image
 
+    def packed(self) -> bytes:
+        """Return it as bytes."""
+        body, roi = self.body, self.next_roi
+        square = np.array([body.presence, *roi.center_px, roi.size_px, roi.angle_rad])
+        return b"".join(each.tobytes() for each in (square, body.image_px, body.world_m, body.visibility))
+
+    @classmethod
+    def unpacked(cls, data: bytes) -> PersonView:
+        """Return the view that was packed."""
+        presence, x, y, size, angle = np.frombuffer(data, np.float64, 5).tolist()
+        image_px, world_m, visibility = np.split(np.frombuffer(data, np.float32, offset=40), _PACKED)
+        body = Keypoints(BLAZEPOSE, image_px.reshape(-1, 2), world_m.reshape(-1, 3), visibility, presence)
+        return cls(body, Roi((x, y), size, angle))
+
 
 class Landmarker:
-    """Wrapper that crops the square, runs the network and maps its output back to the image."""
+    """Wrapper that crops the square, runs the network and maps its output back to the image.
 
-    def __init__(self, network: Network) -> None:
-        self._network = network
+    looks: answers in place of the network, where it can.
+    """
+
+    def __init__(self, network: Network, looks: Looks | None = None) -> None:
+        self._network, self._looks = network, looks
 
     def __call__(self, image_bgr: NDArray[np.uint8], roi: Roi, cover: Retouch | None = None) -> PersonView:
         """Return landmarks of the person in `roi` of the (H, W, 3) image; presence is the probability of a person.
@@ -56,6 +76,11 @@ class Landmarker:
         roi.crop(image_bgr, self._network.input_bgr)
         if cover is not None:
             cover(self._network.input_bgr, roi)
+        if self._looks is None:
+            return self._view(roi)
+        return PersonView.unpacked(self._looks.answer(self._network.input_bgr, roi, lambda: self._view(roi).packed()))
+
+    def _view(self, roi: Roi) -> PersonView:
         points, presence, world, heat = self._network.infer()
         return decode(points, float(presence), world, heat, roi)
 

@@ -14,6 +14,7 @@ from realtime.kernel.messages import SolvedFrame
 from realtime.kernel.pipeline import Pipeline, StageFailed
 from realtime.outputs.live_status import LiveStatus
 from realtime.outputs.output import Outcome
+from realtime.perception.looks import Looks
 from realtime.run.config import LiveConfig
 from realtime.run.fanout import FanOut
 from realtime.run.parts import Parts, open_parts
@@ -32,13 +33,20 @@ class App:
     Entering opens camera, networks, streams, recording and viewer. `run` then blocks until the source ends, the time is
     up, the window closes or `stop` is set. Leaving closes everything, finished or not.
 
-    config: the run's settings. on_solved: called with every solved frame in the fan-out thread.
+    config: the run's settings. on_solved: called with every solved frame in the fan-out thread. looks: answers in
+    place of BlazePose's body networks, where it can.
     """
 
-    def __init__(self, config: LiveConfig, *, on_solved: Callable[[SolvedFrame], None] | None = None) -> None:
+    def __init__(
+        self,
+        config: LiveConfig,
+        *,
+        on_solved: Callable[[SolvedFrame], None] | None = None,
+        looks: Looks | None = None,
+    ) -> None:
         self.stop = threading.Event()
         self._config = config
-        self._on_solved = on_solved
+        self._on_solved, self._looks = on_solved, looks
         self._readout = Readout()
         self._cleanup = ExitStack()
         self._opened: tuple[Parts, Pipeline] | None = None
@@ -46,7 +54,7 @@ class App:
     def __enter__(self) -> App:
         """Open everything. Raises UserError for an error of the user's."""
         with ExitStack() as cleanup:
-            parts = open_parts(self._config, self._readout, cleanup)
+            parts = open_parts(self._config, self._readout, cleanup, self._looks)
             pipeline = join(parts, self._config, self._readout, self._on_solved)
             cleanup.callback(pipeline.stop)
             self._opened = parts, pipeline

@@ -24,6 +24,7 @@ from realtime.estimate.face.completion import FaceCompletion
 from realtime.estimate.hands.completion import HandCompletion
 from realtime.outputs.view.display import NoDisplayError, why_no_window
 from realtime.perception import Perception, create_perception
+from realtime.perception.looks import Looks
 from realtime.perception.seated import Seated
 from realtime.run.config import LiveConfig
 from realtime.run.fanout import FanOut
@@ -55,12 +56,12 @@ class Parts:
     calibration: Calibration | None
 
 
-def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Parts:
+def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack, looks: Looks | None = None) -> Parts:
     """Open everything, the screen last. Raises UserError for an error of the user's.
 
     Source and estimator open beside perception, and the camera of a file is surveyed. What may fetch a file opens in
     this thread, where Ctrl-C ends it.
-    cleanup: gets everything to close at the end.
+    cleanup: gets everything to close at the end. looks: as in `create_perception`.
     """
     if config.report is not None:
         check_writable(config.report)
@@ -81,7 +82,8 @@ def open_parts(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Part
     opening = None if config.source.demo else _beside(pool, cleanup, lambda: open_source(config.source))
     settings = EstimatorConfig(config.estimator, engine=config.engine)
     loading = _beside(pool, cleanup, lambda: create_estimator(settings, body))
-    perception = cleanup.enter_context(closing(create_perception(config.perception, live=not config.offline)))
+    perception = create_perception(config.perception, live=not config.offline, looks=looks)
+    cleanup.enter_context(closing(perception))
     perception = Seated(perception) if config.seated else perception
     if surveying is not None:
         surveying.result()

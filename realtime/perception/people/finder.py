@@ -67,8 +67,19 @@ class Finder:
         self._frames = 0  # since the search began
 
     def begin_anew(self) -> None:
-        """Forget the squares, because the next image has another size."""
+        """Forget the squares: the next image is searched as a first one."""
         self._search = None
+
+    def found_anew(self, image: NDArray[np.uint8], t: float, count: int) -> list[Track]:
+        """Return up to `count` people as this image alone shows them, and begin anew."""
+        self.begin_anew()
+        found: list[Track] = []
+        for view in Search((image.shape[1], image.shape[0])).everywhere():
+            if len(found) >= count:
+                break
+            for track in self.strangers(image, view, t, found):
+                found.append(track)  # noqa: PERF402  which `strangers` looks at meanwhile
+        return found
 
     def views(self, image: NDArray[np.uint8]) -> Iterator[Roi]:
         """Yield the squares in which to look for people now, as long as somebody may be missing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -17,7 +18,8 @@ from realtime.perception.people.choice import Choice
 from realtime.perception.people.encounters import Encounters
 from realtime.perception.people.finder import Detect, Finder, Observe, is_person
 from realtime.perception.people.identity import Identities
-from realtime.perception.people.overlap import is_seen_twice
+from realtime.perception.people.overlap import is_duplicate, is_seen_twice
+from realtime.perception.people.renewal import Renewal
 from realtime.perception.people.standing import State, proof
 from realtime.perception.people.track import Crowd, Track
 from realtime.perception.people.turns import Turns
@@ -34,8 +36,8 @@ class PeopleTracker:
     `Standing`. A sighting has people with a good frame so far, with those on trial or in doubt marked. A track ends
     with its standing, or with the frame in which the presence falls below `min_presence`. `Finder` tells where the
     detector runs. An image of another size restarts all tracks. With `turns`, people for whose look there is no time
-    are `waiting` in a sighting; without, everybody is looked at in every frame. `live`: no frame waits for a search
-    through all squares.
+    are `waiting` in a sighting; without, everybody is looked at in every frame. With `renewal`, people are found anew
+    now and then. `live`: no frame waits for a search through all squares.
     """
 
     def __init__(
@@ -45,11 +47,12 @@ class PeopleTracker:
         config: PerceptionConfig | None = None,
         turns: Turns | None = None,
         *,
+        renewal: Renewal | None = None,
         live: bool = False,
     ) -> None:
         config = config or PerceptionConfig()
         self._look = look if turns is None else turns.timed(look)
-        self._turns = turns
+        self._turns, self._renewal = turns, renewal
         self._min_presence = config.min_presence
         self._crowd = Crowd(config.max_people)
         self._identities = Identities(only=config.max_people == 1)
@@ -68,7 +71,10 @@ class PeopleTracker:
             self._begin_anew(self._size, frame.size, t)
         self._size = frame.size
         self._choice.width_px = frame.size[0]
-        self._follow(image, t, self._due(frame))
+        anew: list[Track] = []
+        if self._renewal is not None and self._renewal.is_due(t):
+            anew = self._finder.found_anew(image, t, len(self._crowd.people))
+        self._follow(image, t, self._due(frame), anew)
         self._encounters.update(image, self._crowd.tracks, t)
         for view in self._finder.views(image):
             for track in self._finder.strangers(image, view, t, self._crowd.tracks):
@@ -92,8 +98,8 @@ class PeopleTracker:
             return self._crowd.tracks
         return self._turns.due(self._crowd.tracks, frame.seq, frame.t_capture, self._choice.performer)
 
-    def _follow(self, image: NDArray[np.uint8], t: float, due: list[Track]) -> None:
-        """Look at those who are due; the others stay as they are."""
+    def _follow(self, image: NDArray[np.uint8], t: float, due: list[Track], anew: Sequence[Track] = ()) -> None:
+        """Look at those who are due; the others stay as they are. anew: people as this image alone shows them."""
         kept: list[Track] = []
         for track in self._crowd.tracks:
             if track not in due:
@@ -102,8 +108,11 @@ class PeopleTracker:
             view = self._look(image, track.roi, self._crowd.cover(track.roi, track))
             if not is_person(view, image, self._min_presence):
                 self._lose(track, t)
-            elif not is_seen_twice(view, kept, new=track.is_new):  # the older track stays
-                roi = track.roi if track.roi.agrees(view.next_roi, HOLD) else view.next_roi
+                continue
+            roi = track.roi if track.roi.agrees(view.next_roi, HOLD) else view.next_roi
+            if same := next((new for new in anew if is_duplicate(new.view, view)), None):
+                view, roi = same.view, same.roi
+            if not is_seen_twice(view, kept, new=track.is_new):  # the older track stays
                 kept.append(replace(track, view=view, roi=roi, seen_t=t))
             else:  # it slid onto somebody else
                 self._lose(track, t)

@@ -2,8 +2,8 @@
 
     python -m tests.benchmarks.archive MEASURE --videos DIR [--clips 180] [--broken 20] [--seed 0] [--scratch DIR]
 
-MEASURE is whole, workers, kills, cost or ray; DIR holds videos of people (.mp4), from which short clips are cut. Prints
-figures, and exits 1 where results differ or something is missing.
+MEASURE is whole, workers, kills, cost, ray or parts. DIR holds videos of people (.mp4). Short clips are cut from them,
+or for parts a long one is joined. Prints figures, and exits 1 where results differ or something is missing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +30,27 @@ from realtime.archive.videos import Video
 from realtime.run.command import configured
 from tests.benchmarks.archive.clips import break_clips, cut_clips
 from tests.benchmarks.archive.nodes import Cluster
+from tests.benchmarks.archive.parts import parts
 from tests.benchmarks.cost.path import bare_network, cpu_ms
 from tests.benchmarks.speed.cores import two_cores
 
 _ROOT = Path(__file__).resolve().parents[3]
 # Of this run and this machine, not of the result; a kill may be an attempt.
 _VOLATILE = ("cpu_s", "attempts", "stamp")
-_COSTED_S = 8.0  # of each video
-_FLAGS = ("--keep-free", "0", "--people", "2", "--fov", "55", "--pitch", "5", "--roll", "0")
+_BARE_FRAMES = 300  # of the bare network, beside each turn of `cost`
+_CAMERA = ("--fov", "55", "--pitch", "5", "--roll", "0")
 
 
 def started(
-    clips: Path, out: Path, *flags: str, environment: Mapping[str, str] = os.environ
+    clips: Path,
+    out: Path,
+    *flags: str,
+    environment: Mapping[str, str] = os.environ,
+    camera: Sequence[str] = _CAMERA,
 ) -> subprocess.Popen[bytes]:
     """Start the command."""
-    command = [sys.executable, "-m", "realtime.archive", str(clips), str(out), *_FLAGS, *flags]
+    usual = ("--keep-free", "0", "--people", "2", *camera)
+    command = [sys.executable, "-m", "realtime.archive", str(clips), str(out), *usual, *flags]
     return subprocess.Popen(command, cwd=_ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
@@ -146,18 +152,21 @@ def kills(clips: Path, scratch: Path, seed: int) -> int:
     return 1 if found or again else 0
 
 
-def cost(videos: Path, scratch: Path) -> int:
-    """Solve whole videos in this process; tell CPU time over that of the bare landmark network, taking turns."""
+def cost(videos: Path, scratch: Path, seconds: float) -> int:
+    """Solve so much of each video in this process; tell CPU time over that of the bare landmark network, in turns."""
     bare, config = bare_network(), configured()
     become_worker()
     for path in sorted(videos.glob("*.mp4")):
-        ratios, frames = [], 0
+        ratios, cpu_s, told = [], [], ""
         for turn in range(3):
-            record = solve(Job(Video(f"{path.name}-{turn}", str(path), end_s=_COSTED_S), config, scratch)).record
-            frames = record.frames
-            ratios.append(1e3 * record.cpu_s / sum(cpu_ms(bare) for _ in range(frames)))
-        size = f"{record.width_px} x {record.height_px}"
-        print(f"{path.name}, {size}, {frames} frames: {np.median(ratios):.2f} times the bare network", flush=True)
+            record = solve(Job(Video(f"{path.name}-{turn}", str(path), end_s=seconds), config, scratch)).record
+            assert record is not None
+            bare_ms = float(np.mean([cpu_ms(bare) for _ in range(min(record.frames, _BARE_FRAMES))]))
+            ratios.append(1e3 * record.cpu_s / (bare_ms * record.frames))
+            cpu_s.append(60 * record.cpu_s / record.seconds)
+            told = f"{path.name}, {record.width_px} x {record.height_px}, {record.frames} frames"
+        cost = f"{np.median(cpu_s):.0f} CPU seconds a minute, {np.median(ratios):.2f} times the bare network"
+        print(f"{told}: {cost}", flush=True)
     return 0
 
 
@@ -180,17 +189,21 @@ def ray(clips: Path, scratch: Path) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("measure", choices=["whole", "workers", "kills", "cost", "ray"])
+    parser.add_argument("measure", choices=["whole", "workers", "kills", "cost", "ray", "parts"])
     parser.add_argument("--videos", type=Path, required=True)
     parser.add_argument("--clips", type=int, default=180)
     parser.add_argument("--broken", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=8.0, help="of each video, for cost")
+    parser.add_argument("--minutes", type=float, default=30.0, help="of the long video, for parts")
     parser.add_argument("--scratch", type=Path, help="where clips are kept for the next measure")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=args.scratch) as folder:
         scratch = Path(folder)
         if args.measure == "cost":
-            return cost(args.videos, scratch)
+            return cost(args.videos, scratch, args.seconds)
+        if args.measure == "parts":
+            return parts(args.videos, scratch, started, args.minutes)
         clips = (args.scratch or scratch) / f"clips-{args.clips}-{args.broken}"
         if not clips.exists():
             cut_clips(args.videos, clips, args.clips)

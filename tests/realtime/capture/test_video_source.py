@@ -13,7 +13,7 @@ import pytest
 
 from realtime.capture.factory import open_source
 from realtime.capture.source import EndOfStream, SourceConfig, SourceError
-from realtime.capture.video import VideoSource
+from realtime.capture.video import VideoSource, length_s
 from tests.network_camera import NetworkCamera
 from tests.video_files import FPS, FRAMES, ffmpeg, needs_ffmpeg, with_edit, with_matrix, write_video
 
@@ -53,6 +53,28 @@ def test_an_avi_with_b_frames_has_all_its_times(tmp_path: Path, caplog: pytest.L
     frames = read_opened(ffmpeg(mp4, tmp_path / "a.avi", "-c", "copy"))
     assert [t for _, t in frames] == pytest.approx(np.arange(100) / 60, abs=1e-6)
     assert caplog.text == ""
+
+
+@pytest.mark.parametrize(("name", "fourcc"), [("a.mp4", "mp4v"), ("a.avi", "MJPG"), ("a.mkv", "mp4v")])
+@pytest.mark.parametrize(("start_s", "skip_s", "first"), [(0.0, 0.39, 10), (0.0, 3.2, 80), (0.4, 4.0, 110)])
+def test_frames_that_are_skipped_leave_the_times_as_they_are(
+    tmp_path: Path, name: str, fourcc: str, start_s: float, skip_s: float, first: int
+) -> None:
+    path = write_video(tmp_path / name, fourcc, frames=130)
+    assert length_s(path) == pytest.approx(130 / FPS)
+    whole, skipped = VideoSource(path, start_s), VideoSource(path, start_s, skip_s)
+    for source in (whole, skipped):
+        source.open()
+    frames, later = read_all(whole), read_all(skipped)
+    assert [t for _, t in later] == [t for _, t in frames[-len(later) :]]
+    assert len(later) == 130 - first
+    assert all(np.array_equal(a, b) for (a, _), (b, _) in zip(later, frames[-len(later) :], strict=True))
+
+
+def test_a_skip_beyond_the_end_is_told(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"a\.mp4 ends before 5 s"):
+        VideoSource(write_video(tmp_path / "a.mp4", "mp4v"), 0.0, 5.0).open()
+    assert length_s(tmp_path / "none.mp4") == 0.0
 
 
 @pytest.mark.parametrize(("start_s", "first"), [(0.0, 0), (0.4, 10), (0.41, 11), (1.56, 39)])
