@@ -61,7 +61,9 @@ class Steps:
 def main() -> int:
     flags = _flags()
     if flags.device == "cpu":
-        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is imported
+        os.environ["CUDA_VISIBLE_DEVICES"] = ""  # before torch is imported, as the next too
+        if flags.small:  # so little work for several threads is a wait for each other, long where others work beside
+            os.environ.setdefault("OMP_NUM_THREADS", "1")
     packages = versions()
     if packages["torch"] is None:
         print("tests.gpu: torch is not installed here, nothing can be measured", file=sys.stderr)

@@ -34,8 +34,7 @@ def check(*flags: str, folder: Path, has: set[str] | None = None) -> subprocess.
     """Run the script; `has`: the only packages that the machine has (None: all that are here)."""
     missing = set() if has is None else THIRD_PARTY - has
     (folder / "sitecustomize.py").write_text(BARE)
-    # One thread: several would wait for each other where tests run side by side.
-    environment = os.environ | {"PYTHONPATH": str(folder), "MISSING": ",".join(missing), "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {"PYTHONPATH": str(folder), "MISSING": ",".join(missing)}
     words = ["bash", str(ROOT / "tests" / "gpu" / "check.sh"), *flags]
     return subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
 
