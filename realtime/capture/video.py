@@ -39,6 +39,8 @@ def create(config: SourceConfig) -> Source:
 
 def length_s(path: Path) -> float:
     """Return the length of a file as its header says; 0 if that is not known, or there is no video."""
+    if not path.is_file():
+        return 0.0
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     frames, rate = capture.get(cv2.CAP_PROP_FRAME_COUNT), capture.get(cv2.CAP_PROP_FPS)
     capture.release()
