@@ -8,6 +8,7 @@ import pytest
 
 from realtime.assets import DEMO_CLIP, fetch
 from realtime.capture.source import SourceConfig
+from realtime.perception.looks import Looks
 from realtime.run import app as apps
 from realtime.run.app import App
 from realtime.run.config import LiveConfig
@@ -18,8 +19,8 @@ from realtime.run.readout import Readout
 def test_a_run_that_is_over_leaves_no_part_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     left: weakref.WeakSet[object] = weakref.WeakSet()
 
-    def watched(config: LiveConfig, readout: Readout, cleanup: ExitStack) -> Parts:
-        parts = open_parts(config, readout, cleanup)
+    def watched(config: LiveConfig, readout: Readout, cleanup: ExitStack, looks: Looks | None) -> Parts:
+        parts = open_parts(config, readout, cleanup, looks)
         left.update((parts.solver, parts.fan_out, parts.watch, parts.reader))
         return parts
 
