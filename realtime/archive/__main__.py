@@ -14,11 +14,12 @@ from engine.command import EXIT_FAILED
 from engine.errors import UserError
 from engine.flags import command_line
 from realtime.archive.archive import Archive, Plan, opened
-from realtime.archive.parts import part_length_s
-from realtime.archive.quality import conditions_of
-from realtime.archive.record import OWN_COLUMNS
+from realtime.archive.cut import part_length_s
+from realtime.archive.results.quality import conditions_of
+from realtime.archive.results.record import OWN_COLUMNS
 from realtime.archive.videos import find_videos
-from realtime.archive.workers import ProcessWorkers, Workers
+from realtime.archive.workers.contract import Workers
+from realtime.archive.workers.processes import ProcessWorkers
 from realtime.run.command import SETTINGS, configured
 from realtime.run.config import POSE
 
@@ -89,7 +90,7 @@ def _archive(
 def _workers(ray: str | None, count: int | None) -> Workers:
     if ray is None:
         return ProcessWorkers(count)
-    from realtime.archive.ray_workers import RayWorkers
+    from realtime.archive.workers.ray_workers import RayWorkers
 
     return RayWorkers(ray, count)
 

@@ -13,16 +13,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import UserError
-from realtime.archive.amass import lay_out_amass
-from realtime.archive.job import WORK, Job, stamp_of
-from realtime.archive.manifest import write_manifest
-from realtime.archive.page import write_page
-from realtime.archive.parts import LOOKS, Cut
+from realtime.archive.cut import Cut
+from realtime.archive.job import LOOKS, WORK, Job, stamp_of
 from realtime.archive.progress import Progress
-from realtime.archive.quality import Condition
-from realtime.archive.record import Record, read_record
+from realtime.archive.results.amass import lay_out_amass
+from realtime.archive.results.manifest import write_manifest
+from realtime.archive.results.page import write_page
+from realtime.archive.results.quality import Condition
+from realtime.archive.results.record import Record, read_record
 from realtime.archive.videos import Found
-from realtime.archive.workers import Ended, Workers
+from realtime.archive.workers.contract import Ended, Workers
 from realtime.run.config import LiveConfig
 
 logger = logging.getLogger(__name__)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from engine.errors import UserError
-from realtime.archive.record import Record
+from realtime.archive.results.record import FAILURES, VIDEOS, Record
 from realtime.archive.videos import Video
 from realtime.capture.source import SourceConfig
 from realtime.run.config import LiveConfig
 
 TAKE = "take.npz"
-VIDEOS, FAILURES, WORK = "videos", "failures", ".work"
+WORK, LOOKS = ".work", ".looks"
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Job:
     out: Path
     attempt: int = 1
     earlier: Record | None = None  # the result of an earlier run with the same settings, if its input may be the same
-    part_s: float = 0.0  # length of the parts into which a longer video is cut (`realtime.archive.parts`); 0: it is not
+    part_s: float = 0.0  # length of the parts into which a longer video is cut (`realtime.archive.cut`); 0: it is not
     part: int | None = None  # the job is to look at this part alone, ahead of the one that solves the video
     parts_cpu_s: float = 0.0  # CPU time that the parts took
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from realtime.archive.record import Record
+from realtime.archive.results.record import Record
 from realtime.archive.videos import Video
 
 if TYPE_CHECKING:

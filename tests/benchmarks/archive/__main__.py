@@ -25,7 +25,7 @@ import psutil
 import pyarrow.parquet
 
 from realtime.archive.job import Job
-from realtime.archive.solve import become_worker, solve
+from realtime.archive.solving.solve import become_worker, solve
 from realtime.archive.videos import Video
 from realtime.run.command import configured
 from tests.benchmarks.archive.clips import break_clips, cut_clips

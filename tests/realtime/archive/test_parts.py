@@ -15,11 +15,13 @@ import pytest
 
 from realtime import live
 from realtime.archive.archive import Archive, Plan, opened
-from realtime.archive.job import Job
-from realtime.archive.parts import LOOKS, part_length_s, parts_of
-from realtime.archive.solve import solve
+from realtime.archive.cut import part_length_s
+from realtime.archive.job import LOOKS, Job
+from realtime.archive.solving.parts import parts_of
+from realtime.archive.solving.solve import solve
 from realtime.archive.videos import Video, find_videos
-from realtime.archive.workers import Ended, ProcessWorkers
+from realtime.archive.workers.contract import Ended
+from realtime.archive.workers.processes import ProcessWorkers
 from realtime.run.command import configured
 from realtime.run.config import LiveConfig
 from tests.benchmarks.archive.__main__ import differences
@@ -104,7 +106,7 @@ def test_a_run_that_is_killed_amid_the_parts_does_none_of_them_again(uncut: tupl
     clips, alone = uncut
     code = f"""
 from pathlib import Path
-from realtime.archive.workers import ProcessWorkers
+from realtime.archive.workers.processes import ProcessWorkers
 from tests.realtime.archive.test_parts import run
 if __name__ == "__main__":
     run(Path({str(clips)!r}), Path({str(tmp_path)!r}), ProcessWorkers(2))

@@ -14,11 +14,11 @@ from smplcodec import SMPLCodec
 
 from engine.body.model import BodyModel
 from engine.errors import UserError
-from realtime.archive.amass import lay_out_amass
-from realtime.archive.manifest import kept_takes, write_manifest
-from realtime.archive.page import write_page
-from realtime.archive.quality import TakeQuality, conditions_of, take_quality
-from realtime.archive.record import Record, SolvedCamera, read_record
+from realtime.archive.results.amass import lay_out_amass
+from realtime.archive.results.manifest import kept_takes, write_manifest
+from realtime.archive.results.page import write_page
+from realtime.archive.results.quality import TakeQuality, conditions_of, take_quality
+from realtime.archive.results.record import Record, SolvedCamera, read_record
 from realtime.archive.table import read_table
 from realtime.outputs.recording.session import load_session
 from tests.realtime.outputs.export.recording import record

@@ -16,10 +16,11 @@ import pytest
 
 from realtime.archive.archive import Archive, Plan, opened
 from realtime.archive.job import Job
-from realtime.archive.record import Record, read_record
-from realtime.archive.solve import solve
+from realtime.archive.results.record import Record, read_record
+from realtime.archive.solving.solve import solve
 from realtime.archive.videos import Video, find_videos
-from realtime.archive.workers import Ended, ProcessWorkers
+from realtime.archive.workers.contract import Ended
+from realtime.archive.workers.processes import ProcessWorkers
 from realtime.run.command import configured
 from tests.realtime.archive.clips import write_person
 from tests.terminal import ROOT
@@ -105,7 +106,7 @@ def test_a_stage_without_memory_is_known_as_such(call: str) -> None:
     code = f"""
 import resource
 import cv2, numpy as np
-from realtime.archive.solve import in_one_line, is_out_of_memory
+from realtime.archive.solving.failure import in_one_line, is_out_of_memory
 from realtime.kernel.pipeline import StageFailed
 resource.setrlimit(resource.RLIMIT_AS, (8 << 30, 8 << 30))
 try:

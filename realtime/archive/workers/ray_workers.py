@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import UserError, one_line
 from realtime.archive.job import Job, Solved
-from realtime.archive.workers import WORKER_BYTES, Ended, cores
+from realtime.archive.workers.contract import WORKER_BYTES, Ended, cores
 
 logger = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ _is_worker = False
 def _solve(job: Job) -> Solved:
     """Run in a worker's process, which solves many videos."""
     global _is_worker
-    from realtime.archive.solve import become_worker, solve
+    from realtime.archive.solving.solve import become_worker, solve
 
     if not _is_worker:
         become_worker()

@@ -10,8 +10,6 @@ import platform
 import shutil
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,23 +17,22 @@ import cv2
 
 from engine.body.files import load_body
 from engine.engines.kept_network import keep_in_memory
-from engine.errors import UserError, one_line
+from engine.errors import UserError
 from engine.files.whole_file import sync_folder
 from engine.shipped import SUMS
 from realtime.archive.job import TAKE, WORK, Job, Solved, copy_of, local_file, sha256_of, stamp_of
-from realtime.archive.parts import known_looks, look_at_part, looks_folder, parts_of
-from realtime.archive.quality import TakeQuality, take_quality
-from realtime.archive.record import LOG, THUMBNAIL, Record, SolvedCamera
-from realtime.archive.thumbnail import Moments
+from realtime.archive.results.quality import TakeQuality, take_quality
+from realtime.archive.results.record import LOG, THUMBNAIL, Record, SolvedCamera
+from realtime.archive.results.thumbnail import Moments
+from realtime.archive.solving.failure import in_one_line, is_out_of_memory
+from realtime.archive.solving.log import logged
+from realtime.archive.solving.parts import known_looks, look_at_part, looks_folder, parts_of
+from realtime.archive.solving.video_clock import VideoClock
 from realtime.kernel.messages import SolvedFrame
-from realtime.kernel.pipeline import StageFailed
 from realtime.run.app import App
 from realtime.run.report import Report
 
 logger = logging.getLogger(__name__)
-
-_WATCHDOG = "realtime.kernel.pipeline"  # its warnings of stalls are about this machine at that time
-_CV2_NO_MEMORY = -4  # cv2.Error.StsNoMem
 
 
 def become_worker() -> None:
@@ -59,7 +56,7 @@ def solve(job: Job) -> Solved:
     stamp = ""
     try:
         work.mkdir(parents=True)
-        with _logged(work, job.done_folder) as warnings:
+        with logged(work, job.done_folder) as warnings:
             try:
                 stamp = stamp_of(job.video)
                 record = _solved(job, work, stamp)
@@ -116,7 +113,7 @@ def _solved(job: Job, work: Path, stamp: str) -> Record:
             sha256, size = sha256_of(file), file.stat().st_size
         if job.earlier is not None and sha256 == job.earlier.sha256:
             return replace(job.earlier, stamp=stamp, columns=job.video.columns)
-        moments, clock = Moments(), _Clock()
+        moments, clock = Moments(), VideoClock()
 
         def see(solved: SolvedFrame) -> None:
             clock.see(solved)
@@ -153,29 +150,6 @@ def _solved(job: Job, work: Path, stamp: str) -> Record:
     )
 
 
-class _Clock:
-    """Measures the length and the rate of a video by its frames."""
-
-    def __init__(self) -> None:
-        self.frames = 0
-        self.last_s = 0.0
-        self.size_px = (0, 0)
-
-    def see(self, solved: SolvedFrame) -> None:
-        self.frames += 1
-        self.last_s, self.size_px = solved.frame.t_capture, solved.frame.size
-
-    @property
-    def fps(self) -> float | None:
-        """Mean rate, Hz; None for a single picture."""
-        return (self.frames - 1) / self.last_s if self.last_s > 0 else None
-
-    @property
-    def seconds(self) -> float:
-        """Length, the last frame's own duration included."""
-        return self.last_s + (1.0 / self.fps if self.fps else 0.0)
-
-
 def versions(report: Report) -> dict[str, str]:
     """Name the software that solved a video."""
     packages = {name: importlib.metadata.version(name) for name in ("numpy", "opencv-python", "openvino")}
@@ -194,42 +168,6 @@ def versions(report: Report) -> dict[str, str]:
     }
 
 
-class _Placed(logging.Formatter):
-    """Formatter that names files of the working folder where they will be."""
-
-    def __init__(self, work: Path, place: Path, form: str = "%(message)s") -> None:
-        super().__init__(form)
-        self._work, self._place = str(work), str(place)
-
-    def format(self, record: logging.LogRecord) -> str:
-        return super().format(record).replace(self._work, self._place)
-
-
-@contextmanager
-def _logged(work: Path, place: Path) -> Iterator[list[str]]:
-    """Log to a file in the folder `work`, which will be `place`; give the list of warnings, which fills meanwhile."""
-    warnings: list[str] = []
-
-    class Warnings(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            line = one_line(self.format(record))
-            if record.name != _WATCHDOG and line not in warnings:
-                warnings.append(line)
-
-    root = logging.getLogger()
-    handlers = logging.FileHandler(work / LOG, encoding="utf-8"), Warnings(logging.WARNING)
-    handlers[0].setFormatter(_Placed(work, place, "%(asctime)s %(levelname)-7s %(message)s"))
-    handlers[1].setFormatter(_Placed(work, place))
-    for handler in handlers:
-        root.addHandler(handler)
-    try:
-        yield warnings
-    finally:
-        for handler in handlers:
-            root.removeHandler(handler)
-            handler.close()
-
-
 def _keep_failure(job: Job, record: Record, work: Path) -> None:
     """Put the record and the log of a failure in place, as far as the disk permits."""
     try:
@@ -239,27 +177,6 @@ def _keep_failure(job: Job, record: Record, work: Path) -> None:
         record.write(job.failure_folder)
     except OSError as error:
         logger.error("cannot keep the failure of %s: %s", job.video.id, error.strerror or error)
-
-
-def in_one_line(error: Exception) -> str:
-    """Tell a failure in one line, with the mend where it is known."""
-    if is_out_of_memory(error):
-        return "out of memory: give fewer --workers, or a machine with more"
-    if isinstance(error, UserError):
-        return str(error)
-    if isinstance(error, OSError) and error.filename is not None:
-        return one_line(f"cannot use {error.filename}: {error.strerror}")
-    return one_line(str(error) if isinstance(error, StageFailed) else f"{type(error).__name__}: {error}")
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Return whether it was caused by a lack of memory, in NumPy, OpenCV or Python."""
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, MemoryError) or getattr(cause, "code", None) == _CV2_NO_MEMORY:
-            return True
-        cause = cause.__cause__
-    return False
 
 
 def _mean(takes: tuple[TakeQuality, ...], measure: str) -> float | None:

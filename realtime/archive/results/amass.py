@@ -10,10 +10,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from engine.files.whole_file import whole_file
-from realtime.archive.job import VIDEOS
-from realtime.archive.manifest import kept_takes
-from realtime.archive.quality import Condition
-from realtime.archive.record import Record
+from realtime.archive.results.manifest import kept_takes
+from realtime.archive.results.quality import Condition
+from realtime.archive.results.record import VIDEOS, Record
 from realtime.outputs.export import export
 from realtime.outputs.recording.session import open_session
 

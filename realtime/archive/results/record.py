@@ -9,8 +9,9 @@ from typing import Any, Literal
 
 from engine.config import ConfigError, from_dict
 from engine.files.whole_file import whole_file
-from realtime.archive.quality import TakeQuality
+from realtime.archive.results.quality import TakeQuality
 
+VIDEOS, FAILURES = "videos", "failures"  # folders of an archive
 NAME = "record.json"
 LOG = "log.txt"
 THUMBNAIL = "thumbnail.jpg"

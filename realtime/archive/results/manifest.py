@@ -9,8 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from realtime.archive.quality import Condition, TakeQuality
-from realtime.archive.record import OWN_COLUMNS, Record
+from realtime.archive.results.quality import Condition, TakeQuality
+from realtime.archive.results.record import OWN_COLUMNS, Record
 from realtime.archive.table import has_pyarrow, write_jsonl, write_parquet
 
 logger = logging.getLogger(__name__)

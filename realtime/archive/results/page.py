@@ -8,8 +8,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from engine.files.whole_file import whole_file
-from realtime.archive.job import FAILURES, VIDEOS
-from realtime.archive.record import LOG, THUMBNAIL, Record
+from realtime.archive.results.record import FAILURES, LOG, THUMBNAIL, VIDEOS, Record
 
 NAME = "index.html"
 _FEW, _MANY = 0.5, 0.8  # bounds of the marks 'bad' and 'fair'

@@ -1,4 +1,4 @@
-"""Contract of workers, which solve jobs elsewhere, and the ones of this machine: a process each."""
+"""Workers of this machine: a process each."""
 
 from __future__ import annotations
 
@@ -8,52 +8,17 @@ import os
 import signal
 import threading
 import time
-from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Protocol
 
 from realtime.archive.job import Job, Solved
+from realtime.archive.workers.contract import WORKER_BYTES, Ended, cores
 from realtime.kernel.channel import Channel
 from realtime.kernel.child import END, Child, ChildGone
 
 logger = logging.getLogger(__name__)
 
-WORKER_BYTES = 700 << 20  # that a worker may need for video of 1080p
 _POLL_S = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """End of a job: what its worker told, or the reason for which that is gone."""
-
-    job: Job
-    solved: Solved | None
-    died: str = ""
-    out_of_memory: bool = False
-
-
-class Workers(Protocol):
-    """Workers that solve jobs. One thread calls them."""
-
-    description: str
-
-    @property
-    def capacity(self) -> int:
-        """Number of jobs that may be in flight, 1 or more; may change."""
-        ...
-
-    def submit(self, job: Job) -> None:
-        """Give a job to a worker; fewer than `capacity` are in flight."""
-
-    def wait(self, timeout_s: float) -> list[Ended]:
-        """Return the jobs that have ended, after that time at most."""
-
-    def lessen(self) -> None:
-        """Lower the number of jobs in flight by one, if there are two: memory is short."""
-
-    def close(self) -> None:
-        """End the workers at once; jobs in flight are lost."""
 
 
 class _Worker:
@@ -121,11 +86,6 @@ class ProcessWorkers:
         return Ended(job, solved, out_of_memory=solved.out_of_memory)
 
 
-def cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def available_memory() -> int:
     """Return the bytes that processes can still have; very many where the system does not tell."""
     try:
@@ -140,7 +100,7 @@ def available_memory() -> int:
 def _work(link: Connection) -> None:
     """Run the process: solve jobs until there are no more, or the program is gone."""
     threading.Thread(target=_end_with_the_program, name="parent", daemon=True).start()
-    from realtime.archive.solve import become_worker, solve
+    from realtime.archive.solving.solve import become_worker, solve
 
     become_worker()
     while (job := link.recv()) is not END:

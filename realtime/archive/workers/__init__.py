@@ -1,0 +1,1 @@
+"""Gives jobs to processes of this machine or to a Ray cluster."""
