@@ -16,17 +16,20 @@ _WATCHDOG = "realtime.kernel.pipeline"  # its warnings of stalls are about this 
 class _Placed(logging.Formatter):
     """Formatter that names files of the working folder where they will be."""
 
-    def __init__(self, work: Path, place: Path, form: str = "%(message)s") -> None:
+    def __init__(self, work: Path, place: str, form: str = "%(message)s") -> None:
         super().__init__(form)
-        self._work, self._place = str(work), str(place)
+        self._work, self._place = str(work), place
 
     def format(self, record: logging.LogRecord) -> str:
         return super().format(record).replace(self._work, self._place)
 
 
 @contextmanager
-def logged(work: Path, place: Path) -> Iterator[list[str]]:
-    """Log to a file in the folder `work`, which will be `place`; give the list of warnings, which fills meanwhile."""
+def logged(work: Path, place: Path, out: Path) -> Iterator[list[str]]:
+    """Log to a file in the folder `work`, which will be `place`; give the list of warnings, which fills meanwhile.
+
+    Warnings name files from the archive's folder `out` on, so that they hold wherever the archive is moved to.
+    """
     warnings: list[str] = []
 
     class Warnings(logging.Handler):
@@ -37,8 +40,8 @@ def logged(work: Path, place: Path) -> Iterator[list[str]]:
 
     root = logging.getLogger()
     handlers = logging.FileHandler(work / LOG, encoding="utf-8"), Warnings(logging.WARNING)
-    handlers[0].setFormatter(_Placed(work, place, "%(asctime)s %(levelname)-7s %(message)s"))
-    handlers[1].setFormatter(_Placed(work, place))
+    handlers[0].setFormatter(_Placed(work, str(place), "%(asctime)s %(levelname)-7s %(message)s"))
+    handlers[1].setFormatter(_Placed(work, place.relative_to(out).as_posix()))
     for handler in handlers:
         root.addHandler(handler)
     try:

@@ -56,7 +56,7 @@ def solve(job: Job) -> Solved:
     stamp = ""
     try:
         work.mkdir(parents=True)
-        with logged(work, job.done_folder) as warnings:
+        with logged(work, job.done_folder, job.out) as warnings:
             try:
                 stamp = stamp_of(job.video)
                 record = _solved(job, work, stamp)

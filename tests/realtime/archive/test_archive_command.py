@@ -158,7 +158,8 @@ def test_turned_uneven_and_silent_films_are_solved_and_sound_alone_is_told(tmp_p
     assert (found["turned.mp4"]["width_px"], found["turned.mp4"]["height_px"]) == (480, 270)
     assert (found["uneven.mkv"]["frames"], found["uneven.mkv"]["people"]) == (20, 1)
     assert found["nobody.avi"]["people"] == 0
-    assert any("nobody was seen" in line for line in found["nobody.avi"]["warnings"])
+    said = "nobody was seen: there is nothing to write to videos/nobody.avi/take.npz"  # wherever the archive is moved
+    assert said in found["nobody.avi"]["warnings"]
 
 
 def test_a_part_of_a_video_is_what_a_run_over_it_gives(tmp_path: Path) -> None:
