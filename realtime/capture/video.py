@@ -14,10 +14,10 @@ from realtime.capture.container import Container, read_container
 from realtime.capture.frame_times import FrameTimes
 from realtime.capture.presentation import Presentation, present
 from realtime.capture.source import MAX_PIXELS, EndOfStream, Source, SourceConfig, SourceError
+from realtime.kernel.messages import SAME_TIME_S
 
 logger = logging.getLogger(__name__)
 
-_SAME_TIME_S = 5e-4  # rounding of times in files
 _BEFORE_S = 2.0  # by which a search by key frames stops early, since it is inexact
 _HDR = {16: "PQ", 18: "HLG"}  # transfer characteristics (ITU-T H.273)
 # By OpenCV's FFmpeg name: the user's name and the remedy.
@@ -127,7 +127,7 @@ class VideoSource:
     def _go_to_start(self, capture: cv2.VideoCapture) -> None:
         """Pass over the frames before the start: one by one, because seeking is inexact. Raises SourceError."""
         first_s = t = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
-        while t - first_s < self._start_s - _SAME_TIME_S:
+        while t - first_s < self._start_s - SAME_TIME_S:
             self._frames_read += 1
             if not capture.grab():
                 self.close()
@@ -138,7 +138,7 @@ class VideoSource:
         """Go on to the first frame that is not passed over. Raises SourceError."""
         start_s = capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0
         self._times.next(start_s)
-        until_s = start_s + self._skip_s - _SAME_TIME_S
+        until_s = start_s + self._skip_s - SAME_TIME_S
         capture.set(cv2.CAP_PROP_POS_MSEC, 1000.0 * max(start_s, until_s - _BEFORE_S))
         self._grabbed = capture.grab()
         if self._grabbed and capture.get(cv2.CAP_PROP_POS_MSEC) / 1000.0 > until_s:  # a file that cannot be sought in

@@ -79,6 +79,9 @@ class Guidance:
     state: Literal["going", "done", "failed"] = "going"
 
 
+SAME_TIME_S = 5e-4  # times of a file's frames that are no further apart are the same: files round them
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One image from a source."""

@@ -19,9 +19,8 @@ from realtime.archive.job import LOOKS, Job, sha256_of, stamp_of
 from realtime.capture.factory import quiet_libraries
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource, length_s
+from realtime.kernel.messages import SAME_TIME_S
 from realtime.perception.looks import SUFFIX, KeptLooks, KnownLooks
-
-_SAME_TIME_S = 5e-4  # rounding of times in files
 
 
 def parts_of(job: Job) -> int:
@@ -68,6 +67,6 @@ def look_at_part(job: Job) -> None:
         with whole_file(file) as stream:
             blaze_pose = BlazePose(config.perception, looks=KeptLooks(stream))
             for frame in FrameReader(source, quarter_turns=config.camera.quarter_turns).every():
-                if frame.t_capture >= end_s - _SAME_TIME_S:
+                if frame.t_capture >= end_s - SAME_TIME_S:
                     break
                 blaze_pose.observe(frame)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-_SAME_TIME_S = 5e-4  # rounding of times in files
+from realtime.kernel.messages import SAME_TIME_S
 
 
 class Renewal:
@@ -20,5 +20,5 @@ class Renewal:
 
     def is_due(self, t: float) -> bool:
         """Return whether this is so at the frame of time t (s); call it once a frame."""
-        before, self._turn = self._turn, math.floor((t + _SAME_TIME_S) / self._every_s)
+        before, self._turn = self._turn, math.floor((t + SAME_TIME_S) / self._every_s)
         return before is not None and self._turn != before

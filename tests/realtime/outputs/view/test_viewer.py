@@ -395,10 +395,3 @@ def test_a_window_that_comes_too_late_does_not_end_a_run_that_did_not_insist_on_
     (told,) = [line for line in run.stderr.splitlines() if "did not answer" in line]
     assert told.startswith("no window: ")
     assert "frames in" in run.stdout
-
-
-def test_settings_that_cannot_be_are_refused():
-    with pytest.raises(ValueError, match="too small"):
-        ViewerConfig(width=10)
-    with pytest.raises(ValueError, match="fps"):
-        ViewerConfig(fps=0)
