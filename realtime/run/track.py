@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from engine.body.model import BodyModel
-from realtime.estimate.memory import EstimatorMemory
+from realtime.estimate.memory import JUDGED_AFRESH_S, EstimatorMemory
 from realtime.ground.feet import Feet, FeetMode
 from realtime.ground.stature import Stature
 from realtime.kernel.messages import CameraPose, Estimate
@@ -17,6 +17,7 @@ from realtime.smoothing.coasting import Coasting
 from realtime.smoothing.face import FaceFilters
 from realtime.smoothing.hands import HandFilters, unsmoothed
 from realtime.smoothing.pose_smoother import PoseFilters, SmoothingLevel
+from realtime.smoothing.vertical import RestVertical
 from realtime.world.world import World
 
 
@@ -34,6 +35,7 @@ class Track(EstimatorMemory):
         super().__init__()
         self._seated = seated
         self._limbs = Lapsing(lambda: CalmLimbs(body, seated=seated))
+        self._vertical = Lapsing(RestVertical, JUDGED_AFRESH_S)
         self.feet = Feet(body, feet)
         self.stature = Stature(person_id)
         self.coasting = Coasting()
@@ -51,6 +53,7 @@ class Track(EstimatorMemory):
         self.coasting = Coasting()
         if another_camera:
             self._limbs.lapse()
+            self._vertical.lapse()
 
     def smoothed(self, t: float, estimate: Estimate) -> CameraPose:
         """Return the filtered pose at time t (s)."""
@@ -72,12 +75,14 @@ class Track(EstimatorMemory):
         return replace(estimate, face=self._face.at(t).update(t, estimate.face))
 
     def calmed(self, t: float, smooth: CameraPose, joint_confidence: np.ndarray, world: World) -> CameraPose:
-        """Return the smoothed pose with hidden limbs at rest: limbs hang and feet stand in the world's axes."""
+        """Return the smoothed pose with hidden limbs at rest: limbs hang and feet stand along `RestVertical`."""
         if self._filters is None and not self._seated:
             return smooth
+        R_rest_world = self._vertical.at(t).update(t, smooth.rotmats, world.camera)
         R_world_cam, floor_m = world.R_world_cam, world.floor_m
+        # The root keeps its place in the world, or a turn of the axes about the camera would carry it away.
         rotmats, root_m = smooth.rotmats.copy(), R_world_cam @ smooth.T_cam_root
-        rotmats[0] = R_world_cam @ rotmats[0]
+        rotmats[0] = R_rest_world @ R_world_cam @ rotmats[0]
         root_m = root_m / smooth.scale  # limbs are calmed at the size of the body
         floor_m = None if floor_m is None else floor_m / smooth.scale
         calm = self._limbs.at(t).update(t, rotmats, root_m, smooth.betas, joint_confidence, floor_m)

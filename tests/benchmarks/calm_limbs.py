@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ from numpy.typing import NDArray
 
 from engine.body.files import load_body
 from engine.body.skeleton import JOINT_NAMES
+from realtime.calibration.watch import LEVEL_DOUBT_DEG
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
-from realtime.kernel.messages import Person, Sighting
+from realtime.kernel.messages import LEVEL, Person, Sighting
 from realtime.kernel.seen import JOINT
 from realtime.perception import PerceptionConfig, create_perception
 from realtime.run.solver import Solver
@@ -59,7 +61,7 @@ def sightings(video: Path) -> list[Sighting]:
 def shown(seen: list[Sighting], limbs: type[CalmLimbs]) -> Iterator[tuple[float, Person]]:
     """Yield the time and the first person of each frame that has one."""
     body, smoothing = load_body("open"), SmoothingConfig()
-    world = World(body)
+    world = World(body, replace(LEVEL, doubt_deg=LEVEL_DOUBT_DEG))  # as live, where nothing tells the tilt
     solver = Solver(create_estimator(EstimatorConfig(), body), smoothing, world)
     with patch("realtime.run.track.CalmLimbs", limbs):
         for sighting in seen:

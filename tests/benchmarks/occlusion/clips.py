@@ -4,8 +4,8 @@
 
 Every variant (see tests.benchmarks.occlusion.occluders) goes through live perception, offline. Each estimator then gets
 the same landmarks. "detector": its own world landmarks. "live": the shipped estimator with its left/right check and
-Gauss-Newton step. "shown": the default output, smoothed and with calmed hidden limbs, for a level camera. Each of
---weights alone: a network with a token or a direct head.
+Gauss-Newton step. "shown": the default output, smoothed and with calmed hidden limbs, before a camera of
+unknown tilt. Each of --weights alone: a network with a token or a direct head.
 
 Errors are in mm over the twelve limb joints. One similarity a frame aligns the prediction's VISIBLE joints to the
 reference's; hidden joints are excluded from the alignment and then measured. PA-MPJPE beside it aligns all twelve.
@@ -31,10 +31,11 @@ from engine.body.files import OPEN_BODY, load_body
 from engine.body.keypoints import BLAZEPOSE, Keypoints
 from engine.command import command
 from engine.errors import UserError
+from realtime.calibration.watch import LEVEL_DOUBT_DEG
 from realtime.capture.reader import FrameReader
 from realtime.capture.video import VideoSource
 from realtime.estimate.landmarks import LandmarkEstimator
-from realtime.kernel.messages import Frame, Sighting, TrackedPerson
+from realtime.kernel.messages import LEVEL, Frame, Sighting, TrackedPerson
 from realtime.perception import PerceptionConfig, create_perception
 from realtime.run.track import Track
 from realtime.smoothing.pose_smoother import SmoothingConfig
@@ -47,6 +48,7 @@ Array = NDArray[np.float64]
 
 FEWEST_VISIBLE = 4  # minimum for a similarity
 BONES = ((0, 1), (0, 2), (2, 4), (1, 3), (3, 5), (6, 7), (0, 6), (1, 7), (6, 8), (8, 10), (7, 9), (9, 11))
+UNKNOWN = replace(LEVEL, doubt_deg=LEVEL_DOUBT_DEG)  # the camera as live, where nothing tells its tilt
 WHITE, GREEN, RED = (255, 255, 255), (60, 220, 60), (60, 60, 255)
 
 
@@ -154,7 +156,7 @@ def live(seen: Seen, level: str = "off") -> Array:
     body, smoothing = load_body("open"), SmoothingConfig(level)
     tokens = smoothing.tokens
     estimator = LandmarkEstimator(body, token_smoothing=tokens)
-    track, world = Track(0, body, smoothing.parameters, "off"), World(body)
+    track, world = Track(0, body, smoothing.parameters, "off"), World(body, UNKNOWN)
     picture = np.broadcast_to(np.uint8(0), (*seen.size[::-1], 3))
     points = np.full((len(seen.found), len(BLAZEPOSE.on_joints), 3), np.nan)
     for i in np.flatnonzero(seen.found).tolist():

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
 from engine.body.files import load_body
+from engine.body.kinematics import forward_kinematics
 from engine.body.skeleton import LEG_JOINTS, NUM_JOINTS
-from realtime.kernel.messages import CameraPose, Estimate
+from realtime.kernel.messages import LEVEL, CameraPose, Estimate
 from realtime.kernel.tracks import Tracks
 from realtime.run.track import Track
 from realtime.smoothing.pose_smoother import LEVELS
@@ -67,6 +70,25 @@ def test_without_smoothing_poses_pass_as_they_are() -> None:
     person, given = track("off"), estimate(0.3, seen=0.0)
     assert person.smoothed(0.0, given) is given.steady
     assert person.calmed(0.0, given.steady, given.joint_confidence, World(BODY)) is given.steady
+
+
+@pytest.mark.parametrize(("doubt_deg", "from_trunk_deg"), [(0.0, 30.0), (15.0, 15.0)])
+def test_legs_at_rest_follow_the_trunk_as_far_as_the_cameras_tilt_is_in_doubt(
+    doubt_deg: float, from_trunk_deg: float
+) -> None:
+    person, world = track("light"), World(BODY, replace(LEVEL, doubt_deg=doubt_deg))
+    seen = np.ones(NUM_JOINTS, np.float32)
+    seen[LEG_JOINTS[:, 1:].ravel()] = 0.0
+    tilted = Rotation.from_euler("xyz", [180 - 30, 0, 0], degrees=True).as_matrix().astype(np.float32)
+    rotmats = np.tile(np.eye(3, dtype=np.float32), (NUM_JOINTS, 1, 1))
+    rotmats[0] = tilted  # upright, before a camera that looks down by 30 degrees
+    pose = CameraPose(rotmats, np.array([0, 0, 3], np.float32), np.zeros(10, np.float32))
+    calm = person.calmed(0.0, pose, seen, world)
+    _, joints = forward_kinematics(calm.rotmats[None], BODY.rest_joints(pose.betas[None]))
+    hip, ankle = joints[0, LEG_JOINTS[0, 0]], joints[0, LEG_JOINTS[0, 2]]
+    along = (hip - ankle) / np.linalg.norm(hip - ankle)
+    assert np.degrees(np.arccos(along @ tilted[:, 1])) == pytest.approx(from_trunk_deg, abs=2.0)
+    assert np.array_equal(calm.rotmats[0], pose.rotmats[0])
 
 
 def test_another_person_is_another_track() -> None:
