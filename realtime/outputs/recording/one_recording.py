@@ -9,6 +9,7 @@ import queue
 import threading
 import time
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -54,11 +55,12 @@ class Recording:
         self._body, self._session_info = body, session_info
         self._blocking = blocking
         self._status_lock = threading.Lock()
-        self._queue: queue.Queue[Header | NDArray[Any]] = queue.Queue(_QUEUE_FRAMES)
+        self._queue: queue.Queue[Header | NDArray[Any] | None] = queue.Queue(_QUEUE_FRAMES)  # None: wake up
         self._dtype: np.dtype[Any] | None = None  # known with the first person, who has tokens, hands and a face or not
         self._t_first: float | None = None
         self._gap = False
         self._ending = threading.Event()
+        self._putting = threading.Lock()  # held from the look at `_ending` until the frame is in the queue
         self._error: Exception | None = None
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
@@ -73,8 +75,23 @@ class Recording:
         """Record a frame, unless the recording has ended. Raises the thread's exception, except OSError."""
         if self._error is not None:
             raise self._error
-        if self._ending.is_set():
-            return
+        with self._putting:
+            if not self._ending.is_set():
+                self._put(solved)
+
+    def end(self) -> None:
+        """Stop taking frames; returns immediately."""
+        self._ending.set()
+        with suppress(queue.Full):  # then the thread does not wait
+            self._queue.put_nowait(None)
+
+    def join(self) -> None:
+        """Wait until every file is complete. Raises the thread's exception, except OSError."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+
+    def _put(self, solved: SolvedFrame) -> None:
         if self._t_first is None:
             self._t_first = solved.frame.t_capture
         if self._dtype is None:
@@ -88,16 +105,6 @@ class Recording:
         self._gap = not self._hand_over(rows)
         if self._gap:
             self._update(dropped=self.status.dropped + 1)
-
-    def end(self) -> None:
-        """Stop taking frames; returns immediately."""
-        self._ending.set()
-
-    def join(self) -> None:
-        """Wait until every file is complete. Raises the thread's exception, except OSError."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
 
     def _hand_over(self, rows: NDArray[Any]) -> bool:
         while self.status.state == "recording":
@@ -147,8 +154,8 @@ class Recording:
         synced = time.monotonic()
         dirty = False
         while True:
-            ending = self._ending.is_set()
-            frames = self._take()
+            ending = self._ending.is_set() and not self._putting.locked()  # no frame comes any more
+            frames = self._take(wait=not ending)
             if frames:
                 self._journal.append(np.concatenate(frames))
                 self._update(frames=self.status.frames + len(frames))
@@ -185,16 +192,16 @@ class Recording:
         lost.close()
         self._update(path=self.path)
 
-    def _take(self) -> list[NDArray[Any]]:
+    def _take(self, *, wait: bool) -> list[NDArray[Any]]:
         """Return the rows of every queued frame; the header, which comes first, is written immediately."""
         frames: list[NDArray[Any]] = []
         try:
-            item = self._queue.get(timeout=_IDLE_S)
+            item = self._queue.get(block=wait, timeout=_IDLE_S)
             while True:
                 if isinstance(item, Header):
                     self._begun = item
                     self._journal.begin(item)
-                else:
+                elif item is not None:
                     frames.append(item)
                 item = self._queue.get_nowait()
         except queue.Empty:

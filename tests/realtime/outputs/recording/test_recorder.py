@@ -1,18 +1,25 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from engine.errors import UserError
 from realtime.outputs import open_recording
 from realtime.outputs.output import Outcome, Run
+from realtime.outputs.recording import one_recording
 from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import load_session
+from realtime.outputs.recording.solved_rows import solved_rows
 from realtime.recover import recover
+from tests.realtime.outputs.streams.sockets import wait_until
 from tests.realtime.outputs.streams.synthetic_stream import BODY, person_at, pose_at, solved_at, stream
 
 
@@ -193,3 +200,38 @@ def test_numbers_that_are_not_finite_are_never_valid(tmp_path: Path, which: str,
     assert np.flatnonzero(~session.valid).tolist() == np.flatnonzero(~session.raw_valid).tolist() == [5]
     for name in ("poses", "trans", "joints", "betas", "confidence"):
         assert np.isfinite(getattr(session, name)).all()
+
+
+def test_the_end_of_a_recording_waits_for_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(one_recording, "_IDLE_S", 3600.0)
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    for frame in stream(10, 30):
+        recorder.put(frame)
+    wait_until(lambda: recorder.status.frames == 10)  # the thread waits for the next
+    recorder.stop()
+    wait_until(lambda: recorder.status.state == "done")
+    assert load_session(tmp_path / "s.npz").raw_seq.tolist() == list(range(10))
+
+
+def test_a_frame_that_is_being_put_while_another_thread_stops_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_recording, "_IDLE_S", 0.02)
+    slow, made = threading.Event(), solved_rows
+
+    def slowly(*arguments: Any) -> NDArray[Any]:
+        if slow.is_set():
+            recorder.stop()
+            time.sleep(0.2)  # ten times the thread's patience
+        return made(*arguments)
+
+    monkeypatch.setattr(one_recording, "solved_rows", slowly)
+    recorder = make(tmp_path / "s.npz")
+    recorder.start()
+    recorder.put(solved_at(0.0, 0))
+    slow.set()
+    recorder.put(solved_at(1 / 30, 1))
+    recorder.put(solved_at(2 / 30, 2))
+    assert recorder.close().frames == 2
+    assert load_session(tmp_path / "s.npz").raw_seq.tolist() == [0, 1]
