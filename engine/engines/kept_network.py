@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_in_memory: dict[Path, CompiledNetwork] | None = None  # None: a network ends with the run that uses it
+_in_memory: dict[str, CompiledNetwork] | None = None  # None: a network ends with the run that uses it
 _SUM_BYTES = hashlib.sha256().digest_size
 _UNUSED_S = 90 * 86400.0
 
@@ -62,12 +62,14 @@ def compiled(network: ov.Model | NetworkRecipe, settings: Mapping[str, Any]) -> 
     core = ov.Core()
     if not isinstance(network, NetworkRecipe):
         return CompiledNetwork(core.compile_model(network, "CPU", settings))
-    path = _path(network, settings, core, ov.__version__)
-    if _in_memory is None:
-        return _kept(network, settings, core, path)
-    if path not in _in_memory:
-        _in_memory[path] = _kept(network, settings, core, path)
-    return _in_memory[path]
+    changed_ns = [(file, file.stat().st_mtime_ns) for file in network.files]
+    name = repr((changed_ns, network.said, sorted(settings.items())))
+    if _in_memory is not None and name in _in_memory:
+        return _in_memory[name]
+    found = _kept(network, settings, core, _path(network, settings, core, ov.__version__))
+    if _in_memory is not None:
+        _in_memory[name] = found
+    return found
 
 
 def keep_in_memory() -> None:

@@ -13,8 +13,8 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Iterator, Sequence
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from realtime.kernel.channel import Channel, ChannelClosed
@@ -112,6 +112,12 @@ class Child:
             except ChannelClosed:
                 self._link.send(END)
         self._outbox.abandon()
+
+
+def wait_for_any(children: Sequence[Child], timeout_s: float) -> list[Child]:
+    """Return the children that have something to receive, which may be their end: at once, or after that time none."""
+    ready = wait([child._link for child in children], timeout_s)
+    return [child for child in children if child._link in ready]
 
 
 def _run(work: Callable[..., None], link: Connection, *arguments: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ from realtime.outputs.film.overlay_video import Painter, Shot
 from realtime.outputs.view.shown import people_shown
 
 SIDE_PX, MOMENTS = 180, 3
-_LONGEST_PX = 800  # side of held images
+_LONGEST_PX = 1000  # side of held images
 _MOST_HELD = 16  # shots; each second one goes when there are more
 _MARGIN = 1.4  # side of the cut over the extent of the people
 _QUALITY = 80  # of JPEG
@@ -55,7 +56,7 @@ class Moments:
 def _small(solved: SolvedFrame) -> Shot:
     """Return the frame's shot, scaled down."""
     picture = solved.frame.image_bgr
-    scale = min(1.0, _LONGEST_PX / max(picture.shape[:2]))
+    scale = 1.0 / math.ceil(max(picture.shape[:2]) / _LONGEST_PX)  # a whole number of pixels into one: that is quick
     small = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA), np.uint8)
     people = people_shown(solved, scale, over_picture=True)
     return Shot(solved.frame.t_capture, small, people, solved.T_world_cam, solved.camera)

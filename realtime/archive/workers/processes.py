@@ -6,19 +6,19 @@ import logging
 import multiprocessing
 import os
 import signal
+import sys
 import threading
-import time
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from realtime.archive.job import Job, Solved
 from realtime.archive.workers.contract import WORKER_BYTES, Ended, cores
 from realtime.kernel.channel import Channel
-from realtime.kernel.child import END, Child, ChildGone
+from realtime.kernel.child import END, Child, ChildGone, wait_for_any
 
 logger = logging.getLogger(__name__)
 
-_POLL_S = 0.02
+_MOST = 60 if os.name == "nt" else sys.maxsize  # Windows cannot wait for more at once
 
 
 class _Worker:
@@ -35,7 +35,7 @@ class ProcessWorkers:
 
     def __init__(self, count: int | None = None) -> None:
         """Start `count` processes when they are needed; None: as many as cores, as far as there is memory."""
-        self._capacity = count or max(1, min(cores(), available_memory() // WORKER_BYTES))
+        self._capacity = min(_MOST, count or max(1, min(cores(), available_memory() // WORKER_BYTES)))
         self.description = f"{self._capacity} process{'es' if self._capacity > 1 else ''}"
         self._workers: list[_Worker] = []
 
@@ -52,12 +52,8 @@ class ProcessWorkers:
         worker.jobs.put(job)
 
     def wait(self, timeout_s: float) -> list[Ended]:
-        deadline = time.monotonic() + timeout_s
-        while True:
-            ended = [self._ended(worker, worker.job) for worker in self._busy() if worker.child.poll()]
-            if ended or time.monotonic() >= deadline:
-                return ended
-            time.sleep(_POLL_S)
+        busy = {worker.child: worker for worker in self._busy()}
+        return [self._ended(busy[child]) for child in wait_for_any(list(busy), timeout_s)]
 
     def lessen(self) -> None:
         self._capacity = max(1, self._capacity - 1)
@@ -70,9 +66,9 @@ class ProcessWorkers:
     def _busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.job is not None]
 
-    def _ended(self, worker: _Worker, job: Job | None) -> Ended:
+    def _ended(self, worker: _Worker) -> Ended:
+        job, worker.job = worker.job, None
         assert job is not None
-        worker.job = None
         try:
             solved: Solved = worker.child.receive()
         except ChildGone as error:

@@ -92,15 +92,9 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-_is_worker = False
-
-
 def _solve(job: Job) -> Solved:
     """Run in a worker's process, which solves many videos."""
-    global _is_worker
     from realtime.archive.solving.solve import become_worker, solve
 
-    if not _is_worker:
-        become_worker()
-        _is_worker = True
+    become_worker()
     return solve(job)

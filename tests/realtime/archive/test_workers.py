@@ -120,6 +120,23 @@ except Exception as error:
     assert done.stdout.strip() == told, done.stderr
 
 
+def test_collections_of_a_worker_leave_out_what_its_first_video_has_brought(tmp_path: Path) -> None:
+    clip = write_person(tmp_path / "a.mp4", count=6)
+    code = f"""
+import gc
+from pathlib import Path
+from realtime.archive.job import Job
+from realtime.archive.solving.solve import become_worker, solve
+from realtime.archive.videos import Video
+from realtime.run.command import configured
+become_worker()
+solved = solve(Job(Video("a.mp4", {str(clip)!r}), configured(fov=50.0, pitch=0.0, roll=0.0), Path({str(tmp_path)!r})))
+print(solved.record.status, len(gc.get_objects()) < gc.get_freeze_count() / 10)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "done True", done.stderr
+
+
 def test_no_output_of_a_configuration_but_the_archives_own_is_opened(tmp_path: Path) -> None:
     """Workers would write to the same files."""
     elsewhere = tmp_path / "elsewhere"
