@@ -64,7 +64,8 @@ def _kill(node: subprocess.Popen[bytes]) -> None:
     if node.poll() is None:
         processes = [*psutil.Process(node.pid).children(recursive=True), psutil.Process(node.pid)]
         for process in processes:
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):  # those of a node come and go
+                process.kill()
         psutil.wait_procs(processes, timeout=30)
         node.wait()
 
