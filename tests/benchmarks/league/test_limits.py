@@ -17,20 +17,20 @@ from training.metrics import pa_mpjpe
 
 
 def test_a_body_is_fitted_to_its_own_joints() -> None:
-    """Joints of another shape, moved and enlarged, from a start that is off by 6 degrees a joint."""
+    """Joints of another shape, moved and enlarged, from a start that is off by 27 degrees a joint."""
     generator, frames = torch.Generator().manual_seed(0), 6
     turns = 0.25 * torch.randn(1, 22, 3, generator=generator) + 0.02 * torch.arange(frames)[:, None, None]
     true, betas = rotmat_from_axis_angle(turns), torch.randn(1, 10, generator=generator).expand(frames, 10)
     joints, points = (
         1.1 * each + torch.tensor([0.3, 1.0, -2.0]) for each in TorchBody(OPEN_BODY).landmarks(true, betas)
     )
-    start = true @ rotmat_from_axis_angle(0.1 * torch.randn(1, 22, 3, generator=generator))
+    start = true @ rotmat_from_axis_angle(0.3 * torch.randn(1, 22, 3, generator=generator))
     limbs_m, others_m = (
         each.double().numpy() for each in (joints[:, LIMB_JOINTS], points[:, BLAZEPOSE.indices(OTHERS)])
     )
     fit = fitted(limbs_m, others_m, start.numpy(), steps=150)
-    assert pa_mpjpe(fit.joints_m, limbs_m).mean() < 8
-    assert np.linalg.norm(fit.points_m - points.double().numpy(), axis=-1).mean() < 0.03
+    assert pa_mpjpe(fit.joints_m, limbs_m).mean() < 4
+    assert np.linalg.norm(fit.points_m - points.double().numpy(), axis=-1).mean() < 0.04
     assert 0 < pa_mpjpe(through_tokens(fit), fit.joints_m).mean() < 60
 
 
