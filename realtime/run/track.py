@@ -78,8 +78,8 @@ class Track(EstimatorMemory):
         """Return the smoothed pose with hidden limbs at rest: limbs hang and feet stand along `RestVertical`."""
         if self._filters is None and not self._seated:
             return smooth
-        R_rest_world = self._vertical.at(t).update(t, smooth.rotmats, world.camera)
         R_world_cam, floor_m = world.R_world_cam, world.floor_m
+        R_rest_world = self._vertical.at(t).update(t, smooth.rotmats, R_world_cam, world.camera.doubt_deg)
         # The root keeps its place in the world, or a turn of the axes about the camera would carry it away.
         rotmats, root_m = smooth.rotmats.copy(), R_world_cam @ smooth.T_cam_root
         rotmats[0] = R_rest_world @ R_world_cam @ rotmats[0]

@@ -13,9 +13,9 @@ import numpy as np
 
 from engine.body.rotations import rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES
-from engine.body.vectors import unit
+from engine.body.vectors import cross, unit
 from realtime.kernel.easing import smoothstep
-from realtime.kernel.messages import Array, Camera
+from realtime.kernel.messages import Array
 
 LEAN_DEG = 15.0  # standard deviation of a person's mean lean
 _MEAN_S = 10.0  # time constant of that mean
@@ -33,10 +33,10 @@ class RestVertical:
         self._t = 0.0
         self._trunk_cam = np.zeros(3, np.float32)  # mean direction from the pelvis to the neck
 
-    def update(self, t: float, rotmats: Array, camera: Camera) -> Array:
+    def update(self, t: float, rotmats: Array, R_world_cam: Array, doubt_deg: float) -> Array:
         """Return the rotation (3, 3) from the world's axes to axes whose Y is the vertical, at time t (s).
 
-        rotmats (24, 3, 3): local, [0] into the camera's axes.
+        rotmats (24, 3, 3): local, [0] into the camera's axes. doubt_deg: standard deviation of the camera's vertical.
         """
         trunk_cam = _trunk(rotmats)
         if self._since is None:
@@ -46,7 +46,7 @@ class RestVertical:
             share = max(dt / (t - self._since), -math.expm1(-dt / _MEAN_S))  # a plain mean at first
             self._trunk_cam = self._trunk_cam + np.float32(share) * (trunk_cam - self._trunk_cam)
         self._t = t
-        return _lifted(camera.R_world_cam @ unit(self._trunk_cam), camera.doubt_deg)
+        return _lifted(R_world_cam @ unit(self._trunk_cam), doubt_deg)
 
 
 def _trunk(rotmats: Array) -> Array:
@@ -62,5 +62,5 @@ def _lifted(trunk: Array, doubt_deg: float) -> Array:
     lean_rad = math.acos(min(max(float(trunk[1]), -1.0), 1.0))
     stands = smoothstep(min(max((_LIES_DEG - math.degrees(lean_rad)) / (_LIES_DEG - _BENDS_DEG), 0.0), 1.0))
     share = stands * doubt_deg**2 / (doubt_deg**2 + LEAN_DEG**2)
-    turn: Array = rotmat_from_axis_angle(np.float32(share * lean_rad) * unit(np.cross(trunk, _UP)))
+    turn: Array = rotmat_from_axis_angle(np.float32(share * lean_rad) * unit(cross(trunk, _UP)))
     return turn
