@@ -71,7 +71,7 @@ class RotationFilter:
         for stage, offset in enumerate(self._stages):
             ahead = self._stages[stage] = offset + share * (ahead - offset)
         step = share * ahead
-        self._smooth = _orthonormal(self._smooth @ rotmat_from_axis_angle(step))
+        self._smooth = orthonormal(self._smooth @ rotmat_from_axis_angle(step))
         self._raw = raw - step
         self._stages = [offset - step for offset in self._stages]
         if not how.lead_s:
@@ -82,6 +82,6 @@ class RotationFilter:
         return self._smooth @ rotmat_from_axis_angle(lead)
 
 
-def _orthonormal(rotmats: Floats) -> Floats:
+def orthonormal(rotmats: Floats) -> Floats:
     """Take one Newton step of the polar decomposition, so that rounding does not accumulate over hours of products."""
     return 1.5 * rotmats - 0.5 * rotmats @ (rotmats.swapaxes(-1, -2) @ rotmats)

@@ -1,0 +1,155 @@
+"""Train the gains of the rotation filter on simulated motions.
+
+    python -m training.smoothing --mocap FILE [FILE ...] --out runs/smoothing
+    cp runs/smoothing/rotation_gains.npz assets/ && python -m engine.shipped
+
+Motions are simulated with errors that last, and the shipped landmark estimator estimates each frame alone. A set of
+motions serves for some steps, varied anew in each. All random numbers of a step are functions of its number, so that
+--resume continues a run bit for bit.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor
+
+from engine.body.files import OPEN_BODY
+from engine.body.torch.model import TorchBody
+from engine.command import command
+from engine.landmarks import network as landmark_net
+from engine.tokens import tokenizer as pose_tokenizer
+from training.data.mocap import Mocap, load_mocap
+from training.data.sequences import MotionConfig
+from training.readers.clip import SPLITS
+from training.run import checkpoint, loop
+from training.run.config import RunConfig, load_run_config
+from training.run.loop import Figures, Stateful, Task
+from training.smoothing.losses import LossConfig, losses, measures
+from training.smoothing.network import GainFilter
+from training.smoothing.sequences import Motions, simulate, varied
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothingTrainingConfig(RunConfig):
+    """Configuration of a run; the mocap comes from the command line."""
+
+    seed: int = 0
+    steps: int = 360
+    batch: int = 14  # people
+    learning_rate: float = 4e-3
+    warmup_steps: int = 50
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    log_every: int = 20
+    checkpoint_every: int = 60
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    ema: float = 0.99
+    pool: int = 56  # people who are simulated at once
+    rounds: int = 4  # steps for which each of them serves
+    evaluate_people: int = 64
+    width: int = 24
+    motion: MotionConfig = field(default_factory=lambda: MotionConfig(frames=48))
+    loss: LossConfig = field(default_factory=LossConfig)
+
+
+class GainTask(Task[Motions]):
+    """A filter that learns to follow motions."""
+
+    config: SmoothingTrainingConfig
+    log_weight = 0.05
+
+    def __init__(self, config: SmoothingTrainingConfig, mocap: Mocap, held: Mapping[str, Mocap]) -> None:
+        torch.manual_seed(config.seed)
+        self.body, self.held, self.mocap = TorchBody(OPEN_BODY), held, mocap
+        self.estimator, self.tokenizer = landmark_net.load(None)[0], pose_tokenizer.load()
+        self.net, self.mean = GainFilter(config.width), GainFilter(config.width)
+        self.mean.load_state_dict(self.net.state_dict())
+        optimizer = torch.optim.AdamW(
+            self.net.parameters(), config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+        )
+        super().__init__(config, Accelerator(cpu=True), mocap.fingerprint, self.net, optimizer)
+
+    def batches(self, first: int, last: int) -> Iterator[Motions]:
+        """Yield varied motions of `batch` people."""
+        config, pool, at = self.config, None, -1
+        a_round = config.pool // config.batch
+        for step in range(first, last):
+            if pool is None or step // (a_round * config.rounds) != at:
+                at = step // (a_round * config.rounds)
+                pool = self.motions(self.mocap, config.pool, 2 * at)
+            generator = _generator(config.seed, 2 * step + 1)
+            people = torch.randperm(config.pool, generator=_generator(config.seed, 2 * (step // a_round)))
+            part = step % a_round * config.batch
+            yield varied(pool.of(people[part : part + config.batch]), generator)
+
+    def motions(self, mocap: Mocap, people: int, number: int) -> Motions:
+        """Simulate the motions with this number."""
+        made_of = (mocap, self.body, self.estimator, self.tokenizer)
+        return simulate(*made_of, people, self.config.motion, _generator(self.config.seed, number))
+
+    def losses(self, batch: Motions) -> dict[str, Tensor]:
+        return losses(self.net(batch.dt, batch.seen, batch.pace), batch, self.body, self.config.loss)._asdict()
+
+    @torch.no_grad()
+    def moved(self, step: int) -> dict[str, Tensor]:
+        share = 1 - min(self.config.ema, (step + 1) / (step + 20))
+        for mean, value in zip(self.mean.parameters(), self.net.parameters(), strict=True):
+            mean.lerp_(value, share)
+        return {}
+
+    def warm_start(self, weights: Mapping[str, Tensor]) -> None:
+        """Start from the weights of another run."""
+        for net in (self.net, self.mean):
+            net.load_state_dict(dict(weights))
+
+    def parts(self) -> Mapping[str, Stateful]:
+        return {"net": self.net, "mean": self.mean}
+
+    @torch.no_grad()
+    def measure(self, out: Path) -> Figures:
+        """Measure each held-out split: as seen, and filtered."""
+        figures = {}
+        for split, mocap in self.held.items():
+            motions = self.motions(mocap, self.config.evaluate_people, 0)
+            shown = self.mean(motions.dt, motions.seen, motions.pace)
+            figures[f"{split}, as seen"] = measures(motions.seen, motions, self.body)
+            figures[split] = measures(shown, motions, self.body)
+        return figures
+
+    def save(self, out: Path, step: int, figures: Figures) -> None:
+        about = {"training": asdict(self.config), "steps": step, "seed": self.config.seed}
+        about |= {"mocap_sha256": self.data, "figures": figures}
+        with checkpoint.written_whole(out / "rotation_gains.npz") as partial:
+            self.mean.export(partial, about)
+
+
+def _generator(seed: int, number: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed * 1_000_003 + number)
+
+
+@command("training.smoothing")
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m training.smoothing", description="Train the rotation filter.")
+    parser.add_argument("--config", type=Path, default=Path("configs/smoothing/default.yaml"), metavar="YAML")
+    parser.add_argument("--mocap", type=Path, nargs="+", required=True, metavar="FILE", help="mocap .npz files")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where checkpoints and weights go")
+    parser.add_argument("--init", type=Path, metavar="FILE", help="checkpoint of another run to start from")
+    parser.add_argument("--resume", action="store_true", help="go on from the checkpoint in --out")
+    parser.add_argument("--seed", type=int, help="instead of the configuration's")
+    parser.add_argument("--steps", type=int, help="instead of the configuration's")
+    options = parser.parse_args(argv)
+    overrides = {name: value for name in ("seed", "steps") if (value := getattr(options, name)) is not None}
+    config = load_run_config(SmoothingTrainingConfig, options.config, overrides)
+    held = {split: load_mocap(options.mocap, split) for split in SPLITS}
+    task = GainTask(config, held.pop("train"), held)
+    if options.init is not None and not options.resume:
+        task.warm_start(checkpoint.load(options.init)["mean"])
+    loop.train(task, options.out, options.resume)
+    return 0
