@@ -16,7 +16,7 @@ from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
 from realtime.estimate.tokens import TokenSmoothing
 from realtime.kernel.messages import Array, CameraPose, Estimate, Frame
 from realtime.kernel.seen import JOINT
-from realtime.smoothing.learned_filter import LearnedFilter, load_gains
+from realtime.smoothing.learned_tuner import LearnedTuner, load_weights
 from realtime.smoothing.one_euro import OneEuroParameters, OneEuroVector
 from realtime.smoothing.rotation_filter import FollowingParameters, RotationFilter
 
@@ -34,22 +34,24 @@ class SmoothingLevel:
     """Filter parameters of one level."""
 
     tokens: TokenSmoothing | None
-    body: FollowingParameters | None  # of the body's rotations, live; beta in Hz / (rad/s). None: learnt gains
+    body: FollowingParameters  # of the body's rotations, live; beta in Hz / (rad/s)
     rotations: FollowingParameters  # of fingers, and of all rotations offline; beta in Hz / (rad/s)
     across: OneEuroParameters  # of the root, across the line of sight; beta in Hz / (m/s)
     depth: OneEuroParameters  # of the root, along it; beta in Hz / (m/s)
     face: OneEuroParameters  # of a coefficient, beta in Hz / (1/s), and of the gaze, beta in Hz / (rad/s)
+    learnt: bool = False  # whether a learnt tuner changes `body` from step to step; it was trained with that of `light`
 
 
 LEVELS: dict[str, SmoothingLevel | None] = {
     "off": None,
     "light": SmoothingLevel(
         tokens=None,  # the body's filter does better at equal delay
-        body=None,
+        body=FollowingParameters(0.3, 3.0, 2.0, poles=3, top_hz=6.0, lead_s=0.01, velocity_s=0.03),
         rotations=FollowingParameters(min_cutoff_hz=0.7, beta=3.0, derivative_cutoff_hz=2.0),
         across=OneEuroParameters(min_cutoff_hz=1.0, beta=5.0, derivative_cutoff_hz=2.0),
         depth=OneEuroParameters(min_cutoff_hz=0.5, beta=2.0, derivative_cutoff_hz=2.0),
         face=OneEuroParameters(min_cutoff_hz=1.5, beta=3.0, derivative_cutoff_hz=5.0),
+        learnt=True,
     ),
     "medium": SmoothingLevel(
         tokens=None,
@@ -104,7 +106,7 @@ class PoseFilters:
     """Speed-adaptive smoother of one person's poses in the camera frame."""
 
     def __init__(self, level: SmoothingLevel) -> None:
-        self._rotations = LearnedFilter(load_gains()) if level.body is None else RotationFilter(level.body)
+        self._rotations = RotationFilter(level.body, LearnedTuner(load_weights()) if level.learnt else None)
         self._paces = _Paces()
         self._bearing = OneEuroVector(level.across)
         self._depth = OneEuroVector(level.depth)

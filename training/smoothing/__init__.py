@@ -1,1 +1,1 @@
-"""Training of the rotation filter's gains."""
+"""Training of the rotation filter's tuner."""

@@ -1,7 +1,12 @@
-"""Losses and measures of filtered motions against the true ones."""
+"""Losses of filtered motions, swings and still people, against the truth and against what `light` makes of the same.
+
+Errors are taken as shares of those of `light`. A hinge punishes every person and every joint that is hardly better: so
+a filter does not pay for calm in one place with delay in another.
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,81 +14,143 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engine.body.skeleton import NUM_JOINTS
-from engine.body.torch.kinematics import forward_kinematics
 from engine.body.torch.model import TorchBody
-from training.metrics import mpjpe, pa_mpjpe
-from training.smoothing.network import JOINTS
+from training.smoothing.exercises import Stills, Swings
+from training.smoothing.measures import delay_s, joints
+from training.smoothing.network import axis_angle_from_rotmat
 from training.smoothing.sequences import Motions
 
-SETTLED = 8  # frames of a motion that are not measured
+SETTLED = 6  # frames of a motion that are not compared
+SETTLED_S = 0.25  # of a swing
+STILL = 8  # frames of a still person
 
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the terms."""
+    """Weights of the terms. Delays count in units of 20 ms."""
 
-    joints: float = 5.0  # mean distance in m
-    rotations: float = 1.5  # L1 of matrices
-    velocity: float = 0.1  # mean difference of joints' velocities in m/s
-    acceleration: float = 4.0  # mean difference of their second differences in m a frame^2
-    delay: float = 4.0  # seconds by which they come later than delay_s
-    delay_s: float = 0.016
+    dynamic: float = 1.0  # error of joints, less its mean over the motion
+    acceleration: float = 1.3
+    rotations: float = 0.3  # L1 of matrices
+    delay: float = 0.3
+    jitter: float = 0.3  # of still people
+    moving: float = 0.7  # error of joints that swing, under noise
+    resting: float = 0.2  # of those that rest in a person who swings
+    swings: float = 0.3  # of all that swing clearly
+    gain: float = 4.0  # by which it is off 1 by more than 0.02
+    late: float = 0.6  # delay of swings above late_s
+    late_s: float = 0.014
+    hinge: float = 3.0  # of each share above the margin
+    margin: float = 0.95
+    later: float = 3.0  # delay of a person's motion above that of `light`, less 2 ms
+    later_noisy: float = 8.0  # of a swing, under noise, less 4 ms
+    later_swing: float = 6.0  # of any swing, less 1 ms
 
 
-class Losses(NamedTuple):
-    """Scalar terms; the first is their weighted sum."""
+class Batch(NamedTuple):
+    """People who move as recorded, who swing and who stand."""
 
-    total: Tensor
-    joints: Tensor
+    motions: Motions
+    swings: Swings
+    stills: Stills
+
+    @property
+    def all(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Steps (P, T), seen rotations (P, T, 22, 3, 3) and paces (P, T, 22) of all of them."""
+        dt, seen = (torch.cat([getattr(part, name) for part in self]) for name in ("dt", "seen"))
+        pace = seen.new_ones(seen.shape[:3])
+        pace[: len(self.motions.dt)] = self.motions.pace
+        return dt, seen, pace
+
+
+class Errors(NamedTuple):
+    """Errors of a filter, for P, Q and R people."""
+
+    dynamic: Tensor  # (P,)
+    acceleration: Tensor  # (P,)
     rotations: Tensor
-    velocity: Tensor
-    acceleration: Tensor
-    delay: Tensor
+    delay_s: Tensor  # of all
+    delays_s: Tensor  # (P,)
+    gain: Tensor  # (Q, 22)
+    late_s: Tensor  # (Q, 22)
+    swing: Tensor  # (Q, 22)
+    jitter: Tensor  # (R, 22)
 
 
-def losses(shown: Tensor, motions: Motions, body: TorchBody, config: LossConfig) -> Losses:
-    """Compare shown rotations (P, T, 22, 3, 3) with the true ones."""
-    found, true = (joints(rotmats, motions.betas, body) for rotmats in (shown, motions.true))
-    error = found - true
-    terms = (
-        error[:, 1:].norm(dim=-1).mean(),
-        (shown - motions.true).abs().mean(),
-        (error.diff(dim=1) / motions.dt[:, 1:, None, None]).norm(dim=-1).mean(),
-        error.diff(n=2, dim=1).norm(dim=-1).mean(),
-        F.relu(delay_s(found, true, motions.dt) - config.delay_s),
+def errors(shown: Tensor, batch: Batch, body: TorchBody) -> Errors:
+    """Measure rotations (P + Q + R, T, 22, 3, 3) that a filter shows."""
+    motions, swings, stills = batch
+    moved, swung, stood = shown.split([len(part.dt) for part in batch])
+    found, true = (joints(rotmats, motions.betas, body) for rotmats in (moved, motions.true))
+    error = (found - true)[:, SETTLED:]
+    dynamic = (error - error.mean(1, keepdim=True)).norm(dim=-1).mean((1, 2))
+    acceleration = error.diff(n=2, dim=1).norm(dim=-1).mean((1, 2))
+    delays_s, delay = delay_s(found, true, motions.dt, SETTLED)
+    turns = axis_angle_from_rotmat(swings.base[:, None].mT @ swung)
+    t = swings.dt.cumsum(1)
+    settled = (t - t[:, :1] > SETTLED_S).float()
+    gain, late_s = response(turns, swings, t, settled)
+    square = ((turns - swings.turns).square().sum(-1) * settled[..., None]).sum(1) / settled.sum(1)[:, None]
+    about_start = axis_angle_from_rotmat(stood[:, STILL : STILL + 1].mT @ stood[:, STILL:])
+    jitter = (about_start.var(1).sum(-1) + 1e-10).sqrt()
+    rotations = (moved - motions.true).abs().mean()
+    return Errors(
+        dynamic, acceleration, rotations, delay, delays_s, gain, late_s, (square + 1e-8).sqrt(), jitter
     )
-    weights = (config.joints, config.rotations, config.velocity, config.acceleration, config.delay)
-    total = torch.stack([weight * term for weight, term in zip(weights, terms, strict=True)]).sum()
-    return Losses(total, *terms)
 
 
-def joints(rotmats: Tensor, betas: Tensor, body: TorchBody) -> Tensor:
-    """Joints (P, T, 22, 3) of rotations (P, T, 22, 3, 3) and shapes (P, 10), in m from the pelvis."""
-    people, frames = rotmats.shape[:2]
-    hands = torch.eye(3).expand(people, frames, NUM_JOINTS - JOINTS, 3, 3)
-    rest = body.rest_joints(betas)[:, None].expand(-1, frames, -1, -1).flatten(0, 1)
-    _, found = forward_kinematics(torch.cat((rotmats, hands), 2).flatten(0, 1), rest, body.skeleton)
-    return found[:, :JOINTS].unflatten(0, (people, frames))
+def response(turns: Tensor, swings: Swings, t: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
+    """Gain and delay in s (Q, 22) of turns (Q, T, 22, 3), by least squares at each person's frequency.
+
+    t, weight (Q, T). Joints that rest have none that means anything.
+    """
+    omega = 2 * math.pi * swings.frequency_hz[:, None]
+    basis = torch.stack(((omega * t).cos(), (omega * t).sin(), torch.ones_like(t)), -1) * weight[..., None]
+    solve = torch.linalg.solve(basis.mT @ basis + 1e-6 * torch.eye(3), basis.mT)
+    (cosine, sine), (true_cosine, true_sine) = (
+        torch.einsum("pkt,ptjc->kpjc", solve, each)[:2] for each in (turns, swings.turns)
+    )
+    power = (true_cosine.square() + true_sine.square()).sum(-1) + 1e-8
+    real = (cosine * true_cosine + sine * true_sine).sum(-1) / power
+    lag = (sine * true_cosine - cosine * true_sine).sum(-1) / power
+    return (real.square() + lag.square() + 1e-9).sqrt(), torch.atan2(lag, real) / omega
 
 
-def delay_s(found: Tensor, true: Tensor, dt: Tensor) -> Tensor:
-    """Delay of joints (P, T, N, 3): the regression of their error on their true velocity, with the sign turned."""
-    velocity = (true.diff(dim=1) / dt[:, 1:, None, None])[:, SETTLED:]
-    error = (found - true)[:, 1 + SETTLED :]
-    return -(error * velocity).sum() / velocity.square().sum().clamp_min(1e-9)
+def losses(found: Errors, light: Errors, swings: Swings, config: LossConfig) -> dict[str, Tensor]:
+    """Compute the terms of a loss, and their weighted sum as "total", first."""
+    noisy, size = swings.noise_rad[:, None] > 0, swings.size_rad
+    clear = size.square() / (size.square() + (3 * swings.noise_rad[:, None] + 0.01).square())
+    ratio = found.swing / light.swing
+    hard = noisy & (size > 0.1)
 
+    def hinge(share: Tensor) -> Tensor:
+        return F.relu(share - config.margin)
 
-@torch.no_grad()
-def measures(shown: Tensor, motions: Motions, body: TorchBody) -> dict[str, float]:
-    """Compute errors in mm, the acceleration error in mm/frame^2 and the delay in ms of shown rotations."""
-    found, true = (joints(rotmats, motions.betas, body) for rotmats in (shown, motions.true))
-    late = delay_s(found, true, motions.dt)
-    found, true = found[:, SETTLED:], true[:, SETTLED:]
-    pred, gt = found.flatten(0, 1).numpy(), true.flatten(0, 1).numpy()
-    return {
-        "pa_mpjpe_mm": round(float(pa_mpjpe(pred, gt).mean()), 1),
-        "mpjpe_mm": round(float(mpjpe(pred, gt).mean()), 1),
-        "acceleration_mm": round(1e3 * float((found - true).diff(n=2, dim=1).norm(dim=-1).mean()), 1),
-        "delay_ms": round(1e3 * float(late), 1),
+    def later(late_s: Tensor, allowed_s: Tensor | float) -> Tensor:
+        return F.relu(late_s - allowed_s) / 0.02
+
+    shares = {name: getattr(found, name) / getattr(light, name) for name in ("dynamic", "acceleration", "jitter")}
+    delay = found.delay_s / light.delay_s.clamp_min(0.012)
+    hinges = [hinge(share).mean() for share in shares.values()] + [_mean(hinge(ratio), hard), hinge(delay)]
+    terms = {name: share.mean() for name, share in shares.items()} | {
+        "rotations": found.rotations / light.rotations,
+        "delay": delay,
+        "moving": _mean(ratio, noisy & (size > 0)),
+        "resting": _mean(ratio, noisy & (size == 0)),
+        "swings": _mean(ratio, clear),
+        "gain": _mean(F.relu((found.gain - 1).abs() - 0.02), clear),
+        "late": _mean(later(found.late_s, config.late_s), clear),
+        "hinge": torch.stack(hinges).sum(),
+        "later": later(found.delays_s, light.delays_s - 0.002).mean(),
+        "later_noisy": _mean(later(found.late_s, light.late_s - 0.004), clear * hard),
+        "later_swing": _mean(later(found.late_s, light.late_s - 0.001), clear),
     }
+    total = torch.stack([getattr(config, name) * term for name, term in terms.items()]).sum()
+    return {"total": total, **terms}
+
+
+def _mean(values: Tensor, weight: Tensor) -> Tensor:
+    weight = weight.float()
+    return (values * weight).sum() / weight.sum().clamp_min(1e-6)
+
+

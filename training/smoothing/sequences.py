@@ -5,26 +5,21 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from engine.body.keypoints import BLAZEPOSE
 from engine.body.skeleton import JOINT_NAMES
 from engine.body.torch.model import TorchBody
-from engine.body.torch.rotations import rotmat_from_axis_angle
 from engine.landmarks.network import LandmarkNet, normalise
 from engine.tokens.tokenizer import Tokenizer
 from training.data.mocap import Mocap
 from training.data.sequences import MotionConfig, MotionSampler
 from training.landmarks.synthetic import Draws, SyntheticBlazePose
 from training.landmarks.synthetic_config import ConfusionConfig, LastingConfig, SyntheticConfig
-from training.smoothing.network import JOINTS, axis_angle_from_rotmat
+from training.smoothing.network import JOINTS
 
 # The left/right check undoes most exchanges before the filter.
 SYNTHETIC = SyntheticConfig(confusion=ConfusionConfig(body=0.0, legs=0.0, arms=0.0))
-_LIMBS = [
-    JOINT_NAMES.index(f"{side}_{name}") for name in ("hip", "knee", "shoulder", "elbow") for side in ("left", "right")
-]
 # The landmark that a joint's rotation moves; none for the trunk.
 _CARRIED = {
     "hip": "knee", "knee": "ankle", "ankle": "foot_index", "foot": "foot_index",
@@ -87,33 +82,3 @@ def paces(visibility: Tensor) -> Tensor:
             carried = visibility[..., BLAZEPOSE.index(f"{side}_{_CARRIED[part]}")]
             share[..., joint] = ((carried - HIDDEN) / (VISIBLE - HIDDEN)).clamp(SLOWEST, 1)
     return share
-
-
-def varied(motions: Motions, generator: torch.Generator, fastest: float = 130.0) -> Motions:
-    """Vary motions: up to three times as fast, with smaller errors, and with limbs that swing at 0.5 to 4 Hz besides.
-
-    Motion capture has few fast swings, and a filter that never met one would take it for an error.
-    """
-    people = len(motions.dt)
-
-    def uniform(*shape: int) -> Tensor:
-        return torch.rand(people, *shape, generator=generator)
-
-    one = torch.ones(people, 1)
-    dt = motions.dt * torch.where(uniform(1) < 0.5, one, 0.35 + 0.65 * uniform(1))
-    dt = dt.clamp_min(1 / fastest)
-    error = axis_angle_from_rotmat(motions.true.mT @ motions.seen)
-    share = torch.where(uniform(1) < 0.5, one, uniform(1))[..., None, None]
-    seen = torch.where(share[..., None] < 1, motions.true @ rotmat_from_axis_angle(share * error), motions.seen)
-
-    limbs = len(_LIMBS)
-    swings = (uniform(1, limbs, 1) < 0.3) & (uniform(1, 1, 1) < 0.6)
-    size_rad = (0.1 + 0.5 * uniform(1, limbs, 1)) * swings
-    frequency_hz, phase = 0.5 * 8 ** uniform(1, limbs, 1), uniform(1, limbs, 1)
-    axis = F.normalize(torch.randn(people, 1, limbs, 3, generator=generator), dim=-1)
-    turns = frequency_hz * dt.cumsum(1)[..., None, None] + phase
-    swing = rotmat_from_axis_angle(size_rad * torch.sin(2 * torch.pi * turns) * axis)
-    seen, true = seen.clone(), motions.true.clone()
-    for rotmats in (seen, true):
-        rotmats[:, :, _LIMBS] = rotmats[:, :, _LIMBS] @ swing
-    return motions._replace(dt=dt, seen=seen, true=true)

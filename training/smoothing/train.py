@@ -1,10 +1,10 @@
-"""Train the gains of the rotation filter on simulated motions.
+"""Train the tuner of the rotation filter on simulated motions, swings and still people.
 
     python -m training.smoothing --mocap FILE [FILE ...] --out runs/smoothing
-    cp runs/smoothing/rotation_gains.npz assets/ && python -m engine.shipped
+    cp runs/smoothing/rotation_tuner.npz assets/ && python -m engine.shipped
 
 Motions are simulated with errors that last, and the shipped landmark estimator estimates each frame alone. A set of
-motions serves for some steps, varied anew in each. All random numbers of a step are functions of its number, so that
+motions serves for some steps, varied anew in each. People swing and stand in the poses with which motions begin. All random numbers of a step are functions of its number, so that
 --resume continues a run bit for bit.
 """
 
@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import Tensor
@@ -31,9 +32,11 @@ from training.readers.clip import SPLITS
 from training.run import checkpoint, loop
 from training.run.config import RunConfig, load_run_config
 from training.run.loop import Figures, Stateful, Task
-from training.smoothing.losses import LossConfig, losses, measures
-from training.smoothing.network import GainFilter
-from training.smoothing.sequences import Motions, simulate, varied
+from training.smoothing.exercises import still, swinging, varied
+from training.smoothing.losses import Batch, LossConfig, errors, losses
+from training.smoothing.measures import measures
+from training.smoothing.network import TunedFilter, follow
+from training.smoothing.sequences import Motions, simulate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,25 +44,27 @@ class SmoothingTrainingConfig(RunConfig):
     """Configuration of a run; the mocap comes from the command line."""
 
     seed: int = 0
-    steps: int = 360
-    batch: int = 14  # people
-    learning_rate: float = 4e-3
-    warmup_steps: int = 50
+    steps: int = 1000
+    batch: int = 12  # people who move
+    swinging: int = 8  # people
+    still: int = 4
+    learning_rate: float = 5e-3
+    warmup_steps: int = 30
     weight_decay: float = 0.01
     clip_norm: float = 1.0
     log_every: int = 20
-    checkpoint_every: int = 60
+    checkpoint_every: int = 100
     precision: Literal["no", "bf16", "fp16"] = "no"
-    ema: float = 0.99
-    pool: int = 56  # people who are simulated at once
-    rounds: int = 4  # steps for which each of them serves
+    ema: float = 0.985
+    pool: int = 96  # people who are simulated at once
+    rounds: int = 6  # steps for which each of them serves
     evaluate_people: int = 64
-    width: int = 24
+    width: int = 32
     motion: MotionConfig = field(default_factory=lambda: MotionConfig(frames=48))
     loss: LossConfig = field(default_factory=LossConfig)
 
 
-class GainTask(Task[Motions]):
+class TunerTask(Task[Batch]):
     """A filter that learns to follow motions."""
 
     config: SmoothingTrainingConfig
@@ -69,33 +74,46 @@ class GainTask(Task[Motions]):
         torch.manual_seed(config.seed)
         self.body, self.held, self.mocap = TorchBody(OPEN_BODY), held, mocap
         self.estimator, self.tokenizer = landmark_net.load(None)[0], pose_tokenizer.load()
-        self.net, self.mean = GainFilter(config.width), GainFilter(config.width)
+        self.net, self.mean = TunedFilter(config.width), TunedFilter(config.width)
         self.mean.load_state_dict(self.net.state_dict())
         optimizer = torch.optim.AdamW(
             self.net.parameters(), config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
         )
         super().__init__(config, Accelerator(cpu=True), mocap.fingerprint, self.net, optimizer)
 
-    def batches(self, first: int, last: int) -> Iterator[Motions]:
-        """Yield varied motions of `batch` people."""
+    def batches(self, first: int, last: int) -> Iterator[Batch]:
+        """Yield varied motions of `batch` people, with others who swing and stand."""
         config, pool, at = self.config, None, -1
         a_round = config.pool // config.batch
         for step in range(first, last):
             if pool is None or step // (a_round * config.rounds) != at:
                 at = step // (a_round * config.rounds)
                 pool = self.motions(self.mocap, config.pool, 2 * at)
-            generator = _generator(config.seed, 2 * step + 1)
             people = torch.randperm(config.pool, generator=_generator(config.seed, 2 * (step // a_round)))
-            part = step % a_round * config.batch
-            yield varied(pool.of(people[part : part + config.batch]), generator)
+            yield self.batch(pool.of(people.roll(-(step % a_round) * config.batch)), step)
+
+    def batch(self, motions: Motions, step: int) -> Batch:
+        """Make a batch of the first people; others stand as each of the next begins, and swing there."""
+        config, generator = self.config, _generator(self.config.seed, 2 * step + 1)
+        ends = np.cumsum((config.batch, config.swinging, config.still))
+        moving, swings, stills = np.split(np.arange(ends[-1]), ends[:-1])
+        base = motions.true[:, 0]
+        return Batch(
+            varied(motions.of(torch.from_numpy(moving)), generator),
+            swinging(base[swings], config.motion.frames, generator),
+            still(base[stills], config.motion.frames, generator),
+        )
 
     def motions(self, mocap: Mocap, people: int, number: int) -> Motions:
         """Simulate the motions with this number."""
         made_of = (mocap, self.body, self.estimator, self.tokenizer)
         return simulate(*made_of, people, self.config.motion, _generator(self.config.seed, number))
 
-    def losses(self, batch: Motions) -> dict[str, Tensor]:
-        return losses(self.net(batch.dt, batch.seen, batch.pace), batch, self.body, self.config.loss)._asdict()
+    def losses(self, batch: Batch) -> dict[str, Tensor]:
+        with torch.no_grad():
+            light = errors(follow(*batch.all), batch, self.body)
+        found = errors(self.net(*batch.all), batch, self.body)
+        return losses(found, light, batch.swings, self.config.loss)
 
     @torch.no_grad()
     def moved(self, step: int) -> dict[str, Tensor]:
@@ -114,19 +132,20 @@ class GainTask(Task[Motions]):
 
     @torch.no_grad()
     def measure(self, out: Path) -> Figures:
-        """Measure each held-out split: as seen, and filtered."""
+        """Measure each held-out split: as seen, by the filter without a tuner, and with it."""
         figures = {}
         for split, mocap in self.held.items():
             motions = self.motions(mocap, self.config.evaluate_people, 0)
             shown = self.mean(motions.dt, motions.seen, motions.pace)
             figures[f"{split}, as seen"] = measures(motions.seen, motions, self.body)
+            figures[f"{split}, light"] = measures(follow(motions.dt, motions.seen, motions.pace), motions, self.body)
             figures[split] = measures(shown, motions, self.body)
         return figures
 
     def save(self, out: Path, step: int, figures: Figures) -> None:
         about = {"training": asdict(self.config), "steps": step, "seed": self.config.seed}
         about |= {"mocap_sha256": self.data, "figures": figures}
-        with checkpoint.written_whole(out / "rotation_gains.npz") as partial:
+        with checkpoint.written_whole(out / "rotation_tuner.npz") as partial:
             self.mean.export(partial, about)
 
 
@@ -148,7 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     overrides = {name: value for name in ("seed", "steps") if (value := getattr(options, name)) is not None}
     config = load_run_config(SmoothingTrainingConfig, options.config, overrides)
     held = {split: load_mocap(options.mocap, split) for split in SPLITS}
-    task = GainTask(config, held.pop("train"), held)
+    task = TunerTask(config, held.pop("train"), held)
     if options.init is not None and not options.resume:
         task.warm_start(checkpoint.load(options.init)["mean"])
     loop.train(task, options.out, options.resume)
