@@ -30,6 +30,8 @@ FASTEST_RAD_PER_S = 20.0  # the rest of a faster turn is taken for an error
 REST_RAD_PER_S, REST_RAD, RATE_HZ = 0.05, 1e-3, 30.0  # of the features' logarithms
 CUTOFF_LOG, LEAD_S = 1.5, 0.025  # bounds of the answers: a factor of 4.5, and 25 ms
 _CUTOFFS_HZ = np.repeat((*SPEEDS_HZ, *TURNS_HZ), (3, 3, 3, 2, 2)).astype(np.float32)
+_REST = np.repeat((REST_RAD_PER_S, REST_RAD, REST_RAD_PER_S), (3, 2, 3)).astype(np.float32)
+_BOUNDS = np.array((CUTOFF_LOG, 1.0, 1.0), np.float32)
 _BODY = NUM_BODY_JOINTS + 1
 
 
@@ -71,10 +73,9 @@ class LearnedTuner:
         features = np.concatenate((self._features(dt, rotmats), how.joint), axis=1)
         hidden = np.tanh(features @ how.first_weight + how.first_bias)
         hidden = np.tanh(hidden @ how.second_weight + how.second_bias)
-        cutoff, lead, velocity = np.split(hidden @ how.output_weight + how.output_bias, 3, axis=1)
-        return Tuning(
-            np.exp(CUTOFF_LOG * np.tanh(cutoff / CUTOFF_LOG)), LEAD_S * np.tanh(lead), np.exp(np.tanh(velocity))
-        )
+        answer = np.tanh((hidden @ how.output_weight + how.output_bias) / _BOUNDS)
+        factor = np.exp(_BOUNDS * answer)
+        return Tuning(factor[:, :1], LEAD_S * answer[:, 1:2], factor[:, 2:])
 
     def _features(self, dt: float, rotmats: Array) -> Array:
         """Compute (24, 14)."""
@@ -89,16 +90,17 @@ class LearnedTuner:
         now = np.concatenate((turned / dt, turn / dt, turn / dt, size, goes_on, size, goes_on), axis=1)
         self._averages += low_pass_gain(_CUTOFFS_HZ, dt) * (now - self._averages)
 
-        velocities, turns = self._averages[:, :9].reshape(-1, 3, 3), self._averages[:, 9:].reshape(-1, 2, 2)
-        size, goes_on = turns[..., 0], turns[..., 1]
-        speeds = np.log(REST_RAD_PER_S + _length(velocities)[..., 0])
-        noise = np.log(REST_RAD + 0.5 * (size - goes_on).clip(0)) + 3
-        motion = np.log(REST_RAD_PER_S + 0.5 * (size + 2 * goes_on).clip(0) / dt)
-        own = np.stack(
-            (*speeds.T, *noise.T, *motion.T, *(2 * goes_on / (size + 1e-5)).T, np.log(REST_RAD_PER_S + length / dt)[:, 0])
-        ).T
-        shared = (np.log(RATE_HZ * dt), *(each[:_BODY].mean() for each in (speeds[:, 0], noise[:, 0], noise[:, 1])))
-        return 0.5 * np.hstack((own, np.tile(np.float32(shared), (len(own), 1)))).clip(-6, 6)
+        velocities, turns = self._averages[:, :9].reshape(-1, 3, 3), self._averages[:, 9:]
+        size, goes_on = turns[:, ::2], turns[:, 1::2]
+        noise, motion = 0.5 * (size - goes_on).clip(0), (0.5 / dt) * (size + 2 * goes_on).clip(0)
+        logs = np.concatenate((_length(velocities)[..., 0], noise, motion, length / dt), axis=1)
+        logs = np.log(logs + _REST)
+        logs[:, 3:5] += 3
+        features = np.empty((len(logs), 14), np.float32)
+        features[:, :7], features[:, 9] = logs[:, :7], logs[:, 7]
+        features[:, 7:9] = 2 * goes_on / (size + np.float32(1e-5))
+        features[:, 10], features[:, 11:] = np.log(RATE_HZ * dt), logs[:_BODY, [0, 3, 4]].mean(0)
+        return np.float32(0.5) * features.clip(-6, 6)
 
 
 def _length(vectors: Array) -> Array:

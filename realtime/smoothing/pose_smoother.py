@@ -18,7 +18,7 @@ from realtime.kernel.messages import Array, CameraPose, Estimate, Frame
 from realtime.kernel.seen import JOINT
 from realtime.smoothing.learned_tuner import LearnedTuner, load_weights
 from realtime.smoothing.one_euro import OneEuroParameters, OneEuroVector
-from realtime.smoothing.rotation_filter import FollowingParameters, RotationFilter
+from realtime.smoothing.rotation_filter import FollowingParameters, RotationFilter, Tuner
 
 # The joint that moves with a joint's rotation, by its name without the side.
 _CARRIED = {
@@ -105,8 +105,11 @@ class Smoothed:
 class PoseFilters:
     """Speed-adaptive smoother of one person's poses in the camera frame."""
 
-    def __init__(self, level: SmoothingLevel) -> None:
-        self._rotations = RotationFilter(level.body, LearnedTuner(load_weights()) if level.learnt else None)
+    def __init__(self, level: SmoothingLevel, tuner: Tuner | None = None) -> None:
+        """tuner: of the body's rotations, instead of the level's own."""
+        if tuner is None and level.learnt:
+            tuner = LearnedTuner(load_weights())
+        self._rotations = RotationFilter(level.body, tuner)
         self._paces = _Paces()
         self._bearing = OneEuroVector(level.across)
         self._depth = OneEuroVector(level.depth)

@@ -112,7 +112,9 @@ class _Draw:
 
     def noise(self, frames: int, size_rad: Tensor) -> Tensor:
         """Draw white noise (P, T, 22, 3, 3) of size (P, 1), in each joint and about each axis another."""
-        size_rad = size_rad[..., None, None] * torch.exp(0.5 * self.normal(1, JOINTS, 1) + 0.3 * self.normal(1, JOINTS, 3))
+        size_rad = size_rad[..., None, None] * torch.exp(
+            0.5 * self.normal(1, JOINTS, 1) + 0.3 * self.normal(1, JOINTS, 3)
+        )
         return rotmat_from_axis_angle(size_rad * self.normal(frames, JOINTS, 3))
 
     def glitches(self, frames: int) -> Tensor:

@@ -55,7 +55,7 @@ class TunedFilter(nn.Module):
             tensors |= {f"{name}_weight": layer.weight.mT, f"{name}_bias": layer.bias}
         with path.open("wb") as file:
             arrays = {name: tensor.detach().numpy() for name, tensor in tensors.items()}
-            np.savez(file, about=json.dumps(about), **arrays)
+            np.savez(file, allow_pickle=False, about=np.array(json.dumps(about)), **arrays)
 
 
 def follow(dt: Tensor, seen: Tensor, pace: Tensor, answers: Tensor | None = None) -> Tensor:

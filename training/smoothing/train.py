@@ -4,8 +4,8 @@
     cp runs/smoothing/rotation_tuner.npz assets/ && python -m engine.shipped
 
 Motions are simulated with errors that last, and the shipped landmark estimator estimates each frame alone. A set of
-motions serves for some steps, varied anew in each. People swing and stand in the poses with which motions begin. All random numbers of a step are functions of its number, so that
---resume continues a run bit for bit.
+motions serves for some steps, varied anew in each. People swing and stand in the poses with which motions begin. All
+random numbers of a step are functions of its number, so that --resume continues a run bit for bit.
 """
 
 from __future__ import annotations

@@ -47,7 +47,9 @@ def test_a_swing_that_is_smaller_and_later_has_that_gain_and_delay() -> None:
 
 def test_a_motion_that_comes_later_has_that_delay() -> None:
     t = torch.arange(200) / 50
-    true, late = (torch.stack((torch.sin(3 * at), torch.cos(3 * at), 0 * at), -1)[None, :, None] for at in (t, t - 0.02))
+    true, late = (
+        torch.stack((torch.sin(3 * at), torch.cos(3 * at), 0 * at), -1)[None, :, None] for at in (t, t - 0.02)
+    )
     each, whole = delay_s(late, true, torch.full((1, 200), 0.02))
     assert float(each) == pytest.approx(0.02, rel=0.05)
     assert float(whole) == pytest.approx(0.02, rel=0.05)
@@ -55,9 +57,11 @@ def test_a_motion_that_comes_later_has_that_delay() -> None:
 
 def test_swings_are_as_fast_and_large_as_told_and_joints_rest_in_some() -> None:
     swings = swinging(torch.eye(3).expand(60, 22, 3, 3), FRAMES, generator())
-    assert 0.5 <= float(swings.frequency_hz.min()) < 1.5 and 4 < float(swings.frequency_hz.max()) <= 5
+    assert 0.5 <= float(swings.frequency_hz.min()) < 1.5
+    assert 4 < float(swings.frequency_hz.max()) <= 5
     speed = 2 * math.pi * swings.frequency_hz[:, None] * swings.size_rad
-    assert float(speed.max()) <= 15.01 and 1.0 < float(swings.size_rad.max()) <= 1.5
+    assert float(speed.max()) <= 15.01
+    assert 1.0 < float(swings.size_rad.max()) <= 1.5
     assert 0.2 < float((swings.size_rad == 0).float().mean()) < 0.8
     quiet = swings.noise_rad == 0
     assert 0.2 < float(quiet.float().mean()) < 0.5
@@ -86,9 +90,12 @@ def test_the_truth_has_no_error_and_costs_less() -> None:
         stills=Stills(batch.stills.dt, given.true[:, :1].expand(-1, FRAMES, -1, -1, -1)),
     )
     best, seen = (errors(each.all[1], batch, body) for each in (truth, batch))
-    assert float(best.dynamic.max()) < 1e-5 and float(best.jitter.max()) < 1e-4 and float(best.swing.max()) < 2e-3
+    assert float(best.dynamic.max()) < 1e-5
+    assert float(best.jitter.max()) < 1e-4
+    assert float(best.swing.max()) < 2e-3
     swinging_joints = swings.size_rad > 0
     torch.testing.assert_close(best.gain[swinging_joints], torch.ones(int(swinging_joints.sum())), atol=0.01, rtol=0)
     same, better = (losses(each, seen, swings, LossConfig()) for each in (seen, best))
-    assert float(same["dynamic"]) == pytest.approx(1) and float(same["moving"]) == pytest.approx(1)
+    assert float(same["dynamic"]) == pytest.approx(1)
+    assert float(same["moving"]) == pytest.approx(1)
     assert float(better["total"]) < 0.7 * float(same["total"])
