@@ -31,11 +31,11 @@ class LossConfig:
 
     dynamic: float = 1.0  # error of joints, less its mean over the motion
     acceleration: float = 1.0  # mean of people's shares
-    accelerations: float = 1.0  # share of all together, so of those at low frame rates above all
+    accelerations: float = 2.2  # share of all together, so of those at low frame rates above all
     rotations: float = 0.3  # L1 of matrices
     delay: float = 0.3
     jitter: float = 0.3  # of still people
-    moving: float = 0.7  # error of joints that swing, under noise
+    moving: float = 1.3  # error of joints that swing, under noise
     resting: float = 0.2  # of those that rest in a person who swings
     swings: float = 0.3  # of all that swing clearly
     gain: float = 4.0  # by which it is off 1 by more than 0.02
@@ -44,7 +44,7 @@ class LossConfig:
     hinge: float = 3.0  # of each share above the margin
     margin: float = 0.95
     later: float = 3.0  # delay of a person's motion above that of `light`, less 2 ms
-    later_noisy: float = 10.0  # of a swing, under noise, less 4 ms
+    later_noisy: float = 26.0  # of a swing, under noise, less 4 ms
     later_swing: float = 6.0  # of any swing, less 1 ms
 
 

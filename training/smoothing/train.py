@@ -44,7 +44,7 @@ class SmoothingTrainingConfig(RunConfig):
     """Configuration of a run; the mocap comes from the command line."""
 
     seed: int = 0
-    steps: int = 1000
+    steps: int = 1600
     batch: int = 12  # people who move
     swinging: int = 8  # people
     still: int = 4
