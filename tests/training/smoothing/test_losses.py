@@ -95,7 +95,9 @@ def test_the_truth_has_no_error_and_costs_less() -> None:
     assert float(best.swing.max()) < 2e-3
     swinging_joints = swings.size_rad > 0
     torch.testing.assert_close(best.gain[swinging_joints], torch.ones(int(swinging_joints.sum())), atol=0.01, rtol=0)
-    same, better = (losses(each, seen, swings, LossConfig()) for each in (seen, best))
+    # What is seen comes at once, so the truth cannot come earlier.
+    on_time = LossConfig(later=0, later_noisy=0, later_swing=0)
+    same, better = (losses(each, seen, swings, on_time) for each in (seen, best))
     assert float(same["dynamic"]) == pytest.approx(1)
     assert float(same["moving"]) == pytest.approx(1)
-    assert float(better["total"]) < 0.7 * float(same["total"])
+    assert float(better["total"]) < 0.5 * float(same["total"])
