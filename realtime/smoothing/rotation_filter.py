@@ -53,7 +53,7 @@ class Tuning(NamedTuple):
 
 
 class Tuner(Protocol):
-    """Something that watches the rotations and tunes their filter."""
+    """A tuner watches the rotations and tunes their filter."""
 
     def begin(self, rotmats: Floats) -> None:
         """Start at rotmats (..., 3, 3)."""

@@ -1,6 +1,6 @@
 """Losses of filtered motions, swings and still people, against the truth and against what `light` makes of the same.
 
-Errors are taken as shares of those of `light`. A hinge punishes every person and every joint that is hardly better: so
+Errors are taken as shares of those of `light`. A hinge punishes every person and every joint that is hardly better. So
 a filter does not pay for calm in one place with delay in another.
 """
 
