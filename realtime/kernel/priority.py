@@ -1,10 +1,11 @@
-"""Sets the priority of processes that work beside the pose path."""
+"""Sets the priority of processes that work beside the pose path, and the cores of those that share a machine."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 _RAISED = -10  # niceness of a process that precedes the pose, where real time is not permitted
@@ -45,6 +46,15 @@ def precede_the_pose() -> str:
             os.setpriority(os.PRIO_PROCESS, 0, _RAISED)
             return "raised priority"
     return "ordinary priority"
+
+
+def keep_to(pid: int | None, cores: Collection[int]) -> None:
+    """Let the threads of a process, and those that they begin, run on these cores only; Linux alone can."""
+    if sys.platform == "linux" and pid is not None:
+        with contextlib.suppress(OSError):  # it has ended
+            for thread in Path("/proc", str(pid), "task").iterdir():
+                with contextlib.suppress(OSError):  # the thread has, or the cores are no longer ours
+                    os.sched_setaffinity(int(thread.name), cores)
 
 
 def _schedule(process: str, policy: int) -> None:

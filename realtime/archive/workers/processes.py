@@ -12,9 +12,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from realtime.archive.job import Job, Solved
-from realtime.archive.workers.contract import WORKER_BYTES, Ended, cores
+from realtime.archive.workers.contract import WORKER_BYTES, Ended, available_cores
 from realtime.kernel.channel import Channel
 from realtime.kernel.child import END, Child, ChildGone, wait_for_any
+from realtime.kernel.priority import keep_to
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,7 @@ class _Worker:
         self.job: Job | None = None
         self.jobs = Channel[Job].bounded(1)
         self.child = Child(_work, name="archive worker", outbox=self.jobs)
+        self.cores: set[int] = set()  # to which it is kept; empty: to none so far
 
 
 class ProcessWorkers:
@@ -35,7 +37,7 @@ class ProcessWorkers:
 
     def __init__(self, count: int | None = None) -> None:
         """Start `count` processes when they are needed; None: as many as cores, as far as there is memory."""
-        self._capacity = min(_MOST, count or max(1, min(cores(), available_memory() // WORKER_BYTES)))
+        self._capacity = min(_MOST, count or max(1, min(len(available_cores()), available_memory() // WORKER_BYTES)))
         self.description = f"{self._capacity} process{'es' if self._capacity > 1 else ''}"
         self._workers: list[_Worker] = []
 
@@ -53,6 +55,7 @@ class ProcessWorkers:
 
     def wait(self, timeout_s: float) -> list[Ended]:
         busy = {worker.child: worker for worker in self._busy()}
+        self._share_cores(len(busy))
         return [self._ended(busy[child]) for child in wait_for_any(list(busy), timeout_s)]
 
     def lessen(self) -> None:
@@ -65,6 +68,15 @@ class ProcessWorkers:
 
     def _busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.job is not None]
+
+    def _share_cores(self, busy: int) -> None:
+        """Give each worker a core of its own while none would be idle, so that its threads stay beside their data."""
+        own = sorted(available_cores())
+        for number, worker in enumerate(self._workers):
+            cores = {own[number % len(own)]} if busy >= len(own) else set(own)
+            if cores != worker.cores:
+                worker.cores = cores
+                keep_to(worker.child.pid, cores)
 
     def _ended(self, worker: _Worker) -> Ended:
         job, worker.job = worker.job, None

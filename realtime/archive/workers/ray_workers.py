@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.errors import UserError, one_line
 from realtime.archive.job import Job, Solved
-from realtime.archive.workers.contract import WORKER_BYTES, Ended, cores
+from realtime.archive.workers.contract import WORKER_BYTES, Ended, available_cores
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +33,11 @@ class RayWorkers:
             raise UserError(f"--ray needs the package ray ({error}): pip install 'tokenmocap[archive]'") from error
         options: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.WARNING}
         if address == LOCAL:
-            options |= {"num_cpus": count or cores(), "include_dashboard": False, "_node_ip_address": "127.0.0.1"}
+            options |= {
+                "num_cpus": count or len(available_cores()),
+                "include_dashboard": False,
+                "_node_ip_address": "127.0.0.1",
+            }
             options |= {"object_store_memory": _OBJECT_STORE_BYTES}
         else:
             options |= {"address": address}

@@ -57,6 +57,32 @@ def test_a_worker_that_is_killed_costs_one_attempt_and_then_one_less_is_in_fligh
     assert not (tmp_path / "out" / "failures" / workers.killed.video.id).exists()
 
 
+@pytest.mark.skipif(sys.platform != "linux" or os.cpu_count() == 1, reason="cores of Linux")
+def test_each_worker_has_a_core_of_its_own_while_none_would_be_idle(tmp_path: Path) -> None:
+    mine = os.sched_getaffinity(0)
+    two = set(sorted(mine)[:2])
+    os.sched_setaffinity(0, two)
+    workers = ProcessWorkers()
+    try:
+        assert workers.capacity == 2
+        clips = [write_person(tmp_path / f"{name}.mp4", count=count) for name, count in (("a", 2), ("b", 60))]
+        for clip in clips:
+            workers.submit(Job(Video(clip.name, str(clip)), CONFIG, tmp_path / "out"))
+        found = []
+        ended = workers.wait(0.0)
+        while True:
+            found.append([os.sched_getaffinity(worker.child.pid or 0) for worker in workers._workers])
+            if ended:
+                break
+            ended = workers.wait(60.0)
+        assert ([each.job.video.id for each in ended], found[0]) == (["a.mp4"], [{core} for core in sorted(two)])
+        workers.wait(0.0)
+        assert [os.sched_getaffinity(worker.child.pid or 0) for worker in workers._workers] == [two, two]
+    finally:
+        workers.close()
+        os.sched_setaffinity(0, mine)
+
+
 def killed_after(clips: Path, out: Path, folders: int) -> None:
     """Kill a run, but not its workers, once so many videos are done."""
     command = [sys.executable, "-m", "realtime.archive", str(clips), str(out), "--workers", "2", "--keep-free", "0"]
