@@ -123,6 +123,8 @@ class Archive:
 
     def _account(self, ended: Ended, *, last: bool) -> Record:
         job, record = ended.job, None if ended.solved is None else ended.solved.record
+        if record is None and (done := read_record(job.done_folder)) is not None and _is_of(done, job):
+            record = done  # its worker died between the last file and the word of it
         if record is None:
             record = job.failed(ended.died)
             job.failure_folder.mkdir(parents=True, exist_ok=True)
@@ -138,11 +140,7 @@ class Archive:
         """Sort a job by what earlier runs left of it."""
         done, failed = read_record(job.done_folder), read_record(job.failure_folder)
         if done is not None and done.settings == job.settings:
-            try:
-                same = stamp_of(job.video) == done.stamp
-            except UserError:
-                same = True  # out of reach for now: what was made of it stays
-            if same:
+            if _is_of(done, job):
                 self.records[job.video.id] = replace(done, columns=job.video.columns)
                 return
             job = replace(job, earlier=done)
@@ -164,6 +162,16 @@ class Archive:
 
     def _in_order(self) -> list[Record]:
         return [self.records[video.id] for video in self._plan.found.videos if video.id in self.records]
+
+
+def _is_of(done: Record, job: Job) -> bool:
+    """Return whether a result is of these settings and of the input as it is."""
+    if done.settings != job.settings:
+        return False
+    try:
+        return stamp_of(job.video) == done.stamp
+    except UserError:
+        return True  # out of reach for now: what was made of it stays
 
 
 @contextmanager

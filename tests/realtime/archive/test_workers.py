@@ -83,6 +83,21 @@ def test_each_worker_has_a_core_of_its_own_while_none_would_be_idle(tmp_path: Pa
         os.sched_setaffinity(0, mine)
 
 
+class Late(ProcessWorkers):
+    """Workers that die once their video's folder is there, before they tell."""
+
+    def wait(self, timeout_s: float) -> list[Ended]:
+        return [Ended(each.job, None, "its process died") for each in super().wait(timeout_s)]
+
+
+def test_a_worker_that_dies_once_its_video_is_done_has_it_done_once(tmp_path: Path) -> None:
+    write_person(tmp_path / "in" / "a.mp4", count=6)
+    with opened(tmp_path / "out"):
+        run = Archive(Plan(find_videos(str(tmp_path / "in")), tmp_path / "out", CONFIG))
+        run.run(Late(1))
+    assert ([record.id for record in run.done], run.failed) == (["a.mp4"], [])
+
+
 def killed_after(clips: Path, out: Path, folders: int) -> None:
     """Kill a run, but not its workers, once so many videos are done."""
     command = [sys.executable, "-m", "realtime.archive", str(clips), str(out), "--workers", "2", "--keep-free", "0"]
