@@ -20,6 +20,7 @@ HEAD = (
     "grab to publish p95 ms",
     "CPU a frame, in BlazePose full",
 )
+CLOSE_MM = 3.0  # of points in the plot
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,10 @@ def plot(rows: list[Row], path: Path) -> None:
     from matplotlib import ticker
 
     figure, axes = plt.subplots(1, 2, figsize=(12, 5), sharey=True, layout="constrained")
+    heights = [row.mean.pa_mpjpe_mm for row in rows]
     for row in rows:
+        # A name stands below its point where another point lies closely above.
+        crowded = any(0 < height - row.mean.pa_mpjpe_mm < CLOSE_MM for height in heights)
         ours = row.name.startswith("ours")
         shown = row.name.endswith("shown")
         colour, marker = ("tab:green" if ours else "tab:red"), ("o" if shown or not ours else "x")
@@ -69,7 +73,11 @@ def plot(rows: list[Row], path: Path) -> None:
             if math.isfinite(x):
                 axis.plot(x, row.mean.pa_mpjpe_mm, marker, color=colour)
                 axis.annotate(
-                    row.name, (x, row.mean.pa_mpjpe_mm), xytext=(6, 4), textcoords="offset points", fontsize=8
+                    row.name,
+                    (x, row.mean.pa_mpjpe_mm),
+                    xytext=(6, -11 if crowded else 4),
+                    textcoords="offset points",
+                    fontsize=8,
                 )
     for axis, label in ((axes[0], "CPU a frame, in BlazePose full"), (axes[1], "acceleration error, mm/frame^2")):
         axis.set_xscale("log")
