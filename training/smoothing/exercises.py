@@ -10,8 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.body.skeleton import JOINT_NAMES
-from engine.body.torch.rotations import rotmat_from_axis_angle
-from training.smoothing.network import JOINTS, axis_angle_from_rotmat
+from engine.body.torch.rotations import axis_angle_from_rotmat, rotmat_from_axis_angle
+from training.smoothing.network import JOINTS
 from training.smoothing.sequences import Motions
 
 LIMBS = [

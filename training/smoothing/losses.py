@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from engine.body.torch.model import TorchBody
+from engine.body.torch.rotations import axis_angle_from_rotmat
 from training.smoothing.exercises import Stills, Swings
 from training.smoothing.measures import delay_s, joints
-from training.smoothing.network import axis_angle_from_rotmat
 from training.smoothing.sequences import Motions
 
 SETTLED = 6  # frames of a motion that are not compared

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from engine.body.skeleton import NUM_BODY_JOINTS, NUM_JOINTS
-from engine.body.torch.rotations import rotmat_from_axis_angle
+from engine.body.torch.rotations import axis_angle_from_rotmat, rotmat_from_axis_angle
 
 JOINTS = NUM_BODY_JOINTS + 1
 # Of the filter that is tuned, `light`: cutoffs in Hz, Hz / (rad/s), and s.
@@ -121,21 +121,6 @@ def low_pass_gain(cutoff_hz: Tensor | float, step_s: Tensor) -> Tensor:
     """Weight of the new value in a first-order low-pass."""
     turn = 2 * math.pi * cutoff_hz * step_s
     return turn / (1 + turn)
-
-
-def axis_angle_from_rotmat(rotmats: Tensor) -> Tensor:
-    """Convert matrices (..., 3, 3) to axis-angle (..., 3) in radians, with gradient at zero; poor near half a turn."""
-    vector = torch.stack(
-        (
-            rotmats[..., 2, 1] - rotmats[..., 1, 2],
-            rotmats[..., 0, 2] - rotmats[..., 2, 0],
-            rotmats[..., 1, 0] - rotmats[..., 0, 1],
-        ),
-        -1,
-    )
-    sine = (vector.square().sum(-1) + 1e-12).sqrt()
-    angle = torch.atan2(sine, rotmats.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
-    return vector * (angle / sine)[..., None]
 
 
 def _length(vectors: Tensor) -> Tensor:

@@ -40,6 +40,21 @@ def rotmat_from_axis_angle(axis_angle: Tensor) -> Tensor:
     return torch.eye(3, dtype=cross.dtype, device=cross.device) + first * cross + second * (cross @ cross)
 
 
+def axis_angle_from_rotmat(rotmats: Tensor) -> Tensor:
+    """Convert matrices (..., 3, 3) to axis-angle (..., 3) in radians, with gradient at zero; poor near half a turn."""
+    vector = torch.stack(
+        (
+            rotmats[..., 2, 1] - rotmats[..., 1, 2],
+            rotmats[..., 0, 2] - rotmats[..., 2, 0],
+            rotmats[..., 1, 0] - rotmats[..., 0, 1],
+        ),
+        -1,
+    )
+    sine = (vector.square().sum(-1) + 1e-12).sqrt()
+    angle = torch.atan2(sine, rotmats.diagonal(dim1=-2, dim2=-1).sum(-1) - 1)
+    return vector * (angle / sine)[..., None]
+
+
 def rotation_between(source: Tensor, target: Tensor) -> Tensor:
     """The smallest rotations (..., 3, 3) that take the directions of `source` (..., 3) onto those of `target` (..., 3).
 

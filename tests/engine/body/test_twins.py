@@ -19,7 +19,12 @@ from scipy.spatial.transform import Rotation
 from engine.body.files import load_body
 from engine.body.skeleton import SMPL, Skeleton
 from engine.body.torch.model import TorchBody
-from engine.body.torch.rotations import rotmat_from_6d, rotmat_from_axis_angle, sixd_from_rotmat
+from engine.body.torch.rotations import (
+    axis_angle_from_rotmat,
+    rotmat_from_6d,
+    rotmat_from_axis_angle,
+    sixd_from_rotmat,
+)
 
 BACKENDS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "numpy": ("engine.body", np.asarray),
@@ -52,6 +57,20 @@ def floor(request: pytest.FixtureRequest) -> Floor:
 def test_axis_angles_agree_with_scipy(floor: Floor, axis_angle: np.ndarray) -> None:
     expected = Rotation.from_rotvec(axis_angle).as_matrix()
     np.testing.assert_allclose(floor("rotations", "rotmat_from_axis_angle", axis_angle), expected, atol=1e-9)
+
+
+@given(vectors)
+@settings(max_examples=50)
+def test_matrices_have_scipys_axis_angles(floor: Floor, axis_angle: np.ndarray) -> None:
+    given_rotmats = Rotation.from_rotvec(axis_angle)
+    found = floor("rotations", "axis_angle_from_rotmat", given_rotmats.as_matrix())
+    np.testing.assert_allclose(found, given_rotmats.as_rotvec(), atol=1e-6)
+
+
+def test_axis_angles_of_matrices_have_a_gradient_at_zero() -> None:
+    still = torch.zeros(3, requires_grad=True)
+    axis_angle_from_rotmat(rotmat_from_axis_angle(still)).sum().backward()
+    np.testing.assert_allclose(still.grad, 1, atol=1e-3)
 
 
 @given(vectors, vectors)

@@ -9,11 +9,10 @@ import torch
 
 from engine.body.files import OPEN_BODY
 from engine.body.torch.model import TorchBody
-from engine.body.torch.rotations import rotmat_from_axis_angle
+from engine.body.torch.rotations import axis_angle_from_rotmat, rotmat_from_axis_angle
 from training.smoothing.exercises import LIMBS, Stills, still, swinging, varied
 from training.smoothing.losses import Batch, LossConfig, errors, losses, response
 from training.smoothing.measures import delay_s
-from training.smoothing.network import axis_angle_from_rotmat
 from training.smoothing.sequences import Motions
 
 FRAMES = 48

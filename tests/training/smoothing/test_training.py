@@ -11,6 +11,7 @@ import torch
 from scipy.spatial.transform import Rotation
 
 from engine.body.keypoints import BLAZEPOSE, Keypoints
+from engine.body.torch.rotations import rotmat_from_axis_angle
 from realtime.kernel.seen import joint_confidence
 from realtime.smoothing.learned_tuner import LearnedTuner, load_weights
 from realtime.smoothing.pose_smoother import LEVELS, pace
@@ -20,7 +21,7 @@ from training.data.mocap import load_mocap
 from training.data.sequences import MotionConfig
 from training.run.loop import Run
 from training.smoothing import network
-from training.smoothing.network import TunedFilter, axis_angle_from_rotmat, follow, rotmat_from_axis_angle
+from training.smoothing.network import TunedFilter, follow
 from training.smoothing.sequences import Motions, paces
 from training.smoothing.train import SmoothingTrainingConfig, TunerTask
 
@@ -85,15 +86,6 @@ def test_without_a_tuner_it_is_the_filter_of_light() -> None:
         "lead_s": network.AHEAD_S,
         "velocity_s": network.VELOCITY_S,
     }
-
-
-def test_logarithms_agree_with_scipy_and_have_a_gradient_at_zero() -> None:
-    turns = torch.tensor(np.random.default_rng(0).normal(0, 0.8, (50, 3)))
-    expected = Rotation.from_matrix(rotmat_from_axis_angle(turns).numpy()).as_rotvec()
-    np.testing.assert_allclose(axis_angle_from_rotmat(rotmat_from_axis_angle(turns)), expected, atol=1e-6)
-    still = torch.zeros(3, requires_grad=True)
-    axis_angle_from_rotmat(rotmat_from_axis_angle(still)).sum().backward()
-    np.testing.assert_allclose(still.grad, 1, atol=1e-3)
 
 
 def test_hidden_joints_are_as_slow_as_live() -> None:
