@@ -11,6 +11,8 @@ from engine.body.skeleton import SMPL, Skeleton
 
 Array = NDArray[Any]  # of one precision, which results keep
 
+_TO_CHEST = SMPL.indices(("pelvis", "spine1", "spine2", "spine3"))
+
 
 def forward_kinematics(rotmats: Array, rest_joints: Array, skeleton: Skeleton = SMPL) -> tuple[Array, Array]:
     """Turn local rotations into world ones and place the joints (Loper et al. 2015, equations 3 and 4).
@@ -29,6 +31,17 @@ def forward_kinematics(rotmats: Array, rest_joints: Array, skeleton: Skeleton = 
     for joints, above in skeleton.levels:
         np.matmul(world[:, above], local[:, joints], out=world[:, joints])
     return world[..., :3], world[..., 3]
+
+
+def chest_rotmat(rotmats: Array) -> Array:
+    """Multiply SMPL's rotations (..., J, 3, 3) from the root to spine3: the chest's (..., 3, 3).
+
+    It is in the target frame of rotmats[..., 0].
+    """
+    chest: Array = rotmats[..., _TO_CHEST[0], :, :]
+    for joint in _TO_CHEST[1:]:
+        chest = chest @ rotmats[..., joint, :, :]
+    return chest
 
 
 def skinning_transforms(world_rotmats: Array, joints: Array, rest_joints: Array) -> Array:

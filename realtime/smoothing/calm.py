@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from engine.body.kinematics import chest_rotmat
 from engine.body.model import BodyModel
 from engine.body.rotations import axis_angle_from_rotmat, rotation_between, rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES, NUM_JOINTS
@@ -40,7 +41,6 @@ def _pair(name: str) -> list[int]:
 
 _HIP, _KNEE, _ANKLE, _FOOT = map(_pair, ("hip", "knee", "ankle", "foot"))
 _COLLAR, _SHOULDER, _ELBOW, _WRIST, _HAND = map(_pair, ("collar", "shoulder", "elbow", "wrist", "hand"))
-_SPINE = [JOINT_NAMES.index(f"spine{k}") for k in (1, 2, 3)]
 
 
 class CalmLimbs:
@@ -157,9 +157,7 @@ class _Legs:
 
 def _calm_arms(rotmats: Array, rest: Array, calm: Array) -> None:
     """Hang the arms, in place."""
-    chest = rotmats[0]
-    for joint in _SPINE:
-        chest = chest @ rotmats[joint]
+    chest = chest_rotmat(rotmats)
     collars = chest @ rotmats[_COLLAR]
     level = _level(chest)
     hanging = _SIDES[:, None] * (np.sin(_ARM_RAD), 0, 0) - np.array((0, np.cos(_ARM_RAD), 0))

@@ -11,8 +11,8 @@ import math
 
 import numpy as np
 
+from engine.body.kinematics import chest_rotmat
 from engine.body.rotations import rotmat_from_axis_angle
-from engine.body.skeleton import JOINT_NAMES
 from engine.body.vectors import cross, unit
 from realtime.kernel.easing import smoothstep
 from realtime.kernel.messages import Array
@@ -21,7 +21,6 @@ LEAN_DEG = 15.0  # standard deviation of a person's mean lean
 _MEAN_S = 10.0  # time constant of that mean
 _BENDS_DEG, _LIES_DEG = 45.0, 75.0  # mean lean: full evidence up to the first, none from the second
 
-_SPINE = [JOINT_NAMES.index(f"spine{k}") for k in (1, 2, 3)]
 _UP = np.array([0, 1, 0], np.float32)
 
 
@@ -51,10 +50,7 @@ class RestVertical:
 
 def _trunk(rotmats: Array) -> Array:
     """Return the unit direction (3,) of the trunk: the mean of the pelvis's and the chest's."""
-    chest = rotmats[0]
-    for joint in _SPINE:
-        chest = chest @ rotmats[joint]
-    return unit(rotmats[0, :, 1] + chest[:, 1])
+    return unit(rotmats[0, :, 1] + chest_rotmat(rotmats)[:, 1])
 
 
 def _lifted(trunk: Array, doubt_deg: float) -> Array:

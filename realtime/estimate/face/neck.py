@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.kinematics import chest_rotmat
 from engine.body.rotations import axis_angle_from_rotmat, rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES
 from realtime.kernel.messages import CameraPose
@@ -13,7 +14,6 @@ Array = NDArray[np.float32]
 
 # Head relative to the chest, about its axes: yaw, pitch and roll of an adult, active (AAOS), with some margin.
 MOST_YAW_RAD, MOST_PITCH_RAD, MOST_ROLL_RAD = np.radians((85.0, 65.0, 50.0))
-_CHEST = [JOINT_NAMES.index(name) for name in ("pelvis", "spine1", "spine2", "spine3")]
 NECK, HEAD = JOINT_NAMES.index("neck"), JOINT_NAMES.index("head")
 _SHARE = 0.5  # of the change that the neck's joint takes
 _MOST = np.array((MOST_YAW_RAD, MOST_PITCH_RAD, MOST_ROLL_RAD), np.float32)
@@ -22,7 +22,7 @@ _TURN_AXES = np.array(((0, 1, 0), (1, 0, 0), (0, 0, 1)), np.float32)  # of yaw, 
 
 def head_of(pose: CameraPose) -> Array:
     """Return (3, 3) the rotation of the head joint into the camera frame."""
-    head: Array = _chest(pose) @ pose.rotmats[NECK] @ pose.rotmats[HEAD]
+    head: Array = chest_rotmat(pose.rotmats) @ pose.rotmats[NECK] @ pose.rotmats[HEAD]
     return head
 
 
@@ -48,10 +48,3 @@ def limited(R_chest_head: Array) -> Array:
     turns = rotmat_from_axis_angle(angles.clip(-_MOST, _MOST)[:, :, None] * _TURN_AXES)
     nearest: Array = turns[:, 0] @ turns[:, 1] @ turns[:, 2]
     return np.where(beyond[:, None, None], nearest, R)
-
-
-def _chest(pose: CameraPose) -> Array:
-    chest = pose.rotmats[_CHEST[0]]
-    for joint in _CHEST[1:]:
-        chest = chest @ pose.rotmats[joint]
-    return chest

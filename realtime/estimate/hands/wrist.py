@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.body.kinematics import chest_rotmat
 from engine.body.model import BodyModel
 from engine.body.rotations import cross_matrix, quaternion_from_rotmat, rotmat_from_axis_angle
 from engine.body.skeleton import SIDES, SMPL
@@ -28,7 +29,6 @@ WRIST_TURN_RAD = np.radians(15.0)  # the wrist's own share of the turn
 
 # Mirror in x of a rotation matrix (3, 3), for left and right: (2, 3, 3).
 _MIRROR = np.stack((np.ones((3, 3)), np.outer((-1, 1, 1), (-1, 1, 1))))
-_TRUNK = SMPL.indices(("pelvis", "spine1", "spine2", "spine3"))
 _COLLAR, _SHOULDER, ELBOW, WRIST = (
     SMPL.indices(f"{side}_{joint}" for side in SIDES) for joint in ("collar", "shoulder", "elbow", "wrist")
 )
@@ -49,9 +49,7 @@ class Forearms:
 
         rotmats (..., 24, 3, 3) are local, [0] into the camera's axes; forearms are rotations into those axes.
         """
-        trunk = rotmats[..., _TRUNK[0], :, :]
-        for joint in _TRUNK[1:]:
-            trunk = trunk @ rotmats[..., joint, :, :]
+        trunk = chest_rotmat(rotmats)
         elbow = rotmats[..., ELBOW, :, :] * _MIRROR
         upper = (trunk[..., None, :, :] @ rotmats[..., _COLLAR, :, :] @ rotmats[..., _SHOULDER, :, :]) * _MIRROR
         angles = self._angles(np.stack((elbow, rotmats[..., WRIST, :, :] * _MIRROR)))
