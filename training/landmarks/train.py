@@ -46,6 +46,7 @@ from training.run import checkpoint, loop
 from training.run.accelerator import open_accelerator
 from training.run.config import RunConfig, load_run_config
 from training.run.loop import Figures, Stateful, Task
+from training.run.running_mean import RunningMean
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,25 +74,6 @@ class LandmarkTrainingConfig(RunConfig):
 # Task ----------------------------------------------------------------------------------------------------------------
 
 Batch = tuple[Tensor, Targets]  # input of the network (B, 33, 6), and its targets
-
-
-class RunningMean:
-    """Exponential running mean of a network's weights."""
-
-    def __init__(self, net: LandmarkNet) -> None:
-        self.weights = {name: value.clone() for name, value in net.state_dict().items()}
-
-    @torch.no_grad()
-    def follow(self, net: LandmarkNet, keep: float) -> None:
-        """Move towards the network's weights. keep: share of the mean that stays."""
-        for name, value in net.state_dict().items():
-            self.weights[name].lerp_(value, 1 - keep)
-
-    def state_dict(self) -> dict[str, Tensor]:
-        return self.weights
-
-    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
-        self.weights = {name: value.to(self.weights[name].device) for name, value in state.items()}
 
 
 class LandmarkTask(Task[Batch]):
@@ -126,7 +108,7 @@ class LandmarkTask(Task[Batch]):
             self.net.parameters(), config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay, fused=True
         )
         super().__init__(config, accelerator, mocap.fingerprint, self.net, optimizer)
-        self.ema = RunningMean(self.net)
+        self.ema = RunningMean(self.net, self.config.ema)
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """Yield batches of people. Only people with a pose as recorded have anything hidden.
@@ -154,7 +136,7 @@ class LandmarkTask(Task[Batch]):
         return losses(said, pose, truth, codes, self.config.loss)._asdict()
 
     def moved(self, step: int) -> dict[str, Tensor]:
-        self.ema.follow(self.net, keep=min(self.config.ema, (step + 1) / (step + 20)))
+        self.ema.follow(self.net, step)
         return {}
 
     def parts(self) -> dict[str, Stateful]:
@@ -171,7 +153,7 @@ class LandmarkTask(Task[Batch]):
         own = self.net.state_dict()
         taken = {name: value for name, value in weights.items() if name in own and own[name].shape == value.shape}
         self.net.load_state_dict({**own, **taken})
-        self.ema = RunningMean(self.net)
+        self.ema = RunningMean(self.net, self.config.ema)
         return len(taken)
 
     def validate(self) -> Figures:

@@ -32,6 +32,7 @@ from training.readers.clip import SPLITS
 from training.run import checkpoint, loop
 from training.run.config import RunConfig, load_run_config
 from training.run.loop import Figures, Stateful, Task
+from training.run.running_mean import RunningMean
 from training.smoothing.exercises import still, swinging, varied
 from training.smoothing.losses import Batch, LossConfig, errors, losses
 from training.smoothing.measures import measures
@@ -74,12 +75,12 @@ class TunerTask(Task[Batch]):
         torch.manual_seed(config.seed)
         self.body, self.held, self.mocap = TorchBody(OPEN_BODY), held, mocap
         self.estimator, self.tokenizer = landmark_net.load(None)[0], pose_tokenizer.load()
-        self.net, self.mean = TunedFilter(config.width), TunedFilter(config.width)
-        self.mean.load_state_dict(self.net.state_dict())
+        self.net = TunedFilter(config.width)
         optimizer = torch.optim.AdamW(
             self.net.parameters(), config.learning_rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
         )
         super().__init__(config, Accelerator(cpu=True), mocap.fingerprint, self.net, optimizer)
+        self.mean = RunningMean(self.net, config.ema)
 
     def batches(self, first: int, last: int) -> Iterator[Batch]:
         """Yield varied motions of `batch` people, with others who swing and stand."""
@@ -115,17 +116,20 @@ class TunerTask(Task[Batch]):
         found = errors(self.net(*batch.all), batch, self.body)
         return losses(found, light, batch.swings, self.config.loss)
 
-    @torch.no_grad()
     def moved(self, step: int) -> dict[str, Tensor]:
-        share = 1 - min(self.config.ema, (step + 1) / (step + 20))
-        for mean, value in zip(self.mean.parameters(), self.net.parameters(), strict=True):
-            mean.lerp_(value, share)
+        self.mean.follow(self.net, step)
         return {}
+
+    def averaged(self) -> TunedFilter:
+        """Build the filter with the running mean of the weights: it is measured and shipped."""
+        net = TunedFilter(self.config.width)
+        net.load_state_dict(self.mean.weights)
+        return net
 
     def warm_start(self, weights: Mapping[str, Tensor]) -> None:
         """Start from the weights of another run."""
-        for net in (self.net, self.mean):
-            net.load_state_dict(dict(weights))
+        self.net.load_state_dict(dict(weights))
+        self.mean = RunningMean(self.net, self.config.ema)
 
     def parts(self) -> Mapping[str, Stateful]:
         return {"net": self.net, "mean": self.mean}
@@ -133,10 +137,10 @@ class TunerTask(Task[Batch]):
     @torch.no_grad()
     def measure(self, out: Path) -> Figures:
         """Measure each held-out split: as seen, by the filter without a tuner, and with it."""
-        figures = {}
+        figures, net = {}, self.averaged()
         for split, mocap in self.held.items():
             motions = self.motions(mocap, self.config.evaluate_people, 0)
-            shown = self.mean(motions.dt, motions.seen, motions.pace)
+            shown = net(motions.dt, motions.seen, motions.pace)
             figures[f"{split}, as seen"] = measures(motions.seen, motions, self.body)
             figures[f"{split}, light"] = measures(follow(motions.dt, motions.seen, motions.pace), motions, self.body)
             figures[split] = measures(shown, motions, self.body)
@@ -146,7 +150,7 @@ class TunerTask(Task[Batch]):
         about = {"training": asdict(self.config), "steps": step, "seed": self.config.seed}
         about |= {"mocap_sha256": self.data, "figures": figures}
         with checkpoint.written_whole(out / "rotation_tuner.npz") as partial:
-            self.mean.export(partial, about)
+            self.averaged().export(partial, about)
 
 
 def _generator(seed: int, number: int) -> torch.Generator:
