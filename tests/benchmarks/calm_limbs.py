@@ -24,16 +24,14 @@ from numpy.typing import NDArray
 from engine.body.files import load_body
 from engine.body.skeleton import JOINT_NAMES
 from realtime.calibration.watch import LEVEL_DOUBT_DEG
-from realtime.capture.reader import FrameReader
-from realtime.capture.video import VideoSource
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.kernel.messages import LEVEL, Person, Sighting
 from realtime.kernel.seen import JOINT
-from realtime.perception import PerceptionConfig, create_perception
 from realtime.run.solver import Solver
 from realtime.smoothing.calm import CalmLimbs
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
+from tests.benchmarks.perceived import perceived
 
 Array = NDArray[np.float64]
 
@@ -47,15 +45,6 @@ class AsEstimated(CalmLimbs):
 
     def update(self, t: float, rotmats: Any, *_: Any) -> Any:
         return rotmats
-
-
-def sightings(video: Path) -> list[Sighting]:
-    """Collect the sighting of the first person in every frame."""
-    source, perception = VideoSource(video), create_perception(PerceptionConfig())
-    source.open()
-    seen = [perception.observe(frame) for frame in FrameReader(source).every()]
-    perception.close()
-    return seen
 
 
 def shown(seen: list[Sighting], limbs: type[CalmLimbs]) -> Iterator[tuple[float, Person]]:
@@ -98,7 +87,7 @@ def main() -> None:
     print("| video | unseen | as estimated: p95, max | calm: p95, max | p95, calm to not | seen, moved (mm) |")
     print("|---" * 6 + "|")
     for video in parser.parse_args().videos:
-        seen = sightings(video)
+        seen = list(perceived(video))
         before, calm = (list(shown(seen, limbs)) for limbs in (AsEstimated, CalmLimbs))
         speeds = [unseen_speeds(people) for people in (before, calm)]
         moved = moved_where_seen_mm(before, calm)

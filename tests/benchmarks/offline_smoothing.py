@@ -26,19 +26,15 @@ from engine.body.model import BodyModel
 from engine.body.projection import PinholeCamera
 from engine.body.skeleton import JOINT_NAMES
 from engine.command import command
-from realtime.capture.factory import open_source
-from realtime.capture.reader import FrameReader
-from realtime.capture.source import SourceConfig
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.kernel.messages import Camera, Person, Sighting, SolvedFrame
 from realtime.outputs.recording.recorder import Recorder
 from realtime.outputs.recording.session import load_session
-from realtime.perception import create_perception
-from realtime.perception.config import PerceptionConfig
 from realtime.run.solver import Solver
 from realtime.smoothing.pose_smoother import SmoothingConfig
 from realtime.world.world import World
 from tests.benchmarks.marked_table import MarkedTable
+from tests.benchmarks.perceived import perceived
 
 LIMB_JOINTS = BLAZEPOSE.joint_indices(JOINT_NAMES)
 
@@ -69,14 +65,11 @@ class Way:
 
 def sightings(clip: Path) -> list[Sighting]:
     """Collect the sightings of perception, without the images."""
-    perception = create_perception(PerceptionConfig())
-    reader = FrameReader(open_source(SourceConfig(video=clip)))
     seen = []
-    for frame in reader.every():
-        sighting = perception.observe(frame)
+    for sighting in perceived(clip):
+        frame = sighting.frame
         small = np.broadcast_to(np.uint8(0), frame.image_bgr.shape)
         seen.append(Sighting(type(frame)(small, frame.seq, frame.t_capture), sighting.people))
-    perception.close()
     return seen
 
 

@@ -25,16 +25,12 @@ from engine.body.model import BodyModel
 from engine.body.rotations import angle_between, rotmat_from_axis_angle
 from engine.body.skeleton import JOINT_NAMES
 from engine.command import command
-from realtime.capture.factory import open_source
-from realtime.capture.reader import FrameReader
-from realtime.capture.source import SourceConfig
 from realtime.estimate.estimator import EstimatorConfig, create_estimator
 from realtime.kernel.messages import Array, CameraPose, Sighting
-from realtime.perception import create_perception
-from realtime.perception.config import PerceptionConfig
 from realtime.smoothing.learned_tuner import WEIGHTS, LearnedTuner, load_weights
 from realtime.smoothing.pose_smoother import LEVELS, PoseFilters
 from tests.benchmarks.league.measures import score
+from tests.benchmarks.perceived import perceived
 from tests.benchmarks.smoothing_table import DISTANCE_M, FPS, SWING_RAD, gain_and_delay_ms, sightings
 from training.data.mocap import load_mocap
 from training.evaluate.trc import LIMB_MARKERS, read_trc
@@ -120,12 +116,7 @@ def real(body: BodyModel, videos: Sequence[Path], reference: Path) -> Callable[[
     """Estimate the videos; return what measures a filter on them."""
     markers = read_trc(reference, LIMB_MARKERS)
     truth_m = {row + FRAME_OFFSET: points for row, points in enumerate(markers.points_m) if np.isfinite(points).all()}
-    motions = []
-    for video in videos:
-        perception = create_perception(PerceptionConfig())
-        frames = FrameReader(open_source(SourceConfig(video=video))).every()
-        motions.append(estimated(body, map(perception.observe, frames)))
-        perception.close()
+    motions = [estimated(body, perceived(video)) for video in videos]
 
     def measure(filters: Filters) -> dict[str, str]:
         scores = [

@@ -28,14 +28,13 @@ from engine.body.torch.model import TorchBody
 from engine.body.torch.rotations import rotmat_from_6d, sixd_from_rotmat
 from engine.command import command
 from engine.tokens import tokenizer
-from realtime.capture.reader import FrameReader
-from realtime.capture.video import VideoSource
 from realtime.estimate.landmarks import LandmarkEstimator
 from realtime.kernel.messages import Frame, Sighting, TrackedPerson
-from realtime.perception import PerceptionConfig, create_perception
+from realtime.perception import PerceptionConfig
 from realtime.perception.config import Quality
 from realtime.run.report import machine
 from tests.benchmarks.occlusion.occluders import project
+from tests.benchmarks.perceived import perceived
 from training.evaluate.trc import LIMB_MARKERS, read_trc
 from training.metrics import pa_mpjpe
 
@@ -127,13 +126,9 @@ def through_tokens(fit: Fit) -> Array:
 
 def watch(video: Path, quality: Quality) -> View:
     """Return the first person of each frame."""
-    source = VideoSource(video)
-    source.open()
-    frames = list(FrameReader(source).every())
-    perception = create_perception(PerceptionConfig(quality=quality))
-    people = [perception.observe(frame).people for frame in frames]
-    perception.close()
-    return View([each[0].keypoints["body"] if each else None for each in people], frames[0].size)
+    sightings = list(perceived(video, PerceptionConfig(quality=quality)))
+    people = [sighting.people for sighting in sightings]
+    return View([each[0].keypoints["body"] if each else None for each in people], sightings[0].frame.size)
 
 
 def estimate(view: View, fps: float, refine: bool = True) -> tuple[Array, NDArray[np.float32]]:
