@@ -67,7 +67,7 @@ def test_a_swing_is_in_time_where_the_live_filter_is_late(name: str) -> None:
 
     found, late = phasor(smoothed(frames, ON[name])[0][:, 0]), phasor(live(frames, name)[0][:, 0])
     assert abs(np.angle(found)) / (2 * np.pi) < 1e-3
-    assert -np.angle(late) / (2 * np.pi) > 0.005
+    assert -np.angle(late) / (2 * np.pi) > (0.005 if name == "light" else 0.02)  # of a second
     assert 0.95 <= abs(found) <= 1
 
 
