@@ -59,17 +59,15 @@ def compiled(network: ov.Model | NetworkRecipe, settings: Mapping[str, Any]) -> 
     """
     import openvino as ov
 
-    core = ov.Core()
     if not isinstance(network, NetworkRecipe):
-        return CompiledNetwork(core.compile_model(network, "CPU", settings))
+        return CompiledNetwork(ov.Core().compile_model(network, "CPU", settings))
+    if _in_memory is None:
+        return _kept(network, settings)
     changed_ns = [(file, file.stat().st_mtime_ns) for file in network.files]
     name = repr((changed_ns, network.said, sorted(settings.items())))
-    if _in_memory is not None and name in _in_memory:
-        return _in_memory[name]
-    found = _kept(network, settings, core, _path(network, settings, core, ov.__version__))
-    if _in_memory is not None:
-        _in_memory[name] = found
-    return found
+    if name not in _in_memory:
+        _in_memory[name] = _kept(network, settings)
+    return _in_memory[name]
 
 
 def keep_in_memory() -> None:
@@ -78,10 +76,12 @@ def keep_in_memory() -> None:
     _in_memory = _in_memory or {}
 
 
-def _kept(network: NetworkRecipe, settings: Mapping[str, Any], core: ov.Core, path: Path) -> CompiledNetwork:
+def _kept(network: NetworkRecipe, settings: Mapping[str, Any]) -> CompiledNetwork:
     """Read the network from its file, or compile it and write the file."""
     import openvino as ov
 
+    core = ov.Core()
+    path = _path(network, settings, core, ov.__version__)
     if (kept := _read(path)) is not None:
         blob, mapping = kept
         try:

@@ -123,7 +123,7 @@ class Archive:
 
     def _account(self, ended: Ended, *, last: bool) -> Record:
         job, record = ended.job, None if ended.solved is None else ended.solved.record
-        if record is None and (done := read_record(job.done_folder)) is not None and _is_of(done, job):
+        if record is None and (done := read_record(job.done_folder)) is not None and _still_holds(done, job):
             record = done  # its worker died between the last file and the word of it
         if record is None:
             record = job.failed(ended.died)
@@ -139,10 +139,10 @@ class Archive:
     def _look_up(self, job: Job) -> None:
         """Sort a job by what earlier runs left of it."""
         done, failed = read_record(job.done_folder), read_record(job.failure_folder)
+        if done is not None and _still_holds(done, job):
+            self.records[job.video.id] = replace(done, columns=job.video.columns)
+            return
         if done is not None and done.settings == job.settings:
-            if _is_of(done, job):
-                self.records[job.video.id] = replace(done, columns=job.video.columns)
-                return
             job = replace(job, earlier=done)
         if failed is not None and failed.settings == job.settings:
             self.records[job.video.id] = replace(failed, columns=job.video.columns)
@@ -164,7 +164,7 @@ class Archive:
         return [self.records[video.id] for video in self._plan.found.videos if video.id in self.records]
 
 
-def _is_of(done: Record, job: Job) -> bool:
+def _still_holds(done: Record, job: Job) -> bool:
     """Return whether a result is of these settings and of the input as it is."""
     if done.settings != job.settings:
         return False

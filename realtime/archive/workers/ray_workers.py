@@ -37,8 +37,8 @@ class RayWorkers:
                 "num_cpus": count or len(available_cores()),
                 "include_dashboard": False,
                 "_node_ip_address": "127.0.0.1",
+                "object_store_memory": _OBJECT_STORE_BYTES,
             }
-            options |= {"object_store_memory": _OBJECT_STORE_BYTES}
         else:
             options |= {"address": address}
         try:
